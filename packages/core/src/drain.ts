@@ -1,0 +1,33 @@
+import { encodeRetry } from './event.ts';
+import { createFrame } from './frame.ts';
+import type { OpenStream } from './open-stream.ts';
+import type { CloseSettings } from './options.ts';
+
+/** Ms between two batches of streams that are ended. */
+const STEP = 10;
+
+/**
+ * Ends streams one a millisecond, or as much faster as it takes to have them all ended after three quarters of
+ * the time. Each client gets its own moment to come back. What is left at the deadline is cut.
+ */
+export async function drain(streams: OpenStream[], { within, retry }: CloseSettings): Promise<void> {
+  const start = performance.now();
+  const pace = Math.min(1, (within * 0.75) / streams.length);
+  const deadline = setTimeout(() => {
+    for (const stream of streams) stream.destroy('drained');
+  }, within);
+  for (let next = 0; next < streams.length; ) {
+    const due = Math.min(streams.length, 1 + (performance.now() - start) / pace);
+    for (; next < due; next++) {
+      streams[next]?.finish('drained', createFrame(encodeRetry(randomBetween(...retry))), true);
+    }
+    if (next < streams.length) await new Promise(resolve => setTimeout(resolve, STEP));
+  }
+  await Promise.all(streams.map(stream => stream.closed));
+  clearTimeout(deadline);
+}
+
+/** A random integer from `min` to `max`, both included. */
+export function randomBetween(min: number, max: number): number {
+  return min + Math.floor(Math.random() * (max - min + 1));
+}

@@ -1,0 +1,24 @@
+/** What went wrong, as a word a program can test. See {@link TidingsError.code}. */
+export type TidingsErrorCode =
+  /** The response already has a stream: keep the one the first call returned. */
+  | 'already-open'
+  /** The response's head has been sent, so it cannot become a stream any more. */
+  | 'head-sent'
+  /** An event's `id`, `event` or `retry` cannot go on the wire. */
+  | 'invalid-field'
+  /** An option has a value it cannot have. */
+  | 'invalid-option';
+
+/**
+ * The one error class of Tidings. Test `code`, not `instanceof`: an application can hold two copies of this
+ * class (ESM and CommonJS).
+ */
+export class TidingsError extends Error {
+  override readonly name = 'TidingsError';
+  readonly code: TidingsErrorCode;
+
+  constructor(code: TidingsErrorCode, message: string, options?: ErrorOptions) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,109 @@
+import { TidingsError } from './errors.ts';
+
+/** The fields of an event beside its data. */
+export interface EventFields {
+  /** The name `addEventListener` is called with; absent: `message`. No CR, LF or NUL. */
+  event?: string | undefined;
+  /** What the client sends back as `Last-Event-ID`; `''` makes it forget the last one. No CR, LF or NUL. */
+  id?: string | undefined;
+  /** Milliseconds that the client waits before it reconnects, from here on: an integer, 0 or more. */
+  retry?: number | undefined;
+}
+
+/** One event, in the terms of the standard (WHATWG HTML 9.2). */
+export interface ServerSentEvent extends EventFields {
+  /**
+   * A string goes out as it is, bytes (Uint8Array, Buffer) as UTF-8 text, anything else as JSON.
+   * `undefined`, functions, symbols and promises are a TypeError.
+   */
+  data: unknown;
+}
+
+const LINE_BREAK = /\r\n|\n|\r/;
+const FORBIDDEN_IN_FIELD = /[\r\n\0]/;
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+
+/**
+ * Encodes one event as the text that goes on the wire, closing blank line included. Whatever the data, the
+ * result parses as exactly this one event (WHATWG HTML 9.2.6).
+ *
+ * @throws {TidingsError} `invalid-field`: `id` or `event` has a CR, LF or NUL, or `retry` is not an integer of 0 or more.
+ * @throws {TypeError} `data` is undefined, a function, a symbol, a promise, or cannot be JSON.
+ */
+export function encodeEvent(event: ServerSentEvent): string {
+  return encode(event.data, event);
+}
+
+/** {@link encodeEvent}, with the data apart from the other fields. */
+export function encode(data: unknown, fields?: EventFields): string {
+  let text = '';
+  if (fields !== undefined) {
+    if (fields.id !== undefined) text = `id: ${fieldText('id', fields.id)}\n`;
+    if (fields.event !== undefined) text += `event: ${fieldText('event', fields.event)}\n`;
+    if (fields.retry !== undefined) text += retryLine(fields.retry);
+  }
+  return `${text}${lines('data: ', dataText(data))}\n`.toWellFormed();
+}
+
+/** Encodes a comment: no client dispatches it, every proxy passes it on. `''` is the shortest there is. */
+export function encodeComment(text: string): string {
+  if (text === '') return ':\n\n';
+  return `${lines(': ', text)}\n`.toWellFormed();
+}
+
+/** Encodes a reconnection time on its own: it counts at once, and dispatches nothing. */
+export function encodeRetry(retry: number): string {
+  return `${retryLine(retry)}\n`;
+}
+
+function retryLine(retry: number): string {
+  if (!Number.isSafeInteger(retry) || retry < 0) {
+    throw new TidingsError(
+      'invalid-field',
+      `retry must be milliseconds, an integer of 0 or more; got ${show(retry)}`,
+    );
+  }
+  return `retry: ${retry}\n`;
+}
+
+function fieldText(field: 'id' | 'event', value: string): string {
+  if (typeof value !== 'string') {
+    throw new TidingsError('invalid-field', `${field} must be a string; got ${show(value)}`);
+  }
+  if (FORBIDDEN_IN_FIELD.test(value)) {
+    throw new TidingsError(
+      'invalid-field',
+      `${field} must not contain CR, LF or NUL, which would end it or void it; got ${show(value)}`,
+    );
+  }
+  return value;
+}
+
+function dataText(data: unknown): string {
+  if (typeof data === 'string') return data;
+  if (isBytes(data)) return utf8.decode(data);
+  if (typeof (data as PromiseLike<unknown> | null | undefined)?.then === 'function') {
+    throw new TypeError('data must not be a promise: await it first');
+  }
+  const json = JSON.stringify(data);
+  if (json === undefined) {
+    throw new TypeError(`data must be a string, bytes or something JSON can say; got ${typeof data}`);
+  }
+  return json;
+}
+
+/** One field line for each line of the text: a line break of any kind must not start a field of its own. */
+function lines(prefix: string, text: string): string {
+  if (!LINE_BREAK.test(text)) return `${prefix}${text}\n`;
+  return `${prefix}${text.split(LINE_BREAK).join(`\n${prefix}`)}\n`;
+}
+
+/** By tag, since `instanceof` fails for bytes from another realm (jest, vm). */
+export function isBytes(value: unknown): value is Uint8Array {
+  return ArrayBuffer.isView(value) && (value as Partial<Uint8Array>)[Symbol.toStringTag] === 'Uint8Array';
+}
+
+function show(value: unknown): string {
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}

@@ -1,0 +1,157 @@
+import { TidingsError } from './errors.ts';
+import type { Frame } from './frame.ts';
+import type { Hub } from './hub.ts';
+import type { EventStream, StreamOptions } from './stream.ts';
+import type { Transport } from './transport.ts';
+
+export interface StreamResponseOptions extends StreamOptions {
+  /** The hub that the stream belongs to. */
+  hub: Hub;
+}
+
+/** Bytes that a response holds before its stream counts as full. */
+const HIGH_WATER_MARK = 64 * 1024;
+
+const answered = new WeakSet<Request>();
+
+/**
+ * Answers a web Request with a stream. The Response comes with the first event, or in the next turn of the
+ * event loop. It does not wait for the handler to return, and the stream stays open when it has.
+ *
+ * @param handler is given the stream. It is not called for a HEAD request, nor for a stream that is refused.
+ * @returns rejects with what the handler throws, or rejects with, while there is no Response; later that goes
+ *   to the hub's `onError`, and the stream closes. Rejects with a TidingsError `already-open` at the second call
+ *   for a request, and `invalid-option`, naming the option.
+ */
+export async function streamResponse(
+  request: Request,
+  handler: (stream: EventStream) => unknown,
+  options: StreamResponseOptions,
+): Promise<Response> {
+  const { hub, ...streamOptions } = options;
+  if (answered.has(request)) {
+    throw new TidingsError(
+      'already-open',
+      'this request has a stream already: use the one its handler was given',
+    );
+  }
+  const transport = new FetchTransport(request.signal);
+  const { method, url, headers } = request;
+  const stream = hub.open(
+    transport,
+    { method, url, lastEventId: headers.get('last-event-id') },
+    streamOptions,
+  );
+  answered.add(request);
+  if (hub.streams.has(stream)) {
+    (async () => handler(stream))().catch(error => transport.fail(error));
+  }
+  return transport.response;
+}
+
+class FetchTransport implements Transport {
+  onDrain: (() => void) | undefined;
+  onClose: ((error?: unknown) => void) | undefined;
+  /** Settled when it is known what the answer is. */
+  readonly response: Promise<Response>;
+  #respond!: (response: Response) => void;
+  #reject!: (error: unknown) => void;
+  readonly #body: ReadableStream<Uint8Array>;
+  #controller!: ReadableStreamDefaultController<Uint8Array>;
+  #state: 'waiting' | 'rejected' | 'open' | 'over' = 'waiting';
+  #full = false;
+  #ending = false;
+
+  constructor(signal: AbortSignal) {
+    this.response = new Promise((resolve, reject) => {
+      this.#respond = resolve;
+      this.#reject = reject;
+    });
+    this.#body = new ReadableStream<Uint8Array>(
+      {
+        start: controller => {
+          this.#controller = controller;
+        },
+        pull: () => this.#pull(),
+        cancel: () => this.#leave(),
+      },
+      { highWaterMark: HIGH_WATER_MARK, size: chunk => chunk.byteLength },
+    );
+    // Some servers cancel the body when the peer leaves, some abort the signal, some do both.
+    if (signal.aborted) this.#leave();
+    else signal.addEventListener('abort', () => this.destroy(), { once: true });
+  }
+
+  get closed(): boolean {
+    return this.#state === 'over';
+  }
+
+  get bufferedBytes(): number {
+    return this.closed ? 0 : HIGH_WATER_MARK - (this.#controller.desiredSize ?? HIGH_WATER_MARK);
+  }
+
+  open(status: number, headers: Record<string, string>): void {
+    if (this.#state === 'rejected') {
+      throw new TidingsError('head-sent', 'the request was answered with an error instead');
+    }
+    if (this.closed) return;
+    this.#state = 'open';
+    this.#respond(new Response(status === 204 ? null : this.#body, { status, headers }));
+  }
+
+  write(frame: Frame): boolean {
+    if (this.closed) return true;
+    this.#controller.enqueue(frame.bytes);
+    this.#full = (this.#controller.desiredSize ?? 0) <= 0;
+    return !this.#full;
+  }
+
+  /** After `close()`, the controller would not tell when the last bytes are taken: so that comes only then. */
+  end(): void {
+    this.#ending = true;
+    if (this.bufferedBytes === 0) this.#finish();
+  }
+
+  destroy(): void {
+    if (this.closed) return;
+    this.#controller.error(new DOMException('The stream was closed.', 'AbortError'));
+    this.#leave();
+  }
+
+  /** The handler has failed: before the head that is the answer, after it the end. */
+  fail(error: unknown): void {
+    if (this.#state === 'waiting') {
+      this.#state = 'rejected';
+      this.#reject(error);
+    } else {
+      this.onClose?.(error);
+      this.end();
+    }
+  }
+
+  #pull(): void {
+    if (this.#ending && this.bufferedBytes === 0) {
+      this.#finish();
+    } else if (this.#full) {
+      this.#full = false;
+      this.onDrain?.();
+    }
+  }
+
+  #finish(): void {
+    if (this.closed) return;
+    this.#controller.close();
+    this.#leave();
+  }
+
+  #leave(): void {
+    if (this.closed) return;
+    // Nobody will see this answer, but somebody waits for it.
+    if (this.#state === 'waiting') this.#respond(new Response(null, { status: CLIENT_CLOSED_REQUEST }));
+    this.#state = 'over';
+    this.onClose?.();
+  }
+}
+
+/** What nginx writes into its log for a client that left before the answer. */
+const CLIENT_CLOSED_REQUEST = 499;

@@ -1,0 +1,69 @@
+/**
+ * Text encoded once, in every form in which a transport can send it. Frames are shared between streams:
+ * nobody may write to their bytes.
+ */
+export interface Frame {
+  /** The text as UTF-8. */
+  readonly bytes: Uint8Array;
+  /** How many bytes that is. */
+  readonly length: number;
+  /** The same bytes as one chunk of an HTTP/1.1 chunked body (RFC 9112, 7.1). */
+  readonly chunk: Uint8Array;
+}
+
+// Where there is Buffer, frames are made of it: Node's sockets wrap any other Uint8Array anew at each write.
+const { Buffer } = globalThis as { Buffer?: typeof globalThis.Buffer };
+const encoder = new TextEncoder();
+const CRLF = '\r\n';
+
+class ChunkedFrame implements Frame {
+  readonly chunk: Uint8Array;
+  readonly length: number;
+  #bytes: Uint8Array | undefined;
+
+  constructor(chunk: Uint8Array, length: number) {
+    this.chunk = chunk;
+    this.length = length;
+  }
+
+  get bytes(): Uint8Array {
+    const end = this.chunk.length - CRLF.length;
+    this.#bytes ??= this.chunk.subarray(end - this.length, end);
+    return this.#bytes;
+  }
+}
+
+/** Encodes text. Lone surrogates become U+FFFD. */
+export function createFrame(text: string): Frame {
+  if (Buffer === undefined) return joinBytes([encoder.encode(text)]);
+  const length = Buffer.byteLength(text);
+  return new ChunkedFrame(Buffer.from(chunkHead(length) + text + CRLF), length);
+}
+
+/** Frames as one, to be sent in one write. */
+export function joinFrames(frames: readonly Frame[]): Frame {
+  return joinBytes(frames.map(frame => frame.bytes));
+}
+
+/** A part of a frame: the bytes from `start` up to `end`. */
+export function sliceFrame(frame: Frame, start: number, end: number): Frame {
+  return joinBytes([frame.bytes.subarray(start, end)]);
+}
+
+function joinBytes(parts: readonly Uint8Array[]): Frame {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const head = chunkHead(length);
+  const size = head.length + length + CRLF.length;
+  const chunk = Buffer === undefined ? new Uint8Array(size) : Buffer.allocUnsafe(size);
+  let offset = encoder.encodeInto(head, chunk).written;
+  for (const part of parts) {
+    chunk.set(part, offset);
+    offset += part.length;
+  }
+  encoder.encodeInto(CRLF, chunk.subarray(offset));
+  return new ChunkedFrame(chunk, length);
+}
+
+function chunkHead(length: number): string {
+  return length.toString(16) + CRLF;
+}

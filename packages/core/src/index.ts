@@ -1,0 +1,10 @@
+export type { ClientRegistry } from './clients.ts';
+export { TidingsError, type TidingsErrorCode } from './errors.ts';
+export { type EventFields, encodeEvent, type ServerSentEvent } from './event.ts';
+export type { Frame } from './frame.ts';
+export { createHub, type Hub } from './hub.ts';
+export type { CloseOptions, HubOptions, Limits } from './options.ts';
+export type { StreamRequest } from './request.ts';
+export type { Source, SourceInput, SourceItem, SourceOptions } from './source.ts';
+export type { CloseReason, ErrorContext, EventStream, StreamOptions } from './stream.ts';
+export type { Transport } from './transport.ts';

@@ -1,0 +1,191 @@
+import { type IncomingMessage, OutgoingMessage, type ServerResponse } from 'node:http';
+import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import type { Socket } from 'node:net';
+import { TidingsError } from './errors.ts';
+import type { Frame } from './frame.ts';
+import type { Hub } from './hub.ts';
+import type { EventStream, StreamOptions } from './stream.ts';
+import type { Transport } from './transport.ts';
+
+export type NodeRequest = IncomingMessage | Http2ServerRequest;
+export type NodeResponse = ServerResponse | Http2ServerResponse;
+
+export interface OpenStreamOptions extends StreamOptions {
+  /** The hub that the stream belongs to. */
+  hub: Hub;
+}
+
+/**
+ * Answers a request of `node:http` or `node:http2` with a stream. The head goes out with the first event, or
+ * in the next turn of the event loop; until then a failing handler can still answer otherwise.
+ *
+ * Read the request's body before, or begin to in the same turn: what nobody reads is discarded.
+ *
+ * @throws {TidingsError} `already-open`: the response has a stream; `head-sent`: it has been answered;
+ *   `invalid-option`, naming the option.
+ */
+export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStreamOptions): EventStream {
+  const { hub, ...streamOptions } = options;
+  if ((res as Carrier)[carried] !== undefined) {
+    throw new TidingsError(
+      'already-open',
+      'this response has a stream already: use what the first call returned',
+    );
+  }
+  if (isAnswered(res)) throw headSent();
+  const transport = new NodeTransport(req, res);
+  const lastEventId = req.headers['last-event-id'] as string | undefined;
+  const stream = hub.open(
+    transport,
+    { method: req.method ?? 'GET', url: req.url ?? '', lastEventId },
+    streamOptions,
+  );
+  (res as Carrier)[carried] = transport;
+  res.on('close', leave);
+  return stream;
+}
+
+/**
+ * Takes a response back from a stream whose head has not gone out, so that something else can answer: the
+ * stream closes as `refused` and writes nothing. For adapters whose framework answers errors later.
+ *
+ * @returns false when it is too late, or there is no stream.
+ */
+export function releaseResponse(res: NodeResponse): boolean {
+  const transport = (res as Carrier)[carried];
+  if (transport === undefined || res.headersSent) return false;
+  transport.released = true;
+  return true;
+}
+
+/** On the response, so that all copies of this module see it, and `leave` needs no closure for each response. */
+const carried = Symbol.for('tidings.transport');
+type Carrier = NodeResponse & { [carried]?: NodeTransport };
+
+function leave(this: NodeResponse): void {
+  (this as Carrier)[carried]?.leave();
+}
+
+class NodeTransport implements Transport {
+  onDrain: (() => void) | undefined;
+  onClose: ((error?: unknown) => void) | undefined;
+  /** Something else is going to answer. */
+  released = false;
+  readonly #req: NodeRequest;
+  readonly #res: NodeResponse;
+  /** The head is on the socket, or before whatever else will be. */
+  #begun = false;
+  #drain: Drain | undefined;
+
+  constructor(req: NodeRequest, res: NodeResponse) {
+    this.#req = req;
+    this.#res = res;
+  }
+
+  get closed(): boolean {
+    return isHttp2(this.#res) ? this.#res.stream.destroyed : this.#res.destroyed;
+  }
+
+  get bufferedBytes(): number {
+    return this.#res.writableLength;
+  }
+
+  open(status: number, headers: Record<string, string>): void {
+    const res = this.#res;
+    if (this.released || isAnswered(res)) throw headSent();
+    if (this.closed) return;
+    res.removeHeader('content-length');
+    res.removeHeader('etag');
+    // An encoding that somebody has announced is true only if that somebody encodes what is written.
+    if (res.write === write) res.removeHeader('content-encoding');
+    // What another middleware may have set for another status. HTTP/2 has no such thing.
+    if (!isHttp2(res)) res.statusMessage = '';
+    res.writeHead(status, headers);
+    // With a body that nobody reads, Node does not see that the peer has gone.
+    if (this.#req.readableFlowing === null) this.#req.resume();
+  }
+
+  write(frame: Frame): boolean {
+    const res = this.#res;
+    const socket = this.#begun ? bareSocket(res) : undefined;
+    if (socket !== undefined) return socket.write(frame.chunk) || this.#awaitDrain(socket);
+    if (this.closed || res.writableEnded) return true;
+    this.#begun = true;
+    const room = (res as ServerResponse).write(frame.bytes);
+    // compression() and its like hold back what they are not told to flush.
+    if (Object.hasOwn(res, 'flush')) (res as unknown as { flush(): void }).flush();
+    return room || this.#awaitDrain(res);
+  }
+
+  end(hangUp = false): void {
+    const res = this.#res;
+    if (res.writableEnded) return;
+    if (hangUp && !isHttp2(res)) res.once('finish', () => this.#req.socket.destroySoon());
+    res.end();
+    // GOAWAY, and the end of the connection when its last stream is over.
+    if (hangUp && isHttp2(res)) res.stream.session?.close();
+  }
+
+  destroy(): void {
+    const res = this.#res;
+    if (!isHttp2(res)) {
+      res.destroy();
+    } else if (!res.stream.destroyed) {
+      res.stream.close(NGHTTP2_CANCEL);
+      res.stream.destroy();
+    }
+  }
+
+  leave(): void {
+    this.#drain?.source.off('drain', this.#drain.listener);
+    this.onClose?.();
+  }
+
+  /** Listens on whatever was written to: once for the whole response, as long as that does not change. */
+  #awaitDrain(source: Socket | NodeResponse): false {
+    if (this.#drain?.source !== source) {
+      this.#drain?.source.off('drain', this.#drain.listener);
+      const listener = () => this.onDrain?.();
+      (source as Socket).on('drain', listener);
+      this.#drain = { source, listener };
+    }
+    return false;
+  }
+}
+
+interface Drain {
+  source: Socket | NodeResponse;
+  listener: () => void;
+}
+
+const { write } = OutgoingMessage.prototype;
+/** The code of a stream that is no longer wanted (RFC 9113, 7). */
+const NGHTTP2_CANCEL = 8;
+/** Bun and Deno have a node:http of their own, whose socket is not where the response is written. */
+const isNode = process.versions.bun === undefined && process.versions.deno === undefined;
+
+/**
+ * The socket, if a chunk that is written straight to it comes out where `res.write` would have put it; that
+ * saves the framing of each chunk for each response. Asked before each write, because an application can do
+ * anything in between: end the response, cork it, wrap its `write`.
+ */
+function bareSocket(res: NodeResponse): Socket | undefined {
+  if (!isNode || isHttp2(res) || !res.chunkedEncoding || res.write !== write) return undefined;
+  const { socket } = res;
+  return socket?.writable && !res.writableEnded && res.writableCorked === 0 ? socket : undefined;
+}
+
+function isHttp2(res: NodeResponse): res is Http2ServerResponse {
+  return 'stream' in res;
+}
+
+function isAnswered(res: NodeResponse): boolean {
+  return res.headersSent || res.writableEnded;
+}
+
+function headSent(): TidingsError {
+  return new TidingsError(
+    'head-sent',
+    'this response has been answered already, so it cannot become a stream',
+  );
+}

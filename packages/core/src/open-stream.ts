@@ -1,0 +1,262 @@
+import { createDeferred, type Deferred } from './deferred.ts';
+import { type EventFields, encode, encodeComment, encodeRetry } from './event.ts';
+import { createFrame, type Frame } from './frame.ts';
+import { readLastEventId, type StreamRequest } from './request.ts';
+import { nextTurn, type Scheduler, type Timed } from './scheduler.ts';
+import { pump, type SourceInput, type SourceOptions } from './source.ts';
+import type { CloseReason, ErrorContext, EventStream, StreamOptions } from './stream.ts';
+import type { Transport } from './transport.ts';
+import { Writer } from './writer.ts';
+
+/** What a stream needs of its hub. Durations in ms, Infinity: switched off. */
+export interface StreamHost {
+  readonly scheduler: Scheduler;
+  readonly heartbeat: number;
+  readonly maxAge: number;
+  readonly maxBufferedBytes: number;
+  readonly stallTimeout: number;
+  report(error: unknown, context: ErrorContext): void;
+  /** The stream's response is over. */
+  gone(stream: OpenStream): void;
+}
+
+/** What is needed until the head has been sent, and no longer. */
+interface Head {
+  readonly method: string;
+  readonly headers: Record<string, string> | undefined;
+  readonly retry: number | undefined;
+  /** The client has had all there was: the answer is 204, unless it asks for something new. */
+  readonly finished: boolean;
+}
+
+const NO_CACHE = { 'cache-control': 'no-cache, no-transform' };
+const STREAM_HEADERS = { 'content-type': 'text/event-stream', ...NO_CACHE, 'x-accel-buffering': 'no' };
+
+/** The id by which a client remembers that it has had the whole of a source. No position looks like it. */
+const FINISHED = 'end.';
+// An id needs an event to travel with, be it empty (Firefox ignores it otherwise): one that nobody listens for.
+const finishedMarker = createFrame(encode('', { id: FINISHED, event: 'tidings' }));
+const heartbeatComment = createFrame(encodeComment(''));
+
+/** The stream behind {@link EventStream}: from the answer's head to its end. */
+export class OpenStream implements EventStream, Timed {
+  readonly client: string | undefined;
+  readonly lastEventId: string | undefined;
+  slot: Set<Timed> | undefined;
+  readonly #host: StreamHost;
+  readonly #writer: Writer;
+  readonly #isGet: boolean;
+  readonly #expiresAt: number;
+  readonly #closesAt: number;
+  #head: Head | undefined;
+  /** Set as soon as the stream takes nothing any more. */
+  #reason: CloseReason | undefined;
+  /** The response, too, is over. */
+  #gone = false;
+
+  // Made when first asked for: most streams never need them, and there are many streams.
+  #id: string | undefined;
+  #controller: AbortController | undefined;
+  #closed: Deferred<CloseReason> | undefined;
+  #drained: Deferred<void> | undefined;
+
+  constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamOptions) {
+    this.#host = host;
+    this.#writer = new Writer(transport, host.scheduler);
+    this.#writer.onRoom = () => this.#settleDrained();
+    transport.onClose = error => {
+      if (error !== undefined) host.report(error, { stage: 'handler', stream: this });
+      this.leave(error === undefined ? 'disconnected' : 'error');
+    };
+    this.client = options.client;
+    this.lastEventId = readLastEventId(request);
+    this.#expiresAt = Number(options.expiresAt ?? Number.POSITIVE_INFINITY);
+    // Streams that began together must not end, and come back, together.
+    this.#closesAt = host.scheduler.now + host.maxAge * (0.8 + 0.2 * Math.random());
+    this.#isGet = request.method === 'GET';
+    this.#head = {
+      method: request.method,
+      headers: options.headers,
+      retry: options.retry,
+      finished: this.#isGet && this.lastEventId === FINISHED,
+    };
+  }
+
+  get id(): string {
+    this.#id ??= crypto.randomUUID();
+    return this.#id;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (!this.isOpen) this.#controller.abort();
+    }
+    return this.#controller.signal;
+  }
+
+  get closed(): Promise<CloseReason> {
+    if (this.#closed === undefined) {
+      this.#closed = createDeferred();
+      if (this.#gone) this.#closed.resolve(this.#reason as CloseReason);
+    }
+    return this.#closed.promise;
+  }
+
+  get bufferedBytes(): number {
+    return this.#gone ? 0 : this.#writer.bufferedBytes;
+  }
+
+  /** False as soon as the stream takes nothing any more; its response may still be under way. */
+  get isOpen(): boolean {
+    return this.#reason === undefined;
+  }
+
+  send(data: unknown, fields?: EventFields): boolean {
+    return this.isOpen && this.#write(createFrame(encode(data, fields)));
+  }
+
+  comment(text = ''): boolean {
+    return this.isOpen && this.#write(createFrame(encodeComment(text)));
+  }
+
+  drained(): Promise<void> {
+    if (!this.isOpen || this.#writer.hasRoom) return Promise.resolve();
+    this.#drained ??= createDeferred();
+    return this.#drained.promise;
+  }
+
+  async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
+    if (this.#head?.finished) this.#answer(this.#head);
+    const report = (error: unknown) => this.#host.report(error, { stage: 'source', stream: this });
+    try {
+      const complete = await pump(this, source, options, report);
+      if (complete && options.end !== false) this.finish('ended', this.#isGet ? finishedMarker : undefined);
+      return complete;
+    } catch (error) {
+      report(error);
+      this.finish('error');
+      return false;
+    }
+  }
+
+  close(): void {
+    this.finish('closed');
+  }
+
+  /** Begins to answer. The head waits for a turn, in which a handler may still fail and answer otherwise. */
+  start(): void {
+    const { scheduler } = this.#host;
+    scheduler.add(this, this.#nextVisit(scheduler.now));
+    nextTurn(() => this.#begin());
+  }
+
+  /** Answers with a head, `retry` if given, and nothing else. The stream counts as closed at once. */
+  decline(reason: CloseReason, retry?: number): void {
+    this.#head = { ...(this.#head as Head), retry, finished: false };
+    this.finish(reason, undefined, reason === 'refused');
+    this.#gone = true;
+    nextTurn(() => this.#begin());
+  }
+
+  /**
+   * Closes: what is queued goes out, then `last`, then the end.
+   *
+   * @param hangUp whether the connection ends with the response.
+   */
+  finish(reason: CloseReason, last?: Frame, hangUp = false): void {
+    if (!this.isOpen) return;
+    this.#takeNothing(reason);
+    if (last !== undefined) this.#writer.write(last);
+    this.#writer.end(hangUp);
+  }
+
+  /** Closes at once, dropping what is queued. */
+  destroy(reason: CloseReason): void {
+    if (this.#gone) return;
+    this.#writer.destroy();
+    this.leave(reason);
+  }
+
+  /** To be called when the response is over; `reason` counts if the stream was still open. */
+  leave(reason: CloseReason): void {
+    if (this.#gone) return;
+    this.#takeNothing(reason);
+    this.#gone = true;
+    this.#head = undefined;
+    this.#writer.drop();
+    this.#host.gone(this);
+    this.#closed?.resolve(this.#reason as CloseReason);
+  }
+
+  visit(now: number): number {
+    const { heartbeat, stallTimeout } = this.#host;
+    if (Date.now() >= this.#expiresAt) this.finish('expired');
+    if (now >= this.#closesAt) this.finish('maxAge');
+    if (this.#writer.stalledFor(now) >= stallTimeout) this.destroy('stalled');
+    if (this.isOpen && this.#writer.hasRoom && now - this.#writer.lastWriteAt >= heartbeat) {
+      this.#writer.write(heartbeatComment);
+    }
+    return this.#nextVisit(now);
+  }
+
+  #nextVisit(now: number): number {
+    const { heartbeat, stallTimeout } = this.#host;
+    const silence = this.#writer.hasRoom ? now - this.#writer.lastWriteAt : 0;
+    return (
+      now +
+      Math.min(heartbeat - silence, stallTimeout / 4, this.#closesAt - now, this.#expiresAt - Date.now())
+    );
+  }
+
+  #begin(): void {
+    if (this.#head !== undefined) this.#answer(this.#head);
+  }
+
+  /** Sends the head, and the first bytes with it: Firefox's fetch and some proxies wait for a byte of the body. */
+  #answer({ method, headers, retry, finished }: Head): void {
+    this.#head = undefined;
+    if (finished) this.#writer.drop();
+    const hasBody = !finished && method !== 'HEAD';
+    const first = retry === undefined ? heartbeatComment : createFrame(encodeRetry(retry));
+    try {
+      this.#writer.open(
+        finished ? 204 : 200,
+        { ...(finished ? NO_CACHE : STREAM_HEADERS), ...headers },
+        hasBody ? first : undefined,
+      );
+    } catch (error) {
+      const isAnswered = (error as { code?: unknown } | null)?.code === 'head-sent';
+      if (!isAnswered) {
+        this.#host.report(error, { stage: 'open', stream: this });
+        this.#writer.destroy();
+      }
+      this.leave(isAnswered ? 'refused' : 'error');
+      return;
+    }
+    if (finished) this.finish('ended');
+  }
+
+  #write(frame: Frame): boolean {
+    if (this.#head !== undefined && !this.#head.finished) this.#answer(this.#head);
+    if (!this.isOpen) return false;
+    const writer = this.#writer;
+    if (!writer.hasRoom && writer.bufferedBytes + frame.length > this.#host.maxBufferedBytes) {
+      this.destroy('slow');
+      return false;
+    }
+    return writer.write(frame);
+  }
+
+  #settleDrained(): void {
+    this.#drained?.resolve();
+    this.#drained = undefined;
+  }
+
+  #takeNothing(reason: CloseReason): void {
+    if (!this.isOpen) return;
+    this.#reason = reason;
+    this.#settleDrained();
+    this.#controller?.abort();
+  }
+}

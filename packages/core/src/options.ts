@@ -1,0 +1,145 @@
+import { TidingsError } from './errors.ts';
+import type { ErrorContext, StreamOptions } from './stream.ts';
+
+export interface HubOptions {
+  /**
+   * Ms of silence after which a stream gets a comment, so that nothing on the way takes it for dead. Default:
+   * 15,000 (8,000 on Bun, whose server cuts a response that is silent for 10 s). `false`: none.
+   */
+  heartbeat?: number | false | undefined;
+  /**
+   * Bytes that `send()` may queue on a stream whose peer does not read; with more it closes as `slow`. One
+   * larger event may pass when nothing is queued. Default: 1 MiB.
+   */
+  maxBufferedBytes?: number | undefined;
+  /**
+   * Ms for which queued bytes may not move before the peer is taken for dead, and the stream closes as
+   * `stalled`. Default: 60,000. `false`: never.
+   */
+  stallTimeout?: number | false | undefined;
+  /**
+   * Ms that a stream lives at most. Each closes at a random moment between 80 % and 100 % of it, so that not
+   * all come back at once. Default: `false`, no limit.
+   */
+  maxAge?: number | false | undefined;
+  limits?: Limits | undefined;
+  /** Called with what goes wrong in the background; none of it reaches the peer. Default: `console.error`. */
+  onError?: ((error: unknown, context: ErrorContext) => void) | undefined;
+}
+
+export interface Limits {
+  /** How many streams may be open; a further one is told to come back later. Default: no limit. */
+  streams?: number | undefined;
+  /** How many streams a client may have; a further one closes its oldest. Default: no limit. */
+  perClient?: number | undefined;
+}
+
+export interface CloseOptions {
+  /** Ms after which streams that have not ended are cut. Default: 10,000. */
+  within?: number | undefined;
+  /** Each client is told to wait a random number of ms between these two. Default: [1_000, 15_000]. */
+  retry?: [min: number, max: number] | undefined;
+}
+
+/** {@link CloseOptions} with every default filled in. */
+export interface CloseSettings {
+  within: number;
+  retry: [min: number, max: number];
+}
+
+/** {@link HubOptions} with every default filled in; what is switched off is Infinity. */
+export interface HubSettings {
+  heartbeat: number;
+  maxBufferedBytes: number;
+  stallTimeout: number;
+  maxAge: number;
+  maxStreams: number;
+  maxPerClient: number;
+  /** Ms that the clock may be late. */
+  precision: number;
+  onError: (error: unknown, context: ErrorContext) => void;
+}
+
+/** @throws {TidingsError} `invalid-option`, naming the option. */
+export function readHubOptions(options: HubOptions): HubSettings {
+  const { limits = {}, onError = reportToConsole } = options;
+  if (typeof onError !== 'function') throw invalid('onError', 'a function', onError);
+  const heartbeat = readDuration('heartbeat', options.heartbeat, 'Bun' in globalThis ? 8_000 : 15_000);
+  const stallTimeout = readDuration('stallTimeout', options.stallTimeout, 60_000);
+  const maxAge = readDuration('maxAge', options.maxAge, Number.POSITIVE_INFINITY);
+  return {
+    heartbeat,
+    stallTimeout,
+    maxAge,
+    precision: Math.max(5, Math.min(1_000, Math.min(heartbeat, stallTimeout, maxAge) / 32)),
+    maxBufferedBytes: readCount('maxBufferedBytes', options.maxBufferedBytes, 1024 * 1024),
+    maxStreams: readCount('limits.streams', limits.streams, Number.POSITIVE_INFINITY),
+    maxPerClient: readCount('limits.perClient', limits.perClient, Number.POSITIVE_INFINITY),
+    onError,
+  };
+}
+
+/** @throws {TidingsError} `invalid-option`, naming the option. */
+export function readCloseOptions(options: CloseOptions): CloseSettings {
+  const { within = 10_000, retry = [1_000, 15_000] } = options;
+  if (!(within >= 0)) throw invalid('within', 'a number of ms, 0 or more', within);
+  if (!Array.isArray(retry) || !isWhole(retry[0]) || !isWhole(retry[1]) || retry[0] > retry[1]) {
+    throw invalid('retry', 'two integers of ms, the smaller first', retry);
+  }
+  return { within, retry };
+}
+
+/** Headers that belong to the stream or to the connection, and not to the application. */
+const OUR_HEADERS = ['content-type', 'content-length', 'transfer-encoding', 'connection', 'keep-alive'];
+
+/** @throws {TidingsError} `invalid-option`, naming the option. */
+export function readStreamOptions(options: StreamOptions): StreamOptions {
+  const { client, retry, headers, expiresAt } = options;
+  if (client !== undefined && typeof client !== 'string') throw invalid('client', 'a string', client);
+  if (retry !== undefined && !isWhole(retry)) throw invalid('retry', 'an integer of ms, 0 or more', retry);
+  if (expiresAt !== undefined && Number.isNaN(Number(expiresAt))) {
+    throw invalid('expiresAt', 'a Date, or ms since 1970', expiresAt);
+  }
+  return { client, retry, expiresAt, headers: headers && readHeaders(headers) };
+}
+
+function readHeaders(headers: Record<string, string>): Record<string, string> {
+  let checked: Headers;
+  try {
+    checked = new Headers(headers);
+  } catch (cause) {
+    throw new TidingsError('invalid-option', `headers cannot be sent: ${(cause as Error).message}`, {
+      cause,
+    });
+  }
+  for (const name of OUR_HEADERS) checked.delete(name);
+  return Object.fromEntries(checked);
+}
+
+function readDuration(name: string, value: number | false | undefined, standard: number): number {
+  if (value === false) return Number.POSITIVE_INFINITY;
+  if (value === undefined) return standard;
+  if (!(value > 0)) throw invalid(name, 'a number of ms above 0, or false', value);
+  return value;
+}
+
+function readCount(name: string, value: number | undefined, standard: number): number {
+  if (value === undefined) return standard;
+  if (!(value >= 0)) throw invalid(name, 'a number, 0 or more', value);
+  return value;
+}
+
+function isWhole(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
+}
+
+function invalid(name: string, expected: string, value: unknown): TidingsError {
+  return new TidingsError(
+    'invalid-option',
+    `${name} must be ${expected}; got ${typeof value} ${String(value)}`,
+  );
+}
+
+function reportToConsole(error: unknown, { stage }: ErrorContext): void {
+  console.error(`tidings: ${stage}:`, error);
+}

@@ -1,0 +1,25 @@
+/** What a stream wants to know of the request that asked for it. */
+export interface StreamRequest {
+  method: string;
+  /** Absolute or not; only its query is read. */
+  url: string;
+  /** The `Last-Event-ID` header as it came: each character one byte, as HTTP libraries give it. */
+  lastEventId?: string | null | undefined;
+}
+
+/**
+ * The id of the last event that the client has seen. The header wins over the query parameter `lastEventId`,
+ * which is for clients that cannot set headers, and for pages that know a position before they connect.
+ */
+export function readLastEventId({ url, lastEventId }: StreamRequest): string | undefined {
+  if (lastEventId) return decodeHeader(lastEventId);
+  const query = url.indexOf('?');
+  if (query === -1 || !url.includes('lastEventId=', query)) return undefined;
+  return new URLSearchParams(url.slice(query)).get('lastEventId') || undefined;
+}
+
+/** Ids are UTF-8 on the wire (WHATWG HTML 9.2.3), and HTTP libraries show each byte as a character. */
+function decodeHeader(value: string): string {
+  const bytes = Uint8Array.from(value, character => character.charCodeAt(0));
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+}

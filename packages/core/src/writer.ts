@@ -1,0 +1,108 @@
+import { Backlog, isLarge } from './backlog.ts';
+import type { Frame } from './frame.ts';
+import type { Scheduler } from './scheduler.ts';
+import type { Transport } from './transport.ts';
+
+/** Writes one response through its transport, and queues what the peer is not ready for. */
+export class Writer {
+  /** Called when there is room again after there was none. */
+  onRoom: (() => void) | undefined;
+  /** The clock's time of the last write, or later. */
+  lastWriteAt: number;
+  readonly #transport: Transport;
+  readonly #scheduler: Scheduler;
+  #backlog: Backlog | undefined;
+  #opened = false;
+  /** The transport has said it is full. */
+  #full = false;
+  /** To end when everything has been handed over: `hangUp`, as soon as it is decided. */
+  #end: boolean | undefined;
+  #written = 0;
+  /** Bytes that had left this process when they were last seen to move, and when that was. */
+  #moved = 0;
+  #movedAt: number;
+
+  constructor(transport: Transport, scheduler: Scheduler) {
+    this.#transport = transport;
+    this.#scheduler = scheduler;
+    this.lastWriteAt = scheduler.now;
+    this.#movedAt = scheduler.now;
+    transport.onDrain = () => {
+      this.#full = false;
+      this.#flush();
+      if (this.hasRoom) this.onRoom?.();
+    };
+  }
+
+  /** Whether the next write goes straight to the transport. */
+  get hasRoom(): boolean {
+    return this.#opened && !this.#full && this.#backlog === undefined;
+  }
+
+  get bufferedBytes(): number {
+    return (this.#backlog?.length ?? 0) + this.#transport.bufferedBytes;
+  }
+
+  /** Sends the head, then `first`, then what was written before. Throws what the transport throws. */
+  open(status: number, headers: Record<string, string>, first?: Frame): void {
+    this.#transport.open(status, headers);
+    this.#opened = true;
+    if (first !== undefined) this.#hand(first);
+    this.#flush();
+  }
+
+  /** Writes or queues a frame. Returns whether there is room for another. */
+  write(frame: Frame): boolean {
+    if (this.hasRoom && !isLarge(frame)) return this.#hand(frame);
+    this.#backlog ??= new Backlog();
+    this.#backlog.push(frame);
+    this.#flush();
+    return this.hasRoom;
+  }
+
+  /** Drops what is queued; what the transport has, stays with it. */
+  drop(): void {
+    this.#backlog = undefined;
+  }
+
+  /** Ends the response after what was written. */
+  end(hangUp: boolean): void {
+    this.#end = hangUp;
+    this.#flush();
+  }
+
+  destroy(): void {
+    this.drop();
+    this.#transport.destroy();
+  }
+
+  /** For how many ms bytes have been on their way without moving. An end, too, has to reach the peer. */
+  stalledFor(now: number): number {
+    const { bufferedBytes } = this.#transport;
+    const moved = this.#written - bufferedBytes;
+    const waits = this.#full || bufferedBytes > 0 || this.#end !== undefined;
+    if (!waits || moved !== this.#moved) {
+      this.#moved = moved;
+      this.#movedAt = now;
+    }
+    return now - this.#movedAt;
+  }
+
+  #hand(frame: Frame): boolean {
+    this.#written += frame.length;
+    this.lastWriteAt = this.#scheduler.now + this.#scheduler.resolution;
+    this.#full = !this.#transport.write(frame);
+    return !this.#full;
+  }
+
+  #flush(): void {
+    if (!this.#opened) return;
+    while (this.#backlog !== undefined && !this.#full) {
+      const piece = this.#backlog.take();
+      if (this.#backlog.length === 0) this.#backlog = undefined;
+      this.#hand(piece);
+    }
+    if (this.#backlog !== undefined || this.#end === undefined) return;
+    this.#transport.end(this.#end);
+  }
+}

@@ -1,0 +1,38 @@
+import { createHub, type EventStream, type Hub, type StreamOptions } from '@tidings/core';
+import { streamResponse } from '@tidings/core/fetch';
+import type { MiddlewareHandler } from 'hono';
+
+/**
+ * Answers the request with a stream; return what it returns. The handler is given the stream, which stays open
+ * when the handler has returned.
+ *
+ * @returns rejects with what the handler throws before there is an answer, so that `app.onError` sees it; with
+ *   a TidingsError `already-open` at the second call, or `invalid-option`, naming the option.
+ */
+export type Sse = (handler: (stream: EventStream) => unknown, options?: StreamOptions) => Promise<Response>;
+
+declare module 'hono' {
+  interface ContextVariableMap {
+    sse: Sse;
+  }
+}
+
+/** Middleware for Hono 4, and the hub that its streams belong to. */
+export type SseMiddleware = MiddlewareHandler<{ Variables: { sse: Sse } }> & { readonly hub: Hub };
+
+/** Headers that other middleware may have set, and that are not true of a stream. */
+const BREAKING = ['content-length', 'content-encoding', 'etag'];
+
+/** Gives `c.var.sse()` to every handler after it. Without a hub it makes one. */
+export function sse({ hub = createHub() }: { hub?: Hub | undefined } = {}): SseMiddleware {
+  const middleware: MiddlewareHandler<{ Variables: { sse: Sse } }> = async (c, next) => {
+    c.set('sse', async (handler, options) => {
+      const response = await streamResponse(c.req.raw, handler, { ...options, hub });
+      for (const name of BREAKING) c.header(name, undefined);
+      // Through the context, which adds what was set with `c.header()`.
+      return c.newResponse(response.body, response);
+    });
+    await next();
+  };
+  return Object.assign(middleware, { hub });
+}

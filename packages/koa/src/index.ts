@@ -1,0 +1,42 @@
+import { createHub, type EventStream, type Hub, type StreamOptions } from '@tidings/core';
+import { openStream, releaseResponse } from '@tidings/core/node';
+import type { Context, Next } from 'koa';
+
+declare module 'koa' {
+  interface ExtendableContext {
+    /**
+     * Answers the request with a stream; leave `ctx.body` alone. There with `app.use(sse())`.
+     *
+     * @throws {TidingsError} `already-open`: at the second call; `head-sent`: the request has been answered;
+     *   `invalid-option`, naming the option.
+     */
+    sse(options?: StreamOptions): EventStream;
+  }
+}
+
+/** Middleware for Koa 2 and 3, and the hub that its streams belong to. */
+export interface SseMiddleware {
+  (ctx: Context, next: Next): Promise<void>;
+  readonly hub: Hub;
+}
+
+/** Gives `ctx.sse()` to every middleware after it: mount it first. Without a hub it makes one. */
+export function sse({ hub = createHub() }: { hub?: Hub | undefined } = {}): SseMiddleware {
+  const middleware = async (ctx: Context, next: Next) => {
+    let stream: EventStream | undefined;
+    ctx.sse = options => {
+      stream = openStream(ctx.req, ctx.res, { ...options, hub });
+      return stream;
+    };
+    try {
+      await next();
+    } catch (error) {
+      // The error is the answer if there is none yet, and else the end of it.
+      if (!releaseResponse(ctx.res)) stream?.close();
+      throw error;
+    }
+    // Koa answers for itself once its middleware is through.
+    await stream?.closed;
+  };
+  return Object.assign(middleware, { hub });
+}
