@@ -1,0 +1,22 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    testTimeout: 20_000,
+    hookTimeout: 60_000,
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: 'unit',
+          include: ['packages/*/test/**/*.test.ts', 'test/*.test.ts', 'test/{contract,spec,limits}/**/*.test.ts'],
+        },
+      },
+      // What needs more of the machine than Node: programs that `npm test` installs where it can.
+      {
+        extends: true,
+        test: { name: 'system', include: ['test/{browser}/**/*.test.ts'], testTimeout: 60_000 },
+      },
+    ],
+  },
+});
