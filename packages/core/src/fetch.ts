@@ -77,9 +77,10 @@ class FetchTransport implements Transport {
       },
       { highWaterMark: HIGH_WATER_MARK, size: chunk => chunk.byteLength },
     );
-    // Some servers cancel the body when the peer leaves, some abort the signal, some do both.
+    // Some servers cancel the body when the peer leaves, some abort the signal, some do both. A body that
+    // failed would be worth a line in the log to them; a peer that left is not.
     if (signal.aborted) this.#leave();
-    else signal.addEventListener('abort', () => this.destroy(), { once: true });
+    else signal.addEventListener('abort', () => this.#finish(), { once: true });
   }
 
   get closed(): boolean {
@@ -114,7 +115,7 @@ class FetchTransport implements Transport {
 
   destroy(): void {
     if (this.closed) return;
-    this.#controller.error(new DOMException('The stream was closed.', 'AbortError'));
+    this.#controller.error(new Error('this event stream was cut before its end'));
     this.#leave();
   }
 

@@ -97,7 +97,7 @@ class NodeTransport implements Transport {
     res.removeHeader('content-length');
     res.removeHeader('etag');
     // An encoding that somebody has announced is true only if that somebody encodes what is written.
-    if (res.write === write) res.removeHeader('content-encoding');
+    if (!Object.hasOwn(res, 'write')) res.removeHeader('content-encoding');
     // What another middleware may have set for another status. HTTP/2 has no such thing.
     if (!isHttp2(res)) res.statusMessage = '';
     res.writeHead(status, headers);

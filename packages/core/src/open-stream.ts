@@ -155,7 +155,6 @@ export class OpenStream implements EventStream, Timed {
   decline(reason: CloseReason, retry?: number): void {
     this.#head = { ...(this.#head as Head), retry, finished: false };
     this.finish(reason, undefined, reason === 'refused');
-    this.#gone = true;
     nextTurn(() => this.#begin());
   }
 
@@ -174,6 +173,7 @@ export class OpenStream implements EventStream, Timed {
   /** Closes at once, dropping what is queued. */
   destroy(reason: CloseReason): void {
     if (this.#gone) return;
+    this.#takeNothing(reason);
     this.#writer.destroy();
     this.leave(reason);
   }

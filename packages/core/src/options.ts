@@ -90,7 +90,14 @@ export function readCloseOptions(options: CloseOptions): CloseSettings {
 }
 
 /** Headers that belong to the stream or to the connection, and not to the application. */
-const OUR_HEADERS = ['content-type', 'content-length', 'transfer-encoding', 'connection', 'keep-alive'];
+const OUR_HEADERS = [
+  'content-type',
+  'content-length',
+  'content-encoding',
+  'transfer-encoding',
+  'connection',
+  'keep-alive',
+];
 
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readStreamOptions(options: StreamOptions): StreamOptions {

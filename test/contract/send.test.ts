@@ -1,0 +1,102 @@
+import { expect, it } from 'vitest';
+import { eventually } from '../support/client.ts';
+import { contract, fill, KIB, MIB } from './contract.ts';
+
+contract('a stream sends', ({ connect }) => {
+  it('events as the standard writes them', async () => {
+    const { client, stream } = await connect();
+    expect(stream.send('a', { event: 'e', id: '1', retry: 5 })).toBe(true);
+    stream.send('one\ntwo\r\nthree\rfour');
+    stream.comment('aside\nwith two lines');
+    for (const data of [0, false, null, '', { a: [1] }, Buffer.from('ä')]) stream.send(data);
+    await client.until(({ events }) => events.length === 8);
+    expect(client.text).toBe(
+      ':\n\nid: 1\nevent: e\nretry: 5\ndata: a\n\ndata: one\ndata: two\ndata: three\ndata: four\n\n' +
+        ': aside\n: with two lines\n\ndata: 0\n\ndata: false\n\ndata: null\n\ndata: \n\ndata: {"a":[1]}\n\ndata: ä\n\n',
+    );
+  });
+
+  it('nothing that is not an event, and says what is wrong with it', async () => {
+    const { client, stream } = await connect();
+    expect(() => stream.send('x', { event: 'a\nb' })).toThrow(/^event must not contain CR, LF or NUL/);
+    expect(() => stream.send('x', { id: 'a\0b' })).toThrow(
+      expect.objectContaining({ code: 'invalid-field' }),
+    );
+    expect(() => stream.send(undefined)).toThrow(TypeError);
+    stream.send('fine');
+    await client.until(({ events }) => events.length === 1);
+    expect(client.text).toBe(':\n\ndata: fine\n\n');
+  });
+
+  it('in order, in the turn of the request and after', async () => {
+    const { client, stream } = await connect({
+      use: opened => {
+        for (let i = 0; i < 50; i++) opened.send(i);
+      },
+    });
+    for (let i = 50; i < 100; i++) stream.send(i);
+    await client.until(({ events }) => events.length === 100);
+    expect(client.events.map(event => Number(event.data))).toEqual(Array.from({ length: 100 }, (_, i) => i));
+  });
+
+  it('at the pace of a peer that stops to read, and loses nothing', async () => {
+    const { client, stream } = await connect({ hub: { maxBufferedBytes: 64 * MIB } });
+    client.stall();
+    let sent = await fill(stream);
+    expect(stream.bufferedBytes).toBeGreaterThan(0);
+    let isDrained = false;
+    const drained = stream.drained().then(() => {
+      isDrained = true;
+    });
+    for (let i = 0; i < 100; i++, sent++) expect(stream.send(`queued ${i}`)).toBe(false);
+    expect(isDrained).toBe(false);
+    client.resume();
+    await drained;
+    stream.send('last');
+    await client.until(({ events }) => events.length === sent + 1);
+    expect(client.events.slice(-101).map(event => event.data)).toEqual([
+      ...Array.from({ length: 100 }, (_, i) => `queued ${i}`),
+      'last',
+    ]);
+    await stream.drained();
+    await eventually(() => stream.bufferedBytes === 0);
+  });
+
+  it('no more than the bound to a peer that does not read', async () => {
+    const { hub, client, stream } = await connect({ hub: { maxBufferedBytes: 256 * KIB } });
+    client.stall();
+    let most = 0;
+    let sent = 0;
+    for (; sent < 10_000 && hub.streams.size > 0; sent++) {
+      stream.send('x'.repeat(16 * KIB));
+      most = Math.max(most, stream.bufferedBytes);
+    }
+    expect(most).toBeGreaterThan(128 * KIB);
+    expect(most).toBeLessThanOrEqual(256 * KIB);
+    expect(await stream.closed).toBe('slow');
+    expect(hub.streams.size).toBe(0);
+    client.resume();
+    await client.ended;
+    expect(client.events.length).toBeLessThan(sent);
+  });
+
+  it('one event beyond the bound, when nothing is queued', async () => {
+    const { client, stream } = await connect({ hub: { maxBufferedBytes: 64 * KIB } });
+    stream.send('x'.repeat(3 * MIB));
+    await client.until(({ events }) => events.length === 1);
+    expect(client.events[0]?.data).toHaveLength(3 * MIB);
+  });
+
+  it('a comment when it was silent, and only then', async () => {
+    const { client, stream } = await connect({ hub: { heartbeat: 40 } });
+    await client.until(({ comments }) => comments.length === 4);
+    const until = Date.now() + 400;
+    const before = client.comments.length;
+    while (Date.now() < until) {
+      stream.send('busy');
+      await new Promise(resolve => setTimeout(resolve, 2));
+    }
+    expect(client.comments.length - before).toBeLessThanOrEqual(4);
+    expect(client.text).toMatch(/^(:\n\n|data: busy\n\n)+$/);
+  });
+});
