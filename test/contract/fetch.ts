@@ -8,6 +8,7 @@ import type { Mount } from './mount.ts';
 function hono(name: string, http2 = false): Mount {
   return {
     name,
+    ownsConnections: false,
     http2,
     serve(hub, handler) {
       const app = new Hono();
@@ -31,10 +32,12 @@ function hono(name: string, http2 = false): Mount {
 /** No framework: a function from Request to Response. */
 const bareFetch: Mount = {
   name: 'Fetch',
+  ownsConnections: false,
   serve(hub, handler) {
     return listen(
       getRequestListener(async request => {
         const headers = new Headers();
+        let streamed: Promise<Response> | undefined;
         const withHeaders = (response: Response) => {
           // What it adds to a finished Response is the application's own responsibility.
           for (const name of ['content-length', 'content-encoding', 'etag']) headers.delete(name);
@@ -43,9 +46,16 @@ const bareFetch: Mount = {
         };
         try {
           const response = await handler({
-            stream: async (use, options) =>
-              withHeaders(await streamResponse(request, use, { ...options, hub })),
-            answer: (status, text) => new Response(text, { status }),
+            stream(use, options) {
+              const response = streamResponse(request, use, { ...options, hub }).then(withHeaders);
+              streamed ??= response;
+              return response;
+            },
+            answer(status, text) {
+              // Whoever drops a response has to say so: its body waits for a reader.
+              streamed?.then(response => response.body?.cancel());
+              return new Response(text, { status });
+            },
             setHeader: (name, value) => headers.set(name, value),
             appendHeader: (name, value) => headers.append(name, value),
             readBody: () => request.text(),

@@ -26,8 +26,8 @@ export interface Client {
   readonly events: EventSourceMessage[];
   readonly comments: string[];
   readonly retries: number[];
-  /** Bytes received so far. */
-  readonly bytes: number;
+  /** The same, as bytes. */
+  readonly body: Buffer;
   /** Resolves when the response is over: true when it came to its proper end, false when it was cut. */
   readonly ended: Promise<boolean>;
   /** Resolves when `condition` holds; it is looked at whenever something arrives, and at the end. */
@@ -104,12 +104,12 @@ function follow(body: Readable, connection: Connection): Client {
     onRetry: retry => retries.push(retry),
   });
   let text = '';
-  let bytes = 0;
+  const chunks: Buffer[] = [];
   const look = () => {
     for (const check of waiting) check();
   };
   body.on('data', (chunk: Buffer) => {
-    bytes += chunk.length;
+    chunks.push(chunk);
     const part = decoder.decode(chunk, { stream: true });
     text += part;
     parser.feed(part);
@@ -128,8 +128,8 @@ function follow(body: Readable, connection: Connection): Client {
     get text() {
       return text;
     },
-    get bytes() {
-      return bytes;
+    get body() {
+      return Buffer.concat(chunks);
     },
     until: condition =>
       new Promise((resolve, reject) => {

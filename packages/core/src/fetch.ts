@@ -44,7 +44,11 @@ export async function streamResponse(
   );
   answered.add(request);
   if (hub.streams.has(stream)) {
-    (async () => handler(stream))().catch(error => transport.fail(error));
+    (async () => handler(stream))().catch(error => {
+      // How most handlers stop when the stream does.
+      if (!transport.closed || (error as { name?: unknown } | null)?.name !== 'AbortError')
+        transport.fail(error);
+    });
   }
   return transport.response;
 }
@@ -58,7 +62,7 @@ class FetchTransport implements Transport {
   #reject!: (error: unknown) => void;
   readonly #body: ReadableStream<Uint8Array>;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
-  #state: 'waiting' | 'rejected' | 'open' | 'over' = 'waiting';
+  #state: 'waiting' | 'open' | 'over' = 'waiting';
   #full = false;
   #ending = false;
 
@@ -92,9 +96,6 @@ class FetchTransport implements Transport {
   }
 
   open(status: number, headers: Record<string, string>): void {
-    if (this.#state === 'rejected') {
-      throw new TidingsError('head-sent', 'the request was answered with an error instead');
-    }
     if (this.closed) return;
     this.#state = 'open';
     this.#respond(new Response(status === 204 ? null : this.#body, { status, headers }));
@@ -122,8 +123,9 @@ class FetchTransport implements Transport {
   /** The handler has failed: before the head that is the answer, after it the end. */
   fail(error: unknown): void {
     if (this.#state === 'waiting') {
-      this.#state = 'rejected';
+      this.#state = 'over';
       this.#reject(error);
+      this.onClose?.(new TidingsError('head-sent', 'the request has been answered with an error instead'));
     } else {
       this.onClose?.(error);
       this.end();

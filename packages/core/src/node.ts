@@ -73,7 +73,8 @@ class NodeTransport implements Transport {
   released = false;
   readonly #req: NodeRequest;
   readonly #res: NodeResponse;
-  /** The head is on the socket, or before whatever else will be. */
+  #opened = false;
+  /** The head is on the socket, or queued before whatever follows. */
   #begun = false;
   #drain: Drain | undefined;
 
@@ -94,6 +95,7 @@ class NodeTransport implements Transport {
     const res = this.#res;
     if (this.released || isAnswered(res)) throw headSent();
     if (this.closed) return;
+    this.#opened = true;
     res.removeHeader('content-length');
     res.removeHeader('etag');
     // An encoding that somebody has announced is true only if that somebody encodes what is written.
@@ -138,7 +140,7 @@ class NodeTransport implements Transport {
 
   leave(): void {
     this.#drain?.source.off('drain', this.#drain.listener);
-    this.onClose?.();
+    this.onClose?.(!this.#opened && this.#res.headersSent ? headSent() : undefined);
   }
 
   /** Listens on whatever was written to: once for the whole response, as long as that does not change. */

@@ -64,10 +64,8 @@ export class OpenStream implements EventStream, Timed {
     this.#host = host;
     this.#writer = new Writer(transport, host.scheduler);
     this.#writer.onRoom = () => this.#settleDrained();
-    transport.onClose = error => {
-      if (error !== undefined) host.report(error, { stage: 'handler', stream: this });
-      this.leave(error === undefined ? 'disconnected' : 'error');
-    };
+    transport.onClose = error =>
+      this.leave(error === undefined ? 'disconnected' : this.#judge(error, 'handler'));
     this.client = options.client;
     this.lastEventId = readLastEventId(request);
     this.#expiresAt = Number(options.expiresAt ?? Number.POSITIVE_INFINITY);
@@ -144,18 +142,17 @@ export class OpenStream implements EventStream, Timed {
     this.finish('closed');
   }
 
-  /** Begins to answer. The head waits for a turn, in which a handler may still fail and answer otherwise. */
   start(): void {
     const { scheduler } = this.#host;
     scheduler.add(this, this.#nextVisit(scheduler.now));
-    nextTurn(() => this.#begin());
+    this.#answerSoon();
   }
 
   /** Answers with a head, `retry` if given, and nothing else. The stream counts as closed at once. */
   decline(reason: CloseReason, retry?: number): void {
     this.#head = { ...(this.#head as Head), retry, finished: false };
     this.finish(reason, undefined, reason === 'refused');
-    nextTurn(() => this.#begin());
+    this.#answerSoon();
   }
 
   /**
@@ -209,8 +206,16 @@ export class OpenStream implements EventStream, Timed {
     );
   }
 
-  #begin(): void {
-    if (this.#head !== undefined) this.#answer(this.#head);
+  /**
+   * The head waits until a handler that fails in the turn of the request has been answered for. That takes two
+   * turns: Express's last error handler writes only when the request has emitted 'end', which is after one.
+   */
+  #answerSoon(): void {
+    nextTurn(() =>
+      nextTurn(() => {
+        if (this.#head !== undefined) this.#answer(this.#head);
+      }),
+    );
   }
 
   /** Sends the head, and the first bytes with it: Firefox's fetch and some proxies wait for a byte of the body. */
@@ -226,15 +231,19 @@ export class OpenStream implements EventStream, Timed {
         hasBody ? first : undefined,
       );
     } catch (error) {
-      const isAnswered = (error as { code?: unknown } | null)?.code === 'head-sent';
-      if (!isAnswered) {
-        this.#host.report(error, { stage: 'open', stream: this });
-        this.#writer.destroy();
-      }
-      this.leave(isAnswered ? 'refused' : 'error');
+      const reason = this.#judge(error, 'open');
+      if (reason === 'error') this.#writer.destroy();
+      this.leave(reason);
       return;
     }
     if (finished) this.finish('ended');
+  }
+
+  /** What it means for the stream that its response has failed. */
+  #judge(error: unknown, stage: ErrorContext['stage']): CloseReason {
+    if ((error as { code?: unknown } | null)?.code === 'head-sent') return 'refused';
+    this.#host.report(error, { stage, stream: this });
+    return 'error';
   }
 
   #write(frame: Frame): boolean {

@@ -111,13 +111,13 @@ export function readStreamOptions(options: StreamOptions): StreamOptions {
 }
 
 function readHeaders(headers: Record<string, string>): Record<string, string> {
-  let checked: Headers;
-  try {
-    checked = new Headers(headers);
-  } catch (cause) {
-    throw new TidingsError('invalid-option', `headers cannot be sent: ${(cause as Error).message}`, {
-      cause,
-    });
+  const checked = new Headers();
+  for (const [name, value] of Object.entries(headers)) {
+    try {
+      checked.set(name, value);
+    } catch (cause) {
+      throw new TidingsError('invalid-option', `headers: ${JSON.stringify(name)} cannot be sent`, { cause });
+    }
   }
   for (const name of OUR_HEADERS) checked.delete(name);
   return Object.fromEntries(checked);

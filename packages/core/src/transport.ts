@@ -30,8 +30,8 @@ export interface Transport {
   /** Set once by the stream. To be called each time there is room again after a `write` that returned false. */
   onDrain: (() => void) | undefined;
   /**
-   * Set once by the stream. To be called when the response is over: sent to its end, or the peer is gone; or
-   * when whoever handles the request has failed, with the error.
+   * Set once by the stream. To be called when the response is over: sent to its end, or the peer is gone. With
+   * an error when that is the reason: `head-sent` as for `open`, else what the request's handler failed with.
    */
   onClose: ((error?: unknown) => void) | undefined;
 }

@@ -28,6 +28,11 @@ export function sse({ hub = createHub() }: { hub?: Hub | undefined } = {}): SseM
   const middleware: MiddlewareHandler<{ Variables: { sse: Sse } }> = async (c, next) => {
     c.set('sse', async (handler, options) => {
       const response = await streamResponse(c.req.raw, handler, { ...options, hub });
+      if (c.finalized) {
+        // Something else has answered meanwhile, so nobody will read this.
+        await response.body?.cancel();
+        return response;
+      }
       for (const name of BREAKING) c.header(name, undefined);
       // Through the context, which adds what was set with `c.header()`.
       return c.newResponse(response.body, response);

@@ -35,8 +35,10 @@ export function sse({ hub = createHub() }: { hub?: Hub | undefined } = {}): SseM
       if (!releaseResponse(ctx.res)) stream?.close();
       throw error;
     }
-    // Koa answers for itself once its middleware is through.
-    await stream?.closed;
+    // A body that was set meanwhile is an answer, and only one can be given.
+    const isAnswered = ctx.body != null && releaseResponse(ctx.res);
+    // Koa answers by itself once its middleware is through.
+    if (!isAnswered) await stream?.closed;
   };
   return Object.assign(middleware, { hub });
 }

@@ -1,0 +1,44 @@
+// Packs every package as it would be published, and checks the tarballs: their contents (publint), their types for
+// every way to import them (attw), and that they work when npm installs them, by `import` and by `require`.
+import { execFileSync } from 'node:child_process';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const scratch = mkdtempSync(join(tmpdir(), 'tidings-packages-'));
+const run = (command, args, cwd = root) => execFileSync(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
+
+try {
+  run('pnpm', ['--filter', './packages/*', '--recursive', 'exec', 'pnpm', 'pack', '--pack-destination', scratch]);
+  const tarballs = readdirSync(scratch).map(name => join(scratch, name));
+  for (const tarball of tarballs) {
+    run('publint', ['run', tarball, '--strict']);
+    run('attw', [tarball, '--profile', 'node16']);
+  }
+  tryOut(tarballs);
+} finally {
+  rmSync(scratch, { recursive: true });
+}
+
+function tryOut(tarballs) {
+  const exported = {
+    '@tidings/core': 'createHub',
+    '@tidings/core/node': 'openStream',
+    '@tidings/core/fetch': 'streamResponse',
+    '@tidings/express': 'sse',
+    '@tidings/koa': 'sse',
+    '@tidings/hono': 'sse',
+  };
+  const project = join(scratch, 'project');
+  mkdirSync(project);
+  writeFileSync(join(project, 'package.json'), '{ "private": true }');
+  run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', ...tarballs], project);
+  const check = (load, name) => `if (typeof (${load}).${name} !== 'function') throw new Error(${JSON.stringify(load)});\n`;
+  const entries = Object.entries(exported);
+  writeFileSync(join(project, 'esm.mjs'), entries.map(([id, name]) => check(`await import('${id}')`, name)).join(''));
+  writeFileSync(join(project, 'cjs.cjs'), entries.map(([id, name]) => check(`require('${id}')`, name)).join(''));
+  run(process.execPath, ['esm.mjs'], project);
+  run(process.execPath, ['cjs.cjs'], project);
+}

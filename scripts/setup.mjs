@@ -1,0 +1,34 @@
+// Installs what a fresh machine lacks: the packages, by the pinned pnpm, and with --system the programs that the
+// tests drive. Needs nothing but Node and npm.
+import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
+
+/** Programs, and the Debian packages they come in. */
+const programs = { '/usr/bin/chromium': 'chromium' };
+
+run('npx', ['--yes', packageManager, 'install', '--frozen-lockfile', '--reporter=append-only']);
+if (process.argv.includes('--system')) installPrograms();
+
+function installPrograms() {
+  const missing = Object.keys(programs).filter(path => !existsSync(path));
+  if (missing.length === 0) return;
+  const packages = missing.map(path => programs[path]);
+  if (!existsSync('/usr/bin/apt-get') || process.getuid?.() !== 0) {
+    console.log(`setup: the tests that need ${missing.join(', ')} will be skipped; install: ${packages.join(' ')}`);
+    return;
+  }
+  console.log(`setup: installing with apt-get, for the tests: ${packages.join(' ')}`);
+  const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+  run('apt-get', ['update', '-qq'], { env });
+  run('apt-get', ['install', '-qq', '-y', '--no-install-recommends', ...packages], { env });
+}
+
+function run(command, args, options = {}) {
+  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], ...options });
+  if (error) throw error;
+  if (status !== 0) process.exit(status ?? 1);
+}
