@@ -9,7 +9,11 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['packages/*/test/**/*.test.ts', 'test/*.test.ts', 'test/{contract,spec,limits}/**/*.test.ts'],
+          include: [
+            'packages/*/test/**/*.test.ts',
+            'test/*.test.ts',
+            'test/{contract,spec,limits}/**/*.test.ts',
+          ],
         },
       },
       // What needs more of the machine than Node: programs that `npm test` installs where it can.

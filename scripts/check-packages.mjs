@@ -8,10 +8,20 @@ import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'tidings-packages-'));
-const run = (command, args, cwd = root) => execFileSync(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
+const run = (command, args, cwd = root) =>
+  execFileSync(command, args, { cwd, stdio: ['ignore', 'inherit', 'inherit'] });
 
 try {
-  run('pnpm', ['--filter', './packages/*', '--recursive', 'exec', 'pnpm', 'pack', '--pack-destination', scratch]);
+  run('pnpm', [
+    '--filter',
+    './packages/*',
+    '--recursive',
+    'exec',
+    'pnpm',
+    'pack',
+    '--pack-destination',
+    scratch,
+  ]);
   const tarballs = readdirSync(scratch).map(name => join(scratch, name));
   for (const tarball of tarballs) {
     run('publint', ['run', tarball, '--strict']);
@@ -35,10 +45,17 @@ function tryOut(tarballs) {
   mkdirSync(project);
   writeFileSync(join(project, 'package.json'), '{ "private": true }');
   run('npm', ['install', '--no-audit', '--no-fund', '--loglevel=error', ...tarballs], project);
-  const check = (load, name) => `if (typeof (${load}).${name} !== 'function') throw new Error(${JSON.stringify(load)});\n`;
+  const check = (load, name) =>
+    `if (typeof (${load}).${name} !== 'function') throw new Error(${JSON.stringify(load)});\n`;
   const entries = Object.entries(exported);
-  writeFileSync(join(project, 'esm.mjs'), entries.map(([id, name]) => check(`await import('${id}')`, name)).join(''));
-  writeFileSync(join(project, 'cjs.cjs'), entries.map(([id, name]) => check(`require('${id}')`, name)).join(''));
+  writeFileSync(
+    join(project, 'esm.mjs'),
+    entries.map(([id, name]) => check(`await import('${id}')`, name)).join(''),
+  );
+  writeFileSync(
+    join(project, 'cjs.cjs'),
+    entries.map(([id, name]) => check(`require('${id}')`, name)).join(''),
+  );
   run(process.execPath, ['esm.mjs'], project);
   run(process.execPath, ['cjs.cjs'], project);
 }

@@ -18,7 +18,9 @@ function installPrograms() {
   if (missing.length === 0) return;
   const packages = missing.map(path => programs[path]);
   if (!existsSync('/usr/bin/apt-get') || process.getuid?.() !== 0) {
-    console.log(`setup: the tests that need ${missing.join(', ')} will be skipped; install: ${packages.join(' ')}`);
+    console.log(
+      `setup: the tests that need ${missing.join(', ')} will be skipped; install: ${packages.join(' ')}`,
+    );
     return;
   }
   console.log(`setup: installing with apt-get, for the tests: ${packages.join(' ')}`);
@@ -28,7 +30,11 @@ function installPrograms() {
 }
 
 function run(command, args, options = {}) {
-  const { status, error } = spawnSync(command, args, { cwd: root, stdio: ['ignore', 'inherit', 'inherit'], ...options });
+  const { status, error } = spawnSync(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    ...options,
+  });
   if (error) throw error;
   if (status !== 0) process.exit(status ?? 1);
 }

@@ -238,8 +238,8 @@ contract('a stream that fails', ({ connect, serve }) => {
   });
 
   it.each([
-    ['client', { client: 5 }, /^client must be a string; got number 5/],
-    ['retry', { retry: -1 }, /^retry must be an integer of ms, 0 or more; got number -1/],
+    ['client', { client: 5 }, /^client must be a string; got 5/],
+    ['retry', { retry: -1 }, /^retry must be an integer of ms, 0 or more; got -1/],
     ['expiresAt', { expiresAt: new Date('never') }, /^expiresAt must be a Date, or ms since 1970/],
     ['headers', { headers: { 'X-Bad': 'a\nb' } }, /^headers: "X-Bad" cannot be sent/],
   ])('because of a bad `%s`, says so, and can be asked for again', async (_, options, message) => {

@@ -22,3 +22,10 @@ export class TidingsError extends Error {
     this.code = code;
   }
 }
+
+/** A value as error messages show it, whatever it is. */
+export function show(value: unknown): string {
+  const isObject = (typeof value === 'object' && value !== null) || typeof value === 'function';
+  const text = typeof value === 'string' ? JSON.stringify(value) : isObject ? typeof value : String(value);
+  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
+}

@@ -1,4 +1,4 @@
-import { TidingsError } from './errors.ts';
+import { show, TidingsError } from './errors.ts';
 
 /** The fields of an event beside its data. */
 export interface EventFields {
@@ -101,9 +101,4 @@ function lines(prefix: string, text: string): string {
 /** By tag, since `instanceof` fails for bytes from another realm (jest, vm). */
 export function isBytes(value: unknown): value is Uint8Array {
   return ArrayBuffer.isView(value) && (value as Partial<Uint8Array>)[Symbol.toStringTag] === 'Uint8Array';
-}
-
-function show(value: unknown): string {
-  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

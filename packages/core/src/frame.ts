@@ -33,7 +33,7 @@ class ChunkedFrame implements Frame {
   }
 }
 
-/** Encodes text. Lone surrogates become U+FFFD. */
+/** Encodes text, which must not be empty: an empty chunk ends an HTTP/1.1 body. Lone surrogates become U+FFFD. */
 export function createFrame(text: string): Frame {
   if (Buffer === undefined) return joinBytes([encoder.encode(text)]);
   const length = Buffer.byteLength(text);

@@ -1,4 +1,4 @@
-import { TidingsError } from './errors.ts';
+import { show, TidingsError } from './errors.ts';
 import type { ErrorContext, StreamOptions } from './stream.ts';
 
 export interface HubOptions {
@@ -79,10 +79,14 @@ export function readHubOptions(options: HubOptions): HubSettings {
   };
 }
 
+/** With more, a timer fires at once. */
+const LONGEST_TIMER = 2 ** 31 - 1;
+
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readCloseOptions(options: CloseOptions): CloseSettings {
   const { within = 10_000, retry = [1_000, 15_000] } = options;
-  if (!(within >= 0)) throw invalid('within', 'a number of ms, 0 or more', within);
+  if (!(isWhole(within) && within <= LONGEST_TIMER))
+    throw invalid('within', 'an integer of ms, at most 2 ** 31 - 1', within);
   if (!Array.isArray(retry) || !isWhole(retry[0]) || !isWhole(retry[1]) || retry[0] > retry[1]) {
     throw invalid('retry', 'two integers of ms, the smaller first', retry);
   }
@@ -126,13 +130,14 @@ function readHeaders(headers: Record<string, string>): Record<string, string> {
 function readDuration(name: string, value: number | false | undefined, standard: number): number {
   if (value === false) return Number.POSITIVE_INFINITY;
   if (value === undefined) return standard;
-  if (!(value > 0)) throw invalid(name, 'a number of ms above 0, or false', value);
+  if (typeof value !== 'number' || !(value > 0))
+    throw invalid(name, 'a number of ms above 0, or false', value);
   return value;
 }
 
 function readCount(name: string, value: number | undefined, standard: number): number {
   if (value === undefined) return standard;
-  if (!(value >= 0)) throw invalid(name, 'a number, 0 or more', value);
+  if (typeof value !== 'number' || !(value >= 0)) throw invalid(name, 'a number, 0 or more', value);
   return value;
 }
 
@@ -141,10 +146,7 @@ function isWhole(value: unknown): boolean {
 }
 
 function invalid(name: string, expected: string, value: unknown): TidingsError {
-  return new TidingsError(
-    'invalid-option',
-    `${name} must be ${expected}; got ${typeof value} ${String(value)}`,
-  );
+  return new TidingsError('invalid-option', `${name} must be ${expected}; got ${show(value)}`);
 }
 
 function reportToConsole(error: unknown, { stage }: ErrorContext): void {

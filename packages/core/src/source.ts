@@ -49,7 +49,6 @@ export function pump<T>(
 ): Promise<boolean> {
   const { signal } = stream;
   let reader: Reader | undefined;
-  let turnStart = performance.now();
 
   async function stop(): Promise<void> {
     try {
@@ -64,10 +63,6 @@ export function pump<T>(
     if (map !== undefined && data === undefined) return;
     const name = typeof event === 'function' ? event(item) : event;
     if (!stream.send(data, { event: name })) await stream.drained();
-    if (performance.now() - turnStart > TURN_BUDGET) {
-      await new Promise<void>(nextTurn);
-      turnStart = performance.now();
-    }
   }
 
   async function run(): Promise<boolean> {
@@ -97,7 +92,8 @@ export function pump<T>(
       resolve(false);
       stop();
     };
-    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) resolve(false);
+    else signal.addEventListener('abort', onAbort, { once: true });
     // After an abort the promise has settled and a rejection goes nowhere: failing is how many sources stop.
     run()
       .finally(() => signal.removeEventListener('abort', onAbort))
@@ -108,7 +104,12 @@ export function pump<T>(
 /** The items of a source, with the bytes among them decoded: a character may span several. */
 async function* decodeItems(reader: Reader): AsyncGenerator<unknown, undefined> {
   let decoder: InstanceType<typeof TextDecoder> | undefined;
+  let turnStart = performance.now();
   for (;;) {
+    if (performance.now() - turnStart > TURN_BUDGET) {
+      await new Promise<void>(nextTurn);
+      turnStart = performance.now();
+    }
     const { done, value } = await reader.next();
     if (done) break;
     if (!isBytes(value)) {

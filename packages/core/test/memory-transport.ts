@@ -1,0 +1,37 @@
+import type { Frame } from '../src/frame.ts';
+import type { Transport } from '../src/transport.ts';
+
+/** A peer that takes everything at once, until it is told not to. */
+export class MemoryTransport implements Transport {
+  onDrain: (() => void) | undefined;
+  onClose: ((error?: unknown) => void) | undefined;
+  bufferedBytes = 0;
+  text = '';
+  isFull = false;
+
+  open(): void {}
+
+  write(frame: Frame): boolean {
+    this.text += Buffer.from(frame.bytes).toString();
+    return !this.isFull;
+  }
+
+  end(): void {
+    this.onClose?.();
+  }
+
+  destroy(): void {
+    this.onClose?.();
+  }
+
+  /** The peer goes on reading. */
+  drain(): void {
+    this.isFull = false;
+    this.onDrain?.();
+  }
+
+  /** The peer goes away. */
+  leave(): void {
+    this.onClose?.();
+  }
+}

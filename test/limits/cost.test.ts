@@ -1,0 +1,73 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import net, { type Socket } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Figures } from './server.ts';
+
+const STREAMS = 10_000;
+const MIB = 1024 * 1024;
+
+describe(`${STREAMS} idle streams`, () => {
+  let server: ChildProcess;
+  let port: number;
+
+  beforeAll(async () => {
+    const file = fileURLToPath(new URL('server.ts', import.meta.url));
+    server = fork(file, { execArgv: ['--expose-gc', '--import', 'tsx'] });
+    [port] = (await once(server, 'message')) as [number];
+  });
+  afterAll(() => {
+    server.kill();
+  });
+
+  async function ask(): Promise<Figures> {
+    server.send('figures');
+    const [figures] = (await once(server, 'message')) as [Figures];
+    return figures;
+  }
+
+  async function until(condition: (figures: Figures) => boolean): Promise<Figures> {
+    for (;;) {
+      const figures = await ask();
+      if (condition(figures)) return figures;
+      await new Promise(resolve => setTimeout(resolve, 100));
+    }
+  }
+
+  /** What `STREAMS` responses at `path` take, and what is left when they are gone. */
+  async function measure(path: string): Promise<{ before: Figures; open: Figures; after: Figures }> {
+    const before = await ask();
+    const sockets: Socket[] = [];
+    for (let i = 0; i < STREAMS; i++) {
+      const socket = net.connect(port, '127.0.0.1');
+      socket.on('error', () => {});
+      socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
+      sockets.push(socket);
+      // No faster than the server's queue of connections takes them.
+      if (i % 100 === 99) await once(socket, 'data');
+    }
+    const open = await until(({ streams }) => streams === STREAMS);
+    for (const socket of sockets) socket.destroy();
+    // Node itself takes a moment to let go of that many connections.
+    const after = await until(({ streams, heap }) => streams === 0 && heap - before.heap < 4 * MIB);
+    return { before, open, after };
+  }
+
+  it('cost at most 1 KB of heap each above node:http, one timer together, and leave nothing', async () => {
+    // Once each for what is made on first use.
+    await measure('/bare');
+    await measure('/tidings');
+    const bare = await measure('/bare');
+    const tidings = await measure('/tidings');
+    const perStream = ({ before, open }: { before: Figures; open: Figures }) =>
+      (open.heap - before.heap) / STREAMS;
+    const above = perStream(tidings) - perStream(bare);
+    console.log(
+      `heap per idle stream above node:http: ${above.toFixed(0)} bytes (node:http: ${perStream(bare).toFixed(0)})`,
+    );
+    expect(above).toBeLessThanOrEqual(1024);
+    expect(tidings.open.timers - bare.open.timers).toBeLessThanOrEqual(1);
+    expect(tidings.after.timers).toBeLessThanOrEqual(bare.after.timers);
+  }, 90_000);
+});

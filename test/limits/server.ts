@@ -1,0 +1,50 @@
+// A server in a process of its own, whose heap and timers can be looked at: with Tidings, or with node:http alone.
+import { createHook } from 'node:async_hooks';
+import http, { type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { createHub } from '@tidings/core';
+import { openStream } from '@tidings/core/node';
+
+export interface Figures {
+  /** Bytes. */
+  heap: number;
+  streams: number;
+  timers: number;
+}
+
+// The list of active resources leaves out timers that are unref'd.
+const timers = new Set<number>();
+createHook({
+  init(id, type) {
+    if (type === 'Timeout') timers.add(id);
+  },
+  destroy: id => timers.delete(id),
+}).enable();
+
+const hub = createHub();
+const bare = new Set<ServerResponse>();
+
+const server = http.createServer((req, res) => {
+  if (req.url === '/tidings') {
+    openStream(req, res, { hub });
+    return;
+  }
+  res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
+  res.write(':\n\n');
+  bare.add(res);
+  res.on('close', () => bare.delete(res));
+});
+
+server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port));
+
+process.on('message', () => {
+  globalThis.gc?.();
+  globalThis.gc?.();
+  const figures: Figures = {
+    heap: process.memoryUsage().heapUsed,
+    streams: hub.streams.size + bare.size,
+    timers: timers.size,
+  };
+  process.send?.(figures);
+});
+process.on('disconnect', () => process.exit());
