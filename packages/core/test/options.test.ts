@@ -148,6 +148,8 @@ describe('a value that cannot even be shown', () => {
   it('is named as what it is', () => {
     const value = Object.create(null);
     expect(() => readStreamOptions({ client: value })).toThrow('client must be a string; got object');
-    expect(() => readCloseOptions({ within: value })).toThrow(/^within must be an integer of ms.*; got object$/);
+    expect(() => readCloseOptions({ within: value })).toThrow(
+      /^within must be an integer of ms.*; got object$/,
+    );
   });
 });

@@ -1,0 +1,203 @@
+import uPlot from '/uplot/uPlot.esm.js';
+import { bytes, clock, duration, milliseconds, percent, rate } from './format.js';
+
+/** Ms that the charts show. */
+const SHOWN = 120_000;
+/** Px that a chart is high. */
+const HEIGHT = 180;
+/** Ms without an event after which a connection is taken for dead: the server sends one each second. */
+const SILENCE = 10_000;
+
+const STATES = { connecting: 'Connecting', live: 'Live', reconnecting: 'Reconnecting', offline: 'Offline' };
+
+/** What each tile says of a sample: value, detail, share of the whole. Each is named like its field. */
+const tiles = {
+  cores: ({ cores }) => [percent(mean(cores)), `of ${cores.length} cores`, mean(cores) / 100],
+  memory: ({ memory: { used, total } }) => [bytes(used), `of ${bytes(total)}`, used / total],
+  load: ({ load }) => [load[0].toFixed(2), `${load[1].toFixed(2)} · ${load[2].toFixed(2)}`],
+  eventLoop: ({ eventLoop }) => [milliseconds(eventLoop.p99), `p99 · max ${milliseconds(eventLoop.max)}`],
+  network: ({ network }) => [rate(network.received), `out ${rate(network.sent)}`],
+  disk: ({ disk }) => [rate(disk.written), `reads ${rate(disk.read)}`],
+};
+
+/** What each panel draws. `top` is the least that its axis shows, so that noise does not fill the chart. */
+const describePanels = ({ cores, memory }) => ({
+  cores: { format: percent, top: 100, lines: Object.fromEntries(cores.map(coreLine)) },
+  memory: { format: bytes, top: memory.total, lines: { Used: sample => sample.memory?.used } },
+  eventLoop: {
+    format: milliseconds,
+    top: 5,
+    lines: { p99: sample => sample.eventLoop?.p99, p50: sample => sample.eventLoop?.p50 },
+  },
+  network: {
+    format: rate,
+    top: 10_000,
+    lines: { In: sample => sample.network?.received, Out: sample => sample.network?.sent },
+  },
+  disk: {
+    format: rate,
+    top: 100_000,
+    lines: { Written: sample => sample.disk?.written, Read: sample => sample.disk?.read },
+  },
+});
+const coreLine = (_, core) => [`Core ${core}`, sample => sample.cores?.[core]];
+
+const element = id => document.getElementById(id);
+
+let source;
+let silence;
+let interval;
+let samples = [];
+let charts = [];
+
+function connect() {
+  showState(source === undefined ? 'connecting' : 'reconnecting');
+  source?.close();
+  source = new EventSource('/events');
+  source.addEventListener('open', () => showState('live'));
+  source.addEventListener('error', () => {
+    showState(source.readyState === EventSource.CLOSED ? 'offline' : 'reconnecting');
+  });
+  source.addEventListener('history', ({ data }) => begin(JSON.parse(data)));
+  source.addEventListener('sample', ({ data }) => {
+    const { streams, ...sample } = JSON.parse(data);
+    showStreams(streams);
+    add([sample]);
+  });
+  listen();
+}
+
+/**
+ * An EventSource comes back by itself, but not after an answer that is no stream (a proxy's 502), and not when
+ * a connection died unnoticed (a laptop asleep).
+ */
+function listen() {
+  clearTimeout(silence);
+  silence = setTimeout(source.readyState === EventSource.CONNECTING ? listen : connect, SILENCE);
+}
+
+function begin(history) {
+  const { hostname, platform, processor } = history.machine;
+  interval = history.interval;
+  document.title = `${hostname} · Dashboard`;
+  element('hostname').textContent = hostname;
+  element('machine').textContent = [platform, processor].filter(Boolean).join(' · ');
+  // After a restart it may be another machine, with other panels.
+  removeCharts();
+  showStreams(history.streams);
+  add(history.samples);
+}
+
+/** Adds samples. After a reconnect they begin with some that the page has, and replace them. */
+function add(fresh) {
+  listen();
+  if (fresh.length > 0) samples = [...samples.filter(({ at }) => at < fresh[0].at), ...fresh];
+  const latest = samples.at(-1);
+  if (latest === undefined) return;
+  samples = samples.filter(({ at }) => at > latest.at - SHOWN - interval);
+  showTiles(latest);
+  showCharts(latest);
+}
+
+function showState(state) {
+  document.body.dataset.state = state;
+  // Only a change is written, or a screen reader would say it at each attempt.
+  if (element('state').textContent !== STATES[state]) element('state').textContent = STATES[state];
+  element('retry').hidden = state !== 'offline';
+}
+
+function showStreams(count) {
+  element('streams').textContent = `${count} ${count === 1 ? 'stream' : 'streams'} open`;
+}
+
+function showTiles(sample) {
+  element('uptime').textContent = `Up ${duration(sample.uptime)}`;
+  for (const [field, describe] of Object.entries(tiles)) {
+    const tile = element(`${field}-tile`);
+    tile.hidden = !(field in sample);
+    if (tile.hidden) continue;
+    const [value, detail, share] = describe(sample);
+    tile.querySelector('.value').textContent = value;
+    tile.querySelector('.detail').textContent = detail;
+    if (share !== undefined) tile.style.setProperty('--share', share);
+  }
+}
+
+function showCharts(latest) {
+  if (charts.length === 0) drawCharts(latest);
+  const rows = samples.flatMap(withGap);
+  const times = rows.map(({ at }) => at / 1000);
+  for (const { plot, lines } of charts) {
+    plot.setData([times, ...Object.values(lines).map(read => rows.map(row => read(row) ?? null))]);
+  }
+}
+
+/** Where samples are missing, a row without values interrupts the lines. */
+function withGap(sample, index) {
+  const isLate = index > 0 && sample.at - samples[index - 1].at > 2.5 * interval;
+  return isLate ? [{ at: sample.at - interval }, sample] : [sample];
+}
+
+function drawCharts(latest) {
+  for (const [field, { format, top, lines }] of Object.entries(describePanels(latest))) {
+    element(`${field}-panel`).hidden = !(field in latest);
+    if (!(field in latest)) continue;
+    const place = element(`${field}-panel`).querySelector('.chart');
+    const plot = new uPlot(chartOptions(place.clientWidth, format, top, Object.keys(lines)), [[]], place);
+    charts.push({ plot, lines });
+  }
+}
+
+function chartOptions(width, format, top, labels) {
+  const style = getComputedStyle(document.documentElement);
+  const color = name => style.getPropertyValue(`--${name}`);
+  const axis = { stroke: color('muted'), font: '12px system-ui, sans-serif', ticks: { show: false } };
+  const horizontal = { ...axis, size: 34, gap: 9, space: 96, grid: { show: false } };
+  const vertical = { ...axis, size: 72, space: 32, grid: { stroke: color('line'), width: 1 } };
+  const series = labels.map((label, index) => {
+    const stroke = color(`series-${(index % 8) + 1}`);
+    const value = (_, number) => (number === null ? '–' : format(number));
+    return { label, stroke, value, fill: labels.length === 1 ? `${stroke}22` : undefined, width: 1.75 };
+  });
+  return {
+    width,
+    height: HEIGHT,
+    padding: [12, 20, 0, 0],
+    legend: { markers: { width: 0, fill: (plot, line) => plot.series[line].stroke?.() } },
+    cursor: { y: false, drag: { x: false }, sync: { key: 'time' } },
+    hooks: { draw: [showLatestInLegend] },
+    scales: {
+      x: { range: (_plot, _start, end) => [end - SHOWN / 1000, end] },
+      y: { range: (_plot, _least, most) => [0, most > top ? most * 1.1 : top] },
+    },
+    axes: [
+      { ...horizontal, values: (_, times) => times.map(clock) },
+      { ...vertical, values: (_, numbers) => numbers.map(format) },
+    ],
+    series: [{}, ...series.map(line => ({ ...line, points: { show: false } }))],
+  };
+}
+
+/** Under the pointer, the legend has the values there. */
+function showLatestInLegend(plot) {
+  if (plot.cursor.left < 0) plot.setLegend({ idx: plot.data[0].length - 1 });
+}
+
+function removeCharts() {
+  for (const { plot } of charts) plot.destroy();
+  charts = [];
+}
+
+function resizeCharts() {
+  for (const { plot } of charts) plot.setSize({ width: plot.root.parentElement.clientWidth, height: HEIGHT });
+}
+
+const mean = numbers => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
+
+element('retry').addEventListener('click', connect);
+matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
+  removeCharts();
+  add([]);
+});
+new ResizeObserver(resizeCharts).observe(element('panels'));
+connect();

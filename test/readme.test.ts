@@ -1,0 +1,123 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import net, { type AddressInfo } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { type Client, request } from './support/client.ts';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+interface Snippet {
+  file: string;
+  name: string | undefined;
+  code: string;
+}
+
+/** Every block of code in a README, and the name that the comment before it gives it. */
+function snippets(file: string): Snippet[] {
+  const text = readFileSync(root + file, 'utf8');
+  const blocks = text.matchAll(/(?:<!-- test: (.*) -->\n)?```(?:ts|js|console)\n([\s\S]*?)```/g);
+  return [...blocks].map(([, name, code = '']) => ({ file, name, code }));
+}
+
+const readme = snippets('README.md');
+const code = (name: string) => readme.find(snippet => snippet.name === name)?.code ?? '';
+
+describe('what the README shows', () => {
+  // Beside this file, so that the packages are found as from any other.
+  let folder: string;
+  let port: number;
+  let program: ChildProcess | undefined;
+
+  beforeAll(() => {
+    folder = mkdtempSync(`${root}test/.readme-`);
+    return () => rmSync(folder, { recursive: true });
+  });
+  afterEach(() => {
+    program?.kill('SIGKILL');
+  });
+
+  async function run(source: string): Promise<void> {
+    port = await freePort();
+    const local = source
+      .replace('listen(3000', `listen(${port}, '127.0.0.1'`)
+      .replace('port: 3000', `port: ${port}, hostname: '127.0.0.1'`);
+    expect(local).not.toBe(source);
+    const file = `${folder}/${port}.ts`;
+    writeFileSync(file, local);
+    program = spawn(process.execPath, ['--import', 'tsx', file], { stdio: ['ignore', 'inherit', 'inherit'] });
+  }
+
+  /** Asks until the program listens. */
+  async function get(path: string, options?: Parameters<typeof request>[2]): Promise<Client> {
+    for (;;) {
+      try {
+        return await request(`http://127.0.0.1:${port}`, path, options);
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'ECONNREFUSED') throw error;
+        await new Promise(resolve => setTimeout(resolve, 50));
+      }
+    }
+  }
+
+  it.each(['express', 'koa', 'hono'])('on %s prints what it says', async name => {
+    await run(code(name));
+    const client = await get('/countdown');
+    expect(await client.ended).toBe(true);
+    expect(code('express output')).toBe(`$ curl -N localhost:3000/countdown\n${client.text}`);
+    expect(client.headers['content-type']).toBe('text/event-stream');
+  });
+
+  it('notifies, and drains on SIGTERM', async () => {
+    await run(code('notifications'));
+    const ann = await get('/notifications/ann');
+    const bob = await get('/notifications/bob');
+    const headers = { 'content-type': 'application/json' };
+    const posted = await get('/notifications/ann', { method: 'POST', headers, body: '{"n":1}' });
+    expect(posted.status).toBe(202);
+    await ann.until(({ events }) => events.length === 1);
+    expect(ann.events[0]).toMatchObject({ event: 'notification', data: '{"n":1}' });
+    program?.kill('SIGTERM');
+    expect(await Promise.all([ann.ended, bob.ended])).toEqual([true, true]);
+    expect(bob.events).toEqual([]);
+    expect(bob.retries).toHaveLength(1);
+    expect(program?.exitCode ?? (await once(program as ChildProcess, 'exit'))[0]).toBe(0);
+  });
+
+  it('works without a framework', async () => {
+    await run(code('node'));
+    const client = await get('/');
+    await client.until(({ events }) => events.length === 1);
+    expect(client.text).toBe('retry: 1000\n\nid: 1\nevent: greeting\ndata: {"hello":"world"}\n\n');
+  });
+
+  it('has no other code', () => {
+    expect(readme.map(snippet => snippet.name)).toEqual([
+      'express',
+      'express output',
+      'koa',
+      'hono',
+      'notifications',
+      'node',
+    ]);
+  });
+
+  it.each(['core', 'express', 'koa', 'hono'])('greets from the README of %s', async name => {
+    const [snippet, ...others] = snippets(`packages/${name}/README.md`);
+    expect(others).toEqual([]);
+    await run(snippet?.code ?? '');
+    const client = await get('/events');
+    await client.until(({ events }) => events.length === 1);
+    expect(client.events[0]).toMatchObject({ event: 'greeting', data: '{"hello":"world"}' });
+  });
+});
+
+async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
