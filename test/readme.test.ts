@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import net, { type AddressInfo } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { type Client, request } from './support/client.ts';
+import { freePort } from './support/server.ts';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
@@ -112,12 +112,3 @@ describe('what the README shows', () => {
     expect(client.events[0]).toMatchObject({ event: 'greeting', data: '{"hello":"world"}' });
   });
 });
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}

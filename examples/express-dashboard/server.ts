@@ -46,10 +46,10 @@ const server = app.listen(port, host, error => {
   console.log(`Dashboard: ${pageUrl(server.address() as AddressInfo)}`);
 });
 
-process.once('SIGINT', stop);
-process.once('SIGTERM', stop);
+process.on('SIGINT', stop);
+process.on('SIGTERM', stop);
 
-/** Once: a second signal ends the process at once, as signals do by default. */
+/** May be called again: under npm, a Ctrl-C comes from the terminal and from npm. */
 async function stop() {
   clearInterval(sampling);
   server.close();
