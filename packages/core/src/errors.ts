@@ -7,7 +7,11 @@ export type TidingsErrorCode =
   /** An event's `id`, `event` or `retry` cannot go on the wire. */
   | 'invalid-field'
   /** An option has a value it cannot have. */
-  | 'invalid-option';
+  | 'invalid-option'
+  /** The channel has ended: nothing can be published to it. */
+  | 'ended'
+  /** The hub is closed. */
+  | 'closed';
 
 /**
  * The one error class of Tidings. Test `code`, not `instanceof`: an application can hold two copies of this

@@ -79,7 +79,8 @@ function fieldText(field: 'id' | 'event', value: string): string {
   return value;
 }
 
-function dataText(data: unknown): string {
+/** Data as the text of an event. */
+export function dataText(data: unknown): string {
   if (typeof data === 'string') return data;
   if (isBytes(data)) return utf8.decode(data);
   if (typeof (data as PromiseLike<unknown> | null | undefined)?.then === 'function') {

@@ -1,7 +1,11 @@
 import { type ClientRegistry, Clients } from './clients.ts';
 import { drain, randomBetween } from './drain.ts';
-import { encodeRetry } from './event.ts';
+import type { Entry } from './entry.ts';
+import { TidingsError } from './errors.ts';
+import { dataText, encode, encodeRetry } from './event.ts';
 import { createFrame } from './frame.ts';
+import { type Channel, type ChannelName, namesOf, type PublishFields } from './hub-channel.ts';
+import { Log } from './log.ts';
 import { OpenStream, type StreamHost } from './open-stream.ts';
 import {
   type CloseOptions,
@@ -32,6 +36,18 @@ export interface Hub {
    */
   open(transport: Transport, request: StreamRequest, options?: StreamOptions): EventStream;
   /**
+   * Sends an event to every stream that is subscribed to a channel, and keeps it in the channel's history.
+   *
+   * @returns the event's id, once it is accepted. Rejects, and never throws, when it cannot be: with a TypeError for
+   *   data that cannot be sent, else with a TidingsError: `invalid-field`, `ended`, `closed`. A rejection goes to
+   *   `onError`, too, and ends no process if nobody awaits it.
+   */
+  publish(channel: ChannelName, data: unknown, fields?: PublishFields): Promise<string>;
+  /** A handle of a channel. It need not be kept: the name is enough to find the same channel again. */
+  channel(name: string): Channel;
+  /** Where the hub stands: read it, then load what a page shows, then connect with `?lastEventId=`, without a gap. */
+  position(): Promise<string>;
+  /**
    * Ends every stream and takes no new ones. Stop listening first: `server.close()`, then `await hub.close()`.
    *
    * @returns resolves when every response is over. A second call returns the first one's promise.
@@ -40,6 +56,8 @@ export interface Hub {
   close(options?: CloseOptions): Promise<void>;
 }
 
+/** Bytes that the histories of all channels take together. */
+const ALL_HISTORIES = 64 * 1024 * 1024;
 /** Ms after which a client shall come back that was turned away: as many as it takes for things to change. */
 const COME_BACK_LATER = [15_000, 60_000] as const;
 
@@ -56,6 +74,8 @@ class LocalHub implements Hub, StreamHost {
   readonly streams = new Set<OpenStream>();
   readonly clients = new Clients<OpenStream>();
   readonly scheduler: Scheduler;
+  readonly log: Log;
+  readonly resetEvent: string;
   readonly heartbeat: number;
   readonly maxAge: number;
   readonly maxBufferedBytes: number;
@@ -71,7 +91,9 @@ class LocalHub implements Hub, StreamHost {
     this.maxAge = settings.maxAge;
     this.maxBufferedBytes = settings.maxBufferedBytes;
     this.stallTimeout = settings.stallTimeout;
+    this.resetEvent = settings.resetEvent;
     this.scheduler = new Scheduler(settings.precision);
+    this.log = new Log(name => settings.channel(name), ALL_HISTORIES, this.scheduler);
   }
 
   open(transport: Transport, request: StreamRequest, options: StreamOptions = {}): EventStream {
@@ -89,6 +111,60 @@ class LocalHub implements Hub, StreamHost {
       stream.start();
     }
     return stream;
+  }
+
+  publish(channel: ChannelName, data: unknown, fields: PublishFields = {}): Promise<string> {
+    const [name = ''] = namesOf(channel);
+    const { event, key, gone = false, except } = fields;
+    return this.#accept(name, () => {
+      const text = dataText(data);
+      // Throws what is wrong with the name, before the event has a position.
+      if (event !== undefined) encode('', { event });
+      return {
+        kind: gone ? 'gone' : 'event',
+        event,
+        key,
+        except: typeof except === 'object' ? except.id : except,
+        data: text,
+      };
+    });
+  }
+
+  channel(name: string): Channel {
+    const { log } = this;
+    return {
+      name,
+      get subscriberCount() {
+        return log.find(name)?.subscribers.size ?? 0;
+      },
+      publish: (data, fields) => this.publish(name, data, fields),
+      end: () => this.#accept(name, () => ({ kind: 'end', data: '' })),
+    };
+  }
+
+  async position(): Promise<string> {
+    return this.log.id(this.log.head);
+  }
+
+  /** Gives an entry its place in the order; what is wrong with it becomes a rejection that ends no process. */
+  #accept(channel: string, draft: () => Omit<Entry, 'channel' | 'position'>): Promise<string> {
+    try {
+      if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
+      const entry = { ...draft(), channel, position: this.log.head + 1 };
+      if (this.log.find(channel)?.endedAt !== undefined) {
+        throw new TidingsError(
+          'ended',
+          `the channel ${JSON.stringify(channel)} has ended: nothing can follow`,
+        );
+      }
+      this.log.accept(entry);
+      return Promise.resolve(this.log.id(entry.position));
+    } catch (error) {
+      this.report(error, { stage: 'publish', channel });
+      const rejection = Promise.reject(error);
+      rejection.catch(() => {});
+      return rejection;
+    }
   }
 
   close(options: CloseOptions = {}): Promise<void> {

@@ -1,16 +1,22 @@
 import { createDeferred, type Deferred } from './deferred.ts';
+import { TidingsError } from './errors.ts';
 import { type EventFields, encode, encodeComment, encodeRetry } from './event.ts';
 import { createFrame, type Frame } from './frame.ts';
+import { type ChannelName, namesOf } from './hub-channel.ts';
+import type { Log } from './log.ts';
 import { readLastEventId, type StreamRequest } from './request.ts';
 import { nextTurn, type Scheduler, type Timed } from './scheduler.ts';
 import { pump, type SourceInput, type SourceOptions } from './source.ts';
 import type { CloseReason, ErrorContext, EventStream, StreamOptions } from './stream.ts';
+import { type SubscribeOptions, Subscriber, type SubscriberHost } from './subscriber.ts';
 import type { Transport } from './transport.ts';
 import { Writer } from './writer.ts';
 
 /** What a stream needs of its hub. Durations in ms, Infinity: switched off. */
 export interface StreamHost {
   readonly scheduler: Scheduler;
+  readonly log: Log;
+  readonly resetEvent: string;
   readonly heartbeat: number;
   readonly maxAge: number;
   readonly maxBufferedBytes: number;
@@ -39,12 +45,13 @@ const finishedMarker = createFrame(encode('', { id: FINISHED, event: 'tidings' }
 const heartbeatComment = createFrame(encodeComment(''));
 
 /** The stream behind {@link EventStream}: from the answer's head to its end. */
-export class OpenStream implements EventStream, Timed {
+export class OpenStream implements EventStream, SubscriberHost, Timed {
   readonly client: string | undefined;
   readonly lastEventId: string | undefined;
   slot: Set<Timed> | undefined;
   readonly #host: StreamHost;
   readonly #writer: Writer;
+  #subscriber: Subscriber | undefined;
   readonly #isGet: boolean;
   readonly #expiresAt: number;
   readonly #closesAt: number;
@@ -63,7 +70,10 @@ export class OpenStream implements EventStream, Timed {
   constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamOptions) {
     this.#host = host;
     this.#writer = new Writer(transport, host.scheduler);
-    this.#writer.onRoom = () => this.#settleDrained();
+    this.#writer.onRoom = () => {
+      this.#subscriber?.catchUp();
+      if (this.hasRoom) this.#settleDrained();
+    };
     transport.onClose = error =>
       this.leave(error === undefined ? 'disconnected' : this.#judge(error, 'handler'));
     this.client = options.client;
@@ -102,7 +112,7 @@ export class OpenStream implements EventStream, Timed {
   }
 
   get bufferedBytes(): number {
-    return this.#gone ? 0 : this.#writer.bufferedBytes;
+    return this.#gone ? 0 : this.#writer.bufferedBytes + (this.#subscriber?.heldBytes ?? 0);
   }
 
   /** False as soon as the stream takes nothing any more; its response may still be under way. */
@@ -110,7 +120,58 @@ export class OpenStream implements EventStream, Timed {
     return this.#reason === undefined;
   }
 
+  get resetEvent(): string {
+    return this.#host.resetEvent;
+  }
+
+  get hasRoom(): boolean {
+    return this.#writer.hasRoom;
+  }
+
+  isCalled(name: string): boolean {
+    return name === this.#id || name === this.client;
+  }
+
+  write(frame: Frame): void {
+    this.#writer.write(frame);
+  }
+
+  ended(last: Frame): void {
+    this.finish('ended', last);
+  }
+
+  overflowed(): void {
+    this.#takeNothing('slow');
+    this.#writer.end(false);
+  }
+
+  failed(error: unknown): void {
+    this.#host.report(error, { stage: 'subscribe', stream: this });
+    this.destroy('error');
+  }
+
+  subscribe(channels: ChannelName | readonly ChannelName[], options: SubscribeOptions = {}): this {
+    if (!this.isOpen) return this;
+    if (this.#subscriber === undefined) {
+      this.#subscriber = new Subscriber(this.#host.log, this);
+      if (this.#head === undefined) this.#subscriber.beginLate();
+    }
+    this.#subscriber.subscribe(namesOf(channels), options);
+    return this;
+  }
+
+  unsubscribe(channels: ChannelName | readonly ChannelName[]): this {
+    this.#subscriber?.unsubscribe(namesOf(channels));
+    return this;
+  }
+
   send(data: unknown, fields?: EventFields): boolean {
+    if (this.#subscriber !== undefined && fields?.id !== undefined && this.isOpen) {
+      throw new TidingsError(
+        'invalid-field',
+        'id must not be set on a subscribed stream: its ids are positions',
+      );
+    }
     return this.isOpen && this.#write(createFrame(encode(data, fields)));
   }
 
@@ -125,7 +186,7 @@ export class OpenStream implements EventStream, Timed {
   }
 
   async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
-    if (this.#head?.finished) this.#answer(this.#head);
+    if (this.#isFinished) this.#answer(this.#head as Head);
     const report = (error: unknown) => this.#host.report(error, { stage: 'source', stream: this });
     try {
       const complete = await pump(this, source, options, report);
@@ -163,8 +224,12 @@ export class OpenStream implements EventStream, Timed {
   finish(reason: CloseReason, last?: Frame, hangUp = false): void {
     if (!this.isOpen) return;
     this.#takeNothing(reason);
-    if (last !== undefined) this.#writer.write(last);
-    this.#writer.end(hangUp);
+    const end = () => {
+      if (last !== undefined) this.#writer.write(last);
+      this.#writer.end(hangUp);
+    };
+    if (this.#subscriber === undefined) end();
+    else this.#subscriber.close(end);
   }
 
   /** Closes at once, dropping what is queued. */
@@ -182,6 +247,7 @@ export class OpenStream implements EventStream, Timed {
     this.#gone = true;
     this.#head = undefined;
     this.#writer.drop();
+    this.#subscriber?.leave();
     this.#host.gone(this);
     this.#closed?.resolve(this.#reason as CloseReason);
   }
@@ -192,7 +258,7 @@ export class OpenStream implements EventStream, Timed {
     if (now >= this.#closesAt) this.finish('maxAge');
     if (this.#writer.stalledFor(now) >= stallTimeout) this.destroy('stalled');
     if (this.isOpen && this.#writer.hasRoom && now - this.#writer.lastWriteAt >= heartbeat) {
-      this.#writer.write(heartbeatComment);
+      this.#writer.write(this.#subscriber?.marker() ?? heartbeatComment);
     }
     return this.#nextVisit(now);
   }
@@ -219,7 +285,8 @@ export class OpenStream implements EventStream, Timed {
   }
 
   /** Sends the head, and the first bytes with it: Firefox's fetch and some proxies wait for a byte of the body. */
-  #answer({ method, headers, retry, finished }: Head): void {
+  #answer({ method, headers, retry }: Head): void {
+    const finished = this.#isFinished || this.#subscriber?.begin() === false;
     this.#head = undefined;
     if (finished) this.#writer.drop();
     const hasBody = !finished && method !== 'HEAD';
@@ -236,7 +303,9 @@ export class OpenStream implements EventStream, Timed {
       this.leave(reason);
       return;
     }
-    if (finished) this.finish('ended');
+    if (!finished) return;
+    this.#subscriber?.leave();
+    this.finish('ended');
   }
 
   /** What it means for the stream that its response has failed. */
@@ -246,15 +315,21 @@ export class OpenStream implements EventStream, Timed {
     return 'error';
   }
 
+  /** The client has had all there was, and asks for nothing new. */
+  get #isFinished(): boolean {
+    return this.#head?.finished === true && this.#subscriber === undefined;
+  }
+
   #write(frame: Frame): boolean {
-    if (this.#head !== undefined && !this.#head.finished) this.#answer(this.#head);
+    if (this.#head !== undefined && !this.#isFinished) this.#answer(this.#head);
     if (!this.isOpen) return false;
-    const writer = this.#writer;
-    if (!writer.hasRoom && writer.bufferedBytes + frame.length > this.#host.maxBufferedBytes) {
+    if (!this.#writer.hasRoom && this.bufferedBytes + frame.length > this.#host.maxBufferedBytes) {
       this.destroy('slow');
       return false;
     }
-    return writer.write(frame);
+    if (this.#subscriber === undefined) return this.#writer.write(frame);
+    this.#subscriber.send(frame);
+    return this.hasRoom && this.#subscriber.heldBytes === 0;
   }
 
   #settleDrained(): void {

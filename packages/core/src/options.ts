@@ -1,4 +1,6 @@
+import type { Overflow } from './channel.ts';
 import { show, TidingsError } from './errors.ts';
+import type { ChannelSettings } from './log.ts';
 import type { ErrorContext, StreamOptions } from './stream.ts';
 
 export interface HubOptions {
@@ -23,6 +25,12 @@ export interface HubOptions {
    */
   maxAge?: number | false | undefined;
   limits?: Limits | undefined;
+  /** What channels keep, unless their own options say otherwise; all together at most 64 MiB. `false`: nothing. */
+  history?: HistoryOptions | false | undefined;
+  /** The options of each channel, by name: those that every node and every life of the channel shall agree on. */
+  channels?: ((name: string) => ChannelOptions) | undefined;
+  /** The name of the event that tells a client it has missed something. Default: `reset`. */
+  resetEvent?: string | undefined;
   /** Called with what goes wrong in the background; none of it reaches the peer. Default: `console.error`. */
   onError?: ((error: unknown, context: ErrorContext) => void) | undefined;
 }
@@ -32,6 +40,31 @@ export interface Limits {
   streams?: number | undefined;
   /** How many streams a client may have; a further one closes its oldest. Default: no limit. */
   perClient?: number | undefined;
+}
+
+/** How much of its past a channel keeps. What is over a limit leaves, oldest first. */
+export interface HistoryOptions {
+  /** Default: 256. */
+  events?: number | undefined;
+  /** Default: 1 MiB. */
+  bytes?: number | undefined;
+  /** Ms. Default: 5 minutes. */
+  age?: number | undefined;
+}
+
+export interface ChannelOptions {
+  /** `false`: nothing is kept, events are delivered live only. Default: the hub's. */
+  history?: HistoryOptions | false | undefined;
+  /**
+   * Keeps only the newest event of each `key` (or, without one, of each event name). A new stream gets these first,
+   * then what comes. Default: false.
+   */
+  compact?: boolean | undefined;
+  /**
+   * What a stream gets that is so slow that what it needs has left the history: `reset`, an event that says so, and
+   * what comes then; `disconnect`, an end, after which its client comes back. Default: `reset`.
+   */
+  overflow?: Overflow | undefined;
 }
 
 export interface CloseOptions {
@@ -55,6 +88,8 @@ export interface HubSettings {
   maxAge: number;
   maxStreams: number;
   maxPerClient: number;
+  resetEvent: string;
+  channel: (name: string, options?: ChannelOptions) => ChannelSettings;
   /** Ms that the clock may be late. */
   precision: number;
   onError: (error: unknown, context: ErrorContext) => void;
@@ -73,9 +108,28 @@ export function readHubOptions(options: HubOptions): HubSettings {
     maxAge,
     precision: Math.max(5, Math.min(1_000, Math.min(heartbeat, stallTimeout, maxAge) / 32)),
     maxBufferedBytes: readCount('maxBufferedBytes', options.maxBufferedBytes, 1024 * 1024),
+    resetEvent: options.resetEvent ?? 'reset',
+    channel: (name, own = options.channels?.(name) ?? {}) => readChannelOptions(own, options.history),
     maxStreams: readCount('limits.streams', limits.streams, Number.POSITIVE_INFINITY),
     maxPerClient: readCount('limits.perClient', limits.perClient, Number.POSITIVE_INFINITY),
     onError,
+  };
+}
+
+/** @throws {TidingsError} `invalid-option`, naming the option. */
+function readChannelOptions(options: ChannelOptions, standard: HubOptions['history']): ChannelSettings {
+  const { compact = false, overflow = 'reset' } = options;
+  if (overflow !== 'reset' && overflow !== 'disconnect') {
+    throw invalid('overflow', "'reset' or 'disconnect'", overflow);
+  }
+  const history = options.history ?? standard ?? {};
+  if (history === false) return { events: 0, bytes: 0, age: 0, compact, overflow };
+  return {
+    events: readCount('history.events', history.events, 256),
+    bytes: readCount('history.bytes', history.bytes, 1024 * 1024),
+    age: readCount('history.age', history.age, 5 * 60_000),
+    compact,
+    overflow,
   };
 }
 

@@ -1,5 +1,7 @@
 import type { EventFields } from './event.ts';
+import type { ChannelName } from './hub-channel.ts';
 import type { SourceInput, SourceOptions } from './source.ts';
+import type { SubscribeOptions } from './subscriber.ts';
 
 /** Why a stream closed. */
 export type CloseReason =
@@ -73,6 +75,13 @@ export interface EventStream {
    *   and closes the stream.
    */
   stream<T>(source: SourceInput<T>, options?: SourceOptions<T>): Promise<boolean>;
+  /**
+   * Gives the stream what is published to channels. Events come in the order of the hub, each once; a client that
+   * reconnects goes on after the last it has seen. Subscriptions may change while the stream is open.
+   */
+  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this;
+  /** Ends subscriptions; of those that there are not, nothing is said. */
+  unsubscribe(channels: ChannelName | readonly ChannelName[]): this;
   /** Sends what is queued, then ends the response. A peer that takes nothing is given up at the stall deadline. */
   close(): void;
 }
@@ -83,6 +92,7 @@ export interface ErrorContext {
    * `open`: the head could not be sent · `source`: a source failed or an item could not be sent · `handler`: a
    * handler failed when its answer was already under way.
    */
-  stage: 'open' | 'source' | 'handler';
-  stream: EventStream;
+  stage: 'open' | 'source' | 'handler' | 'subscribe' | 'publish';
+  stream?: EventStream;
+  channel?: string;
 }

@@ -1,0 +1,92 @@
+import type { LogEntry } from './entry.ts';
+import { type Frame, joinFrames } from './frame.ts';
+import { History, type Keep } from './history.ts';
+import type { Position } from './position.ts';
+import type { Subscriber } from './subscriber.ts';
+
+/** What a slow stream gets when what it needs has left the history. */
+export type Overflow = 'reset' | 'disconnect';
+
+/** Consecutive entries of a channel, joined for one write. */
+export interface Piece {
+  /** Absent when nothing of it is to be sent. */
+  readonly frame: Frame | undefined;
+  readonly last: Position;
+  /** Some of it is not for everybody. */
+  readonly hasExceptions: boolean;
+}
+
+/** A channel as the hub holds it: its log, and who follows it. */
+export class ChannelState {
+  readonly name: string;
+  readonly history: History;
+  readonly overflow: Overflow;
+  readonly subscribers = new Set<Subscriber>();
+  /** Of its `end()`. */
+  endedAt: Position | undefined;
+  /** All that the last finished round of the flush has passed: superseded entries up to here are skipped. */
+  #passed: Position;
+  /** Shared by all streams that are as far, until there is more to join. */
+  readonly #pieces = new Map<LogEntry, Piece>();
+
+  constructor(name: string, keep: Keep, overflow: Overflow, floor: Position) {
+    this.name = name;
+    this.overflow = overflow;
+    this.history = new History(keep, floor);
+    this.#passed = floor;
+  }
+
+  append(entry: LogEntry): void {
+    this.history.append(entry);
+    this.#pieces.clear();
+    if (entry.isEnd) this.endedAt = entry.position;
+  }
+
+  /** The next piece after a position, if there is one. Pieces end where a block does, so that laggards share them. */
+  pieceAfter(position: Position): Piece | undefined {
+    const index = this.history.indexAfter(position);
+    const first = this.history.at(index);
+    if (first === undefined) return undefined;
+    let piece = this.#pieces.get(first);
+    if (piece === undefined) {
+      piece = this.#join(first, index);
+      this.#pieces.set(first, piece);
+    }
+    return piece;
+  }
+
+  /** The next entry after a position that is to be sent, if there is one. */
+  entryAfter(position: Position): LogEntry | undefined {
+    for (let index = this.history.indexAfter(position); ; index++) {
+      const entry = this.history.at(index);
+      if (entry === undefined || !this.#isSkipped(entry)) return entry;
+    }
+  }
+
+  endRound(passed: Position, now: number): void {
+    this.#passed = passed;
+    this.#pieces.clear();
+    this.history.trim(passed, now);
+  }
+
+  #join(first: LogEntry, index: number): Piece {
+    const frames: Frame[] = [];
+    let last = first;
+    let hasExceptions = false;
+    for (
+      let entry: LogEntry | undefined = first;
+      entry?.block === first.block;
+      entry = this.history.at(++index)
+    ) {
+      last = entry;
+      if (this.#isSkipped(entry) || entry.frame === undefined) continue;
+      frames.push(entry.frame);
+      hasExceptions ||= entry.except !== undefined;
+    }
+    return { frame: frames.length > 1 ? joinFrames(frames) : frames[0], last: last.position, hasExceptions };
+  }
+
+  #isSkipped(entry: LogEntry): boolean {
+    return entry.isSuperseded && entry.position <= this.#passed;
+  }
+}

@@ -1,0 +1,139 @@
+import type { LogEntry } from './entry.ts';
+import type { Position } from './position.ts';
+
+/** What a history keeps. */
+export interface Keep {
+  /** Events; of a compacted history, keys. */
+  events: number;
+  bytes: number;
+  /** Ms. */
+  age: number;
+  /** Only the newest event of each key. */
+  compact: boolean;
+}
+
+const BLOCK = 64 * 1024;
+
+/** The log of one channel, bounded. */
+export class History {
+  /** Everything up to it has left. */
+  floor: Position;
+  /** Of the newest entry there has been. */
+  newest: Position;
+  /** Of all that is kept. */
+  bytes = 0;
+  keep: Keep;
+  #entries: LogEntry[] = [];
+  /** Entries before it have been dropped, and wait to be cut off together. */
+  #first = 0;
+  #superseded = 0;
+  readonly #newestOf = new Map<string, LogEntry>();
+  #written = 0;
+
+  constructor(keep: Keep, floor: Position) {
+    this.keep = keep;
+    this.floor = floor;
+    this.newest = floor;
+  }
+
+  get size(): number {
+    return this.#entries.length - this.#first;
+  }
+
+  append(entry: LogEntry): void {
+    this.#written += entry.size;
+    entry.block = Math.floor(this.#written / BLOCK);
+    this.bytes += entry.size;
+    this.newest = entry.position;
+    if (this.keep.compact && entry.key !== undefined && !entry.isEnd) {
+      const older = this.#newestOf.get(entry.key);
+      if (older !== undefined) this.#supersede(older);
+      this.#newestOf.set(entry.key, entry);
+    }
+    this.#entries.push(entry);
+  }
+
+  /** The index of the first entry after a position, for `at`. */
+  indexAfter(position: Position): number {
+    let low = this.#first;
+    let high = this.#entries.length;
+    // Most ask for what has just come.
+    if (high > low && (this.#entries[high - 1] as LogEntry).position <= position) return high;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((this.#entries[middle] as LogEntry).position > position) high = middle;
+      else low = middle + 1;
+    }
+    return low;
+  }
+
+  /** Undefined past the end. Indexes hold until the next `append` or `trim`. */
+  at(index: number): LogEntry | undefined {
+    return this.#entries[index];
+  }
+
+  /** The position before the last `count` events. */
+  positionBefore(count: number): Position {
+    let left = count;
+    for (let index = this.#entries.length - 1; index >= this.#first; index--) {
+      const entry = this.#entries[index] as LogEntry;
+      if (entry.isSuperseded || entry.isEnd) continue;
+      if (left === 0) return entry.position;
+      left -= 1;
+    }
+    return this.floor;
+  }
+
+  /**
+   * Drops what is over the limits, oldest first, of what every live stream has been given.
+   *
+   * @param passed nothing newer is dropped.
+   * @param now ms, by the clock of the hub.
+   */
+  trim(passed: Position, now: number): void {
+    for (let entry = this.at(this.#first); entry !== undefined; entry = this.at(this.#first)) {
+      if (entry.isSuperseded) this.#superseded -= 1;
+      else if (entry.position <= passed && this.#isOver(entry, now)) this.#drop(entry);
+      else break;
+      this.#first += 1;
+    }
+    this.#tidy();
+  }
+
+  /** Drops everything, if nothing is newer than `passed`. */
+  clear(passed: Position): void {
+    if (this.newest > passed) return;
+    this.floor = this.newest;
+    this.bytes = 0;
+    this.#entries = [];
+    this.#first = 0;
+    this.#superseded = 0;
+    this.#newestOf.clear();
+  }
+
+  #isOver(entry: LogEntry, now: number): boolean {
+    const { events, bytes, age, compact } = this.keep;
+    const isOld = entry.at + age < now && (!compact || entry.isGone);
+    return isOld || this.size - this.#superseded > events || this.bytes > bytes;
+  }
+
+  #drop(entry: LogEntry): void {
+    this.floor = entry.position;
+    this.bytes -= entry.size;
+    if (entry.key !== undefined && this.#newestOf.get(entry.key) === entry) this.#newestOf.delete(entry.key);
+  }
+
+  #supersede(entry: LogEntry): void {
+    entry.isSuperseded = true;
+    this.bytes -= entry.size;
+    this.#superseded += 1;
+  }
+
+  /** Gives memory back once half of the list is dead, so that each entry is moved once, on average. */
+  #tidy(): void {
+    if (this.#first + this.#superseded < 32 + this.#entries.length / 2) return;
+    this.#entries = this.#entries.filter((entry, index) => index >= this.#first && !entry.isSuperseded);
+    this.#first = 0;
+    this.#superseded = 0;
+  }
+}
