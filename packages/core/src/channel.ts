@@ -22,6 +22,8 @@ export class ChannelState {
   readonly history: History;
   readonly overflow: Overflow;
   readonly subscribers = new Set<Subscriber>();
+  /** Where those begin whose head has not gone out: what they are to get must not leave before. */
+  readonly opening = new Set<{ readonly start: Position }>();
   /** Of its `end()`. */
   endedAt: Position | undefined;
   /** All that the last finished round of the flush has passed: superseded entries up to here are skipped. */
@@ -65,8 +67,9 @@ export class ChannelState {
 
   endRound(passed: Position, now: number): void {
     this.#passed = passed;
+    for (const { start } of this.opening) this.#passed = Math.min(this.#passed, start);
     this.#pieces.clear();
-    this.history.trim(passed, now);
+    this.history.trim(this.#passed, now);
   }
 
   #join(first: LogEntry, index: number): Piece {

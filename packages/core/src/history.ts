@@ -40,6 +40,11 @@ export class History {
     return this.#entries.length - this.#first;
   }
 
+  /** Nothing is known of the channel: it is new, or was forgotten. */
+  get isBlank(): boolean {
+    return this.#written === 0;
+  }
+
   append(entry: LogEntry): void {
     this.#written += entry.size;
     entry.block = Math.floor(this.#written / BLOCK);

@@ -140,8 +140,9 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
     this.finish('ended', last);
   }
 
-  overflowed(): void {
+  overflowed(last: Frame | undefined): void {
     this.#takeNothing('slow');
+    if (last !== undefined) this.#writer.write(last);
     this.#writer.end(false);
   }
 

@@ -38,7 +38,7 @@ export interface SubscriberHost {
   /** All of its channels have ended, and it has been given everything. */
   ended(last: Frame): void;
   /** What it needs has left the history, and its channel wants it to come back for it. */
-  overflowed(): void;
+  overflowed(last: Frame | undefined): void;
   failed(error: unknown): void;
 }
 
@@ -105,6 +105,7 @@ export class Subscriber {
       this.#subscriptions.push(subscription);
       channel.subscribers.add(this);
       if (this.#hasBegun) this.#beginAfter([subscription]);
+      else channel.opening.add(subscription);
     }
     if (this.#hasBegun) this.#log.wake(this);
   }
@@ -114,6 +115,7 @@ export class Subscriber {
       const subscription = this.#subscriptions.find(({ channel }) => channel.name === name);
       if (subscription === undefined) continue;
       subscription.channel.subscribers.delete(this);
+      subscription.channel.opening.delete(subscription);
       this.#subscriptions = this.#subscriptions.filter(other => other !== subscription);
       this.#backfill = this.#backfill.filter(other => other.subscription !== subscription);
     }
@@ -121,8 +123,13 @@ export class Subscriber {
 
   /** Leaves all channels, for good. */
   leave(): void {
-    for (const { channel } of this.#subscriptions) channel.subscribers.delete(this);
+    for (const subscription of this.#subscriptions) {
+      subscription.channel.subscribers.delete(this);
+      subscription.channel.opening.delete(subscription);
+    }
     this.#subscriptions = [];
+    // The work list may still name it.
+    this.#hasBegun = false;
     this.#notes = [];
     this.#backfill = [];
     this.#held = [];
@@ -139,6 +146,7 @@ export class Subscriber {
     const id = lastEventId === undefined ? undefined : parseId(lastEventId);
     const isKnown = id !== undefined && this.#isKnown(id);
     this.#hasBegun = true;
+    for (const subscription of this.#subscriptions) subscription.channel.opening.delete(subscription);
     if (id?.suffix === '.' && this.#subscriptions.every(({ channel }) => this.#isOver(channel, id)))
       return false;
     const explicit = this.#subscriptions.filter(({ options }) => afterId(options.from) !== undefined);
@@ -193,7 +201,7 @@ export class Subscriber {
 
   /** Whether there is nothing after an id that says its client has had all of a channel. */
   #isOver({ history, endedAt }: ChannelState, { epoch, position }: EventId): boolean {
-    if (history.size === 0) return true;
+    if (history.isBlank) return true;
     return endedAt !== undefined && epoch === this.#log.epoch && endedAt <= position;
   }
 
@@ -354,7 +362,7 @@ export class Subscriber {
     });
     if (lost.length === 0) return false;
     if (lost.some(({ channel }) => channel.overflow === 'disconnect')) {
-      this.#host.overflowed();
+      this.#host.overflowed(this.#told === undefined ? this.#mark('') : undefined);
       return false;
     }
     // What is left would be lost again before it is sent: go on with what comes.

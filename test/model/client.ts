@@ -1,0 +1,233 @@
+import type { EventStream, Frame, Hub, SubscribeOptions, Transport } from '@tidings/core';
+import { createParser } from 'eventsource-parser';
+
+/** A response whose peer reads, or does not, as the test wants it. */
+class VirtualTransport implements Transport {
+  onDrain: (() => void) | undefined;
+  onClose: ((error?: unknown) => void) | undefined;
+  bufferedBytes = 0;
+  status = 0;
+  hasEnded = false;
+  isReading = true;
+  #isOver = false;
+  readonly #receive: (text: string, publishedAtWrite: number) => void;
+  readonly #published: () => number;
+  #queue: [string, number][] = [];
+
+  constructor(published: () => number, receive: (text: string, publishedAtWrite: number) => void) {
+    this.#published = published;
+    this.#receive = receive;
+  }
+
+  open(status: number): void {
+    this.status = status;
+  }
+
+  write(frame: Frame): boolean {
+    if (this.#isOver) throw new Error('a write after the end');
+    this.#queue.push([Buffer.from(frame.bytes).toString(), this.#published()]);
+    this.bufferedBytes += frame.length;
+    if (this.isReading) this.#deliver();
+    return this.isReading;
+  }
+
+  read(): void {
+    this.isReading = true;
+    this.#deliver();
+    this.onDrain?.();
+  }
+
+  /** Reads one write, and no more. */
+  sip(): void {
+    const next = this.#queue.shift();
+    if (next === undefined) return;
+    this.bufferedBytes -= Buffer.byteLength(next[0]);
+    this.#receive(...next);
+    if (this.#queue.length === 0) this.onDrain?.();
+    else if (this.hasEnded) this.end();
+  }
+
+  end(): void {
+    this.hasEnded = true;
+    if (this.#queue.length === 0) this.onClose?.();
+  }
+
+  destroy(): void {
+    this.#isOver = true;
+    this.#queue = [];
+    this.onClose?.();
+  }
+
+  /** The connection breaks: what was on its way is lost. */
+  cut(): void {
+    this.destroy();
+  }
+
+  #deliver(): void {
+    for (const [text, published] of this.#queue.splice(0)) this.#receive(text, published);
+    this.bufferedBytes = 0;
+    if (this.hasEnded) this.onClose?.();
+  }
+}
+
+export interface Published {
+  n: number;
+  channel: string;
+  key: string | undefined;
+  except: string | undefined;
+}
+
+export interface Wish {
+  channel: string;
+  options: SubscribeOptions;
+}
+
+/** A client with the habits of an EventSource, and the oracle: it knows what it is owed. */
+export class ModelClient {
+  readonly name: string;
+  readonly wishes = new Map<string, SubscribeOptions>();
+  resets = 0;
+  readonly #hub: Hub;
+  readonly #published: () => number;
+  readonly #compacted: (channel: string) => boolean;
+  /** By channel: what was published for this client and has not come, by number; compacted, the newest of each key. */
+  readonly #owed = new Map<string, Map<string, number>>();
+  /** Channels subscribed to anew on an open stream: what was on its way may come again. */
+  readonly #renewed = new Set<string>();
+  #lastEventId: string | undefined;
+  #transport: VirtualTransport | undefined;
+  #stream: EventStream | undefined;
+
+  constructor(name: string, hub: Hub, published: () => number, compacted: (channel: string) => boolean) {
+    this.name = name;
+    this.#hub = hub;
+    this.#published = published;
+    this.#compacted = compacted;
+  }
+
+  get isConnected(): boolean {
+    return this.#stream !== undefined && !this.#stream.signal.aborted;
+  }
+
+  get lacks(): string {
+    return JSON.stringify([...this.#owed].map(([channel, owed]) => [channel, [...owed.values()]]));
+  }
+
+  get isSatisfied(): boolean {
+    return [...this.#owed.values()].every(owed => owed.size === 0);
+  }
+
+  connect(lastEventId = this.#lastEventId): void {
+    if (this.isConnected || this.wishes.size === 0) return;
+    // Who says nothing of the past is owed nothing of it.
+    if (!lastEventId) this.#owed.clear();
+    this.#renewed.clear();
+    const received = new Set<number>();
+    let newest = 0;
+    let isBackfill = false;
+    let hasReset = false;
+    let hasId = false;
+    let publishedAtWrite = 0;
+    const parser = createParser({
+      onEvent: ({ id, event, data }) => {
+        if (id !== undefined) this.#lastEventId = id;
+        if (event === 'tidings') {
+          isBackfill = id?.endsWith('~') ?? false;
+          hasId = true;
+          return;
+        }
+        if (event === 'reset') {
+          this.resets += 1;
+          const { reason, channels } = JSON.parse(data) as { reason: string; channels: string[] };
+          if (reason !== 'slow') {
+            if (hasReset) throw new Error(`${this.name}: a second reset (${data})`);
+            if (hasId) throw new Error(`${this.name}: a reset after an id (${data})`);
+            hasReset = true;
+          }
+          received.clear();
+          hasId = true;
+          for (const channel of channels) {
+            for (const [key, n] of this.#owed.get(channel) ?? []) {
+              if (n <= publishedAtWrite) this.#owed.get(channel)?.delete(key);
+            }
+          }
+          return;
+        }
+        const { n, channel, key } = JSON.parse(data) as Published;
+        if (!this.wishes.has(channel)) return;
+        if (received.has(n) && !this.#renewed.has(channel)) throw new Error(`${this.name}: ${n} twice`);
+        received.add(n);
+        if (id === undefined && !isBackfill) throw new Error(`${this.name}: ${n} without an id`);
+        if (!isBackfill) {
+          if (n <= newest) throw new Error(`${this.name}: ${n} after ${newest}`);
+          newest = n;
+          hasId = true;
+        }
+        const owed = this.#owed.get(channel);
+        const at = this.#compacted(channel) ? String(key) : String(n);
+        if ((owed?.get(at) ?? n) <= n) owed?.delete(at);
+      },
+    });
+    const transport = new VirtualTransport(this.#published, (text, published) => {
+      publishedAtWrite = published;
+      parser.feed(text);
+    });
+    this.#transport = transport;
+    this.#stream = this.#hub.open(transport, { method: 'GET', url: '/', lastEventId }, { client: this.name });
+    for (const [channel, options] of this.wishes) this.#stream.subscribe(channel, options);
+    this.#stream.closed.then(() => {
+      if (transport.status !== 204) return;
+      if (!this.isSatisfied) throw new Error(`${this.name}: told to stop, and lacks ${this.lacks}`);
+      this.wishes.clear();
+    });
+  }
+
+  subscribe({ channel, options }: Wish): void {
+    this.#owed.delete(channel);
+    this.wishes.set(channel, options);
+    if (!this.isConnected) return;
+    this.#renewed.add(channel);
+    this.#stream?.subscribe(channel, options);
+  }
+
+  unsubscribe(channel: string): void {
+    this.wishes.delete(channel);
+    this.#owed.delete(channel);
+    this.#stream?.unsubscribe(channel);
+  }
+
+  owe({ n, channel, key, except }: Published): void {
+    if (!this.wishes.has(channel)) return;
+    // Not yet known to the hub, and with nothing to say where it was.
+    if (!this.isConnected && this.#lastEventId === undefined) return;
+    const isCalled = except === this.name;
+    const isWanted = this.wishes.get(channel)?.filter === undefined || n % 2 === 0;
+    let owed = this.#owed.get(channel);
+    if (owed === undefined) {
+      owed = new Map();
+      this.#owed.set(channel, owed);
+    }
+    if (this.#compacted(channel)) owed.delete(String(key));
+    if (!isCalled && isWanted) owed.set(this.#compacted(channel) ? String(key) : String(n), n);
+  }
+
+  stall(): void {
+    if (this.#transport) this.#transport.isReading = false;
+  }
+
+  sip(): void {
+    if (this.#transport && !this.#transport.isReading) this.#transport.sip();
+  }
+
+  read(): void {
+    if (this.isConnected || this.#transport?.hasEnded) this.#transport?.read();
+  }
+
+  cut(): void {
+    if (this.isConnected) this.#transport?.cut();
+  }
+
+  send(): void {
+    this.#stream?.comment('sent');
+  }
+}
