@@ -146,11 +146,14 @@ export class ModelClient {
           }
           received.clear();
           hasId = true;
-          for (const channel of channels) {
-            for (const [key, n] of this.#owed.get(channel) ?? []) {
-              if (n <= publishedAtWrite) this.#owed.get(channel)?.delete(key);
-            }
-          }
+          for (const channel of channels) this.#forgive(channel, publishedAtWrite);
+          return;
+        }
+        if (event === 'snapshot') {
+          if (!isBackfill) throw new Error(`${this.name}: a snapshot that is no backfill`);
+          const state = JSON.parse(data) as { channel: string; n: number };
+          this.#renewed.add(state.channel);
+          this.#forgive(state.channel, state.n);
           return;
         }
         const { n, channel, key } = JSON.parse(data) as Published;
@@ -209,6 +212,11 @@ export class ModelClient {
     }
     if (this.#compacted(channel)) owed.delete(String(key));
     if (!isCalled && isWanted) owed.set(this.#compacted(channel) ? String(key) : String(n), n);
+  }
+
+  #forgive(channel: string, upto: number): void {
+    const owed = this.#owed.get(channel);
+    for (const [key, n] of owed ?? []) if (n <= upto) owed?.delete(key);
   }
 
   stall(): void {

@@ -73,6 +73,8 @@ const setting = fc.record({
   history: fc.oneof(fc.constant(false as const), fc.record({ events: fc.integer({ min: 1, max: 40 }) })),
   compact: fc.boolean(),
   overflow: fc.constantFrom('reset' as const, 'disconnect' as const),
+  /** Turns that a snapshot takes. */
+  snapshot: fc.option(fc.nat(4)),
 });
 
 it('loses nothing, repeats nothing and keeps the order, or says so', async () => {
@@ -85,8 +87,20 @@ it('loses nothing, repeats nothing and keeps the order, or says so', async () =>
       async (settings, wishes, moves) => {
         const settingOf = (name: string) => settings[CHANNELS.indexOf(name)] ?? settings[0];
         const compacted = (name: string) => settingOf(name).compact;
+        const channels = (name: string) => {
+          const { snapshot, ...rest } = settingOf(name);
+          if (snapshot === null) return rest;
+          return {
+            ...rest,
+            async snapshot() {
+              const state = { channel: name, n };
+              for (let i = 0; i < snapshot; i++) await turn();
+              return state;
+            },
+          };
+        };
         const hub = createHub({
-          channels: settingOf,
+          channels,
           heartbeat: false,
           stallTimeout: false,
           onError: () => {},

@@ -1,11 +1,18 @@
 import type { LogEntry } from './entry.ts';
-import { type Frame, joinFrames } from './frame.ts';
+import { encode } from './event.ts';
+import { createFrame, type Frame, joinFrames } from './frame.ts';
 import { History, type Keep } from './history.ts';
 import type { Position } from './position.ts';
 import type { Subscriber } from './subscriber.ts';
 
 /** What a slow stream gets when what it needs has left the history. */
 export type Overflow = 'reset' | 'disconnect';
+
+/** How a channel is kept. */
+export interface ChannelSettings extends Keep {
+  overflow: Overflow;
+  snapshot: (() => unknown) | undefined;
+}
 
 /** Consecutive entries of a channel, joined for one write. */
 export interface Piece {
@@ -15,6 +22,16 @@ export interface Piece {
   /** Some of it is not for everybody. */
   readonly hasExceptions: boolean;
 }
+
+/** The state of a channel, as the application tells it. */
+export interface Snapshot {
+  /** It includes everything up to here. */
+  readonly position: Position;
+  readonly frame: Promise<Frame>;
+}
+
+/** Bytes that may be kept beyond the history's own bound, for those who are not ready to take them. */
+const PINNED = 16 * 1024 * 1024;
 
 /** A channel as the hub holds it: its log, and who follows it. */
 export class ChannelState {
@@ -28,14 +45,35 @@ export class ChannelState {
   endedAt: Position | undefined;
   /** All that the last finished round of the flush has passed: superseded entries up to here are skipped. */
   #passed: Position;
+  readonly #takeSnapshot: (() => unknown) | undefined;
+  #snapshot: Snapshot | undefined;
   /** Shared by all streams that are as far, until there is more to join. */
   readonly #pieces = new Map<LogEntry, Piece>();
 
-  constructor(name: string, keep: Keep, overflow: Overflow, floor: Position) {
+  constructor(name: string, { overflow, snapshot, ...keep }: ChannelSettings, floor: Position) {
     this.name = name;
     this.overflow = overflow;
+    this.#takeSnapshot = snapshot;
     this.history = new History(keep, floor);
     this.#passed = floor;
+  }
+
+  get hasSnapshots(): boolean {
+    return this.#takeSnapshot !== undefined;
+  }
+
+  /** Asks the application for the state; all who ask while it works at it get the same. */
+  snapshot(head: Position): Snapshot {
+    this.#snapshot ??= { position: head, frame: this.#makeSnapshot() };
+    return this.#snapshot;
+  }
+
+  async #makeSnapshot(): Promise<Frame> {
+    try {
+      return createFrame(encode(await this.#takeSnapshot?.(), { event: 'snapshot' }));
+    } finally {
+      this.#snapshot = undefined;
+    }
   }
 
   append(entry: LogEntry): void {
@@ -67,7 +105,9 @@ export class ChannelState {
 
   endRound(passed: Position, now: number): void {
     this.#passed = passed;
-    for (const { start } of this.opening) this.#passed = Math.min(this.#passed, start);
+    if (this.history.bytes < this.history.keep.bytes + PINNED) {
+      for (const { start } of this.opening) this.#passed = Math.min(this.#passed, start);
+    }
     this.#pieces.clear();
     this.history.trim(this.#passed, now);
   }

@@ -1,7 +1,6 @@
-import { encodeRetry } from './event.ts';
-import { createFrame } from './frame.ts';
 import type { OpenStream } from './open-stream.ts';
 import type { CloseSettings } from './options.ts';
+import { createRetry } from './retry.ts';
 
 /** Ms between two batches of streams that are ended. */
 const STEP = 10;
@@ -19,15 +18,10 @@ export async function drain(streams: OpenStream[], { within, retry }: CloseSetti
   for (let next = 0; next < streams.length; ) {
     const due = Math.min(streams.length, 1 + (performance.now() - start) / pace);
     for (; next < due; next++) {
-      streams[next]?.finish('drained', createFrame(encodeRetry(randomBetween(...retry))), true);
+      streams[next]?.finish('drained', createRetry(retry), true);
     }
     if (next < streams.length) await new Promise(resolve => setTimeout(resolve, STEP));
   }
   await Promise.all(streams.map(stream => stream.closed));
   clearTimeout(deadline);
-}
-
-/** A random integer from `min` to `max`, both included. */
-export function randomBetween(min: number, max: number): number {
-  return min + Math.floor(Math.random() * (max - min + 1));
 }

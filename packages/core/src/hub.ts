@@ -1,9 +1,8 @@
 import { type ClientRegistry, Clients } from './clients.ts';
-import { drain, randomBetween } from './drain.ts';
+import { drain } from './drain.ts';
 import type { Entry } from './entry.ts';
 import { TidingsError } from './errors.ts';
-import { dataText, encode, encodeRetry } from './event.ts';
-import { createFrame } from './frame.ts';
+import { dataText, encode } from './event.ts';
 import { type Channel, type ChannelName, namesOf, type PublishFields } from './hub-channel.ts';
 import { Log } from './log.ts';
 import { OpenStream, type StreamHost } from './open-stream.ts';
@@ -16,6 +15,7 @@ import {
   readStreamOptions,
 } from './options.ts';
 import type { StreamRequest } from './request.ts';
+import { COME_BACK_LATER, createRetry, randomBetween } from './retry.ts';
 import { Scheduler } from './scheduler.ts';
 import type { ErrorContext, EventStream, StreamOptions } from './stream.ts';
 import type { Transport } from './transport.ts';
@@ -58,9 +58,6 @@ export interface Hub {
 
 /** Bytes that the histories of all channels take together. */
 const ALL_HISTORIES = 64 * 1024 * 1024;
-/** Ms after which a client shall come back that was turned away: as many as it takes for things to change. */
-const COME_BACK_LATER = [15_000, 60_000] as const;
-
 /**
  * Makes a hub. It does nothing until its first stream: no timer, no randomness.
  *
@@ -103,7 +100,7 @@ class LocalHub implements Hub, StreamHost {
     } else if (request.method === 'HEAD') {
       stream.decline('closed', options.retry);
     } else if (this.#comeBack !== undefined || this.streams.size >= this.#settings.maxStreams) {
-      stream.decline('refused', randomBetween(...(this.#comeBack ?? COME_BACK_LATER)));
+      stream.decline('refused', randomBetween(this.#comeBack ?? COME_BACK_LATER));
     } else {
       this.#makeRoom(stream);
       this.streams.add(stream);
@@ -195,7 +192,7 @@ class LocalHub implements Hub, StreamHost {
     if (client === undefined) return;
     const open = [...this.clients.get(client)].filter(stream => stream.isOpen);
     for (const stream of open.slice(0, Math.max(0, open.length + 1 - this.#settings.maxPerClient))) {
-      stream.finish('replaced', createFrame(encodeRetry(randomBetween(...COME_BACK_LATER))));
+      stream.finish('replaced', createRetry(COME_BACK_LATER));
     }
   }
 }

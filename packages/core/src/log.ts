@@ -1,6 +1,5 @@
-import { ChannelState, type Overflow } from './channel.ts';
+import { type ChannelSettings, ChannelState } from './channel.ts';
 import { type Entry, LogEntry } from './entry.ts';
-import type { Keep } from './history.ts';
 import { createEpoch, formatId, type IdSuffix, type Position } from './position.ts';
 import { nextTurn, type Scheduler, type Timed } from './scheduler.ts';
 import type { Subscriber } from './subscriber.ts';
@@ -9,11 +8,6 @@ import type { Subscriber } from './subscriber.ts';
 const TURN_BUDGET = 4;
 /** Bytes of all channels that may wait for a round of the flush to pass them. */
 const PINNED = 16 * 1024 * 1024;
-
-/** How a channel is kept. */
-export interface ChannelSettings extends Keep {
-  overflow: Overflow;
-}
 
 /**
  * The one order of a hub's events, and the walk that brings every stream to its head. A stream owns no queue: it
@@ -65,10 +59,10 @@ export class Log implements Timed {
   channel(name: string): ChannelState {
     let channel = this.#channels.get(name);
     if (channel === undefined) {
-      const { overflow, ...keep } = this.#settingsOf(name);
-      channel = new ChannelState(name, keep, overflow, this.#forgotten);
+      const settings = this.#settingsOf(name);
+      channel = new ChannelState(name, settings, this.#forgotten);
       this.#channels.set(name, channel);
-      if (this.slot === undefined) this.#scheduler.add(this, this.#scheduler.now + keep.age / 4);
+      if (this.slot === undefined) this.#scheduler.add(this, this.#scheduler.now + settings.age / 4);
     }
     return channel;
   }

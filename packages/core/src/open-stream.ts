@@ -5,6 +5,7 @@ import { createFrame, type Frame } from './frame.ts';
 import { type ChannelName, namesOf } from './hub-channel.ts';
 import type { Log } from './log.ts';
 import { readLastEventId, type StreamRequest } from './request.ts';
+import { COME_BACK_LATER, createRetry } from './retry.ts';
 import { nextTurn, type Scheduler, type Timed } from './scheduler.ts';
 import { pump, type SourceInput, type SourceOptions } from './source.ts';
 import type { CloseReason, ErrorContext, EventStream, StreamOptions } from './stream.ts';
@@ -148,7 +149,9 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
 
   failed(error: unknown): void {
     this.#host.report(error, { stage: 'subscribe', stream: this });
-    this.destroy('error');
+    this.#subscriber?.leave();
+    this.#subscriber = undefined;
+    this.finish('error', createRetry(COME_BACK_LATER));
   }
 
   subscribe(channels: ChannelName | readonly ChannelName[], options: SubscribeOptions = {}): this {

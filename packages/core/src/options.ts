@@ -1,6 +1,5 @@
-import type { Overflow } from './channel.ts';
+import type { ChannelSettings, Overflow } from './channel.ts';
 import { show, TidingsError } from './errors.ts';
-import type { ChannelSettings } from './log.ts';
 import type { ErrorContext, StreamOptions } from './stream.ts';
 
 export interface HubOptions {
@@ -61,6 +60,11 @@ export interface ChannelOptions {
    */
   compact?: boolean | undefined;
   /**
+   * Tells the state of what the channel is about, where that lives elsewhere. A new stream, or one that has missed
+   * something, gets it as the data of an event `snapshot`, and then what was published since it was asked for.
+   */
+  snapshot?: (() => unknown) | undefined;
+  /**
    * What a stream gets that is so slow that what it needs has left the history: `reset`, an event that says so, and
    * what comes then; `disconnect`, an end, after which its client comes back. Default: `reset`.
    */
@@ -118,18 +122,19 @@ export function readHubOptions(options: HubOptions): HubSettings {
 
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 function readChannelOptions(options: ChannelOptions, standard: HubOptions['history']): ChannelSettings {
-  const { compact = false, overflow = 'reset' } = options;
+  const { compact = false, overflow = 'reset', snapshot } = options;
   if (overflow !== 'reset' && overflow !== 'disconnect') {
     throw invalid('overflow', "'reset' or 'disconnect'", overflow);
   }
   const history = options.history ?? standard ?? {};
-  if (history === false) return { events: 0, bytes: 0, age: 0, compact, overflow };
+  if (history === false) return { events: 0, bytes: 0, age: 0, compact, overflow, snapshot };
   return {
     events: readCount('history.events', history.events, 256),
     bytes: readCount('history.bytes', history.bytes, 1024 * 1024),
     age: readCount('history.age', history.age, 5 * 60_000),
     compact,
     overflow,
+    snapshot,
   };
 }
 

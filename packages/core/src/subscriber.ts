@@ -49,12 +49,16 @@ interface Subscription {
   start: Position;
   /** The client knows that what was up to here may be lost. */
   excused: Position;
+  /** The state that is to be sent first. */
+  snapshot?: Promise<Frame> | undefined;
 }
 
 /** What is older than the stream's position and still to be sent, without ids. */
 interface Backfill {
   readonly subscription: Subscription;
   next: Position;
+  /** To be sent first; `awaited` while the application works at it. */
+  snapshot?: Frame | 'awaited' | undefined;
 }
 
 const PIECE = 64 * 1024;
@@ -165,6 +169,7 @@ export class Subscriber {
             subscription.start = subscription.channel.history.floor;
         }
       }
+      for (const subscription of others) this.#startAtSnapshot(subscription);
       this.#position = Math.max(0, ...this.#subscriptions.map(({ start }) => start));
       if (lastEventId !== undefined) this.#reset('unknown', others);
     }
@@ -184,6 +189,7 @@ export class Subscriber {
     });
     this.#reset('unknown', unknown);
     this.#reset('history', subscriptions.filter(isLost));
+    for (const subscription of subscriptions) this.#startAtSnapshot(subscription);
     this.#beginBackfill(subscriptions);
   }
 
@@ -249,9 +255,9 @@ export class Subscriber {
       const note = this.#notes.shift();
       if (note !== undefined) return note;
       if (this.#backfill.length > 0) {
-        const frame = this.#takeBackfill();
-        if (frame !== undefined) return frame;
-        return this.#mark('');
+        if (this.#isWaiting) return undefined;
+        if (this.#hasLostBackfill()) continue;
+        return this.#takeBackfill() ?? this.#mark('');
       }
       const held = this.#held[0];
       if (held !== undefined && held.after <= this.#position) {
@@ -316,6 +322,11 @@ export class Subscriber {
   }
 
   #takeBackfill(): Frame | undefined {
+    for (const backfill of this.#backfill) {
+      const { snapshot } = backfill;
+      backfill.snapshot = undefined;
+      if (typeof snapshot === 'object') return snapshot;
+    }
     const frames: Frame[] = [];
     for (let size = 0; size < PIECE; ) {
       let first: Backfill | undefined;
@@ -373,10 +384,36 @@ export class Subscriber {
   }
 
   #beginBackfill(subscriptions: readonly Subscription[]): void {
-    const older = subscriptions.filter(({ start }) => start < this.#position);
+    const older = subscriptions.filter(
+      ({ start, snapshot }) => start < this.#position || snapshot !== undefined,
+    );
     if (older.length === 0) return;
     if (this.#backfill.length === 0) this.#notes.push(this.#mark('~'));
-    for (const subscription of older) this.#backfill.push({ subscription, next: subscription.start });
+    for (const subscription of older) {
+      const backfill: Backfill = { subscription, next: subscription.start };
+      this.#backfill.push(backfill);
+      if (subscription.snapshot === undefined) continue;
+      backfill.snapshot = 'awaited';
+      this.#awaitSnapshot(backfill, subscription.snapshot);
+      subscription.snapshot = undefined;
+    }
+    if (!this.#isWaiting) return;
+    // What comes meanwhile, and what was to come with it, is to be there then.
+    for (const { subscription } of this.#backfill) subscription.channel.opening.add(subscription);
+  }
+
+  /** The same for what is older than the position. */
+  #hasLostBackfill(): boolean {
+    const lost = this.#backfill.filter(({ subscription, next }) => {
+      const { floor } = subscription.channel.history;
+      return next < this.#position && Math.max(next, subscription.excused) < floor;
+    });
+    if (lost.length === 0) return false;
+    this.#reset(
+      'slow',
+      lost.map(({ subscription }) => subscription),
+    );
+    return true;
   }
 
   #reset(reason: ResetReason, subscriptions: readonly Subscription[]): void {
@@ -388,9 +425,37 @@ export class Subscriber {
     for (const subscription of subscriptions) {
       const { history } = subscription.channel;
       subscription.excused = history.floor;
-      // A channel that keeps current state says it anew.
+      // A channel that has a state says it anew.
       if (history.keep.compact) subscription.start = 0;
+      this.#startAtSnapshot(subscription);
     }
+  }
+
+  /** Asks for the state of a channel, if it has any to tell and the application has not said where to begin. */
+  #startAtSnapshot(subscription: Subscription): void {
+    const { channel, options } = subscription;
+    if (!channel.hasSnapshots || options.from !== undefined) return;
+    const { position, frame } = channel.snapshot(this.#log.head);
+    subscription.start = position;
+    subscription.excused = position;
+    subscription.snapshot = frame;
+  }
+
+  #awaitSnapshot(backfill: Backfill, snapshot: Promise<Frame>): void {
+    const { subscription } = backfill;
+    const { history, opening } = subscription.channel;
+    const settle = (frame: Frame) => {
+      opening.delete(subscription);
+      if (!this.#backfill.includes(backfill)) return;
+      backfill.snapshot = frame;
+      if (history.floor > subscription.start)
+        throw new Error('the snapshot took longer than the history reaches back');
+      this.#log.wake(this);
+    };
+    snapshot.then(settle).catch(error => {
+      opening.delete(subscription);
+      if (this.#backfill.includes(backfill)) this.#host.failed(error);
+    });
   }
 
   /** An id needs an event to travel with, be it empty (Firefox ignores it otherwise): one that nobody listens for. */
