@@ -64,8 +64,11 @@ export class OpenStream implements EventStream, Timed {
     this.#host = host;
     this.#writer = new Writer(transport, host.scheduler);
     this.#writer.onRoom = () => this.#settleDrained();
-    transport.onClose = error =>
-      this.leave(error === undefined ? 'disconnected' : this.#judge(error, 'handler'));
+    transport.onClose = error => {
+      const reason = error === undefined ? 'disconnected' : this.#judge(error, 'handler');
+      if (reason === 'error') this.finish(reason);
+      else this.leave(reason);
+    };
     this.client = options.client;
     this.lastEventId = readLastEventId(request);
     this.#expiresAt = Number(options.expiresAt ?? Number.POSITIVE_INFINITY);
@@ -161,9 +164,12 @@ export class OpenStream implements EventStream, Timed {
    * @param hangUp whether the connection ends with the response.
    */
   finish(reason: CloseReason, last?: Frame, hangUp = false): void {
-    if (!this.isOpen) return;
-    this.#takeNothing(reason);
-    if (last !== undefined) this.#writer.write(last);
+    if (this.isOpen) {
+      this.#takeNothing(reason);
+      if (last !== undefined) this.#writer.write(last);
+    } else if (!hangUp) {
+      return;
+    }
     this.#writer.end(hangUp);
   }
 
@@ -187,6 +193,17 @@ export class OpenStream implements EventStream, Timed {
   }
 
   visit(now: number): number {
+    try {
+      this.#doWhatIsDue(now);
+    } catch (error) {
+      // The application's: it has wrapped what the transport writes to.
+      this.#host.report(error, { stage: 'write', stream: this });
+      this.destroy('error');
+    }
+    return this.#nextVisit(now);
+  }
+
+  #doWhatIsDue(now: number): void {
     const { heartbeat, stallTimeout } = this.#host;
     if (Date.now() >= this.#expiresAt) this.finish('expired');
     if (now >= this.#closesAt) this.finish('maxAge');
@@ -194,7 +211,6 @@ export class OpenStream implements EventStream, Timed {
     if (this.isOpen && this.#writer.hasRoom && now - this.#writer.lastWriteAt >= heartbeat) {
       this.#writer.write(heartbeatComment);
     }
-    return this.#nextVisit(now);
   }
 
   #nextVisit(now: number): number {
@@ -221,7 +237,6 @@ export class OpenStream implements EventStream, Timed {
   /** Sends the head, and the first bytes with it: Firefox's fetch and some proxies wait for a byte of the body. */
   #answer({ method, headers, retry, finished }: Head): void {
     this.#head = undefined;
-    if (finished) this.#writer.drop();
     const hasBody = !finished && method !== 'HEAD';
     const first = retry === undefined ? heartbeatComment : createFrame(encodeRetry(retry));
     try {
@@ -247,7 +262,9 @@ export class OpenStream implements EventStream, Timed {
   }
 
   #write(frame: Frame): boolean {
-    if (this.#head !== undefined && !this.#head.finished) this.#answer(this.#head);
+    // To a client that has had all there was, there is nothing to say.
+    if (this.#head?.finished) return true;
+    if (this.#head !== undefined) this.#answer(this.#head);
     if (!this.isOpen) return false;
     const writer = this.#writer;
     if (!writer.hasRoom && writer.bufferedBytes + frame.length > this.#host.maxBufferedBytes) {

@@ -81,8 +81,8 @@ export interface EventStream {
 export interface ErrorContext {
   /**
    * `open`: the head could not be sent · `source`: a source failed or an item could not be sent · `handler`: a
-   * handler failed when its answer was already under way.
+   * handler failed when its answer was already under way · `write`: a heartbeat could not be written.
    */
-  stage: 'open' | 'source' | 'handler';
+  stage: 'open' | 'source' | 'handler' | 'write';
   stream: EventStream;
 }
