@@ -104,6 +104,19 @@ contract('a stream notices', ({ connect, serve }) => {
     expect(client.events.length).toBeLessThan(sent);
   });
 
+  it('that a peer takes nothing any more, though a little is written now and then', async () => {
+    const { client, stream } = await connect({ hub: { stallTimeout: 300, heartbeat: 40 } });
+    client.stall();
+    // No more than what makes the first bytes wait: the stream still has room.
+    while (stream.bufferedBytes === 0) {
+      stream.send('x'.repeat(1000));
+      await new Promise(resolve => setImmediate(resolve));
+    }
+    const trickle = setInterval(() => stream.send('x'), 50);
+    expect(await stream.closed).toBe('stalled');
+    clearInterval(trickle);
+  });
+
   it('that a peer is slow and not stalled', async () => {
     const { client, stream } = await connect({ hub: { stallTimeout: 400, maxBufferedBytes: 64 * MIB } });
     client.stall();

@@ -106,6 +106,7 @@ contract('a stream ends', ({ connect, serve, mount }) => {
     expect(await client.ended).toBe(true);
     expect(client.status).toBe(200);
     expect(client.text).toMatch(/^retry: \d+\n\n$/);
+    if (!mount.http2) expect(client.headers.connection).toBe('close');
     expect(client.retries[0]).toBeGreaterThanOrEqual(15_000);
     expect(hub.streams.size).toBe(0);
     if (refused !== undefined) {
@@ -132,6 +133,17 @@ contract('a stream ends', ({ connect, serve, mount }) => {
     expect(await stream.closed).toBe('drained');
     expect(hub.streams.size).toBe(0);
     if (!mount.ownsConnections) agent.destroy();
+    await stopped;
+  });
+
+  it('when the hub is closed, and its connection, though it was closing already', async () => {
+    if (!mount.ownsConnections) return;
+    const agent = new http.Agent({ keepAlive: true });
+    const { hub, server, client, stream } = await connect({ request: { agent } });
+    const stopped = server.stop();
+    stream.close();
+    await hub.close();
+    await client.ended;
     await stopped;
   });
 
@@ -201,6 +213,23 @@ contract('a stream that fails', ({ connect, serve }) => {
     expect(hub.streams.size).toBe(0);
   });
 
+  it('in its handler while the peer does not read, stays until that is given up', async () => {
+    const { hub, client, stream } = await connect({
+      hub: { stallTimeout: 200, onError: () => {} },
+      use: async opened => {
+        opened.send('x');
+        await new Promise(resolve => opened.signal.addEventListener('abort', resolve, { once: true }));
+        throw new Error('secret');
+      },
+    });
+    client.stall();
+    await fill(stream);
+    stream.close();
+    expect(hub.streams.size).toBe(1);
+    expect(await stream.closed).toBe('closed');
+    expect(hub.streams.size).toBe(0);
+  });
+
   it('because something else answers in the same turn, leaves that answer alone', async () => {
     let stream: EventStream | undefined;
     const { hub, get } = await serve(context => {
@@ -242,6 +271,7 @@ contract('a stream that fails', ({ connect, serve }) => {
     ['retry', { retry: -1 }, /^retry must be an integer of ms, 0 or more; got -1/],
     ['expiresAt', { expiresAt: new Date('never') }, /^expiresAt must be a Date, or ms since 1970/],
     ['headers', { headers: { 'X-Bad': 'a\nb' } }, /^headers: "X-Bad" cannot be sent/],
+    ['headers', { headers: { 'X-Bad': 'a\u0001b' } }, /^headers: "X-Bad" cannot be sent/],
   ])('because of a bad `%s`, says so, and can be asked for again', async (_, options, message) => {
     const errors: unknown[] = [];
     const { get } = await serve(async context => {

@@ -127,6 +127,48 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
     expect(order).toEqual(['slow', '1.0', '1.1', '1.2', '1.last', '2.0', '2.1', '2.2', '2.last', 'plain']);
   });
 
+  it('that waits for its turn notices that its connection has gone', async () => {
+    const streams: EventStream[] = [];
+    const server = await serve((_req, _res, open) => {
+      streams.push(open());
+    });
+    const socket = net.connect(Number(new URL(server.origin).port), '127.0.0.1');
+    socket.write(get('/').repeat(20));
+    await eventually(() => streams.length === 20);
+    socket.destroy();
+    const reasons = await Promise.all(streams.map(stream => stream.closed));
+    expect(reasons).toEqual(Array(20).fill('disconnected'));
+  });
+
+  it('has its head first, though something is sent as soon as it gets its connection', async () => {
+    const server = await serve((req, res, open) => {
+      const stream = open();
+      if (req.url === '/1') setTimeout(() => stream.close(), 20);
+      else {
+        res.on('socket', () => stream.send('first'));
+        res.on('socket', () => stream.close());
+      }
+    });
+    const received = await exchange(server, get('/1') + get('/2', 'Connection: close\r\n'));
+    expect(received).toMatch(/\r\n0\r\n\r\nHTTP\/1\.1 200 OK\r\n[\s\S]*data: first/);
+  });
+
+  it('may have a `write` that returns nothing, and a `stream` of its own', async () => {
+    const server = await serve((_req, res, open) => {
+      const { write } = res;
+      res.write = function wrapped(this: ServerResponse, ...args: unknown[]) {
+        Reflect.apply(write, this, args);
+      } as unknown as typeof write;
+      const stream = open();
+      Object.assign(res, { stream });
+      for (let i = 0; i < 3; i++) stream.send(i);
+      setTimeout(() => stream.close(), 10);
+    });
+    const client = await request(server.origin, '/');
+    expect(await client.ended).toBe(true);
+    expect(client.events).toHaveLength(3);
+  });
+
   it('has no chunks for a client of HTTP/1.0', async () => {
     const server = await serve((_req, _res, open) => {
       const stream = open();

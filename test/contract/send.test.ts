@@ -62,6 +62,16 @@ contract('a stream sends', ({ connect }) => {
     await eventually(() => stream.bufferedBytes === 0);
   });
 
+  it('what waited for room that is there once the head is out', async () => {
+    const { client } = await connect({
+      use: async opened => {
+        await opened.drained();
+        opened.send('now');
+      },
+    });
+    await client.until(({ events }) => events.length === 1);
+  });
+
   it('no more than the bound to a peer that does not read', async () => {
     const { hub, client, stream } = await connect({ hub: { maxBufferedBytes: 256 * KIB } });
     client.stall();

@@ -96,6 +96,17 @@ contract('stream(source)', ({ connect, serve }) => {
     expect(asked).toBe(0);
   });
 
+  it('is not asked again, either, when more is sent before than may be queued', async () => {
+    const { client, stream } = await connect({
+      request: { headers: { 'last-event-id': 'end.' } },
+      hub: { maxBufferedBytes: 1000 },
+      use: opened => opened.send('x'.repeat(5000)),
+    });
+    await client.ended;
+    expect(client.status).toBe(204);
+    expect(await stream.closed).toBe('ended');
+  });
+
   it('writes no marker to a POST, whose client does not come back', async () => {
     const { client } = await connect({
       request: { method: 'POST', body: '{}' },

@@ -95,8 +95,10 @@ class FetchTransport implements Transport {
     return this.closed ? 0 : HIGH_WATER_MARK - (this.#controller.desiredSize ?? HIGH_WATER_MARK);
   }
 
-  open(status: number, headers: Record<string, string>): void {
+  open(status: number, headers: Record<string, string>, hangUp = false): void {
     if (this.closed) return;
+    // The most that can be done here: a server of HTTP/1.1 heeds it, others do not mind.
+    if (hangUp) headers.connection = 'close';
     this.#state = 'open';
     this.#respond(new Response(status === 204 ? null : this.#body, { status, headers }));
   }
@@ -127,8 +129,9 @@ class FetchTransport implements Transport {
       this.#reject(error);
       this.onClose?.(new TidingsError('head-sent', 'the request has been answered with an error instead'));
     } else {
-      this.onClose?.(error);
-      this.end();
+      this.onClose?.(
+        error ?? new Error('the handler of an event stream has failed, and does not say with what'),
+      );
     }
   }
 

@@ -174,11 +174,10 @@ class LocalHub implements Hub, StreamHost {
   }
 
   report(error: unknown, context: ErrorContext): void {
-    try {
-      this.#settings.onError(error, context);
-    } catch (failure) {
-      console.error('tidings: onError failed:', failure);
-    }
+    // A promise, if it returns one, is its own too.
+    new Promise(resolve => {
+      resolve(this.#settings.onError(error, context));
+    }).catch(failure => console.error('tidings: onError failed:', failure));
   }
 
   gone(stream: OpenStream): void {

@@ -42,6 +42,7 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
   );
   (res as Carrier)[carried] = transport;
   res.on('close', leave);
+  if (res.socket === null) transport.awaitDeparture();
   return stream;
 }
 
@@ -73,6 +74,8 @@ class NodeTransport implements Transport {
   released = false;
   readonly #req: NodeRequest;
   readonly #res: NodeResponse;
+  /** The same, if it is one of HTTP/2. */
+  readonly #http2: Http2ServerResponse | undefined;
   #opened = false;
   /** The head is on the socket, or queued before whatever follows. */
   #begun = false;
@@ -81,17 +84,20 @@ class NodeTransport implements Transport {
   constructor(req: NodeRequest, res: NodeResponse) {
     this.#req = req;
     this.#res = res;
+    // Not by what the response has: applications put on it what they like.
+    this.#http2 = req.httpVersionMajor === 2 ? (res as Http2ServerResponse) : undefined;
   }
 
   get closed(): boolean {
-    return isHttp2(this.#res) ? this.#res.stream.destroyed : this.#res.destroyed;
+    const { stream } = this.#http2 ?? {};
+    return stream === undefined ? (this.#res as ServerResponse).destroyed : stream.destroyed || stream.closed;
   }
 
   get bufferedBytes(): number {
     return this.#res.writableLength;
   }
 
-  open(status: number, headers: Record<string, string>): void {
+  open(status: number, headers: Record<string, string>, hangUp = false): void {
     const res = this.#res;
     if (this.released || isAnswered(res)) throw headSent();
     if (this.closed) return;
@@ -101,7 +107,10 @@ class NodeTransport implements Transport {
     // An encoding that somebody has announced is true only if that somebody encodes what is written.
     if (!Object.hasOwn(res, 'write')) res.removeHeader('content-encoding');
     // What another middleware may have set for another status. HTTP/2 has no such thing.
-    if (!isHttp2(res)) res.statusMessage = '';
+    if (this.#http2 === undefined) {
+      (res as ServerResponse).statusMessage = '';
+      if (hangUp) (res as ServerResponse).shouldKeepAlive = false;
+    }
     res.writeHead(status, headers);
     // With a body that nobody reads, Node does not see that the peer has gone.
     if (this.#req.readableFlowing === null) this.#req.resume();
@@ -109,36 +118,52 @@ class NodeTransport implements Transport {
 
   write(frame: Frame): boolean {
     const res = this.#res;
-    const socket = this.#begun ? bareSocket(res) : undefined;
+    const socket = this.#begun && this.#http2 === undefined ? bareSocket(res as ServerResponse) : undefined;
     if (socket !== undefined) return socket.write(frame.chunk) || this.#awaitDrain(socket);
     if (this.closed || res.writableEnded) return true;
     this.#begun = true;
     const room = (res as ServerResponse).write(frame.bytes);
     // compression() and its like hold back what they are not told to flush.
     if (Object.hasOwn(res, 'flush')) (res as unknown as { flush(): void }).flush();
-    return room || this.#awaitDrain(res);
+    // A wrapped one may return nothing.
+    return room !== false || this.#awaitDrain(res);
   }
 
   end(hangUp = false): void {
     const res = this.#res;
-    if (res.writableEnded) return;
-    if (hangUp && !isHttp2(res)) res.once('finish', () => this.#req.socket.destroySoon());
-    res.end();
+    if (hangUp && this.#http2 === undefined) {
+      const leave = () => this.#req.socket.destroySoon();
+      if (res.writableFinished) leave();
+      else res.once('finish', leave);
+    }
+    if (!res.writableEnded) res.end();
     // GOAWAY, and the end of the connection when its last stream is over.
-    if (hangUp && isHttp2(res)) res.stream.session?.close();
+    if (hangUp) this.#http2?.stream.session?.close();
   }
 
   destroy(): void {
-    const res = this.#res;
-    if (!isHttp2(res)) {
-      res.destroy();
-    } else if (!res.stream.destroyed) {
-      res.stream.close(NGHTTP2_CANCEL);
-      res.stream.destroy();
+    const { stream } = this.#http2 ?? {};
+    stream?.close(NGHTTP2_CANCEL);
+    if (stream === undefined) (this.#res as ServerResponse).destroy();
+    else stream.destroy();
+  }
+
+  /** A pipelined response that waits for its turn is not told when its connection goes. */
+  awaitDeparture(): void {
+    const { socket } = this.#req;
+    let queued = queuedOn.get(socket);
+    if (queued === undefined) {
+      queued = new Set();
+      queuedOn.set(socket, queued);
+      socket.once('close', () => {
+        for (const transport of queuedOn.get(socket) ?? []) transport.leave();
+      });
     }
+    queued.add(this);
   }
 
   leave(): void {
+    if (this.#http2 === undefined) queuedOn.get(this.#req.socket)?.delete(this);
     this.#drain?.source.off('drain', this.#drain.listener);
     this.onClose?.(!this.#opened && this.#res.headersSent ? headSent() : undefined);
   }
@@ -160,6 +185,9 @@ interface Drain {
   listener: () => void;
 }
 
+/** Responses that wait for those before them on the same connection. */
+const queuedOn = new WeakMap<Socket, Set<NodeTransport>>();
+
 const { write } = OutgoingMessage.prototype;
 /** The code of a stream that is no longer wanted (RFC 9113, 7). */
 const NGHTTP2_CANCEL = 8;
@@ -171,14 +199,12 @@ const isNode = process.versions.bun === undefined && process.versions.deno === u
  * saves the framing of each chunk for each response. Asked before each write, because an application can do
  * anything in between: end the response, cork it, wrap its `write`.
  */
-function bareSocket(res: NodeResponse): Socket | undefined {
-  if (!isNode || isHttp2(res) || !res.chunkedEncoding || res.write !== write) return undefined;
+function bareSocket(res: ServerResponse): Socket | undefined {
   const { socket } = res;
-  return socket?.writable && !res.writableEnded && res.writableCorked === 0 ? socket : undefined;
-}
-
-function isHttp2(res: NodeResponse): res is Http2ServerResponse {
-  return 'stream' in res;
+  if (!isNode || !socket?.writable || !res.chunkedEncoding || res.write !== write) return undefined;
+  // A response that has just been given its socket still has to write what was written before.
+  const isFlushed = res.writableLength === socket.writableLength;
+  return isFlushed && !res.writableEnded && res.writableCorked === 0 ? socket : undefined;
 }
 
 function isAnswered(res: NodeResponse): boolean {

@@ -59,6 +59,8 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
   #head: Head | undefined;
   /** Set as soon as the stream takes nothing any more. */
   #reason: CloseReason | undefined;
+  #isEnding = false;
+  #hangUp = false;
   /** The response, too, is over. */
   #gone = false;
 
@@ -72,11 +74,14 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
     this.#host = host;
     this.#writer = new Writer(transport, host.scheduler);
     this.#writer.onRoom = () => {
-      this.#subscriber?.catchUp();
-      if (this.hasRoom) this.#settleDrained();
+      if (this.#subscriber !== undefined) host.log.wake(this.#subscriber);
+      this.#settleDrained();
     };
-    transport.onClose = error =>
-      this.leave(error === undefined ? 'disconnected' : this.#judge(error, 'handler'));
+    transport.onClose = error => {
+      const reason = error === undefined ? 'disconnected' : this.#judge(error, 'handler');
+      if (reason === 'error') this.finish(reason);
+      else this.leave(reason);
+    };
     this.client = options.client;
     this.lastEventId = readLastEventId(request);
     this.#expiresAt = Number(options.expiresAt ?? Number.POSITIVE_INFINITY);
@@ -226,12 +231,17 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
    * @param hangUp whether the connection ends with the response.
    */
   finish(reason: CloseReason, last?: Frame, hangUp = false): void {
-    if (!this.isOpen) return;
-    this.#takeNothing(reason);
+    this.#hangUp ||= hangUp;
     const end = () => {
       if (last !== undefined) this.#writer.write(last);
-      this.#writer.end(hangUp);
+      this.#isEnding = true;
+      this.#writer.end(this.#hangUp);
     };
+    if (!this.isOpen) {
+      if (hangUp && this.#isEnding) this.#writer.end(true);
+      return;
+    }
+    this.#takeNothing(reason);
     if (this.#subscriber === undefined) end();
     else this.#subscriber.close(end);
   }
@@ -257,6 +267,17 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
   }
 
   visit(now: number): number {
+    try {
+      this.#doWhatIsDue(now);
+    } catch (error) {
+      // The application's: it has wrapped what the transport writes to.
+      this.#host.report(error, { stage: 'write', stream: this });
+      this.destroy('error');
+    }
+    return this.#nextVisit(now);
+  }
+
+  #doWhatIsDue(now: number): void {
     const { heartbeat, stallTimeout } = this.#host;
     if (Date.now() >= this.#expiresAt) this.finish('expired');
     if (now >= this.#closesAt) this.finish('maxAge');
@@ -264,7 +285,6 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
     if (this.isOpen && this.#writer.hasRoom && now - this.#writer.lastWriteAt >= heartbeat) {
       this.#writer.write(this.#subscriber?.marker() ?? heartbeatComment);
     }
-    return this.#nextVisit(now);
   }
 
   #nextVisit(now: number): number {
@@ -292,7 +312,6 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
   #answer({ method, headers, retry }: Head): void {
     const finished = this.#isFinished || this.#subscriber?.begin() === false;
     this.#head = undefined;
-    if (finished) this.#writer.drop();
     const hasBody = !finished && method !== 'HEAD';
     const first = retry === undefined ? heartbeatComment : createFrame(encodeRetry(retry));
     try {
@@ -325,7 +344,9 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
   }
 
   #write(frame: Frame): boolean {
-    if (this.#head !== undefined && !this.#isFinished) this.#answer(this.#head);
+    // To a client that has had all there was, there is nothing to say.
+    if (this.#isFinished) return true;
+    if (this.#head !== undefined) this.#answer(this.#head);
     if (!this.isOpen) return false;
     if (!this.#writer.hasRoom && this.bufferedBytes + frame.length > this.#host.maxBufferedBytes) {
       this.destroy('slow');

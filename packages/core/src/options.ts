@@ -173,14 +173,19 @@ export function readStreamOptions(options: StreamOptions): StreamOptions {
   return { client, retry, expiresAt, headers: headers && readHeaders(headers) };
 }
 
+/** What Node refuses in a header's value, and the Fetch standard does not. */
+const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/;
+
 function readHeaders(headers: Record<string, string>): Record<string, string> {
   const checked = new Headers();
   for (const [name, value] of Object.entries(headers)) {
     try {
       checked.set(name, value);
     } catch (cause) {
-      throw new TidingsError('invalid-option', `headers: ${JSON.stringify(name)} cannot be sent`, { cause });
+      throw new TidingsError('invalid-option', `headers: ${show(name)} cannot be sent`, { cause });
     }
+    if (UNSENDABLE.test(value))
+      throw new TidingsError('invalid-option', `headers: ${show(name)} cannot be sent`);
   }
   for (const name of OUR_HEADERS) checked.delete(name);
   return Object.fromEntries(checked);

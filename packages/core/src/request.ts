@@ -15,7 +15,9 @@ export function readLastEventId({ url, lastEventId }: StreamRequest): string | u
   if (lastEventId) return decodeHeader(lastEventId);
   const query = url.indexOf('?');
   if (query === -1 || !url.includes('lastEventId=', query)) return undefined;
-  return new URLSearchParams(url.slice(query)).get('lastEventId') || undefined;
+  const id = new URLSearchParams(url.slice(query)).get('lastEventId');
+  // No client can have seen an id with a line break or NUL in it.
+  return id && !/[\r\n\0]/.test(id) ? id : undefined;
 }
 
 /** Ids are UTF-8 on the wire (WHATWG HTML 9.2.3), and HTTP libraries show each byte as a character. */

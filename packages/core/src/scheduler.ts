@@ -24,12 +24,11 @@ export const nextTurn: (callback: () => void) => void =
  * early, says when to come again.
  */
 export class Scheduler {
-  /** Ms, monotonic, as of the last tick. */
-  now = time();
   /** Ms between two ticks: as late as a visit may be on an idle machine. */
   readonly resolution: number;
   readonly #slots = Array.from({ length: SLOTS }, () => new Set<Timed>());
   readonly #outside = createOutside();
+  #now = 0;
   #tick = 0;
   #size = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -39,11 +38,16 @@ export class Scheduler {
     this.resolution = resolution;
   }
 
+  /** Ms, monotonic; as of the last tick, if the clock runs. */
+  get now(): number {
+    return this.#size === 0 ? time() : this.#now;
+  }
+
   /** Visits `timed` at `due` or shortly after, and again as it says, until it is deleted. */
   add(timed: Timed, due: number): void {
     if (this.#size++ === 0) {
-      this.now = time();
-      this.#tick = this.#tickAt(this.now);
+      this.#now = time();
+      this.#tick = this.#tickAt(this.#now);
       this.#outside(() => this.#start());
     }
     this.#put(timed, due);
@@ -86,14 +90,14 @@ export class Scheduler {
   /** Visits every slot up to the present, and yields to the event loop when that takes long. */
   #walk(): void {
     const start = time();
-    this.now = start;
+    this.#now = start;
     const target = this.#tickAt(start);
     // After a pause of a whole round and more, one round reaches everybody.
     this.#tick = Math.max(this.#tick, target - SLOTS + 1);
     for (;;) {
       const slot = this.#slots[this.#tick % SLOTS] as Set<Timed>;
       for (const timed of slot) {
-        const due = timed.visit(this.now);
+        const due = timed.visit(this.#now);
         if (timed.slot === slot) {
           slot.delete(timed);
           this.#put(timed, due);

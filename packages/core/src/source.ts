@@ -81,7 +81,8 @@ export function pump<T>(
       try {
         await send(value as SourceItem<T>);
       } catch (error) {
-        await stop();
+        // Not awaited: it may take its time, or for ever.
+        stop();
         throw error;
       }
     }
@@ -135,7 +136,7 @@ function openSource(source: unknown): Reader {
     if (Symbol.asyncIterator in source) {
       const iterator = (source as AsyncIterable<unknown>)[Symbol.asyncIterator]();
       // A Node Readable, too, is to stop at once and not at its next chunk.
-      const stop = isDestroyable(source) ? () => source.destroy() : () => iterator.return?.();
+      const stop = isDestroyable(source) ? () => destroy(source) : () => iterator.return?.();
       return { next: () => iterator.next(), stop };
     }
     if (Symbol.iterator in source) {
@@ -143,7 +144,13 @@ function openSource(source: unknown): Reader {
       return {
         async next() {
           const { done, value } = iterator.next();
-          return done ? { done, value: undefined } : { done: false, value: await value };
+          if (done) return { done, value: undefined };
+          try {
+            return { done: false, value: await value };
+          } catch (error) {
+            iterator.return?.();
+            throw error;
+          }
         },
         stop: () => iterator.return?.(),
       };
@@ -159,6 +166,17 @@ function isReadableStream(source: object): source is ReadableStream<unknown> {
   return typeof (source as Partial<ReadableStream>).getReader === 'function';
 }
 
-function isDestroyable(source: object): source is { destroy(): void } {
+interface Destroyable {
+  destroy(): void;
+  on?(event: 'error', listener: () => void): void;
+}
+
+function destroy(source: Destroyable): void {
+  // Nobody reads it any more, and an error that nobody listens for ends the process.
+  source.on?.('error', () => {});
+  source.destroy();
+}
+
+function isDestroyable(source: object): source is Destroyable {
   return typeof (source as { destroy?: unknown }).destroy === 'function';
 }

@@ -90,9 +90,12 @@ export interface EventStream {
 export interface ErrorContext {
   /**
    * `open`: the head could not be sent · `source`: a source failed or an item could not be sent · `handler`: a
-   * handler failed when its answer was already under way.
+   * handler failed when its answer was already under way · `write`: a heartbeat could not be written ·
+   * `subscribe`: a filter or a snapshot failed · `publish`: an event was not accepted.
    */
-  stage: 'open' | 'source' | 'handler' | 'subscribe' | 'publish';
+  stage: 'open' | 'source' | 'handler' | 'write' | 'subscribe' | 'publish';
+  /** Absent for `publish`. */
   stream?: EventStream;
+  /** Of a `publish`. */
   channel?: string;
 }

@@ -442,20 +442,23 @@ export class Subscriber {
   }
 
   #awaitSnapshot(backfill: Backfill, snapshot: Promise<Frame>): void {
-    const { subscription } = backfill;
-    const { history, opening } = subscription.channel;
+    const { start, channel } = backfill.subscription;
     const settle = (frame: Frame) => {
-      opening.delete(subscription);
       if (!this.#backfill.includes(backfill)) return;
       backfill.snapshot = frame;
-      if (history.floor > subscription.start)
+      if (channel.history.floor > start)
         throw new Error('the snapshot took longer than the history reaches back');
+      if (this.#isWaiting) return;
+      for (const { subscription } of this.#backfill) subscription.channel.opening.delete(subscription);
       this.#log.wake(this);
     };
     snapshot.then(settle).catch(error => {
-      opening.delete(subscription);
       if (this.#backfill.includes(backfill)) this.#host.failed(error);
     });
+  }
+
+  get #isWaiting(): boolean {
+    return this.#backfill.some(({ snapshot }) => snapshot === 'awaited');
   }
 
   /** An id needs an event to travel with, be it empty (Firefox ignores it otherwise): one that nobody listens for. */

@@ -14,9 +14,11 @@ export interface Transport {
    * Sends the status and the headers, beside those that are already on the response. Called once, before
    * anything else; a `write` or `end` follows in the same turn, and the head may go out together with it.
    *
+   * `hangUp`: it is known already that the connection shall end with this response.
+   *
    * Must throw a TidingsError `head-sent`, and leave the response alone, if something else has answered it.
    */
-  open(status: number, headers: Record<string, string>): void;
+  open(status: number, headers: Record<string, string>, hangUp?: boolean): void;
   /**
    * Sends a frame. False: it was taken, but that was enough; `onDrain` follows when there is room again.
    * Once the response is over, whoever ended it, this does nothing and must not throw.
@@ -30,8 +32,9 @@ export interface Transport {
   /** Set once by the stream. To be called each time there is room again after a `write` that returned false. */
   onDrain: (() => void) | undefined;
   /**
-   * Set once by the stream. To be called when the response is over: sent to its end, or the peer is gone. With
-   * an error when that is the reason: `head-sent` as for `open`, else what the request's handler failed with.
+   * Set once by the stream. To be called when the response is over: sent to its end, or the peer is gone; with a
+   * `head-sent` as for `open`, if that is why. With any other error, which a handler of the request has failed
+   * with, the response is not over yet: the stream ends it.
    */
   onClose: ((error?: unknown) => void) | undefined;
 }

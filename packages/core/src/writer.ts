@@ -17,9 +17,8 @@ export class Writer {
   #full = false;
   /** To end when everything has been handed over: `hangUp`, as soon as it is decided. */
   #end: boolean | undefined;
-  #written = 0;
-  /** Bytes that had left this process when they were last seen to move, and when that was. */
-  #moved = 0;
+  /** Bytes that were in the transport at the last look, and when they were last seen to move. */
+  #waiting = 0;
   #movedAt: number;
 
   constructor(transport: Transport, scheduler: Scheduler) {
@@ -29,6 +28,7 @@ export class Writer {
     this.#movedAt = scheduler.now;
     transport.onDrain = () => {
       this.#full = false;
+      this.#movedAt = this.#scheduler.now;
       this.#flush();
       if (this.hasRoom) this.onRoom?.();
     };
@@ -45,10 +45,11 @@ export class Writer {
 
   /** Sends the head, then `first`, then what was written before. Throws what the transport throws. */
   open(status: number, headers: Record<string, string>, first?: Frame): void {
-    this.#transport.open(status, headers);
+    this.#transport.open(status, headers, this.#end);
     this.#opened = true;
     if (first !== undefined) this.#hand(first);
     this.#flush();
+    if (this.hasRoom) this.onRoom?.();
   }
 
   /** Writes or queues a frame. Returns whether there is room for another. */
@@ -65,9 +66,9 @@ export class Writer {
     this.#backlog = undefined;
   }
 
-  /** Ends the response after what was written. */
+  /** Ends the response after what was written; again, for the connection to end with it after all. */
   end(hangUp: boolean): void {
-    this.#end = hangUp;
+    this.#end = hangUp || this.#end === true;
     this.#flush();
   }
 
@@ -78,18 +79,15 @@ export class Writer {
 
   /** For how many ms bytes have been on their way without moving. An end, too, has to reach the peer. */
   stalledFor(now: number): number {
+    // What is written in between, framing and all, only adds to this; so if there is less, some has gone.
     const { bufferedBytes } = this.#transport;
-    const moved = this.#written - bufferedBytes;
     const waits = this.#full || bufferedBytes > 0 || this.#end !== undefined;
-    if (!waits || moved !== this.#moved) {
-      this.#moved = moved;
-      this.#movedAt = now;
-    }
+    if (!waits || bufferedBytes < this.#waiting) this.#movedAt = now;
+    this.#waiting = bufferedBytes;
     return now - this.#movedAt;
   }
 
   #hand(frame: Frame): boolean {
-    this.#written += frame.length;
     this.lastWriteAt = this.#scheduler.now + this.#scheduler.resolution;
     this.#full = !this.#transport.write(frame);
     return !this.#full;

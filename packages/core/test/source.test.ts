@@ -1,3 +1,4 @@
+import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
@@ -355,6 +356,41 @@ describe('a source', () => {
     const { source, stopped } = pending('web stream');
     expect(await stream.stream(Promise.resolve(source))).toBe(false);
     expect(await stopped).toBe('cancel');
+  });
+});
+
+describe('a source that fails', () => {
+  it('after its stream has closed ends nothing', async () => {
+    const { stream, transport } = open();
+    transport.leave();
+    // A file that cannot be opened fails a moment later, destroyed or not.
+    expect(await stream.stream(createReadStream('/nowhere/to/be/found'))).toBe(false);
+    await wait(20);
+  });
+
+  it('in an item of an iterable is stopped', async () => {
+    const { stream, errors } = open();
+    let isReleased = false;
+    function* failing() {
+      try {
+        yield Promise.reject(new Error('item'));
+      } finally {
+        isReleased = true;
+      }
+    }
+    expect(await stream.stream(failing())).toBe(false);
+    expect(isReleased).toBe(true);
+    expect(errors).toHaveLength(1);
+  });
+
+  it('to be sent is not waited for to stop', async () => {
+    const { stream, errors } = open();
+    const source = new ReadableStream({
+      start: controller => controller.enqueue(Symbol('unsendable')),
+      cancel: () => new Promise(() => {}),
+    });
+    expect(await stream.stream(source)).toBe(false);
+    expect(errors).toHaveLength(1);
   });
 });
 

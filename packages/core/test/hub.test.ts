@@ -1,0 +1,44 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { expect, it } from 'vitest';
+import { createHub } from '../src/hub.ts';
+import { MemoryTransport } from './memory-transport.ts';
+
+const request = { method: 'GET', url: '/' };
+
+it('counts the age of its first stream from its beginning, however long it was idle', async () => {
+  const hub = createHub({ maxAge: 200 });
+  hub.open(new MemoryTransport(), request).close();
+  await wait(250);
+  const stream = hub.open(new MemoryTransport(), request);
+  await wait(80);
+  expect(stream.signal.aborted).toBe(false);
+  expect(await stream.closed).toBe('maxAge');
+});
+
+it('goes on when a heartbeat cannot be written, without that stream', async () => {
+  const errors: unknown[] = [];
+  const hub = createHub({ heartbeat: 20, onError: (error, { stage }) => errors.push([stage, error]) });
+  const transport = new MemoryTransport();
+  const stream = hub.open(transport, request);
+  await wait(10);
+  const failure = new Error('a wrapper');
+  transport.write = () => {
+    throw failure;
+  };
+  expect(await stream.closed).toBe('error');
+  expect(errors).toEqual([['write', failure]]);
+  const next = new MemoryTransport();
+  hub.open(next, request);
+  while (next.text.length < 9) await wait(5);
+});
+
+it('takes an onError that rejects', async () => {
+  const hub = createHub({
+    onError: async () => {
+      throw new Error('of its own');
+    },
+  });
+  const stream = hub.open(new MemoryTransport(), request);
+  expect(await stream.stream([Symbol('unsendable')])).toBe(false);
+  await wait(5);
+});
