@@ -82,6 +82,15 @@ export interface Wish {
   options: SubscribeOptions;
 }
 
+/** What the oracle knows of the hub. */
+export interface Model {
+  published: () => number;
+  compacted: (channel: string) => boolean;
+  current: (channel: string) => Map<string, Published>;
+  /** No history is ever full. */
+  keepsAll: () => boolean;
+}
+
 /** A client with the habits of an EventSource, and the oracle: it knows what it is owed. */
 export class ModelClient {
   readonly name: string;
@@ -90,6 +99,9 @@ export class ModelClient {
   readonly #hub: Hub;
   readonly #published: () => number;
   readonly #compacted: (channel: string) => boolean;
+  /** The newest of each key of a compacted channel, if it has room for them all. */
+  readonly #current: (channel: string) => Map<string, Published>;
+  readonly #keepsAll: () => boolean;
   /** By channel: what was published for this client and has not come, by number; compacted, the newest of each key. */
   readonly #owed = new Map<string, Map<string, number>>();
   /** Channels subscribed to anew on an open stream: what was on its way may come again. */
@@ -97,12 +109,18 @@ export class ModelClient {
   #lastEventId: string | undefined;
   #transport: VirtualTransport | undefined;
   #stream: EventStream | undefined;
+  /** Since it connected, it has always read at once. */
+  #isFast = true;
+  /** Turns since it connected. */
+  #age = 0;
 
-  constructor(name: string, hub: Hub, published: () => number, compacted: (channel: string) => boolean) {
+  constructor(name: string, hub: Hub, model: Model) {
     this.name = name;
     this.#hub = hub;
-    this.#published = published;
-    this.#compacted = compacted;
+    this.#published = model.published;
+    this.#compacted = model.compacted;
+    this.#current = model.current;
+    this.#keepsAll = model.keepsAll;
   }
 
   get isConnected(): boolean {
@@ -122,6 +140,9 @@ export class ModelClient {
     // Who says nothing of the past is owed nothing of it.
     if (!lastEventId) this.#owed.clear();
     this.#renewed.clear();
+    this.#isFast = true;
+    this.#age = 0;
+    let sent = 0;
     const received = new Set<number>();
     let newest = 0;
     let isBackfill = false;
@@ -139,6 +160,10 @@ export class ModelClient {
         if (event === 'reset') {
           this.resets += 1;
           const { reason, channels } = JSON.parse(data) as { reason: string; channels: string[] };
+          if (reason === 'slow' && this.#isFast)
+            throw new Error(`${this.name}: a reset, though it reads (${data})`);
+          if (reason === 'history' && this.#keepsAll())
+            throw new Error(`${this.name}: a reset without a loss`);
           if (reason !== 'slow') {
             if (hasReset) throw new Error(`${this.name}: a second reset (${data})`);
             if (hasId) throw new Error(`${this.name}: a reset after an id (${data})`);
@@ -146,7 +171,11 @@ export class ModelClient {
           }
           received.clear();
           hasId = true;
-          for (const channel of channels) this.#forgive(channel, publishedAtWrite);
+          for (const channel of channels) {
+            this.#forgive(channel, publishedAtWrite);
+            if (this.#compacted(channel) && this.wishes.has(channel))
+              this.#oweState(channel, publishedAtWrite);
+          }
           return;
         }
         if (event === 'snapshot') {
@@ -156,8 +185,17 @@ export class ModelClient {
           this.#forgive(state.channel, state.n);
           return;
         }
-        const { n, channel, key } = JSON.parse(data) as Published;
+        if (event === 'sent') {
+          sent = Math.max(sent, Number(data));
+          return;
+        }
+        const { n, channel, key, except } = JSON.parse(data) as Published;
         if (!this.wishes.has(channel)) return;
+        if (except === this.name) throw new Error(`${this.name}: ${n}, which is for everyone else`);
+        if (this.wishes.get(channel)?.filter && n % 2 && !this.#renewed.has(channel)) {
+          throw new Error(`${this.name}: ${n}, which it does not want`);
+        }
+        if (!isBackfill && n <= sent) throw new Error(`${this.name}: ${n} after what was sent later`);
         if (received.has(n) && !this.#renewed.has(channel)) throw new Error(`${this.name}: ${n} twice`);
         received.add(n);
         if (id === undefined && !isBackfill) throw new Error(`${this.name}: ${n} without an id`);
@@ -214,13 +252,30 @@ export class ModelClient {
     if (!isCalled && isWanted) owed.set(this.#compacted(channel) ? String(key) : String(n), n);
   }
 
+  /** Compacted, and with room for all keys: after a loss, the state is said anew. */
+  #oweState(channel: string, upto: number): void {
+    const current = this.#current(channel);
+    const owed = this.#owed.get(channel) ?? new Map<string, number>();
+    this.#owed.set(channel, owed);
+    for (const [key, published] of current) {
+      const isWanted = this.wishes.get(channel)?.filter === undefined || published.n % 2 === 0;
+      if (published.n <= upto && published.except !== this.name && isWanted) owed.set(key, published.n);
+    }
+  }
+
   #forgive(channel: string, upto: number): void {
     const owed = this.#owed.get(channel);
     for (const [key, n] of owed ?? []) if (n <= upto) owed?.delete(key);
   }
 
+  /** A turn of the event loop has passed. */
+  turn(): void {
+    this.#age += 1;
+  }
+
   stall(): void {
     if (this.#transport) this.#transport.isReading = false;
+    this.#isFast = false;
   }
 
   sip(): void {
@@ -232,10 +287,14 @@ export class ModelClient {
   }
 
   cut(): void {
-    if (this.isConnected) this.#transport?.cut();
+    if (!this.isConnected) return;
+    if (this.#age > 6 && this.#isFast && !this.#lastEventId) {
+      throw new Error(`${this.name}: connected for a while, and knows no id`);
+    }
+    this.#transport?.cut();
   }
 
   send(): void {
-    this.#stream?.comment('sent');
+    this.#stream?.send(this.#published(), { event: 'sent' });
   }
 }

@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { createHub, type SubscribeOptions } from '@tidings/core';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
-import { ModelClient, type Published } from './client.ts';
+import { type Model, ModelClient, type Published } from './client.ts';
 
 const CHANNELS = ['a', 'b', 'c'];
 const CLIENTS = ['ann', 'bob', 'cid'];
@@ -70,7 +70,11 @@ const move = fc.oneof(
 );
 
 const setting = fc.record({
-  history: fc.oneof(fc.constant(false as const), fc.record({ events: fc.integer({ min: 1, max: 40 }) })),
+  history: fc.oneof(
+    fc.constant(false as const),
+    fc.record({ events: fc.integer({ min: 1, max: 40 }) }),
+    fc.constant({ events: 1e6 }),
+  ),
   compact: fc.boolean(),
   overflow: fc.constantFrom('reset' as const, 'disconnect' as const),
   /** Turns that a snapshot takes. */
@@ -107,7 +111,24 @@ it('loses nothing, repeats nothing and keeps the order, or says so', async () =>
         });
         const ended = new Set<string>();
         let n = 0;
-        const clients = CLIENTS.map(name => new ModelClient(name, hub, () => n, compacted));
+        const newest = new Map(CHANNELS.map(name => [name, new Map<string, Published>()]));
+        const events = (name: string) => {
+          const { history } = settingOf(name);
+          return history === false ? 0 : history.events;
+        };
+        const model: Model = {
+          published: () => n,
+          compacted,
+          current: name =>
+            (events(name) >= 4 && settingOf(name).snapshot === null ? newest.get(name) : undefined) ??
+            new Map(),
+          keepsAll: () => CHANNELS.every(name => events(name) === 1e6),
+        };
+        const pass = async () => {
+          await turn();
+          for (const each of clients) each.turn();
+        };
+        const clients = CLIENTS.map(name => new ModelClient(name, hub, model));
         for (const wish of wishes) clients[wish.client]?.subscribe(wish);
         for (const each of clients) each.connect();
         for (const step of moves) {
@@ -119,9 +140,10 @@ it('loses nothing, repeats nothing and keeps the order, or says so', async () =>
               const except = step.except === null ? undefined : CLIENTS[step.except];
               const published: Published = { n, channel: step.channel, key, except };
               for (const each of clients) each.owe(published);
+              newest.get(step.channel)?.set(key, published);
               hub.publish(step.channel, published, { key, except });
             }
-          } else if (step.move === 'turn') for (let i = 0; i < step.turns; i++) await turn();
+          } else if (step.move === 'turn') for (let i = 0; i < step.turns; i++) await pass();
           else if (step.move === 'connect') who?.connect();
           else if (step.move === 'foreign') who?.connect(step.id);
           else if (step.move === 'subscribe') who?.subscribe(step);
@@ -137,7 +159,7 @@ it('loses nothing, repeats nothing and keeps the order, or says so', async () =>
             each.read();
             each.connect();
           }
-          for (let j = 0; j < 6; j++) await turn();
+          for (let j = 0; j < 6; j++) await pass();
         }
         for (const each of clients) {
           resets += each.resets;

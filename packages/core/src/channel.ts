@@ -39,8 +39,8 @@ export class ChannelState {
   readonly history: History;
   readonly overflow: Overflow;
   readonly subscribers = new Set<Subscriber>();
-  /** Where those begin whose head has not gone out: what they are to get must not leave before. */
-  readonly opening = new Set<{ readonly start: Position }>();
+  /** What is after any of these must not leave: streams that are about to begin are going to need it. */
+  readonly pins = new Set<{ readonly start: Position }>();
   /** Of its `end()`. */
   endedAt: Position | undefined;
   /** All that the last finished round of the flush has passed: superseded entries up to here are skipped. */
@@ -106,7 +106,7 @@ export class ChannelState {
   endRound(passed: Position, now: number): void {
     this.#passed = passed;
     if (this.history.bytes < this.history.keep.bytes + PINNED) {
-      for (const { start } of this.opening) this.#passed = Math.min(this.#passed, start);
+      for (const { start } of this.pins) this.#passed = Math.min(this.#passed, start);
     }
     this.#pieces.clear();
     this.history.trim(this.#passed, now);

@@ -76,6 +76,8 @@ export class Subscriber {
   /** To be written before all else: resets and markers. */
   #notes: Frame[] = [];
   #backfill: Backfill[] = [];
+  /** Gives free what the histories keep while a snapshot is awaited. */
+  readonly #pins: (() => void)[] = [];
   /** What the application sent while the stream was behind, each after the position at which it did. */
   #held: { after: Position; frame: Frame }[] = [];
   heldBytes = 0;
@@ -109,7 +111,7 @@ export class Subscriber {
       this.#subscriptions.push(subscription);
       channel.subscribers.add(this);
       if (this.#hasBegun) this.#beginAfter([subscription]);
-      else channel.opening.add(subscription);
+      else channel.pins.add(subscription);
     }
     if (this.#hasBegun) this.#log.wake(this);
   }
@@ -119,7 +121,7 @@ export class Subscriber {
       const subscription = this.#subscriptions.find(({ channel }) => channel.name === name);
       if (subscription === undefined) continue;
       subscription.channel.subscribers.delete(this);
-      subscription.channel.opening.delete(subscription);
+      subscription.channel.pins.delete(subscription);
       this.#subscriptions = this.#subscriptions.filter(other => other !== subscription);
       this.#backfill = this.#backfill.filter(other => other.subscription !== subscription);
     }
@@ -129,8 +131,9 @@ export class Subscriber {
   leave(): void {
     for (const subscription of this.#subscriptions) {
       subscription.channel.subscribers.delete(this);
-      subscription.channel.opening.delete(subscription);
+      subscription.channel.pins.delete(subscription);
     }
+    this.#unpin();
     this.#subscriptions = [];
     // The work list may still name it.
     this.#hasBegun = false;
@@ -150,7 +153,7 @@ export class Subscriber {
     const id = lastEventId === undefined ? undefined : parseId(lastEventId);
     const isKnown = id !== undefined && this.#isKnown(id);
     this.#hasBegun = true;
-    for (const subscription of this.#subscriptions) subscription.channel.opening.delete(subscription);
+    for (const subscription of this.#subscriptions) subscription.channel.pins.delete(subscription);
     if (id?.suffix === '.' && this.#subscriptions.every(({ channel }) => this.#isOver(channel, id)))
       return false;
     const explicit = this.#subscriptions.filter(({ options }) => afterId(options.from) !== undefined);
@@ -399,7 +402,17 @@ export class Subscriber {
     }
     if (!this.#isWaiting) return;
     // What comes meanwhile, and what was to come with it, is to be there then.
-    for (const { subscription } of this.#backfill) subscription.channel.opening.add(subscription);
+    this.#unpin();
+    for (const { channel, start } of this.#subscriptions) {
+      const isOlder = this.#backfill.some(({ subscription }) => subscription.channel === channel);
+      const pin = { start: isOlder ? start : Math.max(start, this.#position) };
+      channel.pins.add(pin);
+      this.#pins.push(() => channel.pins.delete(pin));
+    }
+  }
+
+  #unpin(): void {
+    for (const unpin of this.#pins.splice(0)) unpin();
   }
 
   /** The same for what is older than the position. */
@@ -449,7 +462,7 @@ export class Subscriber {
       if (channel.history.floor > start)
         throw new Error('the snapshot took longer than the history reaches back');
       if (this.#isWaiting) return;
-      for (const { subscription } of this.#backfill) subscription.channel.opening.delete(subscription);
+      this.#unpin();
       this.#log.wake(this);
     };
     snapshot.then(settle).catch(error => {
