@@ -6,21 +6,26 @@ class VirtualTransport implements Transport {
   onDrain: (() => void) | undefined;
   onClose: ((error?: unknown) => void) | undefined;
   bufferedBytes = 0;
-  status = 0;
   hasEnded = false;
   isReading = true;
   #isOver = false;
   readonly #receive: (text: string, publishedAtWrite: number) => void;
   readonly #published: () => number;
+  readonly #stop: () => void;
   #queue: [string, number][] = [];
 
-  constructor(published: () => number, receive: (text: string, publishedAtWrite: number) => void) {
+  constructor(
+    published: () => number,
+    receive: (text: string, publishedAtWrite: number) => void,
+    stop: () => void,
+  ) {
     this.#published = published;
     this.#receive = receive;
+    this.#stop = stop;
   }
 
   open(status: number): void {
-    this.status = status;
+    if (status === 204) this.#stop();
   }
 
   write(frame: Frame): boolean {
@@ -96,6 +101,7 @@ export class ModelClient {
   readonly name: string;
   readonly wishes = new Map<string, SubscribeOptions>();
   resets = 0;
+  failure = '';
   readonly #hub: Hub;
   readonly #published: () => number;
   readonly #compacted: (channel: string) => boolean;
@@ -186,6 +192,7 @@ export class ModelClient {
           return;
         }
         if (event === 'sent') {
+          if (newest > Number(data)) throw new Error(`${this.name}: ${newest} before what was sent earlier`);
           sent = Math.max(sent, Number(data));
           return;
         }
@@ -209,18 +216,17 @@ export class ModelClient {
         if ((owed?.get(at) ?? n) <= n) owed?.delete(at);
       },
     });
-    const transport = new VirtualTransport(this.#published, (text, published) => {
-      publishedAtWrite = published;
-      parser.feed(text);
-    });
+    const transport = new VirtualTransport(
+      this.#published,
+      (text, published) => {
+        publishedAtWrite = published;
+        parser.feed(text);
+      },
+      () => this.#stop(),
+    );
     this.#transport = transport;
     this.#stream = this.#hub.open(transport, { method: 'GET', url: '/', lastEventId }, { client: this.name });
     for (const [channel, options] of this.wishes) this.#stream.subscribe(channel, options);
-    this.#stream.closed.then(() => {
-      if (transport.status !== 204) return;
-      if (!this.isSatisfied) throw new Error(`${this.name}: told to stop, and lacks ${this.lacks}`);
-      this.wishes.clear();
-    });
   }
 
   subscribe({ channel, options }: Wish): void {
@@ -266,6 +272,13 @@ export class ModelClient {
   #forgive(channel: string, upto: number): void {
     const owed = this.#owed.get(channel);
     for (const [key, n] of owed ?? []) if (n <= upto) owed?.delete(key);
+  }
+
+  /** It has been told not to come back. */
+  #stop(): void {
+    if (!this.isSatisfied) this.failure = `told to stop, and lacks ${this.lacks}`;
+    this.wishes.clear();
+    this.#owed.clear();
   }
 
   /** A turn of the event loop has passed. */

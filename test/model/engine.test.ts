@@ -163,6 +163,8 @@ it('loses nothing, repeats nothing and keeps the order, or says so', async () =>
         }
         for (const each of clients) {
           resets += each.resets;
+          expect(each.failure).toBe('');
+          expect([each.name, each.isConnected || each.wishes.size === 0]).toEqual([each.name, true]);
           expect(each.isSatisfied ? '' : `${each.name} lacks ${each.lacks}`).toBe('');
         }
       },

@@ -154,8 +154,7 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
 
   failed(error: unknown): void {
     this.#host.report(error, { stage: 'subscribe', stream: this });
-    this.#subscriber?.leave();
-    this.#subscriber = undefined;
+    this.#leaveChannels();
     this.finish('error', createRetry(COME_BACK_LATER));
   }
 
@@ -261,7 +260,7 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
     this.#gone = true;
     this.#head = undefined;
     this.#writer.drop();
-    this.#subscriber?.leave();
+    this.#leaveChannels();
     this.#host.gone(this);
     this.#closed?.resolve(this.#reason as CloseReason);
   }
@@ -327,7 +326,7 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
       return;
     }
     if (!finished) return;
-    this.#subscriber?.leave();
+    this.#leaveChannels();
     this.finish('ended');
   }
 
@@ -353,8 +352,16 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
       return false;
     }
     if (this.#subscriber === undefined) return this.#writer.write(frame);
+    this.#subscriber.catchUp();
+    // That may have brought it to its end.
+    if (!this.isOpen || this.#subscriber === undefined) return false;
     this.#subscriber.send(frame);
     return this.hasRoom && this.#subscriber.heldBytes === 0;
+  }
+
+  #leaveChannels(): void {
+    this.#subscriber?.leave();
+    this.#subscriber = undefined;
   }
 
   #settleDrained(): void {

@@ -228,9 +228,8 @@ export class Subscriber {
     }
   }
 
-  /** Keeps what the application sends in its place behind what was published before. */
+  /** Puts what the application sends in its place behind what was published before. To be called after `catchUp`. */
   send(frame: Frame): void {
-    this.catchUp();
     if (this.#hasBegun && this.#isClear && this.#position === this.#log.head && this.#host.hasRoom) {
       this.#host.write(frame);
       return;
