@@ -119,7 +119,8 @@ export class History {
   #isOver(entry: LogEntry, now: number): boolean {
     const { events, bytes, age, compact } = this.keep;
     const isOld = entry.at + age < now && (!compact || entry.isGone);
-    return isOld || this.size - this.#superseded > events || this.bytes > bytes;
+    const ends = this.#entries.at(-1)?.isEnd ? 1 : 0;
+    return isOld || this.size - this.#superseded - ends > events || this.bytes > bytes;
   }
 
   #drop(entry: LogEntry): void {

@@ -8,5 +8,6 @@ export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits }
 export type { StreamRequest } from './request.ts';
 export type { Source, SourceInput, SourceItem, SourceOptions } from './source.ts';
 export type { CloseReason, ErrorContext, EventStream, StreamOptions } from './stream.ts';
-export type { FilterEvent, From, ResetReason, SubscribeOptions } from './subscriber.ts';
+export type { ResetReason } from './subscriber.ts';
+export type { FilterEvent, From, SubscribeOptions } from './subscription.ts';
 export type { Transport } from './transport.ts';

@@ -9,7 +9,8 @@ import { COME_BACK_LATER, createRetry } from './retry.ts';
 import { nextTurn, type Scheduler, type Timed } from './scheduler.ts';
 import { pump, type SourceInput, type SourceOptions } from './source.ts';
 import type { CloseReason, ErrorContext, EventStream, StreamOptions } from './stream.ts';
-import { type SubscribeOptions, Subscriber, type SubscriberHost } from './subscriber.ts';
+import { Subscriber, type SubscriberHost } from './subscriber.ts';
+import type { SubscribeOptions } from './subscription.ts';
 import type { Transport } from './transport.ts';
 import { Writer } from './writer.ts';
 

@@ -1,28 +1,11 @@
+import { Backfill } from './backfill.ts';
 import type { ChannelState } from './channel.ts';
 import type { LogEntry } from './entry.ts';
 import { encode } from './event.ts';
 import { createFrame, type Frame, joinFrames } from './frame.ts';
 import type { Log } from './log.ts';
 import { type EventId, type IdSuffix, type Position, parseId } from './position.ts';
-
-/** Where a subscription begins. `now`: with what comes. `start`: with all there is. */
-export type From = 'now' | 'start' | { last: number } | { after: string };
-
-/** An event, as a filter sees it. */
-export interface FilterEvent {
-  channel: string;
-  event: string | undefined;
-  key: string | undefined;
-  /** As it goes on the wire. */
-  data: string;
-}
-
-export interface SubscribeOptions {
-  /** Default: after the last event that the client has seen, if it says which, else `now`. */
-  from?: From | undefined;
-  /** Which events of the channels the stream gets. Default: all. */
-  filter?: ((event: FilterEvent) => boolean) | undefined;
-}
+import { type From, type SubscribeOptions, Subscription } from './subscription.ts';
 
 /** Why a client cannot be given all that it has missed. */
 export type ResetReason = 'history' | 'slow' | 'unknown' | 'interrupted';
@@ -42,25 +25,6 @@ export interface SubscriberHost {
   failed(error: unknown): void;
 }
 
-interface Subscription {
-  readonly channel: ChannelState;
-  readonly options: SubscribeOptions;
-  /** Only what is after it counts. */
-  start: Position;
-  /** The client knows that what was up to here may be lost. */
-  excused: Position;
-  /** The state that is to be sent first. */
-  snapshot?: Promise<Frame> | undefined;
-}
-
-/** What is older than the stream's position and still to be sent, without ids. */
-interface Backfill {
-  readonly subscription: Subscription;
-  next: Position;
-  /** To be sent first; `awaited` while the application works at it. */
-  snapshot?: Frame | 'awaited' | undefined;
-}
-
 const PIECE = 64 * 1024;
 
 /** Reads the log for one stream: from its position, in order, as far as the peer takes it. */
@@ -75,14 +39,14 @@ export class Subscriber {
   #hasBegun = false;
   /** To be written before all else: resets and markers. */
   #notes: Frame[] = [];
-  #backfill: Backfill[] = [];
-  /** Gives free what the histories keep while a snapshot is awaited. */
-  readonly #pins: (() => void)[] = [];
+  readonly #backfill = new Backfill();
   /** What the application sent while the stream was behind, each after the position at which it did. */
   #held: { after: Position; frame: Frame }[] = [];
   heldBytes = 0;
   /** Called once everything up to a position has been written. */
   #end: { after: Position; done: () => void } | undefined;
+
+  readonly #isCalled = (name: string) => this.#host.isCalled(name);
 
   constructor(log: Log, host: SubscriberHost) {
     this.#log = log;
@@ -94,7 +58,7 @@ export class Subscriber {
   }
 
   get #isClear(): boolean {
-    return this.#notes.length === 0 && this.#backfill.length === 0 && this.#held.length === 0;
+    return this.#notes.length === 0 && this.#backfill.isEmpty && this.#held.length === 0;
   }
 
   /** For a stream whose head has gone out without any subscription: it has missed nothing. */
@@ -107,7 +71,7 @@ export class Subscriber {
     for (const name of names) {
       const channel = this.#log.channel(name);
       this.unsubscribe([name]);
-      const subscription = { channel, options, start: this.#resolve(channel, options.from), excused: 0 };
+      const subscription = new Subscription(channel, options, this.#resolve(channel, options.from));
       this.#subscriptions.push(subscription);
       channel.subscribers.add(this);
       if (this.#hasBegun) this.#beginAfter([subscription]);
@@ -123,7 +87,7 @@ export class Subscriber {
       subscription.channel.subscribers.delete(this);
       subscription.channel.pins.delete(subscription);
       this.#subscriptions = this.#subscriptions.filter(other => other !== subscription);
-      this.#backfill = this.#backfill.filter(other => other.subscription !== subscription);
+      this.#backfill.remove(subscription);
     }
   }
 
@@ -133,12 +97,11 @@ export class Subscriber {
       subscription.channel.subscribers.delete(this);
       subscription.channel.pins.delete(subscription);
     }
-    this.#unpin();
     this.#subscriptions = [];
     // The work list may still name it.
     this.#hasBegun = false;
     this.#notes = [];
-    this.#backfill = [];
+    this.#backfill.clear();
     this.#held = [];
     this.heldBytes = 0;
   }
@@ -156,12 +119,15 @@ export class Subscriber {
     for (const subscription of this.#subscriptions) subscription.channel.pins.delete(subscription);
     if (id?.suffix === '.' && this.#subscriptions.every(({ channel }) => this.#isOver(channel, id)))
       return false;
-    const explicit = this.#subscriptions.filter(({ options }) => afterId(options.from) !== undefined);
+    const explicit = this.#subscriptions.filter(({ after }) => after !== undefined);
     const others = this.#subscriptions.filter(subscription => !explicit.includes(subscription));
     if (isKnown && id.suffix !== '~') {
       this.#position = id.position;
       for (const subscription of others) subscription.start = id.position;
-      this.#reset('history', others.filter(isLost));
+      this.#reset(
+        'history',
+        others.filter(subscription => subscription.isLost()),
+      );
     } else if (isKnown) {
       this.#position = id.position;
       this.#reset('interrupted', this.#subscriptions);
@@ -172,7 +138,7 @@ export class Subscriber {
             subscription.start = subscription.channel.history.floor;
         }
       }
-      for (const subscription of others) this.#startAtSnapshot(subscription);
+      for (const subscription of others) subscription.startAtSnapshot(this.#log.head);
       this.#position = Math.max(0, ...this.#subscriptions.map(({ start }) => start));
       if (lastEventId !== undefined) this.#reset('unknown', others);
     }
@@ -185,14 +151,16 @@ export class Subscriber {
 
   /** Subscriptions for which the application has said where they begin, or that come late. */
   #beginAfter(subscriptions: readonly Subscription[]): void {
-    const unknown = subscriptions.filter(({ options }) => {
-      const after = afterId(options.from);
+    const unknown = subscriptions.filter(({ after }) => {
       const id = after === undefined ? undefined : parseId(after);
       return after !== undefined && (id === undefined || !this.#isKnown(id));
     });
     this.#reset('unknown', unknown);
-    this.#reset('history', subscriptions.filter(isLost));
-    for (const subscription of subscriptions) this.#startAtSnapshot(subscription);
+    this.#reset(
+      'history',
+      subscriptions.filter(subscription => subscription.isLost()),
+    );
+    for (const subscription of subscriptions) subscription.startAtSnapshot(this.#log.head);
     this.#beginBackfill(subscriptions);
   }
 
@@ -256,10 +224,12 @@ export class Subscriber {
     for (;;) {
       const note = this.#notes.shift();
       if (note !== undefined) return note;
-      if (this.#backfill.length > 0) {
-        if (this.#isWaiting) return undefined;
-        if (this.#hasLostBackfill()) continue;
-        return this.#takeBackfill() ?? this.#mark('');
+      if (!this.#backfill.isEmpty) {
+        if (this.#backfill.isWaiting) return undefined;
+        const lost = this.#backfill.lost(this.#position);
+        if (lost.length === 0) return this.#backfill.take(this.#position, this.#isCalled) ?? this.#mark('');
+        this.#reset('slow', lost);
+        continue;
       }
       const held = this.#held[0];
       if (held !== undefined && held.after <= this.#position) {
@@ -288,14 +258,14 @@ export class Subscriber {
 
   /** Frames of what comes next in the order, up to a position; one write's worth at most. */
   #takeEntries(upto: Position): Frame | undefined {
-    const ready = this.#subscriptions.filter(({ channel, start }) => {
-      return channel.history.newest > Math.max(this.#position, start);
+    const ready = this.#subscriptions.filter(subscription => {
+      return subscription.channel.history.newest > subscription.from(this.#position);
     });
     const [only] = ready;
     if (only === undefined) return undefined;
     if (ready.length === 1 && only.options.filter === undefined) {
       for (;;) {
-        const piece = only.channel.pieceAfter(Math.max(this.#position, only.start));
+        const piece = only.channel.pieceAfter(only.from(this.#position));
         if (piece === undefined) return undefined;
         if (piece.hasExceptions || piece.last > upto) break;
         this.#position = piece.last;
@@ -311,11 +281,11 @@ export class Subscriber {
   #mergeEntries(subscriptions: readonly Subscription[], upto: Position): Frame | undefined {
     const frames: Frame[] = [];
     for (let size = 0; size < PIECE; ) {
-      const next = this.#nextEntry(subscriptions, ({ start }) => Math.max(this.#position, start));
-      if (next === undefined || next.entry.position > upto) break;
-      this.#position = next.entry.position;
-      const { frame } = next.entry;
-      if (frame === undefined || !this.#wants(next.subscription, next.entry)) continue;
+      const [subscription, entry] = this.#nextEntry(subscriptions);
+      if (subscription === undefined || entry === undefined || entry.position > upto) break;
+      this.#position = entry.position;
+      const { frame } = entry;
+      if (frame === undefined || !subscription.wants(entry, this.#isCalled)) continue;
       this.#told = this.#position;
       frames.push(frame);
       size += frame.length;
@@ -323,56 +293,19 @@ export class Subscriber {
     return frames.length > 1 ? joinFrames(frames) : frames[0];
   }
 
-  #takeBackfill(): Frame | undefined {
-    for (const backfill of this.#backfill) {
-      const { snapshot } = backfill;
-      backfill.snapshot = undefined;
-      if (typeof snapshot === 'object') return snapshot;
-    }
-    const frames: Frame[] = [];
-    for (let size = 0; size < PIECE; ) {
-      let first: Backfill | undefined;
-      let entry: LogEntry | undefined;
-      for (const backfill of this.#backfill) {
-        const candidate = backfill.subscription.channel.entryAfter(backfill.next);
-        if (candidate === undefined || candidate.position > this.#position) continue;
-        if (entry === undefined || candidate.position < entry.position)
-          [first, entry] = [backfill, candidate];
-      }
-      if (first === undefined || entry === undefined) {
-        this.#backfill = [];
-        break;
-      }
-      first.next = entry.position;
-      if (entry.frame === undefined || !this.#wants(first.subscription, entry)) continue;
-      frames.push(entry.bare);
-      size += entry.bare.length;
-    }
-    return frames.length > 1 ? joinFrames(frames) : frames[0];
-  }
-
-  #nextEntry(subscriptions: readonly Subscription[], from: (subscription: Subscription) => Position) {
-    let next: { subscription: Subscription; entry: LogEntry } | undefined;
+  #nextEntry(subscriptions: readonly Subscription[]): [Subscription?, LogEntry?] {
+    let oldest: [Subscription?, LogEntry?] = [];
     for (const subscription of subscriptions) {
-      const entry = subscription.channel.entryAfter(from(subscription));
-      if (entry !== undefined && (next === undefined || entry.position < next.entry.position)) {
-        next = { subscription, entry };
-      }
+      const entry = subscription.channel.entryAfter(subscription.from(this.#position));
+      if (entry === undefined) continue;
+      if (oldest[1] === undefined || entry.position < oldest[1].position) oldest = [subscription, entry];
     }
-    return next;
-  }
-
-  #wants({ channel, options }: Subscription, entry: LogEntry): boolean {
-    if (entry.except !== undefined && this.#host.isCalled(entry.except)) return false;
-    const { event, key, data } = entry;
-    return options.filter?.({ channel: channel.name, event, key, data }) ?? true;
+    return oldest;
   }
 
   /** Looks for channels whose history no longer reaches back to this stream, and says so. */
   #hasLost(): boolean {
-    const lost = this.#subscriptions.filter(({ channel, start, excused }) => {
-      return Math.max(this.#position, start, excused) < channel.history.floor;
-    });
+    const lost = this.#subscriptions.filter(subscription => subscription.isLost(this.#position));
     if (lost.length === 0) return false;
     if (lost.some(({ channel }) => channel.overflow === 'disconnect')) {
       this.#host.overflowed(this.#told === undefined ? this.#mark('') : undefined);
@@ -390,42 +323,14 @@ export class Subscriber {
       ({ start, snapshot }) => start < this.#position || snapshot !== undefined,
     );
     if (older.length === 0) return;
-    if (this.#backfill.length === 0) this.#notes.push(this.#mark('~'));
-    for (const subscription of older) {
-      const backfill: Backfill = { subscription, next: subscription.start };
-      this.#backfill.push(backfill);
-      if (subscription.snapshot === undefined) continue;
-      backfill.snapshot = 'awaited';
-      this.#awaitSnapshot(backfill, subscription.snapshot);
-      subscription.snapshot = undefined;
-    }
-    if (!this.#isWaiting) return;
-    // What comes meanwhile, and what was to come with it, is to be there then.
-    this.#unpin();
-    for (const { channel, start } of this.#subscriptions) {
-      const isOlder = this.#backfill.some(({ subscription }) => subscription.channel === channel);
-      const pin = { start: isOlder ? start : Math.max(start, this.#position) };
-      channel.pins.add(pin);
-      this.#pins.push(() => channel.pins.delete(pin));
-    }
-  }
-
-  #unpin(): void {
-    for (const unpin of this.#pins.splice(0)) unpin();
-  }
-
-  /** The same for what is older than the position. */
-  #hasLostBackfill(): boolean {
-    const lost = this.#backfill.filter(({ subscription, next }) => {
-      const { floor } = subscription.channel.history;
-      return next < this.#position && Math.max(next, subscription.excused) < floor;
-    });
-    if (lost.length === 0) return false;
-    this.#reset(
-      'slow',
-      lost.map(({ subscription }) => subscription),
-    );
-    return true;
+    if (this.#backfill.isEmpty) this.#notes.push(this.#mark('~'));
+    const onReady = () => {
+      this.#backfill.unpin();
+      this.#log.wake(this);
+    };
+    for (const subscription of older)
+      this.#backfill.add(subscription, onReady, error => this.#host.failed(error));
+    if (this.#backfill.isWaiting) this.#backfill.pin(this.#subscriptions, this.#position);
   }
 
   #reset(reason: ResetReason, subscriptions: readonly Subscription[]): void {
@@ -434,43 +339,7 @@ export class Subscriber {
     const id = this.#log.id(this.#position);
     this.#notes.push(createFrame(encode({ reason, channels }, { id, event: this.#host.resetEvent })));
     this.#told = this.#position;
-    for (const subscription of subscriptions) {
-      const { history } = subscription.channel;
-      subscription.excused = history.floor;
-      // A channel that has a state says it anew.
-      if (history.keep.compact) subscription.start = 0;
-      this.#startAtSnapshot(subscription);
-    }
-  }
-
-  /** Asks for the state of a channel, if it has any to tell and the application has not said where to begin. */
-  #startAtSnapshot(subscription: Subscription): void {
-    const { channel, options } = subscription;
-    if (!channel.hasSnapshots || options.from !== undefined) return;
-    const { position, frame } = channel.snapshot(this.#log.head);
-    subscription.start = position;
-    subscription.excused = position;
-    subscription.snapshot = frame;
-  }
-
-  #awaitSnapshot(backfill: Backfill, snapshot: Promise<Frame>): void {
-    const { start, channel } = backfill.subscription;
-    const settle = (frame: Frame) => {
-      if (!this.#backfill.includes(backfill)) return;
-      backfill.snapshot = frame;
-      if (channel.history.floor > start)
-        throw new Error('the snapshot took longer than the history reaches back');
-      if (this.#isWaiting) return;
-      this.#unpin();
-      this.#log.wake(this);
-    };
-    snapshot.then(settle).catch(error => {
-      if (this.#backfill.includes(backfill)) this.#host.failed(error);
-    });
-  }
-
-  get #isWaiting(): boolean {
-    return this.#backfill.some(({ snapshot }) => snapshot === 'awaited');
+    for (const subscription of subscriptions) subscription.restart(this.#log.head);
   }
 
   /** An id needs an event to travel with, be it empty (Firefox ignores it otherwise): one that nobody listens for. */
@@ -488,20 +357,11 @@ export class Subscriber {
 
   /** Whether there is anything left for the stream in a channel. */
   #isDue(subscription: Subscription): boolean {
-    const { channel, start } = subscription;
-    for (let position = Math.max(this.#position, start); ; ) {
-      const entry = channel.entryAfter(position);
+    for (let position = subscription.from(this.#position); ; ) {
+      const entry = subscription.channel.entryAfter(position);
       if (entry === undefined) return false;
-      if (entry.frame !== undefined && this.#wants(subscription, entry)) return true;
+      if (entry.frame !== undefined && subscription.wants(entry, this.#isCalled)) return true;
       position = entry.position;
     }
   }
-}
-
-function afterId(from: From | undefined): string | undefined {
-  return typeof from === 'object' && 'after' in from ? from.after : undefined;
-}
-
-function isLost({ channel, start, excused }: Subscription): boolean {
-  return Math.max(start, excused) < channel.history.floor;
 }
