@@ -69,6 +69,17 @@ describe('what the README shows', () => {
     expect(client.headers['content-type']).toBe('text/event-stream');
   });
 
+  it('shows the present state of a channel, then what changes', async () => {
+    await run(code('channels'));
+    const client = await get('/prices');
+    await client.until(({ events }) => events.filter(({ event }) => event === undefined).length === 3);
+    const prices = client.events
+      .filter(({ event }) => event === undefined)
+      .map(({ data }) => JSON.parse(data).price);
+    expect([...prices].sort()).toEqual([12.3, 12.4, 7].sort());
+    expect(client.events.every(({ id }) => id !== undefined)).toBe(true);
+  });
+
   it('notifies, and drains on SIGTERM', async () => {
     await run(code('notifications'));
     const ann = await get('/notifications/ann');
@@ -98,6 +109,7 @@ describe('what the README shows', () => {
       'express output',
       'koa',
       'hono',
+      'channels',
       'notifications',
       'node',
     ]);

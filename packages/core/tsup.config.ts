@@ -7,5 +7,7 @@ export default defineConfig({
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
   // One copy of what the entries share, in CommonJS too: there is one TidingsError.
   splitting: true,
+  // Runtimes other than Node know their built-in modules by this name only.
+  removeNodeProtocol: false,
   clean: true,
 });

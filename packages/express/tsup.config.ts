@@ -5,5 +5,7 @@ export default defineConfig({
   format: ['esm', 'cjs'],
   target: 'node20',
   dts: { compilerOptions: { ignoreDeprecations: '6.0' } },
+  // Runtimes other than Node know their built-in modules by this name only.
+  removeNodeProtocol: false,
   clean: true,
 });

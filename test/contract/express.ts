@@ -9,7 +9,6 @@ import { nodeContext } from './node.ts';
 function mount(name: string, express: () => Express): Mount {
   return {
     name,
-    ownsConnections: true,
     serve(hub, handler) {
       const app = express();
       // Express prints what reaches its last error handler, unless this is set.

@@ -1,5 +1,5 @@
-import { getRequestListener } from '@hono/node-server';
-import { streamResponse } from '@tidings/core/fetch';
+import { getRequestListener, type HttpBindings } from '@hono/node-server';
+import { nodeConnection, streamResponse } from '@tidings/core/fetch';
 import { sse } from '@tidings/hono';
 import { Hono } from 'hono';
 import { listen } from '../support/server.ts';
@@ -8,7 +8,6 @@ import type { Mount } from './mount.ts';
 function hono(name: string, http2 = false): Mount {
   return {
     name,
-    ownsConnections: false,
     http2,
     serve(hub, handler) {
       const app = new Hono();
@@ -32,10 +31,11 @@ function hono(name: string, http2 = false): Mount {
 /** No framework: a function from Request to Response. */
 const bareFetch: Mount = {
   name: 'Fetch',
-  ownsConnections: false,
   serve(hub, handler) {
     return listen(
-      getRequestListener(async request => {
+      getRequestListener(async (request, env) => {
+        const { incoming, outgoing } = env as HttpBindings;
+        const connection = nodeConnection(incoming, outgoing);
         const headers = new Headers();
         let streamed: Promise<Response> | undefined;
         const withHeaders = (response: Response) => {
@@ -47,7 +47,9 @@ const bareFetch: Mount = {
         try {
           const response = await handler({
             stream(use, options) {
-              const response = streamResponse(request, use, { ...options, hub }).then(withHeaders);
+              const response = streamResponse(request, use, { ...options, hub, connection }).then(
+                withHeaders,
+              );
               streamed ??= response;
               return response;
             },

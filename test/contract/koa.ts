@@ -9,7 +9,6 @@ import { nodeContext } from './node.ts';
 function mount(name: string, Koa: typeof Koa3, http2 = false): Mount {
   return {
     name,
-    ownsConnections: true,
     http2,
     serve(hub, handler) {
       const app = new Koa();

@@ -19,8 +19,6 @@ export type Handler = (context: Context) => unknown;
 export interface Mount {
   name: string;
   http2?: boolean;
-  /** Whether the transport can end the connection with the response: a Fetch response cannot. */
-  ownsConnections: boolean;
   /** Serves `handler` at every path; an error it throws, or rejects with, is answered with a 500. */
   serve(hub: Hub, handler: Handler): Promise<Running>;
 }

@@ -35,7 +35,6 @@ async function handle(handler: Handler, context: Context, res: Response): Promis
 
 export const nodeHttp: Mount = {
   name: 'node:http',
-  ownsConnections: true,
   serve: (hub, handler) =>
     listen((req: IncomingMessage, res: ServerResponse) => {
       const open: NodeOpen = options => openStream(req, res, { ...options, hub });
@@ -45,7 +44,6 @@ export const nodeHttp: Mount = {
 
 export const nodeHttp2: Mount = {
   name: 'node:http2',
-  ownsConnections: true,
   http2: true,
   serve: (hub, handler) =>
     listen(

@@ -13,7 +13,7 @@ export interface EventFields {
 /** One event, in the terms of the standard (WHATWG HTML 9.2). */
 export interface ServerSentEvent extends EventFields {
   /**
-   * A string goes out as it is, bytes (Uint8Array, Buffer) as UTF-8 text, anything else as JSON.
+   * A string goes out as it is, bytes (Uint8Array, Buffer, ArrayBuffer) as UTF-8 text, anything else as JSON.
    * `undefined`, functions, symbols and promises are a TypeError.
    */
   data: unknown;
@@ -83,6 +83,7 @@ function fieldText(field: 'id' | 'event', value: string): string {
 export function dataText(data: unknown): string {
   if (typeof data === 'string') return data;
   if (isBytes(data)) return utf8.decode(data);
+  if (isBuffer(data)) return utf8.decode(data);
   if (typeof (data as PromiseLike<unknown> | null | undefined)?.then === 'function') {
     throw new TypeError('data must not be a promise: await it first');
   }
@@ -97,6 +98,10 @@ export function dataText(data: unknown): string {
 function lines(prefix: string, text: string): string {
   if (!LINE_BREAK.test(text)) return `${prefix}${text}\n`;
   return `${prefix}${text.split(LINE_BREAK).join(`\n${prefix}`)}\n`;
+}
+
+function isBuffer(value: unknown): value is ArrayBuffer {
+  return (value as { [Symbol.toStringTag]?: unknown } | null)?.[Symbol.toStringTag] === 'ArrayBuffer';
 }
 
 /** By tag, since `instanceof` fails for bytes from another realm (jest, vm). */

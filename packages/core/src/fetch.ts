@@ -1,12 +1,30 @@
+import { cut, hangUp, type NodeRequest, type NodeResponse } from './connection.ts';
 import { TidingsError } from './errors.ts';
 import type { Frame } from './frame.ts';
 import type { Hub } from './hub.ts';
 import type { EventStream, StreamOptions } from './stream.ts';
 import type { Transport } from './transport.ts';
 
+export type { NodeRequest, NodeResponse };
+
 export interface StreamResponseOptions extends StreamOptions {
   /** The hub that the stream belongs to. */
   hub: Hub;
+  /** What the server that runs this lets be done to the request's connection. Default: nothing. */
+  connection?: FetchConnection | undefined;
+}
+
+/** The connection behind a web Request, where there is a way to it. */
+export interface FetchConnection {
+  /** Has it end with the response, so that the client comes back on another. May be called again. */
+  hangUp(): void;
+  /** Ends it at once. */
+  destroy(): void;
+}
+
+/** The connection of a web Request that stands for one of Node's, as @hono/node-server makes them. */
+export function nodeConnection(req: NodeRequest, res: NodeResponse): FetchConnection {
+  return { hangUp: () => hangUp(req, res), destroy: () => cut(req, res) };
 }
 
 /** Bytes that a response holds before its stream counts as full. */
@@ -15,8 +33,8 @@ const HIGH_WATER_MARK = 64 * 1024;
 const answered = new WeakSet<Request>();
 
 /**
- * Answers a web Request with a stream. The Response comes with the first event, or in the next turn of the
- * event loop. It does not wait for the handler to return, and the stream stays open when it has.
+ * Answers a web Request with a stream. The Response comes with the first event, or within two turns of
+ * the event loop. It does not wait for the handler to return, and the stream stays open when it has.
  *
  * @param handler is given the stream. It is not called for a HEAD request, nor for a stream that is refused.
  * @returns rejects with what the handler throws, or rejects with, while there is no Response; later that goes
@@ -28,14 +46,14 @@ export async function streamResponse(
   handler: (stream: EventStream) => unknown,
   options: StreamResponseOptions,
 ): Promise<Response> {
-  const { hub, ...streamOptions } = options;
+  const { hub, connection, ...streamOptions } = options;
   if (answered.has(request)) {
     throw new TidingsError(
       'already-open',
       'this request has a stream already: use the one its handler was given',
     );
   }
-  const transport = new FetchTransport(request.signal);
+  const transport = new FetchTransport(request.signal, connection);
   const { method, url, headers } = request;
   const stream = hub.open(
     transport,
@@ -55,7 +73,8 @@ export async function streamResponse(
 
 class FetchTransport implements Transport {
   onDrain: (() => void) | undefined;
-  onClose: ((error?: unknown) => void) | undefined;
+  onClose: (() => void) | undefined;
+  onFail: ((error: unknown) => void) | undefined;
   /** Settled when it is known what the answer is. */
   readonly response: Promise<Response>;
   #respond!: (response: Response) => void;
@@ -63,10 +82,15 @@ class FetchTransport implements Transport {
   readonly #body: ReadableStream<Uint8Array>;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #state: 'waiting' | 'open' | 'over' = 'waiting';
+  readonly #signal: AbortSignal;
+  readonly #connection: FetchConnection | undefined;
   #full = false;
   #ending = false;
+  readonly #onAbort = () => this.#finish();
 
-  constructor(signal: AbortSignal) {
+  constructor(signal: AbortSignal, connection: FetchConnection | undefined) {
+    this.#signal = signal;
+    this.#connection = connection;
     this.response = new Promise((resolve, reject) => {
       this.#respond = resolve;
       this.#reject = reject;
@@ -84,7 +108,7 @@ class FetchTransport implements Transport {
     // Some servers cancel the body when the peer leaves, some abort the signal, some do both. A body that
     // failed would be worth a line in the log to them; a peer that left is not.
     if (signal.aborted) this.#leave();
-    else signal.addEventListener('abort', () => this.#finish(), { once: true });
+    else signal.addEventListener('abort', this.#onAbort);
   }
 
   get closed(): boolean {
@@ -95,10 +119,9 @@ class FetchTransport implements Transport {
     return this.closed ? 0 : HIGH_WATER_MARK - (this.#controller.desiredSize ?? HIGH_WATER_MARK);
   }
 
-  open(status: number, headers: Record<string, string>, hangUp = false): void {
+  open(status: number, headers: Record<string, string>, isLast = false): void {
     if (this.closed) return;
-    // The most that can be done here: a server of HTTP/1.1 heeds it, others do not mind.
-    if (hangUp) headers.connection = 'close';
+    if (isLast) this.#connection?.hangUp();
     this.#state = 'open';
     this.#respond(new Response(status === 204 ? null : this.#body, { status, headers }));
   }
@@ -111,14 +134,17 @@ class FetchTransport implements Transport {
   }
 
   /** After `close()`, the controller would not tell when the last bytes are taken: so that comes only then. */
-  end(): void {
+  end(isLast = false): void {
+    if (isLast) this.#connection?.hangUp();
     this.#ending = true;
     if (this.bufferedBytes === 0) this.#finish();
   }
 
   destroy(): void {
     if (this.closed) return;
-    this.#controller.error(new Error('this event stream was cut before its end'));
+    // With the connection gone, the server cancels the body; a body that fails is worth a line in its log.
+    if (this.#connection !== undefined) this.#connection.destroy();
+    else this.#controller.error(new Error('this event stream was cut before its end'));
     this.#leave();
   }
 
@@ -127,9 +153,9 @@ class FetchTransport implements Transport {
     if (this.#state === 'waiting') {
       this.#state = 'over';
       this.#reject(error);
-      this.onClose?.(new TidingsError('head-sent', 'the request has been answered with an error instead'));
+      this.onFail?.(new TidingsError('head-sent', 'the request has been answered with an error instead'));
     } else {
-      this.onClose?.(
+      this.onFail?.(
         error ?? new Error('the handler of an event stream has failed, and does not say with what'),
       );
     }
@@ -155,6 +181,7 @@ class FetchTransport implements Transport {
     // Nobody will see this answer, but somebody waits for it.
     if (this.#state === 'waiting') this.#respond(new Response(null, { status: CLIENT_CLOSED_REQUEST }));
     this.#state = 'over';
+    this.#signal.removeEventListener('abort', this.#onAbort);
     this.onClose?.();
   }
 }

@@ -99,10 +99,14 @@ class LocalHub implements Hub, StreamHost {
       stream.leave('disconnected');
     } else if (request.method === 'HEAD') {
       stream.decline('closed', options.retry);
-    } else if (this.#comeBack !== undefined || this.streams.size >= this.#settings.maxStreams) {
+    } else if (
+      this.#comeBack !== undefined ||
+      (this.streams.size >= this.#settings.maxStreams && !stream.hasHadAll)
+    ) {
       stream.decline('refused', randomBetween(this.#comeBack ?? COME_BACK_LATER));
     } else {
-      this.#makeRoom(stream);
+      // Who is about to be told that there is no more takes nobody's place.
+      if (!stream.hasHadAll) this.#makeRoom(stream);
       this.streams.add(stream);
       this.clients.add(stream);
       stream.start();

@@ -7,7 +7,7 @@ export type { Channel, ChannelName, PublishFields } from './hub-channel.ts';
 export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits } from './options.ts';
 export type { StreamRequest } from './request.ts';
 export type { Source, SourceInput, SourceItem, SourceOptions } from './source.ts';
-export type { CloseReason, ErrorContext, EventStream, StreamOptions } from './stream.ts';
+export type { CloseReason, ErrorContext, EventStream, StreamHeaders, StreamOptions } from './stream.ts';
 export type { ResetReason } from './subscriber.ts';
 export type { FilterEvent, From, SubscribeOptions } from './subscription.ts';
 export type { Transport } from './transport.ts';

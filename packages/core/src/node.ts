@@ -1,14 +1,14 @@
-import { type IncomingMessage, OutgoingMessage, type ServerResponse } from 'node:http';
-import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
+import { OutgoingMessage, type ServerResponse } from 'node:http';
+import type { Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
+import { cut, hangUp, isHttp2, type NodeRequest, type NodeResponse } from './connection.ts';
 import { TidingsError } from './errors.ts';
 import type { Frame } from './frame.ts';
 import type { Hub } from './hub.ts';
 import type { EventStream, StreamOptions } from './stream.ts';
 import type { Transport } from './transport.ts';
 
-export type NodeRequest = IncomingMessage | Http2ServerRequest;
-export type NodeResponse = ServerResponse | Http2ServerResponse;
+export type { NodeRequest, NodeResponse };
 
 export interface OpenStreamOptions extends StreamOptions {
   /** The hub that the stream belongs to. */
@@ -17,7 +17,7 @@ export interface OpenStreamOptions extends StreamOptions {
 
 /**
  * Answers a request of `node:http` or `node:http2` with a stream. The head goes out with the first event, or
- * in the next turn of the event loop; until then a failing handler can still answer otherwise.
+ * within two turns of the event loop; until then a failing handler can still answer otherwise.
  *
  * Read the request's body before, or begin to in the same turn: what nobody reads is discarded.
  *
@@ -69,7 +69,8 @@ function leave(this: NodeResponse): void {
 
 class NodeTransport implements Transport {
   onDrain: (() => void) | undefined;
-  onClose: ((error?: unknown) => void) | undefined;
+  onClose: (() => void) | undefined;
+  onFail: ((error: unknown) => void) | undefined;
   /** Something else is going to answer. */
   released = false;
   readonly #req: NodeRequest;
@@ -84,8 +85,7 @@ class NodeTransport implements Transport {
   constructor(req: NodeRequest, res: NodeResponse) {
     this.#req = req;
     this.#res = res;
-    // Not by what the response has: applications put on it what they like.
-    this.#http2 = req.httpVersionMajor === 2 ? (res as Http2ServerResponse) : undefined;
+    this.#http2 = isHttp2(req, res) ? res : undefined;
   }
 
   get closed(): boolean {
@@ -97,7 +97,7 @@ class NodeTransport implements Transport {
     return this.#res.writableLength;
   }
 
-  open(status: number, headers: Record<string, string>, hangUp = false): void {
+  open(status: number, headers: Record<string, string>, isLast = false): void {
     const res = this.#res;
     if (this.released || isAnswered(res)) throw headSent();
     if (this.closed) return;
@@ -107,10 +107,8 @@ class NodeTransport implements Transport {
     // An encoding that somebody has announced is true only if that somebody encodes what is written.
     if (!Object.hasOwn(res, 'write')) res.removeHeader('content-encoding');
     // What another middleware may have set for another status. HTTP/2 has no such thing.
-    if (this.#http2 === undefined) {
-      (res as ServerResponse).statusMessage = '';
-      if (hangUp) (res as ServerResponse).shouldKeepAlive = false;
-    }
+    if (this.#http2 === undefined) (res as ServerResponse).statusMessage = '';
+    if (isLast) hangUp(this.#req, res);
     res.writeHead(status, headers);
     // With a body that nobody reads, Node does not see that the peer has gone.
     if (this.#req.readableFlowing === null) this.#req.resume();
@@ -129,23 +127,14 @@ class NodeTransport implements Transport {
     return room !== false || this.#awaitDrain(res);
   }
 
-  end(hangUp = false): void {
+  end(isLast = false): void {
     const res = this.#res;
-    if (hangUp && this.#http2 === undefined) {
-      const leave = () => this.#req.socket.destroySoon();
-      if (res.writableFinished) leave();
-      else res.once('finish', leave);
-    }
+    if (isLast) hangUp(this.#req, res);
     if (!res.writableEnded) res.end();
-    // GOAWAY, and the end of the connection when its last stream is over.
-    if (hangUp) this.#http2?.stream.session?.close();
   }
 
   destroy(): void {
-    const { stream } = this.#http2 ?? {};
-    stream?.close(NGHTTP2_CANCEL);
-    if (stream === undefined) (this.#res as ServerResponse).destroy();
-    else stream.destroy();
+    cut(this.#req, this.#res);
   }
 
   /** A pipelined response that waits for its turn is not told when its connection goes. */
@@ -165,7 +154,8 @@ class NodeTransport implements Transport {
   leave(): void {
     if (this.#http2 === undefined) queuedOn.get(this.#req.socket)?.delete(this);
     this.#drain?.source.off('drain', this.#drain.listener);
-    this.onClose?.(!this.#opened && this.#res.headersSent ? headSent() : undefined);
+    if (!this.#opened && this.#res.headersSent) this.onFail?.(headSent());
+    this.onClose?.();
   }
 
   /** Listens on whatever was written to: once for the whole response, as long as that does not change. */
@@ -189,8 +179,6 @@ interface Drain {
 const queuedOn = new WeakMap<Socket, Set<NodeTransport>>();
 
 const { write } = OutgoingMessage.prototype;
-/** The code of a stream that is no longer wanted (RFC 9113, 7). */
-const NGHTTP2_CANCEL = 8;
 /** Bun and Deno have a node:http of their own, whose socket is not where the response is written. */
 const isNode = process.versions.bun === undefined && process.versions.deno === undefined;
 

@@ -4,11 +4,12 @@ import { type EventFields, encode, encodeComment, encodeRetry } from './event.ts
 import { createFrame, type Frame } from './frame.ts';
 import { type ChannelName, namesOf } from './hub-channel.ts';
 import type { Log } from './log.ts';
+import type { StreamSettings } from './options.ts';
 import { readLastEventId, type StreamRequest } from './request.ts';
 import { COME_BACK_LATER, createRetry } from './retry.ts';
 import { nextTurn, type Scheduler, type Timed } from './scheduler.ts';
 import { pump, type SourceInput, type SourceOptions } from './source.ts';
-import type { CloseReason, ErrorContext, EventStream, StreamOptions } from './stream.ts';
+import type { CloseReason, ErrorContext, EventStream } from './stream.ts';
 import { Subscriber, type SubscriberHost } from './subscriber.ts';
 import type { SubscribeOptions } from './subscription.ts';
 import type { Transport } from './transport.ts';
@@ -71,15 +72,16 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
   #closed: Deferred<CloseReason> | undefined;
   #drained: Deferred<void> | undefined;
 
-  constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamOptions) {
+  constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamSettings) {
     this.#host = host;
     this.#writer = new Writer(transport, host.scheduler);
     this.#writer.onRoom = () => {
       if (this.#subscriber !== undefined) host.log.wake(this.#subscriber);
       this.#settleDrained();
     };
-    transport.onClose = error => {
-      const reason = error === undefined ? 'disconnected' : this.#judge(error, 'handler');
+    transport.onClose = () => this.leave('disconnected');
+    transport.onFail = error => {
+      const reason = this.#judge(error, 'handler');
       if (reason === 'error') this.finish(reason);
       else this.leave(reason);
     };
@@ -125,6 +127,11 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
   /** False as soon as the stream takes nothing any more; its response may still be under way. */
   get isOpen(): boolean {
     return this.#reason === undefined;
+  }
+
+  /** Whether the client says that it has had all of what it asks for. */
+  get hasHadAll(): boolean {
+    return this.#head?.finished === true;
   }
 
   get resetEvent(): string {
@@ -237,13 +244,15 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
       this.#isEnding = true;
       this.#writer.end(this.#hangUp);
     };
-    if (!this.isOpen) {
-      if (hangUp && this.#isEnding) this.#writer.end(true);
-      return;
-    }
-    this.#takeNothing(reason);
-    if (this.#subscriber === undefined) end();
-    else this.#subscriber.close(end);
+    this.#guard(() => {
+      if (!this.isOpen) {
+        if (hangUp && this.#isEnding) this.#writer.end(true);
+        return;
+      }
+      this.#takeNothing(reason);
+      if (this.#subscriber === undefined) end();
+      else this.#subscriber.close(end);
+    });
   }
 
   /** Closes at once, dropping what is queued. */
@@ -267,14 +276,18 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
   }
 
   visit(now: number): number {
+    this.#guard(() => this.#doWhatIsDue(now));
+    return this.#nextVisit(now);
+  }
+
+  /** For writes that nobody asked for just now. What throws is the application's: it has wrapped its response. */
+  #guard(write: () => void): void {
     try {
-      this.#doWhatIsDue(now);
+      write();
     } catch (error) {
-      // The application's: it has wrapped what the transport writes to.
       this.#host.report(error, { stage: 'write', stream: this });
       this.destroy('error');
     }
-    return this.#nextVisit(now);
   }
 
   #doWhatIsDue(now: number): void {

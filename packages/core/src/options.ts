@@ -1,6 +1,6 @@
 import type { ChannelSettings, Overflow } from './channel.ts';
 import { show, TidingsError } from './errors.ts';
-import type { ErrorContext, StreamOptions } from './stream.ts';
+import type { ErrorContext, StreamHeaders, StreamOptions } from './stream.ts';
 
 export interface HubOptions {
   /**
@@ -75,13 +75,13 @@ export interface CloseOptions {
   /** Ms after which streams that have not ended are cut. Default: 10,000. */
   within?: number | undefined;
   /** Each client is told to wait a random number of ms between these two. Default: [1_000, 15_000]. */
-  retry?: [min: number, max: number] | undefined;
+  retry?: readonly [min: number, max: number] | undefined;
 }
 
 /** {@link CloseOptions} with every default filled in. */
 export interface CloseSettings {
   within: number;
-  retry: [min: number, max: number];
+  retry: readonly [min: number, max: number];
 }
 
 /** {@link HubOptions} with every default filled in; what is switched off is Infinity. */
@@ -115,7 +115,7 @@ export function readHubOptions(options: HubOptions): HubSettings {
     resetEvent: options.resetEvent ?? 'reset',
     channel: (name, own = options.channels?.(name) ?? {}) => readChannelOptions(own, options.history),
     maxStreams: readCount('limits.streams', limits.streams, Number.POSITIVE_INFINITY),
-    maxPerClient: readCount('limits.perClient', limits.perClient, Number.POSITIVE_INFINITY),
+    maxPerClient: Math.max(1, readCount('limits.perClient', limits.perClient, Number.POSITIVE_INFINITY)),
     onError,
   };
 }
@@ -162,8 +162,13 @@ const OUR_HEADERS = [
   'keep-alive',
 ];
 
+/** {@link StreamOptions}, with the headers as they are sent. */
+export interface StreamSettings extends StreamOptions {
+  headers: Record<string, string> | undefined;
+}
+
 /** @throws {TidingsError} `invalid-option`, naming the option. */
-export function readStreamOptions(options: StreamOptions): StreamOptions {
+export function readStreamOptions(options: StreamOptions): StreamSettings {
   const { client, retry, headers, expiresAt } = options;
   if (client !== undefined && typeof client !== 'string') throw invalid('client', 'a string', client);
   if (retry !== undefined && !isWhole(retry)) throw invalid('retry', 'an integer of ms, 0 or more', retry);
@@ -176,9 +181,10 @@ export function readStreamOptions(options: StreamOptions): StreamOptions {
 /** What Node refuses in a header's value, and the Fetch standard does not. */
 const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/;
 
-function readHeaders(headers: Record<string, string>): Record<string, string> {
+function readHeaders(headers: StreamHeaders): Record<string, string> {
   const checked = new Headers();
-  for (const [name, value] of Object.entries(headers)) {
+  for (const [name, value] of Symbol.iterator in headers ? headers : Object.entries(headers)) {
+    if (value === undefined) continue;
     try {
       checked.set(name, value);
     } catch (cause) {

@@ -3,7 +3,7 @@ import { nextTurn } from './scheduler.ts';
 import type { EventStream } from './stream.ts';
 
 /** Where items come from: an iterable of any kind, a web stream, or a Node Readable. */
-export type Source<T> = AsyncIterable<T> | Iterable<T> | ReadableStream<T>;
+export type Source<T> = AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>;
 
 /** What `stream()` takes: a source, a promise of one, or a function that makes one when it is really wanted. */
 export type SourceInput<T> =

@@ -28,13 +28,19 @@ export type CloseReason =
   /** A source failed, or the transport did. */
   | 'error';
 
+/** As an object, a Map, a web Headers, or pairs. */
+export type StreamHeaders =
+  | Record<string, string | undefined>
+  | Iterable<readonly [name: string, value: string]>;
+
+/** What a handler may say of its stream. */
 export interface StreamOptions {
   /** Whom the stream belongs to: a user, a device, an API key. One client may have many streams. */
   client?: string | undefined;
   /** Ms that the client waits before it reconnects, sent first of all. Default: the client's own, about 3 s. */
   retry?: number | undefined;
   /** Headers of the response. They win over those of Tidings, but for the ones a stream cannot be without. */
-  headers?: Record<string, string> | undefined;
+  headers?: StreamHeaders | undefined;
   /** When the credential of the request ends, and the stream with it: a Date, or ms since 1970. Default: never. */
   expiresAt?: Date | number | undefined;
 }
@@ -90,7 +96,7 @@ export interface EventStream {
 export interface ErrorContext {
   /**
    * `open`: the head could not be sent · `source`: a source failed or an item could not be sent · `handler`: a
-   * handler failed when its answer was already under way · `write`: a heartbeat could not be written ·
+   * handler failed when its answer was already under way · `write`: a heartbeat or an end could not be written ·
    * `subscribe`: a filter or a snapshot failed · `publish`: an event was not accepted.
    */
   stage: 'open' | 'source' | 'handler' | 'write' | 'subscribe' | 'publish';

@@ -32,9 +32,12 @@ export interface Transport {
   /** Set once by the stream. To be called each time there is room again after a `write` that returned false. */
   onDrain: (() => void) | undefined;
   /**
-   * Set once by the stream. To be called when the response is over: sent to its end, or the peer is gone; with a
-   * `head-sent` as for `open`, if that is why. With any other error, which a handler of the request has failed
-   * with, the response is not over yet: the stream ends it.
+   * Set once by the stream. To be called when the response is over: sent to its end, or the peer is gone.
    */
-  onClose: ((error?: unknown) => void) | undefined;
+  onClose: (() => void) | undefined;
+  /**
+   * Set once by the stream. To be called when whoever handles the request has failed: the stream reports it and
+   * ends the response. With a `head-sent` as for `open`, something else answers, and the stream is refused.
+   */
+  onFail?: ((error: unknown) => void) | undefined;
 }

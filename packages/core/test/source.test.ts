@@ -293,10 +293,15 @@ describe('a source', () => {
     const asleep = new Promise<void>(resolve => {
       wake = resolve;
     });
+    let sleeps!: () => void;
+    const sleeping = new Promise<void>(resolve => {
+      sleeps = resolve;
+    });
     const steps: string[] = [];
     const sent = stream.stream(async function* () {
       try {
         yield 1;
+        sleeps();
         await asleep;
         steps.push('awake');
         yield 2;
@@ -305,7 +310,7 @@ describe('a source', () => {
         steps.push('stopped');
       }
     });
-    while (!transport.text.includes('data: 1')) await turn();
+    await sleeping;
     transport.leave();
     // The stream does not wait for it.
     expect(await sent).toBe(false);

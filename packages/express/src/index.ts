@@ -16,6 +16,11 @@ declare global {
   }
 }
 
+export interface SseOptions {
+  /** The hub of the streams. Default: one of the middleware's own. */
+  hub?: Hub | undefined;
+}
+
 /** Middleware for Express 4 and 5, and the hub that its streams belong to. */
 export interface SseMiddleware {
   (req: Request, res: Response, next: NextFunction): void;
@@ -23,7 +28,7 @@ export interface SseMiddleware {
 }
 
 /** Gives `res.sse()` to every handler after it. Without a hub it makes one. */
-export function sse({ hub = createHub() }: { hub?: Hub | undefined } = {}): SseMiddleware {
+export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   const middleware = (req: Request, res: Response, next: NextFunction) => {
     res.sse = options => openStream(req, res, { ...options, hub });
     next();

@@ -1,5 +1,11 @@
 import { createHub, type EventStream, type Hub, type StreamOptions } from '@tidings/core';
-import { streamResponse } from '@tidings/core/fetch';
+import {
+  type FetchConnection,
+  type NodeRequest,
+  type NodeResponse,
+  nodeConnection,
+  streamResponse,
+} from '@tidings/core/fetch';
 import type { MiddlewareHandler } from 'hono';
 
 /**
@@ -17,6 +23,11 @@ declare module 'hono' {
   }
 }
 
+export interface SseOptions {
+  /** The hub of the streams. Default: one of the middleware's own. */
+  hub?: Hub | undefined;
+}
+
 /** Middleware for Hono 4, and the hub that its streams belong to. */
 export type SseMiddleware = MiddlewareHandler<{ Variables: { sse: Sse } }> & { readonly hub: Hub };
 
@@ -24,10 +35,14 @@ export type SseMiddleware = MiddlewareHandler<{ Variables: { sse: Sse } }> & { r
 const BREAKING = ['content-length', 'content-encoding', 'etag'];
 
 /** Gives `c.var.sse()` to every handler after it. Without a hub it makes one. */
-export function sse({ hub = createHub() }: { hub?: Hub | undefined } = {}): SseMiddleware {
+export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   const middleware: MiddlewareHandler<{ Variables: { sse: Sse } }> = async (c, next) => {
     c.set('sse', async (handler, options) => {
-      const response = await streamResponse(c.req.raw, handler, { ...options, hub });
+      const response = await streamResponse(c.req.raw, handler, {
+        ...options,
+        hub,
+        connection: connectionOf(c.env),
+      });
       if (c.finalized) {
         // Something else has answered meanwhile, so nobody will read this.
         await response.body?.cancel();
@@ -40,4 +55,10 @@ export function sse({ hub = createHub() }: { hub?: Hub | undefined } = {}): SseM
     await next();
   };
   return Object.assign(middleware, { hub });
+}
+
+/** What @hono/node-server tells of the connection; undefined on other servers. */
+function connectionOf(env: unknown): FetchConnection | undefined {
+  const { incoming, outgoing } = (env ?? {}) as { incoming?: NodeRequest; outgoing?: NodeResponse };
+  return incoming && outgoing && nodeConnection(incoming, outgoing);
 }

@@ -14,6 +14,11 @@ declare module 'koa' {
   }
 }
 
+export interface SseOptions {
+  /** The hub of the streams. Default: one of the middleware's own. */
+  hub?: Hub | undefined;
+}
+
 /** Middleware for Koa 2 and 3, and the hub that its streams belong to. */
 export interface SseMiddleware {
   (ctx: Context, next: Next): Promise<void>;
@@ -21,7 +26,7 @@ export interface SseMiddleware {
 }
 
 /** Gives `ctx.sse()` to every middleware after it: mount it first. Without a hub it makes one. */
-export function sse({ hub = createHub() }: { hub?: Hub | undefined } = {}): SseMiddleware {
+export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   const middleware = async (ctx: Context, next: Next) => {
     let stream: EventStream | undefined;
     ctx.sse = options => {
