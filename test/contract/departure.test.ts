@@ -74,6 +74,7 @@ contract('a stream notices', ({ connect, serve }) => {
   it.each([
     ['a body that it has read', 'some body', true],
     ['a body that it does not read', 'some body', false],
+    ['a body that it does not read and that fills the connection', 'x'.repeat(2 * MIB), false],
     ['a body that never ends', null, false],
   ])('a POST with %s: only its departure', async (_, body, reads) => {
     let stream: EventStream | undefined;

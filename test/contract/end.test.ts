@@ -228,6 +228,21 @@ contract('a stream that fails', ({ connect, serve }) => {
     expect(hub.streams.size).toBe(0);
   });
 
+  it('because its handler stops with the stream is no failure', async () => {
+    const errors: unknown[] = [];
+    const { client, stream } = await connect({
+      hub: { onError: error => errors.push(error) },
+      use: async ({ signal }) => {
+        await new Promise(resolve => signal.addEventListener('abort', resolve, { once: true }));
+        signal.throwIfAborted();
+      },
+    });
+    client.reset();
+    expect(await stream.closed).toBe('disconnected');
+    await new Promise(resolve => setTimeout(resolve, 10));
+    expect(errors).toEqual([]);
+  });
+
   it('because something else answers in the same turn, leaves that answer alone', async () => {
     let stream: EventStream | undefined;
     const { hub, get } = await serve(context => {

@@ -49,8 +49,10 @@ describe(`${STREAMS} idle streams`, () => {
     }
     const open = await until(({ streams }) => streams === STREAMS);
     for (const socket of sockets) socket.destroy();
-    // Node itself takes a moment to let go of that many connections.
-    const after = await until(({ streams, heap }) => streams === 0 && heap - before.heap < 4 * MIB);
+    // Node itself takes a moment to let go of that many connections, and has a timer now and then for its Date header.
+    const after = await until(
+      ({ streams, heap, timers }) => streams === 0 && heap - before.heap < 4 * MIB && timers <= before.timers,
+    );
     return { before, open, after };
   }
 
@@ -68,6 +70,5 @@ describe(`${STREAMS} idle streams`, () => {
     );
     expect(above).toBeLessThanOrEqual(1024);
     expect(tidings.open.timers - bare.open.timers).toBeLessThanOrEqual(1);
-    expect(tidings.after.timers).toBeLessThanOrEqual(bare.after.timers);
   }, 90_000);
 });

@@ -1,4 +1,4 @@
-import { AsyncLocalStorage } from 'node:async_hooks';
+import { AsyncLocalStorage, createHook } from 'node:async_hooks';
 import type { Socket } from 'node:net';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
@@ -11,14 +11,26 @@ import { listen, type Running } from '../support/server.ts';
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
 
+// Timers that are unref'd are in no list.
+const timers = new Map<number, string>();
+const hook = createHook({
+  init(id, type) {
+    if (type === 'Timeout') timers.set(id, new Error().stack ?? '');
+  },
+  destroy: id => timers.delete(id),
+});
+const ofTidings = () => [...timers.values()].filter(stack => /packages.core/.test(stack)).length;
+
 let server: Running;
 afterEach(() => server.kill());
 
 it('leaves nothing of 300 streams that are opened, used and cut at random', async () => {
   const errors: unknown[] = [];
+  hook.enable();
   const hub = createHub({ heartbeat: 20, stallTimeout: 5_000, onError: error => errors.push(error) });
   const settled: Promise<unknown>[] = [];
   const sockets = new Set<Socket>();
+  let most = 0;
   const uses: ((stream: EventStream) => unknown)[] = [
     () => {},
     stream => stream.send('x'.repeat(200_000)),
@@ -30,6 +42,7 @@ it('leaves nothing of 300 streams that are opened, used and cut at random', asyn
   ];
   server = await listen((req, res) => {
     sockets.add(req.socket);
+    most = Math.max(most, ofTidings());
     const stream = openStream(req, res, { hub, client: `client ${req.url}` });
     settled.push(stream.closed);
     uses[Number(req.url.slice(1)) % uses.length]?.(stream);
@@ -63,8 +76,10 @@ it('leaves nothing of 300 streams that are opened, used and cut at random', asyn
   expect(hub.streams.size).toBe(0);
   expect(hub.clients.size).toBe(0);
   expect(errors).toEqual([]);
+  expect(most).toBe(1);
   await eventually(() => [...sockets].every(socket => socket.destroyed));
-  await eventually(() => handles() <= before);
+  await eventually(() => handles() <= before && ofTidings() === 0);
+  hook.disable();
 });
 
 it('does not keep the context of the first request', async () => {

@@ -36,6 +36,8 @@ const answered = new WeakSet<Request>();
  * Answers a web Request with a stream. The Response comes with the first event, or within two turns of
  * the event loop. It does not wait for the handler to return, and the stream stays open when it has.
  *
+ * Read the request's body before, or begin to in the same turn: what nobody reads is discarded.
+ *
  * @param handler is given the stream. It is not called for a HEAD request, nor for a stream that is refused.
  * @returns rejects with what the handler throws, or rejects with, while there is no Response; later that goes
  *   to the hub's `onError`, and the stream closes. Rejects with a TidingsError `already-open` at the second call
@@ -53,7 +55,7 @@ export async function streamResponse(
       'this request has a stream already: use the one its handler was given',
     );
   }
-  const transport = new FetchTransport(request.signal, connection);
+  const transport = new FetchTransport(request, connection);
   const { method, url, headers } = request;
   const stream = hub.open(
     transport,
@@ -82,14 +84,15 @@ class FetchTransport implements Transport {
   readonly #body: ReadableStream<Uint8Array>;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #state: 'waiting' | 'open' | 'over' = 'waiting';
-  readonly #signal: AbortSignal;
+  readonly #request: Request;
   readonly #connection: FetchConnection | undefined;
   #full = false;
   #ending = false;
   readonly #onAbort = () => this.#finish();
 
-  constructor(signal: AbortSignal, connection: FetchConnection | undefined) {
-    this.#signal = signal;
+  constructor(request: Request, connection: FetchConnection | undefined) {
+    const { signal } = request;
+    this.#request = request;
     this.#connection = connection;
     this.response = new Promise((resolve, reject) => {
       this.#respond = resolve;
@@ -123,6 +126,7 @@ class FetchTransport implements Transport {
     if (this.closed) return;
     if (isLast) this.#connection?.hangUp();
     this.#state = 'open';
+    discardBody(this.#request);
     this.#respond(new Response(status === 204 ? null : this.#body, { status, headers }));
   }
 
@@ -181,9 +185,16 @@ class FetchTransport implements Transport {
     // Nobody will see this answer, but somebody waits for it.
     if (this.#state === 'waiting') this.#respond(new Response(null, { status: CLIENT_CLOSED_REQUEST }));
     this.#state = 'over';
-    this.#signal.removeEventListener('abort', this.#onAbort);
+    this.#request.signal.removeEventListener('abort', this.#onAbort);
     this.onClose?.();
   }
+}
+
+/** Behind a body that nobody reads, a server may not see that the peer has gone. */
+function discardBody({ body, bodyUsed }: Request): void {
+  if (body === null || bodyUsed || body.locked) return;
+  // That it breaks off is what it is read for.
+  body.pipeTo(new WritableStream()).catch(() => {});
 }
 
 /** What nginx writes into its log for a client that left before the answer. */
