@@ -169,7 +169,7 @@ it('loses nothing, repeats nothing and keeps the order, or says so', async () =>
         }
       },
     ),
-    { numRuns: Number(process.env.RUNS ?? 1000) },
+    { numRuns: Number(process.env.RUNS ?? 3000) },
   );
   console.log(`resets: ${resets}`);
 }, 300_000);

@@ -1,7 +1,8 @@
 import { createDeferred, type Deferred } from './deferred.ts';
 import { TidingsError } from './errors.ts';
-import { type EventFields, encode, encodeComment, encodeRetry } from './event.ts';
+import { type EventFields, encode, encodeComment } from './event.ts';
 import { createFrame, type Frame } from './frame.ts';
+import { finishedMarker, Head, heartbeatComment } from './head.ts';
 import { type ChannelName, namesOf } from './hub-channel.ts';
 import type { Log } from './log.ts';
 import type { StreamSettings } from './options.ts';
@@ -28,24 +29,6 @@ export interface StreamHost {
   /** The stream's response is over. */
   gone(stream: OpenStream): void;
 }
-
-/** What is needed until the head has been sent, and no longer. */
-interface Head {
-  readonly method: string;
-  readonly headers: Record<string, string> | undefined;
-  readonly retry: number | undefined;
-  /** The client has had all there was: the answer is 204, unless it asks for something new. */
-  readonly finished: boolean;
-}
-
-const NO_CACHE = { 'cache-control': 'no-cache, no-transform' };
-const STREAM_HEADERS = { 'content-type': 'text/event-stream', ...NO_CACHE, 'x-accel-buffering': 'no' };
-
-/** The id by which a client remembers that it has had the whole of a source. No position looks like it. */
-const FINISHED = 'end.';
-// An id needs an event to travel with, be it empty (Firefox ignores it otherwise): one that nobody listens for.
-const finishedMarker = createFrame(encode('', { id: FINISHED, event: 'tidings' }));
-const heartbeatComment = createFrame(encodeComment(''));
 
 /** The stream behind {@link EventStream}: from the answer's head to its end. */
 export class OpenStream implements EventStream, SubscriberHost, Timed {
@@ -91,12 +74,7 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
     // Streams that began together must not end, and come back, together.
     this.#closesAt = host.scheduler.now + host.maxAge * (0.8 + 0.2 * Math.random());
     this.#isGet = request.method === 'GET';
-    this.#head = {
-      method: request.method,
-      headers: options.headers,
-      retry: options.retry,
-      finished: this.#isGet && this.lastEventId === FINISHED,
-    };
+    this.#head = new Head(request.method, this.lastEventId, options);
   }
 
   get id(): string {
@@ -131,7 +109,7 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
 
   /** Whether the client says that it has had all of what it asks for. */
   get hasHadAll(): boolean {
-    return this.#head?.finished === true;
+    return this.#head?.isFinished === true;
   }
 
   get resetEvent(): string {
@@ -227,7 +205,7 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
 
   /** Answers with a head, `retry` if given, and nothing else. The stream counts as closed at once. */
   decline(reason: CloseReason, retry?: number): void {
-    this.#head = { ...(this.#head as Head), retry, finished: false };
+    this.#head = this.#head?.declined(retry);
     this.finish(reason, undefined, reason === 'refused');
     this.#answerSoon();
   }
@@ -321,25 +299,18 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
     );
   }
 
-  /** Sends the head, and the first bytes with it: Firefox's fetch and some proxies wait for a byte of the body. */
-  #answer({ method, headers, retry }: Head): void {
-    const finished = this.#isFinished || this.#subscriber?.begin() === false;
+  #answer(head: Head): void {
+    const isFinished = this.#isFinished || this.#subscriber?.begin() === false;
     this.#head = undefined;
-    const hasBody = !finished && method !== 'HEAD';
-    const first = retry === undefined ? heartbeatComment : createFrame(encodeRetry(retry));
     try {
-      this.#writer.open(
-        finished ? 204 : 200,
-        { ...(finished ? NO_CACHE : STREAM_HEADERS), ...headers },
-        hasBody ? first : undefined,
-      );
+      this.#writer.open(...head.answer(isFinished));
     } catch (error) {
       const reason = this.#judge(error, 'open');
       if (reason === 'error') this.#writer.destroy();
       this.leave(reason);
       return;
     }
-    if (!finished) return;
+    if (!isFinished) return;
     this.#leaveChannels();
     this.finish('ended');
   }
@@ -353,7 +324,7 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
 
   /** The client has had all there was, and asks for nothing new. */
   get #isFinished(): boolean {
-    return this.#head?.finished === true && this.#subscriber === undefined;
+    return this.#head?.isFinished === true && this.#subscriber === undefined;
   }
 
   #write(frame: Frame): boolean {

@@ -42,3 +42,43 @@ it('takes an onError that rejects', async () => {
   expect(await stream.stream([Symbol('unsendable')])).toBe(false);
   await wait(5);
 });
+
+it('ends all streams, though one of them cannot be written to', async () => {
+  const errors: unknown[] = [];
+  const hub = createHub({ onError: (_, { stage }) => errors.push(stage) });
+  const broken = new MemoryTransport();
+  const streams = [hub.open(broken, request), hub.open(new MemoryTransport(), request)];
+  await wait(10);
+  broken.write = () => {
+    throw new Error('a wrapper');
+  };
+  await hub.close();
+  expect(hub.streams.size).toBe(0);
+  expect(await Promise.all(streams.map(stream => stream.closed))).toEqual(['drained', 'drained']);
+  expect(errors).toEqual(['write']);
+});
+
+it('lets nobody be replaced by a client that is only told that there is no more', async () => {
+  const hub = createHub({ limits: { perClient: 1, streams: 1 } });
+  const live = hub.open(new MemoryTransport(), request, { client: 'ann' });
+  const finished = hub.open(new MemoryTransport(), { ...request, lastEventId: 'end.' }, { client: 'ann' });
+  expect(await finished.closed).toBe('ended');
+  expect(live.signal.aborted).toBe(false);
+});
+
+it('publishes what nobody awaits without harm', async () => {
+  const errors: unknown[] = [];
+  const hub = createHub({
+    onError: (error, { stage, channel }) => errors.push([stage, channel, (error as Error).name]),
+  });
+  hub.publish('a', undefined);
+  hub.publish('a', 1, { event: 'a\nb' });
+  await hub.close();
+  hub.publish('a', 1);
+  await wait(5);
+  expect(errors).toEqual([
+    ['publish', 'a', 'TypeError'],
+    ['publish', 'a', 'TidingsError'],
+    ['publish', 'a', 'TidingsError'],
+  ]);
+});
