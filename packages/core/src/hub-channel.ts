@@ -1,3 +1,4 @@
+import { show, TidingsError } from './errors.ts';
 import type { EventStream } from './stream.ts';
 
 /** A channel of a hub: a name for a sequence of events. It holds nothing; it may come and go. */
@@ -28,7 +29,14 @@ export interface PublishFields {
   except?: EventStream | string | undefined;
 }
 
+/** @throws {TidingsError} `invalid-option`: one of them has no name. */
 export function namesOf(channels: ChannelName | readonly ChannelName[]): string[] {
   const list = Array.isArray(channels) ? channels : [channels];
-  return list.map(channel => (typeof channel === 'string' ? channel : channel.name));
+  return list.map(channel => {
+    const name: unknown = typeof channel === 'string' ? channel : channel?.name;
+    if (typeof name !== 'string' || name === '') {
+      throw new TidingsError('invalid-option', `a channel must be a name, or have one; got ${show(channel)}`);
+    }
+    return name;
+  });
 }

@@ -115,9 +115,8 @@ class LocalHub implements Hub, StreamHost {
   }
 
   publish(channel: ChannelName, data: unknown, fields: PublishFields = {}): Promise<string> {
-    const [name = ''] = namesOf(channel);
     const { event, key, gone = false, except } = fields;
-    return this.#accept(name, () => {
+    return this.#accept(channel, () => {
       const text = dataText(data);
       // Throws what is wrong with the name, before the event has a position.
       if (event !== undefined) encode('', { event });
@@ -148,8 +147,10 @@ class LocalHub implements Hub, StreamHost {
   }
 
   /** Gives an entry its place in the order; what is wrong with it becomes a rejection that ends no process. */
-  #accept(channel: string, draft: () => Omit<Entry, 'channel' | 'position'>): Promise<string> {
+  #accept(target: ChannelName, draft: () => Omit<Entry, 'channel' | 'position'>): Promise<string> {
+    let channel: string | undefined;
     try {
+      channel = namesOf(target)[0] as string;
       if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
       const entry = { ...draft(), channel, position: this.log.head + 1 };
       if (this.log.find(channel)?.endedAt !== undefined) {
@@ -172,7 +173,7 @@ class LocalHub implements Hub, StreamHost {
     if (this.#drained === undefined) {
       const checked = readCloseOptions(options);
       this.#comeBack = checked.retry;
-      this.#drained = drain([...this.streams], checked);
+      this.#drained = drain([...this.streams], checked).then(() => this.scheduler.delete(this.log));
     }
     return this.#drained;
   }

@@ -84,6 +84,8 @@ export interface EventStream {
   /**
    * Gives the stream what is published to channels. Events come in the order of the hub, each once; a client that
    * reconnects goes on after the last it has seen. Subscriptions may change while the stream is open.
+   *
+   * @throws {TidingsError} `invalid-option`: a channel without a name.
    */
   subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this;
   /** Ends subscriptions; of those that there are not, nothing is said. */
@@ -103,5 +105,5 @@ export interface ErrorContext {
   /** Absent for `publish`. */
   stream?: EventStream;
   /** Of a `publish`. */
-  channel?: string;
+  channel?: string | undefined;
 }

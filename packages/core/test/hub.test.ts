@@ -71,12 +71,14 @@ it('publishes what nobody awaits without harm', async () => {
   const hub = createHub({
     onError: (error, { stage, channel }) => errors.push([stage, channel, (error as Error).name]),
   });
+  hub.publish('', 1);
   hub.publish('a', undefined);
   hub.publish('a', 1, { event: 'a\nb' });
   await hub.close();
   hub.publish('a', 1);
   await wait(5);
   expect(errors).toEqual([
+    ['publish', undefined, 'TidingsError'],
     ['publish', 'a', 'TypeError'],
     ['publish', 'a', 'TidingsError'],
     ['publish', 'a', 'TidingsError'],
