@@ -84,3 +84,21 @@ it('publishes what nobody awaits without harm', async () => {
     ['publish', 'a', 'TidingsError'],
   ]);
 });
+
+it('puts what is sent to a stream in its place among what is published to it', async () => {
+  const hub = createHub();
+  const transport = new MemoryTransport();
+  const stream = hub.open(transport, request).subscribe('a');
+  await wait(10);
+  transport.isFull = true;
+  hub.publish('a', 1);
+  await wait(5);
+  hub.publish('a', 2);
+  expect(stream.send('own')).toBe(false);
+  hub.publish('a', 3);
+  await wait(5);
+  transport.drain();
+  await wait(5);
+  const order = [...transport.text.matchAll(/data: (\S+)/g)].map(([, data]) => data);
+  expect(order).toEqual(['1', '2', 'own', '3']);
+});
