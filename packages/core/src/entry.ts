@@ -26,7 +26,8 @@ export class LogEntry {
   readonly isEnd: boolean;
   readonly isGone: boolean;
   readonly event: string | undefined;
-  readonly key: string | undefined;
+  /** What it is the newest of: its own key, else its name. */
+  readonly key: string;
   readonly except: string | undefined;
   readonly data: string;
   /** With its id; an end has nothing to send. */

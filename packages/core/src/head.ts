@@ -1,5 +1,6 @@
-import { encode, encodeComment, encodeRetry } from './event.ts';
+import { encodeComment, encodeRetry } from './event.ts';
 import { createFrame, type Frame } from './frame.ts';
+import { createMarker } from './marker.ts';
 import type { StreamSettings } from './options.ts';
 
 const NO_CACHE = { 'cache-control': 'no-cache, no-transform' };
@@ -8,8 +9,7 @@ const STREAM_HEADERS = { 'content-type': 'text/event-stream', ...NO_CACHE, 'x-ac
 /** The id by which a client remembers that it has had the whole of a source. No position looks like it. */
 const FINISHED = 'end.';
 
-/** An id needs an event to travel with, be it empty (Firefox ignores it otherwise): one that nobody listens for. */
-export const finishedMarker = createFrame(encode('', { id: FINISHED, event: 'tidings' }));
+export const finishedMarker = createMarker(FINISHED);
 
 export const heartbeatComment = createFrame(encodeComment(''));
 

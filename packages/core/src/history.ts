@@ -50,7 +50,7 @@ export class History {
     entry.block = Math.floor(this.#written / BLOCK);
     this.bytes += entry.size;
     this.newest = entry.position;
-    if (this.keep.compact && entry.key !== undefined && !entry.isEnd) {
+    if (this.keep.compact && !entry.isEnd) {
       const older = this.#newestOf.get(entry.key);
       if (older !== undefined) this.#supersede(older);
       this.#newestOf.set(entry.key, entry);
@@ -126,7 +126,7 @@ export class History {
   #drop(entry: LogEntry): void {
     this.floor = entry.position;
     this.bytes -= entry.size;
-    if (entry.key !== undefined && this.#newestOf.get(entry.key) === entry) this.#newestOf.delete(entry.key);
+    if (this.#newestOf.get(entry.key) === entry) this.#newestOf.delete(entry.key);
   }
 
   #supersede(entry: LogEntry): void {

@@ -58,6 +58,7 @@ export interface Hub {
 
 /** Bytes that the histories of all channels take together. */
 const ALL_HISTORIES = 64 * 1024 * 1024;
+
 /**
  * Makes a hub. It does nothing until its first stream: no timer, no randomness.
  *

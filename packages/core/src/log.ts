@@ -1,11 +1,9 @@
 import { type ChannelSettings, ChannelState } from './channel.ts';
 import { type Entry, LogEntry } from './entry.ts';
 import { createEpoch, formatId, type IdSuffix, type Position } from './position.ts';
-import { nextTurn, type Scheduler, type Timed } from './scheduler.ts';
+import { nextTurn, type Scheduler, type Timed, TURN_BUDGET } from './scheduler.ts';
 import type { Subscriber } from './subscriber.ts';
 
-/** Ms for which the walk may hold the event loop. */
-const TURN_BUDGET = 4;
 /** Bytes of all channels that may wait for a round of the flush to pass them. */
 const PINNED = 16 * 1024 * 1024;
 
@@ -75,16 +73,16 @@ export class Log implements Timed {
   /** Adds the next entry of the order. */
   accept(entry: Entry): void {
     const channel = this.channel(entry.channel);
-    const before = channel.history.bytes;
     const logged = new LogEntry(entry, this.epoch, this.#scheduler.now);
     this.head = entry.position;
-    channel.append(logged);
     // The channel that was published to least recently is the first to lose its history.
     this.#channels.delete(channel.name);
     this.#channels.set(channel.name, channel);
     this.#pinned += logged.size;
-    if (this.#pinned > PINNED) channel.endRound(this.head, this.#scheduler.now);
-    this.#bytes += channel.history.bytes - before;
+    this.#count(channel, () => {
+      channel.append(logged);
+      if (this.#pinned > PINNED) channel.endRound(this.head, this.#scheduler.now);
+    });
     if (this.#bytes > this.#maxBytes) this.#evict();
     this.#dirty.add(channel);
     this.#schedule();
@@ -99,11 +97,9 @@ export class Log implements Timed {
   visit(now: number): number {
     let soonest = Number.POSITIVE_INFINITY;
     for (const channel of this.#channels.values()) {
-      const before = channel.history.bytes;
-      channel.endRound(this.passed, now);
-      this.#bytes += channel.history.bytes - before;
+      this.#count(channel, () => channel.endRound(this.passed, now));
       soonest = Math.min(soonest, channel.history.keep.age);
-      if (channel.subscribers.size === 0 && channel.history.size === 0) this.#forget(channel);
+      this.#forgetIfIdle(channel);
     }
     if (this.#channels.size === 0) this.#scheduler.delete(this);
     return now + soonest / 4;
@@ -149,9 +145,7 @@ export class Log implements Timed {
     this.#pinned -= this.#pinnedBefore;
     this.#pinnedBefore = 0;
     for (const channel of this.#walked) {
-      const before = channel.history.bytes;
-      channel.endRound(this.passed, this.#scheduler.now);
-      this.#bytes += channel.history.bytes - before;
+      this.#count(channel, () => channel.endRound(this.passed, this.#scheduler.now));
     }
     this.#walked.clear();
   }
@@ -159,14 +153,20 @@ export class Log implements Timed {
   #evict(): void {
     for (const channel of this.#channels.values()) {
       if (this.#bytes <= this.#maxBytes) return;
-      const before = channel.history.bytes;
-      channel.history.clear(this.passed);
-      this.#bytes += channel.history.bytes - before;
-      if (channel.subscribers.size === 0 && channel.history.size === 0) this.#forget(channel);
+      this.#count(channel, () => channel.history.clear(this.passed));
+      this.#forgetIfIdle(channel);
     }
   }
 
-  #forget(channel: ChannelState): void {
+  /** Keeps the sum of all histories true through a change of one. */
+  #count(channel: ChannelState, change: () => void): void {
+    const before = channel.history.bytes;
+    change();
+    this.#bytes += channel.history.bytes - before;
+  }
+
+  #forgetIfIdle(channel: ChannelState): void {
+    if (channel.subscribers.size > 0 || channel.history.size > 0) return;
     if (this.#dirty.has(channel) || this.#walked.has(channel)) return;
     this.#forgotten = Math.max(this.#forgotten, channel.history.newest);
     this.#channels.delete(channel.name);

@@ -12,7 +12,8 @@ export interface Timed {
 }
 
 const SLOTS = 64;
-const TURN_BUDGET = 4;
+/** Ms for which work that can wait may hold the event loop. */
+export const TURN_BUDGET = 4;
 
 /** Calls back in a later turn of the event loop, after the I/O that is ready now. */
 export const nextTurn: (callback: () => void) => void =

@@ -1,5 +1,5 @@
 import { isBytes } from './event.ts';
-import { nextTurn } from './scheduler.ts';
+import { nextTurn, TURN_BUDGET } from './scheduler.ts';
 import type { EventStream } from './stream.ts';
 
 /** Where items come from: an iterable of any kind, a web stream, or a Node Readable. */
@@ -29,9 +29,6 @@ interface Reader {
   /** Ends the source, also while a `next()` is pending. */
   stop(): unknown;
 }
-
-/** Ms for which a source whose items are all there may hold the event loop. */
-const TURN_BUDGET = 4;
 
 /**
  * Sends each item of a source to a stream, at the pace of the peer. When the stream closes, the source is

@@ -4,6 +4,7 @@ import type { LogEntry } from './entry.ts';
 import { encode } from './event.ts';
 import { createFrame, type Frame, joinFrames } from './frame.ts';
 import type { Log } from './log.ts';
+import { createMarker } from './marker.ts';
 import { type EventId, type IdSuffix, type Position, parseId } from './position.ts';
 import { type From, type SubscribeOptions, Subscription } from './subscription.ts';
 
@@ -342,10 +343,10 @@ export class Subscriber {
     for (const subscription of subscriptions) subscription.restart(this.#log.head);
   }
 
-  /** An id needs an event to travel with, be it empty (Firefox ignores it otherwise): one that nobody listens for. */
+  /** Tells the client where it stands. */
   #mark(suffix: IdSuffix): Frame {
     this.#told = this.#position;
-    return createFrame(encode('', { id: this.#log.id(this.#position, suffix), event: 'tidings' }));
+    return createMarker(this.#log.id(this.#position, suffix));
   }
 
   #hasHadAll(): boolean {
