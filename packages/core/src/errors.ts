@@ -11,7 +11,13 @@ export type TidingsErrorCode =
   /** The channel has ended: nothing can be published to it. */
   | 'ended'
   /** The hub is closed. */
-  | 'closed';
+  | 'closed'
+  /** The broker did not take what was published: it can be published again. */
+  | 'not-stored'
+  /** The broker did not answer in time: what was published may have been stored, or not. */
+  | 'maybe-stored'
+  /** The broker cannot be used as it is set up: the message says what to change. */
+  | 'broker';
 
 /**
  * The one error class of Tidings. Test `code`, not `instanceof`: an application can hold two copies of this
