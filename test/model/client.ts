@@ -179,7 +179,7 @@ export class ModelClient {
           hasId = true;
           for (const channel of channels) {
             this.#forgive(channel, publishedAtWrite);
-            if (this.#compacted(channel) && this.wishes.has(channel))
+            if (this.#compacted(channel) && this.#wantsState(channel))
               this.#oweState(channel, publishedAtWrite);
           }
           return;
@@ -256,6 +256,11 @@ export class ModelClient {
     }
     if (this.#compacted(channel)) owed.delete(String(key));
     if (!isCalled && isWanted) owed.set(this.#compacted(channel) ? String(key) : String(n), n);
+  }
+
+  /** Subscribed to anew, and not from its beginning, it is the earlier subscription that has lost something. */
+  #wantsState(channel: string): boolean {
+    return this.wishes.has(channel) && !(this.#renewed.has(channel) && this.wishes.get(channel)?.from);
   }
 
   /** Compacted, and with room for all keys: after a loss, the state is said anew. */

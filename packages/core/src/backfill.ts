@@ -1,5 +1,5 @@
-import type { LogEntry } from './entry.ts';
-import { type Frame, joinFrames } from './frame.ts';
+import type { Frame } from './frame.ts';
+import { merge } from './merge.ts';
 import type { Position } from './position.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -9,9 +9,6 @@ interface Part {
   /** To be sent first; `awaited` while the application works at it. */
   snapshot: Frame | 'awaited' | undefined;
 }
-
-/** Bytes of one write. */
-const PIECE = 64 * 1024;
 
 /** What a stream is to get that is older than its position: states first, then events, all without ids. */
 export class Backfill {
@@ -82,19 +79,19 @@ export class Backfill {
       part.snapshot = undefined;
       if (typeof snapshot === 'object') return snapshot;
     }
-    const frames: Frame[] = [];
-    for (let size = 0; size < PIECE; ) {
-      const [part, entry] = this.#next(position);
-      if (part === undefined || entry === undefined) {
-        this.#parts = [];
-        break;
-      }
-      part.next = entry.position;
-      if (entry.frame === undefined || !part.subscription.wants(entry, isCalled)) continue;
-      frames.push(entry.bare);
-      size += entry.bare.length;
-    }
-    return frames.length > 1 ? joinFrames(frames) : frames[0];
+    const frame = merge(
+      this.#parts,
+      part => {
+        const entry = part.subscription.channel.entryAfter(part.next);
+        return entry === undefined || entry.position > position ? undefined : entry;
+      },
+      (part, entry) => {
+        part.next = entry.position;
+        return part.subscription.wants(entry, isCalled) ? entry.bare : undefined;
+      },
+    );
+    if (frame === undefined) this.#parts = [];
+    return frame;
   }
 
   remove(subscription: Subscription): void {
@@ -104,15 +101,5 @@ export class Backfill {
   clear(): void {
     this.unpin();
     this.#parts = [];
-  }
-
-  #next(position: Position): [Part?, LogEntry?] {
-    let oldest: [Part?, LogEntry?] = [];
-    for (const part of this.#parts) {
-      const entry = part.subscription.channel.entryAfter(part.next);
-      if (entry === undefined || entry.position > position) continue;
-      if (oldest[1] === undefined || entry.position < oldest[1].position) oldest = [part, entry];
-    }
-    return oldest;
   }
 }

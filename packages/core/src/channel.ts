@@ -36,8 +36,12 @@ const PINNED = 16 * 1024 * 1024;
 /** A channel as the hub holds it: its log, and who follows it. */
 export class ChannelState {
   readonly name: string;
-  readonly history: History;
-  readonly overflow: Overflow;
+  history: History;
+  overflow: Overflow;
+  /** What comes to it is given to the log. Always so without a broker. */
+  isOpen: boolean;
+  /** The history has all there is. Always so without a broker. */
+  isWhole: boolean;
   readonly subscribers = new Set<Subscriber>();
   /** What is after any of these must not leave: streams that are about to begin are going to need it. */
   readonly pins = new Set<{ readonly start: Position }>();
@@ -45,17 +49,55 @@ export class ChannelState {
   endedAt: Position | undefined;
   /** All that the last finished round of the flush has passed: superseded entries up to here are skipped. */
   #passed: Position;
-  readonly #takeSnapshot: (() => unknown) | undefined;
+  #takeSnapshot: (() => unknown) | undefined;
   #snapshot: Snapshot | undefined;
   /** Shared by all streams that are as far, until there is more to join. */
   readonly #pieces = new Map<LogEntry, Piece>();
 
-  constructor(name: string, { overflow, snapshot, ...keep }: ChannelSettings, floor: Position) {
+  /** @param isMirror there is a broker, which has yet to be asked for the channel. */
+  constructor(
+    name: string,
+    { overflow, snapshot, ...keep }: ChannelSettings,
+    floor: Position,
+    isMirror = false,
+  ) {
     this.name = name;
     this.overflow = overflow;
+    this.isOpen = !isMirror;
+    this.isWhole = !isMirror;
     this.#takeSnapshot = snapshot;
     this.history = new History(keep, floor);
     this.#passed = floor;
+  }
+
+  /** Takes on other settings, and keeps what it has by them. */
+  configure({ overflow, snapshot, ...keep }: ChannelSettings): void {
+    this.overflow = overflow;
+    this.#takeSnapshot = snapshot;
+    this.#replace(new History(keep, this.history.floor), this.history.entriesAfter(0));
+  }
+
+  /**
+   * Takes what a broker has of it, in the place of what is here.
+   *
+   * @param entries ascending, up to a position; what is here and newer stays.
+   * @param floor everything after it is among them.
+   */
+  fill(entries: readonly LogEntry[], floor: Position, upto: Position): void {
+    this.#replace(new History(this.history.keep, floor), [...entries, ...this.history.entriesAfter(upto)]);
+    this.isOpen = true;
+  }
+
+  #replace(history: History, entries: readonly LogEntry[]): void {
+    this.history = history;
+    for (const entry of entries) this.append(entry);
+    this.#pieces.clear();
+  }
+
+  /** Drops what it keeps, if nothing of it is newer than a position. */
+  clear(passed: Position): void {
+    this.history.clear(passed);
+    if (this.history.size === 0) this.isWhole = false;
   }
 
   get hasSnapshots(): boolean {

@@ -7,7 +7,11 @@ export interface ClientRegistry extends Iterable<[client: string, streams: Reado
   has(client: string): boolean;
   /** The streams of a client, oldest first; empty when it has none. */
   get(client: string): ReadonlySet<EventStream>;
-  /** Closes every stream of a client. It may come back: keep it out where requests are authenticated. */
+  /**
+   * Closes every stream of a client, on every node. It may come back: keep it out where requests are authenticated.
+   *
+   * @returns resolves when the other nodes have been told; rejects when the broker cannot tell them.
+   */
   disconnect(client: string): Promise<void>;
 }
 
@@ -15,6 +19,8 @@ const NONE: ReadonlySet<never> = new Set<never>();
 
 /** The registry, with the means to keep it. */
 export class Clients<S extends EventStream> implements ClientRegistry {
+  /** Asks the hubs of the other nodes to do the same. */
+  tell: ((client: string) => Promise<void>) | undefined;
   readonly #streams = new Map<string, Set<S>>();
 
   get size(): number {
@@ -34,6 +40,12 @@ export class Clients<S extends EventStream> implements ClientRegistry {
   }
 
   async disconnect(client: string): Promise<void> {
+    this.close(client);
+    await this.tell?.(client);
+  }
+
+  /** Closes the streams that a client has on this node. */
+  close(client: string): void {
     for (const stream of this.get(client)) stream.close();
   }
 

@@ -22,7 +22,7 @@ export class History {
   newest: Position;
   /** Of all that is kept. */
   bytes = 0;
-  keep: Keep;
+  readonly keep: Keep;
   #entries: LogEntry[] = [];
   /** Entries before it have been dropped, and wait to be cut off together. */
   #first = 0;
@@ -75,6 +75,11 @@ export class History {
   /** Undefined past the end. Indexes hold until the next `append` or `trim`. */
   at(index: number): LogEntry | undefined {
     return this.#entries[index];
+  }
+
+  /** What is kept that is newer than a position. */
+  entriesAfter(position: Position): LogEntry[] {
+    return this.#entries.slice(this.indexAfter(position)).filter(entry => !entry.isSuperseded);
   }
 
   /** The position before the last `count` events. */

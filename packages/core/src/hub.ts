@@ -1,12 +1,15 @@
+import type { ChannelSettings } from './channel.ts';
 import { type ClientRegistry, Clients } from './clients.ts';
 import { drain } from './drain.ts';
 import type { Entry } from './entry.ts';
-import { TidingsError } from './errors.ts';
+import { show, TidingsError } from './errors.ts';
 import { dataText, encode } from './event.ts';
 import { type Channel, type ChannelName, namesOf, type PublishFields } from './hub-channel.ts';
 import { Log } from './log.ts';
+import { Mirror } from './mirror.ts';
 import { OpenStream, type StreamHost } from './open-stream.ts';
 import {
+  type ChannelOptions,
   type CloseOptions,
   type HubOptions,
   type HubSettings,
@@ -14,6 +17,7 @@ import {
   readHubOptions,
   readStreamOptions,
 } from './options.ts';
+import { Outbox } from './outbox.ts';
 import type { StreamRequest } from './request.ts';
 import { COME_BACK_LATER, createRetry, randomBetween } from './retry.ts';
 import { Scheduler } from './scheduler.ts';
@@ -43,8 +47,13 @@ export interface Hub {
    *   `onError`, too, and ends no process if nobody awaits it.
    */
   publish(channel: ChannelName, data: unknown, fields?: PublishFields): Promise<string>;
-  /** A handle of a channel. It need not be kept: the name is enough to find the same channel again. */
-  channel(name: string): Channel;
+  /**
+   * A handle of a channel. It need not be kept: the name is enough to find the same channel again.
+   *
+   * @param options of this channel from now on, in the place of what `HubOptions.channels` says.
+   * @throws {TidingsError} `invalid-option`, naming the option.
+   */
+  channel(name: string, options?: ChannelOptions): Channel;
   /** Where the hub stands: read it, then load what a page shows, then connect with `?lastEventId=`, without a gap. */
   position(): Promise<string>;
   /**
@@ -79,6 +88,8 @@ class LocalHub implements Hub, StreamHost {
   readonly maxBufferedBytes: number;
   readonly stallTimeout: number;
   readonly #settings: HubSettings;
+  readonly #pinned = new Map<string, ChannelSettings>();
+  readonly #outbox: Outbox | undefined;
   /** Set by `close()`: the ms after which whoever comes now shall come back. */
   #comeBack: readonly [min: number, max: number] | undefined;
   #drained: Promise<void> | undefined;
@@ -91,7 +102,18 @@ class LocalHub implements Hub, StreamHost {
     this.stallTimeout = settings.stallTimeout;
     this.resetEvent = settings.resetEvent;
     this.scheduler = new Scheduler(settings.precision);
-    this.log = new Log(name => settings.channel(name), ALL_HISTORIES, this.scheduler);
+    this.log = new Log(name => this.#settingsOf(name), ALL_HISTORIES, this.scheduler);
+    const { broker } = settings;
+    if (broker === undefined) return;
+    const mirror = new Mirror(
+      broker,
+      this.log,
+      error => this.report(error, { stage: 'broker' }),
+      text => this.#heed(text),
+    );
+    this.log.mirror = mirror;
+    this.#outbox = new Outbox(broker, () => mirror.start(), settings.publishTimeout);
+    this.clients.tell = client => broker.tell(JSON.stringify({ disconnect: client }));
   }
 
   open(transport: Transport, request: StreamRequest, options: StreamOptions = {}): EventStream {
@@ -131,7 +153,9 @@ class LocalHub implements Hub, StreamHost {
     });
   }
 
-  channel(name: string): Channel {
+  channel(name: string, options?: ChannelOptions): Channel {
+    namesOf(name);
+    if (options !== undefined) this.#pin(name, this.#settings.channel(name, options));
     const { log } = this;
     return {
       name,
@@ -144,37 +168,64 @@ class LocalHub implements Hub, StreamHost {
   }
 
   async position(): Promise<string> {
-    return this.log.id(this.log.head);
+    if (this.log.mirror !== undefined) this.log.acknowledge(await this.log.mirror.head());
+    return this.log.id(this.log.known);
+  }
+
+  #settingsOf(name: string): ChannelSettings {
+    return this.#pinned.get(name) ?? this.#settings.channel(name);
+  }
+
+  #pin(name: string, settings: ChannelSettings): void {
+    this.#pinned.set(name, settings);
+    this.log.configure(name, settings);
   }
 
   /** Gives an entry its place in the order; what is wrong with it becomes a rejection that ends no process. */
-  #accept(target: ChannelName, draft: () => Omit<Entry, 'channel' | 'position'>): Promise<string> {
+  #accept(target: ChannelName, content: () => Omit<Entry, 'channel' | 'position'>): Promise<string> {
     let channel: string | undefined;
+    const report = (error: unknown) => this.report(error, { stage: 'publish', channel });
     try {
       channel = namesOf(target)[0] as string;
       if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
-      const entry = { ...draft(), channel, position: this.log.head + 1 };
+      const draft = { ...content(), channel };
       if (this.log.find(channel)?.endedAt !== undefined) {
-        throw new TidingsError(
-          'ended',
-          `the channel ${JSON.stringify(channel)} has ended: nothing can follow`,
-        );
+        throw new TidingsError('ended', `the channel ${show(channel)} has ended: nothing can follow`);
       }
-      this.log.accept(entry);
-      return Promise.resolve(this.log.id(entry.position));
+      if (this.#outbox === undefined) return Promise.resolve(this.log.id(this.log.append(draft)));
+      const id = this.#send(this.#outbox, draft);
+      id.catch(report);
+      return id;
     } catch (error) {
-      this.report(error, { stage: 'publish', channel });
+      report(error);
       const rejection = Promise.reject(error);
       rejection.catch(() => {});
       return rejection;
     }
   }
 
+  async #send(outbox: Outbox, draft: Omit<Entry, 'position'>): Promise<string> {
+    const { overflow, snapshot, ...keep } = this.#settingsOf(draft.channel);
+    const position = await outbox.publish({ ...draft, keep });
+    this.log.acknowledge(position);
+    return this.log.id(position);
+  }
+
+  /** Does what a hub of some node has asked for. */
+  #heed(text: string): void {
+    const { disconnect } = JSON.parse(text) as { disconnect?: string };
+    if (disconnect !== undefined) this.clients.close(disconnect);
+  }
+
   close(options: CloseOptions = {}): Promise<void> {
     if (this.#drained === undefined) {
       const checked = readCloseOptions(options);
       this.#comeBack = checked.retry;
-      this.#drained = drain([...this.streams], checked).then(() => this.scheduler.delete(this.log));
+      this.#drained = drain([...this.streams], checked).then(async () => {
+        this.scheduler.delete(this.log);
+        await this.#outbox?.settled();
+        await this.log.mirror?.close();
+      });
     }
     return this.#drained;
   }

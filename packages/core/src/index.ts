@@ -11,7 +11,7 @@ export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits }
 export type { Position } from './position.ts';
 export type { StreamRequest } from './request.ts';
 export type { Source, SourceInput, SourceItem, SourceOptions } from './source.ts';
+export type { ResetReason } from './start.ts';
 export type { CloseReason, ErrorContext, EventStream, StreamHeaders, StreamOptions } from './stream.ts';
-export type { ResetReason } from './subscriber.ts';
 export type { FilterEvent, From, SubscribeOptions } from './subscription.ts';
 export type { Transport } from './transport.ts';

@@ -1,8 +1,11 @@
+import type { Page, Reach } from './broker.ts';
 import { type ChannelSettings, ChannelState } from './channel.ts';
 import { type Entry, LogEntry } from './entry.ts';
-import { createEpoch, formatId, type IdSuffix, type Position } from './position.ts';
+import type { Mirror } from './mirror.ts';
+import { createEpoch, type EventId, formatId, type IdSuffix, type Position, parseId } from './position.ts';
 import { nextTurn, type Scheduler, type Timed, TURN_BUDGET } from './scheduler.ts';
 import type { Subscriber } from './subscriber.ts';
+import { type SubscribeOptions, Subscription } from './subscription.ts';
 
 /** Bytes of all channels that may wait for a round of the flush to pass them. */
 const PINNED = 16 * 1024 * 1024;
@@ -15,11 +18,15 @@ export class Log implements Timed {
   slot: Set<Timed> | undefined;
   /** The newest position. */
   head: Position = 0;
+  /** Fetches what is not here, when there is a broker. */
+  mirror: Mirror | undefined;
   readonly #channels = new Map<string, ChannelState>();
   readonly #settingsOf: (name: string) => ChannelSettings;
   readonly #scheduler: Scheduler;
   readonly #maxBytes: number;
   #epoch: string | undefined;
+  #acknowledged: Position = 0;
+  #breaks: [after: Position, before: Position][] = [];
   /** Of all channels. */
   #bytes = 0;
   /** Bytes newer than the last finished round. */
@@ -49,6 +56,31 @@ export class Log implements Timed {
     return this.#epoch;
   }
 
+  /** The newest position that anybody here has heard of: with a broker, entries may be on their way. */
+  get known(): Position {
+    return Math.max(this.head, this.#acknowledged);
+  }
+
+  /** Whether an id is one of this log's. */
+  knows(id: string | EventId): boolean {
+    const { epoch, position } = (typeof id === 'string' ? parseId(id) : id) ?? {};
+    if (position === undefined || epoch !== this.epoch || position > this.head) return false;
+    return !this.#breaks.some(([after, before]) => after < position && position < before);
+  }
+
+  /** As a broker says. */
+  begin(epoch: string, head: Position): void {
+    this.#epoch = epoch;
+    this.head = this.passed = this.#roundHead = head;
+  }
+
+  subscribe(name: string, options: SubscribeOptions): Subscription {
+    const isStarted = this.mirror === undefined || this.#epoch !== undefined;
+    const subscription = new Subscription(this.channel(name), options, isStarted ? this.known : undefined);
+    if (this.mirror === undefined) subscription.place(this);
+    return subscription;
+  }
+
   id(position: Position, suffix?: IdSuffix): string {
     return formatId(this.epoch, position, suffix);
   }
@@ -58,7 +90,7 @@ export class Log implements Timed {
     let channel = this.#channels.get(name);
     if (channel === undefined) {
       const settings = this.#settingsOf(name);
-      channel = new ChannelState(name, settings, this.#forgotten);
+      channel = new ChannelState(name, settings, this.#forgotten, this.mirror !== undefined);
       this.#channels.set(name, channel);
       if (this.slot === undefined) this.#scheduler.add(this, this.#scheduler.now + settings.age / 4);
     }
@@ -70,9 +102,14 @@ export class Log implements Timed {
     return this.#channels.get(name);
   }
 
-  /** Adds the next entry of the order. */
-  accept(entry: Entry): void {
-    const channel = this.channel(entry.channel);
+  /** Adds the next entry of the order, where no broker gives it its position. */
+  append(draft: Omit<Entry, 'position'>): Position {
+    const position = this.head + 1;
+    this.#accept(this.channel(draft.channel), { ...draft, position });
+    return position;
+  }
+
+  #accept(channel: ChannelState, entry: Entry): void {
     const logged = new LogEntry(entry, this.epoch, this.#scheduler.now);
     this.head = entry.position;
     // The channel that was published to least recently is the first to lose its history.
@@ -86,6 +123,78 @@ export class Log implements Timed {
     if (this.#bytes > this.#maxBytes) this.#evict();
     this.#dirty.add(channel);
     this.#schedule();
+  }
+
+  /** Adds what a broker gives: of channels that nobody follows here, no more than the position. */
+  mirrorEntries(entries: readonly Entry[]): void {
+    for (const entry of entries) {
+      const channel = this.#channels.get(entry.channel);
+      if (channel === undefined) this.seen(entry.position);
+      else this.#accept(channel, entry);
+    }
+  }
+
+  /** Nothing up to here is missing. */
+  seen(head: Position): void {
+    if (head <= this.head) return;
+    this.head = head;
+    this.#schedule();
+  }
+
+  acknowledge(position: Position): void {
+    this.#acknowledged = Math.max(this.#acknowledged, position);
+  }
+
+  /** Changes how a channel is kept, if it is there. */
+  configure(name: string, settings: ChannelSettings): void {
+    const channel = this.#channels.get(name);
+    if (channel !== undefined) this.#count(channel, () => channel.configure(settings));
+  }
+
+  /** Whether a broker has to be asked for what is after a position, or for so many events. */
+  lacks({ isOpen, isWhole, history }: ChannelState, reach: Reach): boolean {
+    if (!isOpen || (typeof reach === 'number' && reach > this.head)) return true;
+    return !isWhole && (typeof reach === 'object' || reach < history.floor);
+  }
+
+  /** Takes what a broker has of a channel, up to a position. */
+  fill(channel: ChannelState, { entries, floor, ended }: Page, upto: Position): void {
+    const now = this.#scheduler.now;
+    const logged = entries.map(entry => new LogEntry(entry, this.epoch, now));
+    this.#count(channel, () => channel.fill(logged, floor, upto));
+    channel.endedAt ??= ended;
+  }
+
+  /** Positions from after one to before another were given to what has been lost. */
+  broken(after: Position, before: Position): void {
+    this.#breaks.push([after, before]);
+  }
+
+  /** Something of these channels that was to come is gone. */
+  lost(names: Iterable<string> = this.#channels.keys()): void {
+    const channels = new Set([...names].flatMap(name => this.#channels.get(name) ?? []));
+    const subscribers = new Set<Subscriber>();
+    for (const channel of channels) {
+      this.#count(channel, () => channel.fill([], this.head, this.head));
+      channel.isWhole = false;
+      for (const subscriber of channel.subscribers) subscribers.add(subscriber);
+    }
+    for (const subscriber of subscribers) subscriber.lose(channels);
+  }
+
+  /** Positions begin anew: all that is here is of no use any more, and every stream begins again. */
+  startOver(epoch: string, head: Position): void {
+    const subscribers = new Set([...this.#channels.values()].flatMap(({ subscribers }) => [...subscribers]));
+    this.#epoch = epoch;
+    this.head = this.passed = this.#roundHead = this.#acknowledged = head;
+    this.#breaks = [];
+    this.#channels.clear();
+    this.#dirty.clear();
+    this.#walked.clear();
+    this.#list = [];
+    this.#next = 0;
+    this.#bytes = this.#pinned = this.#pinnedBefore = 0;
+    for (const subscriber of subscribers) subscriber.startOver();
   }
 
   /** Has a stream visited that was behind and has room again, or has just begun. */
@@ -123,7 +232,7 @@ export class Log implements Timed {
         }
       }
       this.#endRound();
-      if (this.#dirty.size === 0) break;
+      if (this.passed === this.head) break;
       this.#beginRound();
     }
     this.#isScheduled = false;
@@ -153,7 +262,7 @@ export class Log implements Timed {
   #evict(): void {
     for (const channel of this.#channels.values()) {
       if (this.#bytes <= this.#maxBytes) return;
-      this.#count(channel, () => channel.history.clear(this.passed));
+      this.#count(channel, () => channel.clear(this.passed));
       this.#forgetIfIdle(channel);
     }
   }
@@ -166,9 +275,12 @@ export class Log implements Timed {
   }
 
   #forgetIfIdle(channel: ChannelState): void {
-    if (channel.subscribers.size > 0 || channel.history.size > 0) return;
+    // What a broker keeps can be had again.
+    if (channel.subscribers.size > 0 || (channel.history.size > 0 && this.mirror === undefined)) return;
     if (this.#dirty.has(channel) || this.#walked.has(channel)) return;
     this.#forgotten = Math.max(this.#forgotten, channel.history.newest);
     this.#channels.delete(channel.name);
+    this.#bytes -= channel.history.bytes;
+    this.mirror?.shut(channel.name);
   }
 }

@@ -30,6 +30,9 @@ export interface StreamHost {
   gone(stream: OpenStream): void;
 }
 
+/** Ms for which a client may be left without an answer. */
+const PATIENCE = 1_000;
+
 /** The stream behind {@link EventStream}: from the answer's head to its end. */
 export class OpenStream implements EventStream, SubscriberHost, Timed {
   readonly client: string | undefined;
@@ -132,6 +135,13 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
     this.finish('ended', last);
   }
 
+  ready(): void {
+    const isFinished = this.#subscriber?.begin() === false;
+    if (this.#head !== undefined) this.#answer(this.#head, isFinished);
+    // The head has gone out before: its client could not be kept waiting.
+    else if (isFinished) this.finish('ended');
+  }
+
   overflowed(last: Frame | undefined): void {
     this.#takeNothing('slow');
     if (last !== undefined) this.#writer.write(last);
@@ -180,7 +190,7 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
   }
 
   async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
-    if (this.#isFinished) this.#answer(this.#head as Head);
+    if (this.#isFinished) this.#answer(this.#head as Head, true);
     const report = (error: unknown) => this.#host.report(error, { stage: 'source', stream: this });
     try {
       const complete = await pump(this, source, options, report);
@@ -270,6 +280,7 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
 
   #doWhatIsDue(now: number): void {
     const { heartbeat, stallTimeout } = this.#host;
+    if (this.#head !== undefined && now >= this.#answerBy) this.#answer(this.#head, false);
     if (Date.now() >= this.#expiresAt) this.finish('expired');
     if (now >= this.#closesAt) this.finish('maxAge');
     if (this.#writer.stalledFor(now) >= stallTimeout) this.destroy('stalled');
@@ -281,10 +292,20 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
   #nextVisit(now: number): number {
     const { heartbeat, stallTimeout } = this.#host;
     const silence = this.#writer.hasRoom ? now - this.#writer.lastWriteAt : 0;
-    return (
-      now +
-      Math.min(heartbeat - silence, stallTimeout / 4, this.#closesAt - now, this.#expiresAt - Date.now())
+    const expiresIn = this.#expiresAt - Date.now();
+    return Math.min(
+      now + heartbeat - silence,
+      now + stallTimeout / 4,
+      now + expiresIn,
+      this.#closesAt,
+      this.#answerBy,
     );
+  }
+
+  /** When the head goes out though a broker has not yet said what there is to begin with. */
+  get #answerBy(): number {
+    const mayWait = this.#head !== undefined && this.#host.log.mirror !== undefined;
+    return mayWait ? this.#writer.lastWriteAt + PATIENCE : Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -294,13 +315,15 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
   #answerSoon(): void {
     nextTurn(() =>
       nextTurn(() => {
-        if (this.#head !== undefined) this.#answer(this.#head);
+        if (this.#head === undefined) return;
+        if (this.#subscriber === undefined) this.#answer(this.#head, this.#isFinished);
+        else this.#subscriber.load();
       }),
     );
   }
 
-  #answer(head: Head): void {
-    const isFinished = this.#isFinished || this.#subscriber?.begin() === false;
+  /** @param isFinished the client has had all there was. */
+  #answer(head: Head, isFinished: boolean): void {
     this.#head = undefined;
     try {
       this.#writer.open(...head.answer(isFinished));
@@ -330,7 +353,9 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
   #write(frame: Frame): boolean {
     // To a client that has had all there was, there is nothing to say.
     if (this.#isFinished) return true;
-    if (this.#head !== undefined) this.#answer(this.#head);
+    // That may answer already.
+    if (this.#head !== undefined) this.#subscriber?.load();
+    if (this.#head !== undefined) this.#answer(this.#head, false);
     if (!this.isOpen) return false;
     if (!this.#writer.hasRoom && this.bufferedBytes + frame.length > this.#host.maxBufferedBytes) {
       this.destroy('slow');

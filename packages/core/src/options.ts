@@ -1,8 +1,16 @@
+import type { Broker } from './broker.ts';
 import type { ChannelSettings, Overflow } from './channel.ts';
 import { show, TidingsError } from './errors.ts';
 import type { ErrorContext, StreamHeaders, StreamOptions } from './stream.ts';
 
 export interface HubOptions {
+  /** Where the log lives, so that several nodes share it. Default: in this process, in memory. */
+  broker?: Broker | undefined;
+  /**
+   * Ms after which a `publish` that the broker has not stored rejects, with a code that says whether it may be
+   * stored yet: `not-stored` or `maybe-stored`. Default: 5,000. Of no use without a broker.
+   */
+  publishTimeout?: number | undefined;
   /**
    * Ms of silence after which a stream gets a comment, so that nothing on the way takes it for dead. Default:
    * 15,000 (8,000 on Bun, whose server cuts a response that is silent for 10 s). `false`: none.
@@ -86,6 +94,8 @@ export interface CloseSettings {
 
 /** {@link HubOptions} with every default filled in; what is switched off is Infinity. */
 export interface HubSettings {
+  broker: Broker | undefined;
+  publishTimeout: number;
   heartbeat: number;
   maxBufferedBytes: number;
   stallTimeout: number;
@@ -107,6 +117,8 @@ export function readHubOptions(options: HubOptions): HubSettings {
   const stallTimeout = readDuration('stallTimeout', options.stallTimeout, 60_000);
   const maxAge = readDuration('maxAge', options.maxAge, Number.POSITIVE_INFINITY);
   return {
+    broker: readBroker(options.broker),
+    publishTimeout: Math.min(LONGEST_TIMER, readDuration('publishTimeout', options.publishTimeout, 5_000)),
     heartbeat,
     stallTimeout,
     maxAge,
@@ -118,6 +130,13 @@ export function readHubOptions(options: HubOptions): HubSettings {
     maxPerClient: Math.max(1, readCount('limits.perClient', limits.perClient, Number.POSITIVE_INFINITY)),
     onError,
   };
+}
+
+function readBroker(broker: Broker | undefined): Broker | undefined {
+  if (broker === undefined || (typeof broker?.start === 'function' && typeof broker.open === 'function')) {
+    return broker;
+  }
+  throw invalid('broker', 'a Broker, as redisBroker() of @tidings/redis makes one', broker);
 }
 
 /** @throws {TidingsError} `invalid-option`, naming the option. */

@@ -99,10 +99,11 @@ export interface ErrorContext {
   /**
    * `open`: the head could not be sent · `source`: a source failed or an item could not be sent · `handler`: a
    * handler failed when its answer was already under way · `write`: a heartbeat or an end could not be written ·
-   * `subscribe`: a filter or a snapshot failed · `publish`: an event was not accepted.
+   * `subscribe`: a filter or a snapshot failed · `publish`: an event was not accepted · `broker`: it cannot be
+   * reached, or does not do what it was asked for; it is asked again.
    */
-  stage: 'open' | 'source' | 'handler' | 'write' | 'subscribe' | 'publish';
-  /** Absent for `publish`. */
+  stage: 'open' | 'source' | 'handler' | 'write' | 'subscribe' | 'publish' | 'broker';
+  /** Absent for `publish` and `broker`. */
   stream?: EventStream;
   /** Of a `publish`. */
   channel?: string | undefined;

@@ -1,15 +1,15 @@
 import { Backfill } from './backfill.ts';
+import type { Reach } from './broker.ts';
 import type { ChannelState } from './channel.ts';
-import type { LogEntry } from './entry.ts';
 import { encode } from './event.ts';
-import { createFrame, type Frame, joinFrames } from './frame.ts';
+import { createFrame, type Frame } from './frame.ts';
+import { Held } from './held.ts';
 import type { Log } from './log.ts';
 import { createMarker } from './marker.ts';
-import { type EventId, type IdSuffix, type Position, parseId } from './position.ts';
-import { type From, type SubscribeOptions, Subscription } from './subscription.ts';
-
-/** Why a client cannot be given all that it has missed. */
-export type ResetReason = 'history' | 'slow' | 'unknown' | 'interrupted';
+import { merge } from './merge.ts';
+import type { IdSuffix, Position } from './position.ts';
+import { findStart, type ResetReason } from './start.ts';
+import type { SubscribeOptions, Subscription } from './subscription.ts';
 
 /** What a subscriber needs of its stream. */
 export interface SubscriberHost {
@@ -18,6 +18,8 @@ export interface SubscriberHost {
   readonly resetEvent: string;
   /** Whether an exception is meant for this stream: its id, or its client. */
   isCalled(name: string): boolean;
+  /** What the stream begins with is there. */
+  ready(): void;
   write(frame: Frame): void;
   /** All of its channels have ended, and it has been given everything. */
   ended(last: Frame): void;
@@ -26,24 +28,25 @@ export interface SubscriberHost {
   failed(error: unknown): void;
 }
 
-const PIECE = 64 * 1024;
-
 /** Reads the log for one stream: from its position, in order, as far as the peer takes it. */
 export class Subscriber {
   readonly #log: Log;
   readonly #host: SubscriberHost;
   #subscriptions: Subscription[] = [];
+  #lastEventId: string | undefined;
   /** Everything up to here that the stream was to get has been written. Moves only forward. */
   #position: Position = 0;
   /** The position that the client knows of, by the last id it was sent. */
   #told: Position | undefined;
-  #hasBegun = false;
+  #state: 'new' | 'begun' | 'left' = 'new';
+  /** A broker is asked for what the newest subscriptions need: nothing is written meanwhile. */
+  #isLoading = false;
+  /** For which it is asked. */
+  #wanted: readonly Subscription[] = [];
   /** To be written before all else: resets and markers. */
   #notes: Frame[] = [];
   readonly #backfill = new Backfill();
-  /** What the application sent while the stream was behind, each after the position at which it did. */
-  #held: { after: Position; frame: Frame }[] = [];
-  heldBytes = 0;
+  readonly #held = new Held();
   /** Called once everything up to a position has been written. */
   #end: { after: Position; done: () => void } | undefined;
 
@@ -52,140 +55,164 @@ export class Subscriber {
   constructor(log: Log, host: SubscriberHost) {
     this.#log = log;
     this.#host = host;
+    this.#lastEventId = host.lastEventId;
+  }
+
+  get heldBytes(): number {
+    return this.#held.bytes;
   }
 
   get isLive(): boolean {
-    return this.#hasBegun && this.#position >= this.#log.passed && this.#isClear;
+    return this.#isReady && this.#position >= this.#log.passed && this.#isClear;
+  }
+
+  get #isReady(): boolean {
+    return this.#state === 'begun' && !this.#isLoading;
   }
 
   get #isClear(): boolean {
-    return this.#notes.length === 0 && this.#backfill.isEmpty && this.#held.length === 0;
+    return this.#notes.length === 0 && this.#backfill.isEmpty && this.#held.isEmpty;
   }
 
   /** For a stream whose head has gone out without any subscription: it has missed nothing. */
   beginLate(): void {
-    this.#hasBegun = true;
+    this.#state = 'begun';
     this.#position = this.#log.head;
   }
 
   subscribe(names: readonly string[], options: SubscribeOptions): void {
-    for (const name of names) {
-      const channel = this.#log.channel(name);
-      this.unsubscribe([name]);
-      const subscription = new Subscription(channel, options, this.#resolve(channel, options.from));
-      this.#subscriptions.push(subscription);
-      channel.subscribers.add(this);
-      if (this.#hasBegun) this.#beginAfter([subscription]);
-      else channel.pins.add(subscription);
-    }
-    if (this.#hasBegun) this.#log.wake(this);
+    this.unsubscribe(names);
+    // Who follows nothing has missed nothing.
+    if (this.#subscriptions.length === 0 && this.#isReady) this.#position = this.#log.head;
+    for (const name of new Set(names)) this.#add(name, options);
+    if (this.#state === 'begun') this.load();
+  }
+
+  #add(name: string, options: SubscribeOptions): void {
+    const subscription = this.#log.subscribe(name, options);
+    this.#subscriptions.push(subscription);
+    subscription.channel.subscribers.add(this);
+    if (this.#state === 'new') subscription.channel.pins.add(subscription);
   }
 
   unsubscribe(names: readonly string[]): void {
-    for (const name of names) {
-      const subscription = this.#subscriptions.find(({ channel }) => channel.name === name);
-      if (subscription === undefined) continue;
-      subscription.channel.subscribers.delete(this);
-      subscription.channel.pins.delete(subscription);
-      this.#subscriptions = this.#subscriptions.filter(other => other !== subscription);
+    for (const subscription of this.#subscriptions) {
+      if (!names.includes(subscription.channel.name)) continue;
+      this.#forget(subscription);
       this.#backfill.remove(subscription);
     }
+    this.#subscriptions = this.#subscriptions.filter(({ channel }) => !names.includes(channel.name));
   }
 
   /** Leaves all channels, for good. */
   leave(): void {
-    for (const subscription of this.#subscriptions) {
-      subscription.channel.subscribers.delete(this);
-      subscription.channel.pins.delete(subscription);
-    }
-    this.#subscriptions = [];
     // The work list may still name it.
-    this.#hasBegun = false;
+    this.#state = 'left';
+    for (const subscription of this.#subscriptions) this.#forget(subscription);
+    this.#subscriptions = [];
     this.#notes = [];
     this.#backfill.clear();
-    this.#held = [];
-    this.heldBytes = 0;
+    this.#held.clear();
+  }
+
+  #forget(subscription: Subscription): void {
+    subscription.channel.subscribers.delete(this);
+    subscription.channel.pins.delete(subscription);
+  }
+
+  /** Has what the subscriptions need fetched, if it is not there, and then goes on. */
+  load(): void {
+    if (this.#isLoading) return;
+    this.#isLoading = true;
+    if (this.#log.mirror?.load(this) !== true) this.loaded();
+    else if (this.#end !== undefined) this.close(this.#end.done);
+  }
+
+  wants(): Map<string, Reach> {
+    this.#wanted = this.#subscriptions.filter(({ isPlaced }) => !isPlaced);
+    const id = this.#state === 'new' ? this.#lastEventId : undefined;
+    const wants = new Map<string, Reach>();
+    for (const subscription of this.#wanted) {
+      const reach = subscription.reach(this.#log, id);
+      if (this.#log.lacks(subscription.channel, reach)) wants.set(subscription.channel.name, reach);
+    }
+    return wants;
+  }
+
+  loaded(): void {
+    if (this.#state === 'left') return;
+    this.#isLoading = false;
+    const wanted = this.#wanted.filter(subscription => this.#subscriptions.includes(subscription));
+    this.#wanted = [];
+    for (const subscription of wanted) subscription.place(this.#log);
+    if (this.#state === 'begun') this.#beginAfter(wanted);
+    if (this.#subscriptions.some(({ isPlaced }) => !isPlaced)) this.load();
+    else if (this.#state === 'begun') this.#log.wake(this);
+    else this.#host.ready();
   }
 
   /**
-   * Takes up where the client left, once all is known that it asks for.
+   * Takes up where the client left, once all is known that it asks for. To be called when `ready` is.
    *
    * @returns false: every channel has ended and the client has had it all, so that there is nothing to answer.
    */
   begin(): boolean {
-    const { lastEventId } = this.#host;
-    const id = lastEventId === undefined ? undefined : parseId(lastEventId);
-    const isKnown = id !== undefined && this.#isKnown(id);
-    this.#hasBegun = true;
+    const start = findStart(this.#log, this.#subscriptions, this.#lastEventId);
+    this.#state = 'begun';
     for (const subscription of this.#subscriptions) subscription.channel.pins.delete(subscription);
-    if (id?.suffix === '.' && this.#subscriptions.every(({ channel }) => this.#isOver(channel, id)))
-      return false;
-    const explicit = this.#subscriptions.filter(({ after }) => after !== undefined);
-    const others = this.#subscriptions.filter(subscription => !explicit.includes(subscription));
-    if (isKnown && id.suffix !== '~') {
-      this.#position = id.position;
-      for (const subscription of others) subscription.start = id.position;
-      this.#reset(
-        'history',
-        others.filter(subscription => subscription.isLost()),
-      );
-    } else if (isKnown) {
-      this.#position = id.position;
-      this.#reset('interrupted', this.#subscriptions);
-    } else {
-      if (lastEventId !== undefined) {
-        for (const subscription of others) {
-          if (subscription.options.from === undefined)
-            subscription.start = subscription.channel.history.floor;
-        }
-      }
-      for (const subscription of others) subscription.startAtSnapshot(this.#log.head);
-      this.#position = Math.max(0, ...this.#subscriptions.map(({ start }) => start));
-      if (lastEventId !== undefined) this.#reset('unknown', others);
-    }
-    this.#beginAfter(explicit);
-    this.#beginBackfill(others);
+    if (start === undefined) return false;
+    this.#position = start.position;
+    this.#reset(start.reason, start.lost);
+    this.#beginAfter(this.#subscriptions.filter(({ after }) => after !== undefined));
+    this.#beginBackfill(this.#subscriptions.filter(({ after }) => after === undefined));
     if (this.#hasHadAll()) return false;
     this.#log.wake(this);
     return true;
   }
 
+  /** Positions have lost their meaning: begins anew, as a client would that comes back with one of before. */
+  startOver(): void {
+    const before = this.#subscriptions;
+    const hadBegun = this.#state === 'begun';
+    this.#state = 'new';
+    this.#isLoading = false;
+    this.#subscriptions = [];
+    this.#notes = [];
+    this.#backfill.clear();
+    this.#held.release();
+    if (this.#end !== undefined) this.#end.after = 0;
+    this.#position = 0;
+    this.#told = undefined;
+    for (const { channel, options } of before) this.#add(channel.name, options);
+    if (!hadBegun) return;
+    this.#lastEventId = '';
+    this.load();
+  }
+
+  /** Something of channels is gone that the stream was to get: it goes on as one that subscribes to them now. */
+  lose(channels: ReadonlySet<ChannelState>): void {
+    if (this.#state !== 'begun') return;
+    const lost = this.#subscriptions.filter(({ channel }) => channels.has(channel));
+    this.#tell('history', lost);
+    for (const { channel, options } of lost) {
+      const from = options.from === 'now' ? 'now' : undefined;
+      this.subscribe([channel.name], { filter: options.filter, from });
+    }
+  }
+
   /** Subscriptions for which the application has said where they begin, or that come late. */
   #beginAfter(subscriptions: readonly Subscription[]): void {
-    const unknown = subscriptions.filter(({ after }) => {
-      const id = after === undefined ? undefined : parseId(after);
-      return after !== undefined && (id === undefined || !this.#isKnown(id));
-    });
+    const unknown = subscriptions.filter(({ after }) => after !== undefined && !this.#log.knows(after));
     this.#reset('unknown', unknown);
-    this.#reset(
-      'history',
-      subscriptions.filter(subscription => subscription.isLost()),
-    );
+    const lost = subscriptions.filter(subscription => subscription.isLost());
+    this.#reset('history', lost);
     for (const subscription of subscriptions) subscription.startAtSnapshot(this.#log.head);
     this.#beginBackfill(subscriptions);
   }
 
-  #resolve({ history }: ChannelState, from: From | undefined): Position {
-    if (from === 'start' || (from === undefined && history.keep.compact)) return history.floor;
-    if (from === 'now' || from === undefined) return this.#log.head;
-    if ('last' in from) return history.positionBefore(from.last);
-    const id = parseId(from.after);
-    return id !== undefined && this.#isKnown(id) ? id.position : history.floor;
-  }
-
-  #isKnown({ epoch, position }: EventId): boolean {
-    return epoch === this.#log.epoch && position <= this.#log.head;
-  }
-
-  /** Whether there is nothing after an id that says its client has had all of a channel. */
-  #isOver({ history, endedAt }: ChannelState, { epoch, position }: EventId): boolean {
-    if (history.isBlank) return true;
-    return endedAt !== undefined && epoch === this.#log.epoch && endedAt <= position;
-  }
-
   /** Writes what the stream is to get, as far as there is room. */
   catchUp(): void {
-    if (!this.#hasBegun) return;
+    if (!this.#isReady) return;
     try {
       while (this.#host.hasRoom) {
         const frame = this.#take();
@@ -199,16 +226,20 @@ export class Subscriber {
 
   /** Puts what the application sends in its place behind what was published before. To be called after `catchUp`. */
   send(frame: Frame): void {
-    if (this.#hasBegun && this.#isClear && this.#position === this.#log.head && this.#host.hasRoom) {
-      this.#host.write(frame);
-      return;
-    }
-    this.#held.push({ after: this.#log.head, frame });
-    this.heldBytes += frame.length;
+    const isAtHead = this.#isReady && this.#isClear && this.#position >= this.#log.head;
+    if (isAtHead && this.#host.hasRoom) this.#host.write(frame);
+    else this.#held.push(frame, this.#log.head);
   }
 
-  /** Calls back when the stream has been given all that was published before. */
+  /** Calls back when the stream has been given all that was published before, if that is there to be given. */
   close(done: () => void): void {
+    if (this.#isLoading) {
+      this.#held.release();
+      for (let frame = this.#held.take(0); frame !== undefined; frame = this.#held.take(0))
+        this.#host.write(frame);
+      done();
+      return;
+    }
     this.#end = { after: this.#log.head, done };
     this.catchUp();
   }
@@ -232,19 +263,15 @@ export class Subscriber {
         this.#reset('slow', lost);
         continue;
       }
-      const held = this.#held[0];
-      if (held !== undefined && held.after <= this.#position) {
-        this.#held.shift();
-        this.heldBytes -= held.frame.length;
-        return held.frame;
-      }
-      const upto = held?.after ?? this.#end?.after ?? this.#log.head;
+      const held = this.#held.take(this.#position);
+      if (held !== undefined) return held;
+      const upto = this.#held.next ?? this.#end?.after ?? this.#log.head;
       if (this.#position < upto && this.#hasLost()) continue;
       const frame = this.#takeEntries(upto);
       if (frame !== undefined) return frame;
       // Nothing up to there is for this stream.
       this.#position = Math.max(this.#position, upto);
-      if (held !== undefined) continue;
+      if (!this.#held.isEmpty) continue;
       if (this.#end !== undefined) {
         this.#end.done();
         return undefined;
@@ -275,33 +302,20 @@ export class Subscriber {
         return piece.frame;
       }
     }
-    return this.#mergeEntries(ready, upto);
-  }
-
-  /** The same where the channels, a filter or exceptions make it this stream's own. */
-  #mergeEntries(subscriptions: readonly Subscription[], upto: Position): Frame | undefined {
-    const frames: Frame[] = [];
-    for (let size = 0; size < PIECE; ) {
-      const [subscription, entry] = this.#nextEntry(subscriptions);
-      if (subscription === undefined || entry === undefined || entry.position > upto) break;
-      this.#position = entry.position;
-      const { frame } = entry;
-      if (frame === undefined || !subscription.wants(entry, this.#isCalled)) continue;
-      this.#told = this.#position;
-      frames.push(frame);
-      size += frame.length;
-    }
-    return frames.length > 1 ? joinFrames(frames) : frames[0];
-  }
-
-  #nextEntry(subscriptions: readonly Subscription[]): [Subscription?, LogEntry?] {
-    let oldest: [Subscription?, LogEntry?] = [];
-    for (const subscription of subscriptions) {
-      const entry = subscription.channel.entryAfter(subscription.from(this.#position));
-      if (entry === undefined) continue;
-      if (oldest[1] === undefined || entry.position < oldest[1].position) oldest = [subscription, entry];
-    }
-    return oldest;
+    // The channels, a filter or exceptions make it this stream's own.
+    return merge(
+      ready,
+      ({ channel, start }) => {
+        const entry = channel.entryAfter(Math.max(this.#position, start));
+        return entry === undefined || entry.position > upto ? undefined : entry;
+      },
+      (subscription, entry) => {
+        this.#position = entry.position;
+        if (!subscription.wants(entry, this.#isCalled)) return undefined;
+        this.#told = entry.position;
+        return entry.frame;
+      },
+    );
   }
 
   /** Looks for channels whose history no longer reaches back to this stream, and says so. */
@@ -335,12 +349,16 @@ export class Subscriber {
   }
 
   #reset(reason: ResetReason, subscriptions: readonly Subscription[]): void {
+    this.#tell(reason, subscriptions);
+    for (const subscription of subscriptions) subscription.restart(this.#log.head);
+  }
+
+  #tell(reason: ResetReason, subscriptions: readonly Subscription[]): void {
     if (subscriptions.length === 0) return;
     const channels = subscriptions.map(({ channel }) => channel.name);
     const id = this.#log.id(this.#position);
     this.#notes.push(createFrame(encode({ reason, channels }, { id, event: this.#host.resetEvent })));
     this.#told = this.#position;
-    for (const subscription of subscriptions) subscription.restart(this.#log.head);
   }
 
   /** Tells the client where it stands. */
@@ -361,7 +379,7 @@ export class Subscriber {
     for (let position = subscription.from(this.#position); ; ) {
       const entry = subscription.channel.entryAfter(position);
       if (entry === undefined) return false;
-      if (entry.frame !== undefined && subscription.wants(entry, this.#isCalled)) return true;
+      if (subscription.wants(entry, this.#isCalled)) return true;
       position = entry.position;
     }
   }

@@ -1,7 +1,9 @@
+import type { Reach } from './broker.ts';
 import type { ChannelState } from './channel.ts';
 import type { LogEntry } from './entry.ts';
 import type { Frame } from './frame.ts';
-import type { Position } from './position.ts';
+import type { Log } from './log.ts';
+import { type Position, parseId } from './position.ts';
 
 /** Where a subscription begins. `now`: with what comes. `start`: with all there is. */
 export type From = 'now' | 'start' | { last: number } | { after: string };
@@ -27,16 +29,46 @@ export class Subscription {
   readonly channel: ChannelState;
   readonly options: SubscribeOptions;
   /** Only what is after it counts. */
-  start: Position;
+  start: Position = 0;
+  /** What it needs is there, and it has its start. */
+  isPlaced = false;
   /** The client knows that what was up to here may be lost. */
   excused: Position = 0;
   /** The state that is to be sent first. */
   snapshot: Promise<Frame> | undefined;
 
-  constructor(channel: ChannelState, options: SubscribeOptions, start: Position) {
+  /** What is newer is `now`. Found out when it is first needed, if a broker has yet to say. */
+  #now: Position | undefined;
+
+  constructor(channel: ChannelState, options: SubscribeOptions, now: Position | undefined) {
     this.channel = channel;
     this.options = options;
-    this.start = start;
+    this.#now = now;
+  }
+
+  /**
+   * From where on the channel is needed.
+   *
+   * @param lastEventId the id after which the stream begins; undefined if it begins afresh, or has begun.
+   */
+  reach(log: Log, lastEventId: string | undefined): Reach {
+    this.#now ??= log.known;
+    const { from } = this.options;
+    const id = parseId(this.after ?? lastEventId ?? '');
+    if (id?.epoch === log.epoch) return id.position;
+    const isAll = lastEventId !== undefined || this.channel.history.keep.compact;
+    if (from === 'start' || this.after !== undefined || (from === undefined && isAll)) return 0;
+    return typeof from === 'object' && 'last' in from ? from : this.#now;
+  }
+
+  /** Finds its start as the application wants it. */
+  place(log: Log): void {
+    this.isPlaced = true;
+    const { history } = this.channel;
+    const reach = this.reach(log, undefined);
+    if (typeof reach === 'object') this.start = history.positionBefore(reach.last);
+    else if (reach === 0 || (this.after !== undefined && !log.knows(this.after))) this.start = history.floor;
+    else this.start = reach;
   }
 
   /** The id that the application wants it to begin after. */
@@ -72,8 +104,9 @@ export class Subscription {
     this.startAtSnapshot(head);
   }
 
-  /** Whether an entry that is not for everybody is for this stream. */
+  /** Whether an entry has something to send that is for this stream. */
   wants(entry: LogEntry, isCalled: (name: string) => boolean): boolean {
+    if (entry.isEnd) return false;
     if (entry.except !== undefined && isCalled(entry.except)) return false;
     const { event, key, data } = entry;
     return this.options.filter?.({ channel: this.channel.name, event, key, data }) ?? true;

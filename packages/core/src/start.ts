@@ -1,0 +1,52 @@
+import type { ChannelState } from './channel.ts';
+import type { Log } from './log.ts';
+import { type EventId, type Position, parseId } from './position.ts';
+import type { Subscription } from './subscription.ts';
+
+/** Why a client cannot be given all that it has missed. */
+export type ResetReason = 'history' | 'slow' | 'unknown' | 'interrupted';
+
+/** Where a stream stands when it begins, and what its client has to be told first. */
+export interface Start {
+  readonly position: Position;
+  /** Why what is `lost` is. */
+  readonly reason: ResetReason;
+  readonly lost: readonly Subscription[];
+}
+
+/**
+ * Finds where the client of a stream left, and gives those subscriptions their start for which the application has
+ * named no id to begin after.
+ *
+ * @returns undefined: every channel has ended, and the client says that it has had it all.
+ */
+export function findStart(
+  log: Log,
+  subscriptions: readonly Subscription[],
+  lastEventId: string | undefined,
+): Start | undefined {
+  const id = lastEventId === undefined ? undefined : parseId(lastEventId);
+  if (id?.suffix === '.' && subscriptions.every(({ channel }) => isOver(log, channel, id))) return undefined;
+  const free = subscriptions.filter(({ after }) => after === undefined);
+  if (id !== undefined && log.knows(id)) {
+    const { position } = id;
+    // Cut in the middle of a backfill: nobody can tell which of it has arrived.
+    if (id.suffix === '~') return { position, reason: 'interrupted', lost: subscriptions };
+    for (const subscription of free) subscription.start = position;
+    return { position, reason: 'history', lost: free.filter(subscription => subscription.isLost()) };
+  }
+  for (const subscription of free) {
+    if (lastEventId !== undefined && subscription.options.from === undefined) {
+      subscription.start = subscription.channel.history.floor;
+    }
+    subscription.startAtSnapshot(log.head);
+  }
+  const position = Math.max(0, ...subscriptions.map(({ start }) => start));
+  return { position, reason: 'unknown', lost: lastEventId === undefined ? [] : free };
+}
+
+/** Whether there is nothing after an id that says its client has had all of a channel. */
+function isOver(log: Log, { history, endedAt }: ChannelState, { epoch, position }: EventId): boolean {
+  if (history.isBlank) return true;
+  return endedAt !== undefined && epoch === log.epoch && endedAt <= position;
+}
