@@ -5,40 +5,38 @@ import { fileURLToPath } from 'node:url';
 import { createHub } from '@tidings/core';
 import { sse } from '@tidings/express';
 import express from 'express';
-import { createSampler, describeMachine, type Sample } from './metrics.ts';
+import { createSampler, describeMachine } from './metrics.ts';
 
 const port = Number(process.env.PORT ?? 3000);
 // The page tells a lot about the machine: who wants others to see it has to say so.
 const host = process.env.HOST ?? '127.0.0.1';
 /** Ms between two samples. */
 const interval = 1_000;
-/** Samples that a page gets when it connects: two minutes. */
-const historyLength = 120;
+/** Samples that a new page gets: two minutes. */
+const shown = 120;
 
-const hub = createHub();
-const machine = describeMachine();
+// `metrics` keeps the newest value of each metric, `samples` those of the last minutes: what is, and what was.
+const hub = createHub({ channels: name => ({ compact: name === 'metrics' }) });
 const takeSample = createSampler();
-const history: Sample[] = [];
 
 const app = express();
 app.use(sse({ hub }));
 app.get('/events', (_req, res) => {
-  const stream = res.sse({ retry: 1_000 });
-  const streams = hub.streams.size;
-  stream.send({ machine, interval, streams, samples: history }, { event: 'history' });
+  res.sse({ retry: 1_000 }).subscribe(['metrics', 'samples'], { from: { last: shown } });
+  countStreams();
 });
 app.use('/uplot', express.static(dirname(createRequire(import.meta.url).resolve('uplot'))));
 app.use(express.static(fileURLToPath(new URL('public', import.meta.url))));
 
+hub.publish('metrics', { ...describeMachine(), interval }, { event: 'machine' });
+const countStreams = () => hub.publish('metrics', hub.streams.size, { event: 'streams' });
+
 const sampling = setInterval(() => {
   const sample = takeSample();
-  history.push(sample);
-  if (history.length > historyLength) history.shift();
-  const streams = hub.streams.size;
-  for (const stream of hub.streams) {
-    // A page that is behind skips samples, and goes on with the latest when it has caught up.
-    if (stream.bufferedBytes === 0) stream.send({ ...sample, streams }, { event: 'sample' });
-  }
+  const { at, ...metrics } = sample;
+  for (const [event, value] of Object.entries(metrics)) hub.publish('metrics', value ?? null, { event });
+  hub.publish('samples', sample, { event: 'sample' });
+  countStreams();
 }, interval);
 
 const server = app.listen(port, host, error => {

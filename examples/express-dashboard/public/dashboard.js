@@ -10,14 +10,14 @@ const SILENCE = 10_000;
 
 const STATES = { connecting: 'Connecting', live: 'Live', reconnecting: 'Reconnecting', offline: 'Offline' };
 
-/** What each tile says of a sample: value, detail, share of the whole. Each is named like its field. */
+/** What each tile says of its metric: value, detail, share of the whole. */
 const tiles = {
-  cores: ({ cores }) => [percent(mean(cores)), `of ${cores.length} cores`, mean(cores) / 100],
-  memory: ({ memory: { used, total } }) => [bytes(used), `of ${bytes(total)}`, used / total],
-  load: ({ load }) => [load[0].toFixed(2), `${load[1].toFixed(2)} · ${load[2].toFixed(2)}`],
-  eventLoop: ({ eventLoop }) => [milliseconds(eventLoop.p99), `p99 · max ${milliseconds(eventLoop.max)}`],
-  network: ({ network }) => [rate(network.received), `out ${rate(network.sent)}`],
-  disk: ({ disk }) => [rate(disk.written), `reads ${rate(disk.read)}`],
+  cores: cores => [percent(mean(cores)), `of ${cores.length} cores`, mean(cores) / 100],
+  memory: ({ used, total }) => [bytes(used), `of ${bytes(total)}`, used / total],
+  load: ([one, five, fifteen]) => [one.toFixed(2), `${five.toFixed(2)} · ${fifteen.toFixed(2)}`],
+  eventLoop: ({ p99, max }) => [milliseconds(p99), `p99 · max ${milliseconds(max)}`],
+  network: ({ received, sent }) => [rate(received), `out ${rate(sent)}`],
+  disk: ({ written, read }) => [rate(written), `reads ${rate(read)}`],
 };
 
 /** What each panel draws. `top` is the least that its axis shows, so that noise does not fill the chart. */
@@ -43,28 +43,43 @@ const describePanels = ({ cores, memory }) => ({
 const coreLine = (_, core) => [`Core ${core}`, sample => sample.cores?.[core]];
 
 const element = id => document.getElementById(id);
+const say = (id, text) => {
+  element(id).textContent = text;
+};
 
 let source;
 let silence;
+let lastEventId;
 let interval;
 let samples = [];
 let charts = [];
+let drawing;
 
 function connect() {
   showState(source === undefined ? 'connecting' : 'reconnecting');
   source?.close();
-  source = new EventSource('/events');
+  // An EventSource says what it has seen when it comes back by itself; a new one has to be told.
+  const seen = lastEventId === undefined ? '' : `?${new URLSearchParams({ lastEventId })}`;
+  source = new EventSource(`/events${seen}`);
   source.addEventListener('open', () => showState('live'));
   source.addEventListener('error', () => {
     showState(source.readyState === EventSource.CLOSED ? 'offline' : 'reconnecting');
   });
-  source.addEventListener('history', ({ data }) => begin(JSON.parse(data)));
-  source.addEventListener('sample', ({ data }) => {
-    const { streams, ...sample } = JSON.parse(data);
-    showStreams(streams);
-    add([sample]);
-  });
+  on('machine', showMachine);
+  on('uptime', seconds => say('uptime', `Up ${duration(seconds)}`));
+  on('streams', count => say('streams', `${count} ${count === 1 ? 'stream' : 'streams'} open`));
+  for (const name of Object.keys(tiles)) on(name, value => showTile(name, value));
+  on('sample', add);
+  on('reset', clear);
   listen();
+}
+
+function on(name, handle) {
+  source.addEventListener(name, event => {
+    lastEventId = event.lastEventId;
+    listen();
+    handle(JSON.parse(event.data));
+  });
 }
 
 /**
@@ -76,55 +91,52 @@ function listen() {
   silence = setTimeout(source.readyState === EventSource.CONNECTING ? listen : connect, SILENCE);
 }
 
-function begin(history) {
-  const { hostname, platform, processor } = history.machine;
-  interval = history.interval;
-  document.title = `${hostname} · Dashboard`;
-  element('hostname').textContent = hostname;
-  element('machine').textContent = [platform, processor].filter(Boolean).join(' · ');
-  // After a restart it may be another machine, with other panels.
-  removeCharts();
-  showStreams(history.streams);
-  add(history.samples);
+function add(sample) {
+  samples = [...samples.filter(({ at }) => at > sample.at - SHOWN - interval), sample];
+  draw();
 }
 
-/** Adds samples. After a reconnect they begin with some that the page has, and replace them. */
-function add(fresh) {
-  listen();
-  if (fresh.length > 0) samples = [...samples.filter(({ at }) => at < fresh[0].at), ...fresh];
-  const latest = samples.at(-1);
-  if (latest === undefined) return;
-  samples = samples.filter(({ at }) => at > latest.at - SHOWN - interval);
-  showTiles(latest);
-  showCharts(latest);
+/** What was missed is gone, or the server is another one: what follows is all that there is. */
+function clear() {
+  samples = [];
+  removeCharts();
 }
 
 function showState(state) {
   document.body.dataset.state = state;
   // Only a change is written, or a screen reader would say it at each attempt.
-  if (element('state').textContent !== STATES[state]) element('state').textContent = STATES[state];
+  if (element('state').textContent !== STATES[state]) say('state', STATES[state]);
   element('retry').hidden = state !== 'offline';
 }
 
-function showStreams(count) {
-  element('streams').textContent = `${count} ${count === 1 ? 'stream' : 'streams'} open`;
+function showMachine({ hostname, platform, processor, interval: ms }) {
+  interval = ms;
+  document.title = `${hostname} · Dashboard`;
+  say('hostname', hostname);
+  say('machine', [platform, processor].filter(Boolean).join(' · '));
 }
 
-function showTiles(sample) {
-  element('uptime').textContent = `Up ${duration(sample.uptime)}`;
-  for (const [field, describe] of Object.entries(tiles)) {
-    const tile = element(`${field}-tile`);
-    tile.hidden = !(field in sample);
-    if (tile.hidden) continue;
-    const [value, detail, share] = describe(sample);
-    tile.querySelector('.value').textContent = value;
-    tile.querySelector('.detail').textContent = detail;
-    if (share !== undefined) tile.style.setProperty('--share', share);
-  }
+/** Null is what the machine does not tell. */
+function showTile(name, metric) {
+  const tile = element(`${name}-tile`);
+  tile.hidden = metric === null;
+  if (tile.hidden) return;
+  const [value, detail, share] = tiles[name](metric);
+  tile.querySelector('.value').textContent = value;
+  tile.querySelector('.detail').textContent = detail;
+  if (share !== undefined) tile.style.setProperty('--share', share);
 }
 
-function showCharts(latest) {
-  if (charts.length === 0) drawCharts(latest);
+/** Draws once, however many samples come at a time. */
+function draw() {
+  cancelAnimationFrame(drawing);
+  drawing = requestAnimationFrame(showCharts);
+}
+
+function showCharts() {
+  const latest = samples.at(-1);
+  if (latest === undefined) return;
+  if (charts.length === 0) createCharts(latest);
   const rows = samples.flatMap(withGap);
   const times = rows.map(({ at }) => at / 1000);
   for (const { plot, lines } of charts) {
@@ -138,7 +150,7 @@ function withGap(sample, index) {
   return isLate ? [{ at: sample.at - interval }, sample] : [sample];
 }
 
-function drawCharts(latest) {
+function createCharts(latest) {
   for (const [field, { format, top, lines }] of Object.entries(describePanels(latest))) {
     element(`${field}-panel`).hidden = !(field in latest);
     if (!(field in latest)) continue;
@@ -197,7 +209,7 @@ const mean = numbers => numbers.reduce((sum, number) => sum + number, 0) / numbe
 element('retry').addEventListener('click', connect);
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
   removeCharts();
-  add([]);
+  draw();
 });
 new ResizeObserver(resizeCharts).observe(element('panels'));
 connect();
