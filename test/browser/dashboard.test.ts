@@ -1,11 +1,13 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import net from 'node:net';
 import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
+import { pipeline, type Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { freePort } from '../support/server.ts';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import { type Client, request } from '../support/client.ts';
+import { freePort, run } from '../support/server.ts';
 import { CHROMIUM, describeWith } from '../support/system.ts';
 
 const EXAMPLE = fileURLToPath(new URL('../../examples/express-dashboard', import.meta.url));
@@ -19,13 +21,18 @@ const ARGS = [
   '--disable-sync',
 ];
 
-/** In the place of uPlot: keeps the times of what it is to draw. */
+const TILES = ['cores', 'memory', 'load', 'eventLoop', 'network', 'disk'];
+
+/** In the place of uPlot: keeps the times of what it is to draw, and counts the charts that were taken away. */
 const RECORDER = `
+  window.times = [];
+  window.removed = 0;
   export default class {
     root = document.body;
-    setData([times]) { window.times = times; }
+    // A row without values is a gap.
+    setData([times, ...lines]) { window.times = times.filter((_, row) => lines.some(line => line[row] !== null)); }
     setSize() {}
-    destroy() {}
+    destroy() { window.times = []; window.removed += 1; }
   }`;
 
 describeWith(CHROMIUM, 'express-dashboard', () => {
@@ -68,7 +75,9 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
   test('draws a chart for what the machine tells, and none for what it does not', async () => {
     const page = await openPage();
     await page.locator('#cores-panel canvas').waitFor();
-    const sample = await readSample(url());
+    const client = await connect();
+    await client.until(() => samplesOf(client).length > 0);
+    const sample = samplesOf(client)[0] as { cores: number[] };
     for (const field of ['cores', 'memory', 'eventLoop', 'network', 'disk']) {
       const charts = page.locator(`#${field}-panel canvas`);
       expect([field, await charts.count()]).toEqual([field, field in sample ? 1 : 0]);
@@ -98,21 +107,68 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     for (const error of errors) expect(error).toMatch(/^Failed to load resource: net::ERR_/);
   });
 
-  test('draws no point twice when it reconnects and gets the history again', async () => {
-    const context = await browser.newContext();
-    await context.route('**/uPlot.esm.js', route =>
-      route.fulfill({ contentType: 'text/javascript', body: RECORDER }),
+  test('shows every value at once, and what it was, in a page that is opened later', async () => {
+    const client = await connect();
+    // Were the channel not compacted, the machine would not be among the last 120 that a page asks for.
+    await client.until(({ events }) => events.filter(({ event }) => event !== 'sample').length > 120);
+    const told = client.events.filter(({ event, data }) => TILES.includes(event ?? '') && data !== 'null');
+    const tiles = [...new Set(told.map(({ event }) => event))];
+    expect(tiles).toEqual(expect.arrayContaining(['cores', 'memory', 'eventLoop']));
+    // Again where the page took longer to load than was left until the next sample.
+    await vi.waitFor(
+      async () => {
+        const before = await nextTimes(client);
+        const page = await openPage({ recorded: true });
+        const shown = (await (await page.waitForFunction(everyValue(tiles))).jsonValue()) as Shown;
+        await page.close();
+        const next = (await nextTimes(client, before))[before.length];
+        expect(shown.at).toBeLessThan(next as number);
+        expect(shown.times).toEqual(before);
+      },
+      { timeout: 30_000 },
     );
-    const page = await context.newPage();
-    await page.goto(url());
-    await page.waitForFunction('window.times?.length >= 3');
-    const before = await page.evaluate<number[]>('window.times');
-    // Its button is there only when offline; the connection that it makes is like any other.
-    await page.evaluate('document.getElementById("retry").click()');
-    await page.waitForFunction(`window.times.length >= ${before.length + 2}`);
-    const after = await page.evaluate<number[]>('window.times');
-    expect(after.slice(0, before.length)).toEqual(before);
-    expect(after).toEqual([...new Set(after)].sort((a, b) => a - b));
+    expect(errors).toEqual([]);
+  });
+
+  test('draws each sample once when the connection was cut', async () => {
+    const proxy = net.createServer(socket => {
+      pipeline([socket, net.connect(port, '127.0.0.1'), socket], () => {});
+    });
+    const { origin, kill: cut } = await run(proxy);
+    onTestFinished(cut);
+    const client = await connect();
+    const page = await openPage({ recorded: true, origin });
+    await drawsWhatWasSent(page, client, 2);
+    cut();
+    await showsState(page, 'Reconnecting');
+    const missed = timesOf(client).length + 3;
+    await client.until(() => timesOf(client).length >= missed);
+    proxy.listen(Number(new URL(origin).port), '127.0.0.1');
+    await showsState(page, 'Live');
+    await drawsWhatWasSent(page, client, missed + 1);
+    expect(await page.evaluate('removed')).toBe(0);
+  });
+
+  test('draws each sample once when the connection had died unnoticed', async () => {
+    const client = await connect();
+    const page = await openPage({ recorded: true });
+    await drawsWhatWasSent(page, client, 2);
+    server.kill('SIGSTOP');
+    await showsState(page, 'Reconnecting');
+    server.kill('SIGCONT');
+    await showsState(page, 'Live');
+    await drawsWhatWasSent(page, client, timesOf(client).length + 2);
+    expect(await page.evaluate('removed')).toBe(0);
+  });
+
+  test('begins anew with a server that knows nothing of what it has seen', async () => {
+    const page = await openPage({ recorded: true });
+    await drawsWhatWasSent(page, await connect(), 2);
+    await kill(server);
+    await showsState(page, 'Reconnecting');
+    server = await startServer(port);
+    await page.waitForFunction('removed > 0');
+    await drawsWhatWasSent(page, await connect(), 2);
   });
 
   test('offers to retry after an answer that is not a stream', async () => {
@@ -154,16 +210,37 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
 
   const url = () => `http://127.0.0.1:${port}/`;
 
-  async function openPage(options?: BrowserContextOptions): Promise<Page> {
-    const page = await (await browser.newContext(options)).newPage();
+  const connect = () => request(`http://127.0.0.1:${port}`, '/events');
+
+  async function openPage({ recorded = false, origin = url(), ...options }: PageOptions = {}): Promise<Page> {
+    const context = await browser.newContext(options);
+    if (recorded) {
+      await context.route('**/uPlot.esm.js', route =>
+        route.fulfill({ contentType: 'text/javascript', body: RECORDER }),
+      );
+    }
+    const page = await context.newPage();
     page.on('console', message => {
       if (message.type() === 'error') errors.push(message.text());
     });
     page.on('pageerror', error => errors.push(String(error)));
-    await page.goto(url());
+    await page.goto(origin);
     return page;
   }
 });
+
+interface Shown {
+  /** Seconds since 1970. */
+  at: number;
+  times: number[];
+}
+
+interface PageOptions extends BrowserContextOptions {
+  /** With RECORDER in the place of uPlot. */
+  recorded?: boolean;
+  /** Default: the server's own. */
+  origin?: string;
+}
 
 /** To be killed after the test, whatever comes of it. */
 const spawned: ChildProcess[] = [];
@@ -195,16 +272,32 @@ async function kill(server: ChildProcess): Promise<void> {
   await once(server, 'exit');
 }
 
-/** The first sample that a stream of its own brings. */
-async function readSample(url: string): Promise<{ cores: number[] }> {
-  const { body } = await fetch(new URL('events', url));
-  let text = '';
-  for await (const chunk of (body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream())) {
-    text += chunk;
-    const sample = /^event: sample\ndata: (.*)\n\n/m.exec(text)?.[1];
-    if (sample !== undefined) return JSON.parse(sample);
-  }
-  throw new Error('The stream ended without a sample');
+const samplesOf = ({ events }: Client) =>
+  events.filter(({ event }) => event === 'sample').map(({ data }) => JSON.parse(data));
+
+/** When the samples were taken that a client was sent, in the seconds of the charts. */
+const timesOf = (client: Client): number[] => samplesOf(client).map(({ at }) => at / 1000);
+
+/** The same, as soon as there are more. */
+async function nextTimes(client: Client, before = timesOf(client)): Promise<number[]> {
+  await client.until(() => timesOf(client).length > before.length);
+  return timesOf(client);
+}
+
+/** For a page: what its charts have and when that was, once there is a value wherever one belongs. */
+const everyValue = (tiles: readonly unknown[]) => `
+  ${JSON.stringify(tiles)}.every(tile => /\\d/.test(document.querySelector(\`#\${tile}-tile:not([hidden]) .value\`)?.textContent)) &&
+  ['uptime', 'streams'].every(id => document.getElementById(id).textContent) &&
+  document.title.endsWith(' · Dashboard') &&
+  window.times?.length > 0 && { at: Date.now() / 1000, times }`;
+
+/** Waits until a page draws so many samples. They have to be those that a client was sent which was never cut. */
+async function drawsWhatWasSent(page: Page, client: Client, count: number): Promise<void> {
+  await page.waitForFunction(`window.times?.length >= ${count}`);
+  const drawn = await page.evaluate<number[]>('times');
+  const latest = drawn.at(-1) as number;
+  await client.until(() => timesOf(client).includes(latest));
+  expect(drawn).toEqual(timesOf(client).filter(time => time <= latest));
 }
 
 async function showsState(page: Page, state: string): Promise<void> {
