@@ -40,6 +40,7 @@ function tryOut(tarballs) {
     '@tidings/express': 'sse',
     '@tidings/koa': 'sse',
     '@tidings/hono': 'sse',
+    '@tidings/redis': 'redisBroker',
   };
   const project = join(scratch, 'project');
   mkdirSync(project);

@@ -1,0 +1,161 @@
+import { TidingsError } from '@tidings/core';
+
+/** Where a server of a cluster is. */
+export interface Address {
+  readonly host: string;
+  readonly port: number;
+}
+
+/** One connection of a client, for as long as it lasts: it does not come back by itself. */
+export interface Wire {
+  call(args: readonly string[]): Promise<unknown>;
+  /** Resolves when the server has acknowledged all. */
+  subscribe(names: readonly string[], sharded: boolean): Promise<unknown>;
+  unsubscribe(names: readonly string[], sharded: boolean): Promise<unknown>;
+  cut(): void;
+}
+
+export interface WireEvents {
+  message(name: string, text: string): void;
+  /** Called at least once when the connection is gone. */
+  closed(cause: unknown): void;
+}
+
+/** Makes a connection within so many ms: to where a client's own lead, or to an address. */
+export type Dial = (events: WireEvents, timeout: number, address?: Address) => Promise<Wire>;
+
+/** The connection is gone: what was asked for may have been done, or not. */
+export class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost';
+}
+
+/** Whether an error is an answer of the server: a word in capitals, then a sentence. */
+export function isAnswer(error: unknown): error is Error {
+  return error instanceof Error && !(error instanceof TidingsError) && /^[A-Z][A-Z0-9]+ /.test(error.message);
+}
+
+/** Where an answer says that the keys are. */
+export function movedTo(error: unknown): Address | undefined {
+  const match = isAnswer(error) ? /^MOVED \d+ (.*):(\d+)$/.exec(error.message) : null;
+  return match === null ? undefined : { host: match[1] as string, port: Number(match[2]) };
+}
+
+/**
+ * A wire on which every call ends: with an answer, or with a ConnectionLost. One that gets no answer in time takes
+ * the connection with it, because the answers behind it would not come either.
+ */
+export class Connection {
+  readonly #wire: Wire;
+  readonly #timeout: number;
+  readonly #onClose: (cause: unknown) => void;
+  readonly #calls = new Set<(cause: unknown) => void>();
+  #isClosed = false;
+
+  private constructor(wire: Wire, timeout: number, onClose: (cause: unknown) => void) {
+    this.#wire = wire;
+    this.#timeout = timeout;
+    this.#onClose = onClose;
+  }
+
+  /**
+   * @param timeout ms, for the connection to be made, and for each call.
+   * @param events `closed` is called once, at once.
+   */
+  static async open(dial: Dial, timeout: number, events: WireEvents, address?: Address): Promise<Connection> {
+    let connection: Connection | undefined;
+    let failure: unknown;
+    const wire = await dial(
+      {
+        message: (name, text) => {
+          if (connection?.isClosed === false) events.message(name, text);
+        },
+        closed: cause => {
+          failure = cause ?? new Error('closed');
+          connection?.close(cause);
+        },
+      },
+      timeout,
+      address,
+    );
+    if (failure !== undefined) {
+      wire.cut();
+      throw new ConnectionLost('the connection to Redis is gone', { cause: failure });
+    }
+    connection = new Connection(wire, timeout, events.closed);
+    return connection;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  call(args: readonly string[]): Promise<unknown> {
+    return this.#settle(() => this.#wire.call(args));
+  }
+
+  async subscribe(names: readonly string[], sharded: boolean): Promise<void> {
+    if (names.length > 0) await this.#settle(() => this.#wire.subscribe(names, sharded));
+  }
+
+  async unsubscribe(names: readonly string[], sharded: boolean): Promise<void> {
+    if (names.length > 0) await this.#settle(() => this.#wire.unsubscribe(names, sharded));
+  }
+
+  /** Cuts it. */
+  close(cause: unknown): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#wire.cut();
+    for (const reject of this.#calls) reject(cause);
+    this.#calls.clear();
+    this.#onClose(cause);
+  }
+
+  #settle<T>(run: () => Promise<T>): Promise<T> {
+    return new Promise((resolve, reject) => {
+      const lose = (cause: unknown) => {
+        clearTimeout(timer);
+        reject(new ConnectionLost('the connection to Redis is gone', { cause }));
+      };
+      if (this.#isClosed) return reject(new ConnectionLost('the connection to Redis is gone'));
+      const timer = setTimeout(() => {
+        this.close(new Error(`Redis has not answered for ${this.#timeout} ms`));
+      }, this.#timeout);
+      this.#calls.add(lose);
+      run().then(
+        answer => {
+          clearTimeout(timer);
+          this.#calls.delete(lose);
+          resolve(answer);
+        },
+        error => {
+          if (isAnswer(error)) {
+            clearTimeout(timer);
+            this.#calls.delete(lose);
+            reject(error);
+          } else {
+            // Whatever it was, answers can no longer be told apart.
+            this.close(error);
+            lose(error);
+          }
+        },
+      );
+    });
+  }
+}
+
+/** Waits for a connection to be made; one that takes longer is cut. */
+export async function within(ms: number, connected: Promise<unknown>, cut: () => void): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new ConnectionLost(`no connection to Redis within ${ms} ms`)), ms);
+  });
+  try {
+    await Promise.race([connected, late]);
+  } catch (error) {
+    cut();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}

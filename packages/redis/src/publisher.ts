@@ -1,0 +1,77 @@
+import { type Draft, type Position, TidingsError } from '@tidings/core';
+import { kindOf, writeBody } from './body.ts';
+import { COMPACTED } from './scripts/append.ts';
+import { CallFailed, type Store } from './store.ts';
+
+/** Ms that an end is known at least, whatever the age of its channel's history. */
+const ENDED = 60_000;
+
+/** Redis takes whole numbers; what is unbounded is bounded by this. */
+const HUGE = 2 ** 50;
+
+/** Stores batches, one at a time, each of them once or not at all. */
+export class Publisher {
+  readonly #store: Store;
+  /** Of the batch: Redis remembers the last one of a node, so that it can be sent again. */
+  #number = 0;
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  async publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<(Position | TidingsError)[]> {
+    this.#number += 1;
+    const args = [String(this.#number), ...writeBatch(drafts)];
+    try {
+      for (;;) {
+        const result = await this.#store.append(args, deadline);
+        if (result === 'late') throw new CallFailed(new Error('a newer batch was stored before'), true);
+        if (result !== undefined) return this.#read(result, drafts);
+      }
+    } catch (error) {
+      if (!(error instanceof CallFailed)) throw error;
+      throw error.isUnknown
+        ? new TidingsError('maybe-stored', `Redis did not answer, and may have stored it: ${error.message}`, {
+            cause: error.cause,
+          })
+        : new TidingsError('not-stored', `Redis did not store it: ${error.message}`, { cause: error.cause });
+    }
+  }
+
+  #read(result: string, drafts: readonly Draft[]): (Position | TidingsError)[] {
+    const [first, list = ''] = result.split(' ');
+    const refused = new Set(list === '' ? [] : list.split(',').map(Number));
+    let next = Number(first);
+    const positions = drafts.map(({ channel }, index) =>
+      refused.has(index)
+        ? new TidingsError('ended', `the channel ${JSON.stringify(channel)} has ended: nothing can follow`)
+        : next++,
+    );
+    this.#store.known = Math.max(this.#store.known, next - 1);
+    return positions;
+  }
+}
+
+/** The arguments of the append script, from the number of channels on. */
+function writeBatch(drafts: readonly Draft[]): string[] {
+  const channels = new Map<string, string>();
+  const keeps: string[] = [];
+  const list: string[] = [];
+  for (const draft of drafts) {
+    let index = channels.get(draft.channel);
+    if (index === undefined) {
+      index = String(channels.size + 1);
+      channels.set(draft.channel, index);
+      const { events, bytes, age, compact } = draft.keep;
+      const life = compact ? Math.max(age, COMPACTED) : Math.max(age, ENDED);
+      keeps.push(draft.channel, whole(events), whole(bytes), whole(age), compact ? '1' : '0', whole(life));
+    }
+    const body = writeBody(draft);
+    list.push(index, kindOf(draft), draft.key ?? draft.event ?? '', String(body.length), body);
+  }
+  return [String(channels.size), ...keeps, ...list];
+}
+
+function whole(value: number): string {
+  return String(Math.min(Math.ceil(value), HUGE));
+}

@@ -1,0 +1,280 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Opened, Page, Position, Reach, Sink } from '@tidings/core';
+import { catchUp } from './catch-up.ts';
+import type { Connection } from './connection.ts';
+import type { Dialer } from './dialer.ts';
+import { Inbox } from './inbox.ts';
+import { Link } from './link.ts';
+import type { Names } from './names.ts';
+import { readServer } from './server.ts';
+import { CallFailed, type ReadReply, type ReadRequest, type Store } from './store.ts';
+
+/** Channels that are subscribed to, or read, with one command: it holds Redis up for less than a millisecond or two. */
+const TOGETHER = 256;
+
+const INTERRUPTED = new Error('the subscription was interrupted: try again');
+
+/**
+ * The connection over which everything comes that is new, and what makes it complete: after a subscription, Redis is
+ * asked to send the head over the same connection. When that is here, so is everything before it.
+ */
+export class Subscription {
+  readonly #store: Store;
+  readonly #names: Names;
+  readonly #timeout: number;
+  readonly #link: Link;
+  readonly #inbox: Inbox;
+  readonly #probing: NodeJS.Timeout;
+  /** Of the server that the connection is with; '': not known, or there is none. */
+  #run = '';
+  #tokens = 0;
+  /** One thing at a time changes what is subscribed to. */
+  #lane: Promise<unknown> = Promise.resolve();
+  #checking: Promise<void> | undefined;
+  /** Epochs that have been looked into: another database that uses the same prefix. */
+  readonly #strangers = new Set<string>();
+
+  constructor(
+    dialer: Dialer,
+    store: Store,
+    names: Names,
+    sink: Sink,
+    timeout: number,
+    probeInterval: number,
+  ) {
+    this.#store = store;
+    this.#names = names;
+    this.#timeout = timeout;
+    this.#inbox = new Inbox(sink, names, () => store.epoch, {
+      foreign: epoch => void this.#check(epoch),
+      hole: () => void this.#inLane(() => this.#mend()),
+    });
+    this.#link = new Link(dialer, {
+      message: (name, text) => this.#inbox.receive(name, text),
+      prepare: connection => this.#prepare(connection),
+      down: () => {
+        this.#run = '';
+        this.#inbox.cut();
+      },
+    });
+    this.#probing = setInterval(() => void this.#probe(), probeInterval);
+  }
+
+  /** Connects. What is up to `head` is not asked for. */
+  async start(head: Position): Promise<Position> {
+    this.#inbox.given = head;
+    await this.#link.ready(AbortSignal.timeout(this.#timeout));
+    return this.#inbox.given;
+  }
+
+  async open(wants: ReadonlyMap<string, Reach>): Promise<Opened> {
+    const connection = await this.#link.ready(AbortSignal.timeout(this.#timeout));
+    return new Promise((resolve, reject) => {
+      void this.#inLane(async () => {
+        const { life } = this.#inbox;
+        if (connection.isClosed || !this.#inbox.isLive) return reject(new CallFailed(INTERRUPTED, false));
+        try {
+          resolve(await this.#open(connection, wants));
+          // What is newer comes after the caller knows what is not.
+          await nextTurn();
+        } catch (error) {
+          reject(error);
+        }
+        if (life === this.#inbox.life && this.#inbox.holes.size === 0) this.#inbox.release();
+      });
+    });
+  }
+
+  shut(channels: readonly string[]): void {
+    void this.#inLane(async () => {
+      const open = channels.filter(channel => this.#inbox.channels.has(channel));
+      this.#inbox.shut(open);
+      this.#unsubscribe(open);
+    });
+  }
+
+  /** The log has begun anew. */
+  reset(head: Position): void {
+    this.#unsubscribe(this.#inbox.reset(head));
+  }
+
+  /** A server has answered. If it is not the one that the subscription is with, nothing comes over that any more. */
+  checkServer(run: string): void {
+    if (this.#run !== '' && this.#run !== run) this.drop(new Error('the server is another one'));
+  }
+
+  drop(cause: unknown): void {
+    this.#link.drop(cause);
+  }
+
+  close(): void {
+    clearInterval(this.#probing);
+    this.#link.close();
+  }
+
+  async #prepare(connection: Connection): Promise<void> {
+    const { sharded } = this.#store;
+    this.#run = (await readServer(connection)).run;
+    await connection.subscribe([this.#names.node, this.#names.notes], sharded);
+    await this.#inLane(async () => {
+      for (const channels of chunks([...this.#inbox.channels.keys()])) {
+        await connection.subscribe(channels.map(this.#names.on), sharded);
+      }
+      await this.#catchUp();
+    });
+  }
+
+  /** Gives what has come since the last position that was given, and goes on live. */
+  async #catchUp(): Promise<void> {
+    const inbox = this.#inbox;
+    do {
+      inbox.hold();
+      const isIdle = inbox.channels.size === 0;
+      const request = isIdle ? {} : { since: inbox.given };
+      const { head, changed } = await this.#readWithHead(request, () => inbox.dropHeld());
+      const open = inbox.channels;
+      const channels = new Set(isIdle ? [] : (changed?.filter(channel => open.has(channel)) ?? open.keys()));
+      for (const channel of inbox.holes.keys()) channels.add(channel);
+      await catchUp(inbox, this.#store, [...channels], head, this.#timeout);
+      inbox.know(channels, head);
+      inbox.advance(head);
+    } while (inbox.hasOverflowed);
+    inbox.release();
+  }
+
+  /** The same when something is found to be missing while the connection is up. */
+  async #mend(): Promise<void> {
+    const { life } = this.#inbox;
+    try {
+      await this.#catchUp();
+    } catch (error) {
+      // A new connection begins with the same.
+      if (life === this.#inbox.life) this.drop(error);
+    }
+  }
+
+  async #open(connection: Connection, wants: ReadonlyMap<string, Reach>): Promise<Opened> {
+    const inbox = this.#inbox;
+    const { life } = inbox;
+    const fresh = new Set([...wants.keys()].filter(channel => !inbox.channels.has(channel)));
+    const slices = chunks([...wants]);
+    const pages = new Map<string, Page>();
+    inbox.begin([...fresh]);
+    try {
+      for (const [index, slice] of slices.entries()) {
+        const channels = slice.map(([channel]) => channel).filter(channel => fresh.has(channel));
+        if (channels.length > 0)
+          await connection.subscribe(channels.map(this.#names.on), this.#store.sharded);
+        const reply = await this.#readWithHead({ wants: slice }, head => {
+          if (!inbox.isLive) return;
+          inbox.advance(head);
+          inbox.collect(channels);
+          if (index === slices.length - 1) inbox.hold();
+        });
+        if (life !== inbox.life || inbox.holes.size > 0) throw new CallFailed(INTERRUPTED, false);
+        for (const [channel, page] of reply.pages) pages.set(channel, page);
+        if (index === slices.length - 1)
+          return { head: reply.head, pages: this.#finish(pages, fresh, reply.head) };
+      }
+      throw new Error('unreachable');
+    } catch (error) {
+      if (life === inbox.life) {
+        inbox.abandon([...fresh]);
+        this.#unsubscribe([...fresh]);
+      }
+      throw error;
+    }
+  }
+
+  /** The pages, each with what has come to its channel between its own head and that of all. */
+  #finish(pages: Map<string, Page>, fresh: ReadonlySet<string>, head: Position): Map<string, Page> {
+    for (const channel of fresh) {
+      const page = pages.get(channel) as Page;
+      const entries = this.#inbox.finish(channel, head).filter(({ position }) => position <= head);
+      // Else it is read on anyway.
+      if (entries.length === 0 || page.more) continue;
+      const ended = entries.find(({ kind }) => kind === 'end')?.position ?? page.ended;
+      pages.set(channel, { ...page, ended, entries: [...page.entries, ...entries] });
+    }
+    return pages;
+  }
+
+  /** Reads, and waits until everything up to the head has come. `arrived` is called at the moment it has. */
+  async #readWithHead(request: ReadRequest, arrived: (head: Position) => void): Promise<ReadReply> {
+    this.#tokens += 1;
+    const token = String(this.#tokens);
+    const { life } = this.#inbox;
+    let timer: NodeJS.Timeout | undefined;
+    const arrival = new Promise<void>(resolve => {
+      this.#inbox.expect(token, head => {
+        arrived(head);
+        resolve();
+      });
+    });
+    try {
+      const reply = await this.#store.read({ ...request, token }, AbortSignal.timeout(this.#timeout));
+      const late = new Promise<true>(resolve => {
+        timer = setTimeout(resolve, this.#timeout, true);
+      });
+      if (await Promise.race([arrival, late])) {
+        const error = new Error('nothing comes over the subscription');
+        if (life === this.#inbox.life) this.drop(error);
+        throw new CallFailed(error, false);
+      }
+      return reply;
+    } finally {
+      clearTimeout(timer);
+      this.#inbox.expectNoMore(token);
+    }
+  }
+
+  /** Proves that what is published still comes; and tells a quiet hub where the head is. */
+  async #probe(): Promise<void> {
+    if (this.#link.current === undefined) return;
+    try {
+      await this.#readWithHead({}, head => {
+        if (this.#inbox.isLive) this.#inbox.advance(head);
+      });
+    } catch (error) {
+      // If it was the subscription, it has been dropped; if it was the other connection, that has.
+      if (!(error instanceof CallFailed)) throw error;
+    }
+  }
+
+  /** Looks whether the log has begun anew: what is not of this epoch is never believed by itself. */
+  async #check(epoch: string): Promise<void> {
+    if (this.#strangers.has(epoch) || this.#checking !== undefined) return;
+    try {
+      this.#checking = this.#store.read({}, AbortSignal.timeout(this.#timeout)).then(() => {});
+      await this.#checking;
+      if (epoch !== '' && epoch !== this.#store.epoch) this.#strangers.add(epoch);
+      if (this.#strangers.size > 100) this.#strangers.clear();
+    } catch (error) {
+      if (!(error instanceof CallFailed)) throw error;
+    } finally {
+      this.#checking = undefined;
+    }
+  }
+
+  #unsubscribe(channels: readonly string[]): void {
+    for (const list of chunks(channels)) {
+      // A connection that is gone has no subscriptions.
+      this.#link.current?.unsubscribe(list.map(this.#names.on), this.#store.sharded).catch(() => {});
+    }
+  }
+
+  #inLane<T>(task: () => Promise<T>): Promise<T> {
+    const done = this.#lane.then(task);
+    this.#lane = done.catch(() => {});
+    return done;
+  }
+}
+
+/** Pieces of a list; one, if it is empty. */
+function chunks<T>(list: readonly T[]): T[][] {
+  const pieces: T[][] = [];
+  for (let start = 0; start === 0 || start < list.length; start += TOGETHER) {
+    pieces.push(list.slice(start, start + TOGETHER));
+  }
+  return pieces;
+}
