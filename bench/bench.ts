@@ -1,0 +1,80 @@
+// `pnpm bench [measurement ...]`: measures all servers in turn, and prints what came out as Markdown.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import type { Measurement, Row } from './measurement.ts';
+import { connections } from './measurements/connections.ts';
+import { drain } from './measurements/drain.ts';
+import { encode } from './measurements/encode.ts';
+import { fanOut } from './measurements/fan-out.ts';
+import { hold } from './measurements/hold.ts';
+import { latency } from './measurements/latency.ts';
+import { memory, stalled } from './measurements/memory.ts';
+import { storm } from './measurements/storm.ts';
+import { pathOf } from './program.ts';
+import { report } from './report.ts';
+import { Results } from './results.ts';
+import type { Subject } from './subjects.ts';
+
+const all = [fanOut, hold, latency, memory, stalled, storm, connections, drain, encode] as Measurement[];
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    /** How often each is measured. */
+    rounds: { type: 'string', default: '5' },
+    /** Streams at most. */
+    streams: { type: 'string', default: '10000' },
+    /** Names of servers, with commas. Default: all. */
+    servers: { type: 'string' },
+    /** Two rounds, and at most 1,000 streams. */
+    quick: { type: 'boolean', default: false },
+    /** Puts the result into the README. */
+    write: { type: 'boolean', default: false },
+  },
+});
+const rounds = values.quick ? 2 : Number(values.rounds);
+const scale = { streams: values.quick ? 1_000 : Number(values.streams) };
+const wanted = values.servers?.split(',');
+const unknown = positionals.filter(name => all.every(measurement => measurement.name !== name));
+if (unknown.length > 0) {
+  console.error(`no such measurement: ${unknown}; there are ${all.map(({ name }) => name).join(', ')}`);
+  process.exit(2);
+}
+
+const measurements = all.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+const results = new Results();
+for (const measurement of measurements) {
+  // In turn, so that what the machine does meanwhile falls on all alike.
+  for (let round = 1; round <= rounds; round++) {
+    for (const row of measurement.rows.filter(isMeasured)) {
+      if (results.error(measurement.name, row.name) !== undefined) continue;
+      process.stderr.write(`\r\x1b[K${measurement.name}, round ${round} of ${rounds}: ${row.title}`);
+      try {
+        await measurement.measure(
+          row,
+          (table, column, figure) => results.record(measurement.name, table, row.name, column, figure),
+          scale,
+        );
+      } catch (error) {
+        results.fail(measurement.name, row.name, error);
+      }
+    }
+  }
+}
+process.stderr.write('\r\x1b[K');
+
+const text = report(measurements, results);
+console.log(text);
+if (values.write) {
+  const readme = pathOf('README.md');
+  const [before, , after] = readFileSync(readme, 'utf8').split(
+    /(?<=<!-- results -->\n)|(?=<!-- end of results -->)/,
+  );
+  writeFileSync(readme, `${before}\n${text}\n\n${after}`);
+}
+if (results.hasFailures) process.exitCode = 1;
+
+function isMeasured(row: Row): boolean {
+  if (wanted !== undefined && 'version' in row && !wanted.includes(row.name)) return false;
+  return (row as Subject).missing?.() === undefined;
+}

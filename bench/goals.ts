@@ -1,0 +1,135 @@
+import { STREAMS as DRAINED, drainTable, TOOK, WITHIN } from './measurements/drain.ts';
+import { ENCODE } from './measurements/encode.ts';
+import { fanOutTable } from './measurements/fan-out.ts';
+import { HELD, STREAMS as HELD_STREAMS, holdTable } from './measurements/hold.ts';
+import { HEAP_ABOVE, idleTable, RSS_GROWN, STALLED } from './measurements/memory.ts';
+import { AGAINST_LIVE, STREAMS as RESUMED, stormTable } from './measurements/storm.ts';
+
+/** What the product is held to. */
+export interface Goal {
+  readonly text: string;
+  readonly table: string;
+  readonly column: string;
+  /** Who is held to it: each of them. */
+  readonly rows: readonly string[];
+  /** What the figure is divided by: another row, or another table's figure of the same row. Absent: the figure counts. */
+  readonly per?: { readonly row?: string; readonly table?: string };
+  readonly most: number;
+  readonly unit?: string;
+}
+
+const ON_NODE = ['tidings-express', 'tidings-koa', 'tidings-node'];
+const ALL = [...ON_NODE, 'tidings-hono'];
+
+const small = fanOutTable(1_000, 130);
+const large = fanOutTable(1_000, 3_500);
+const ONE = 'one per turn';
+const TEN = 'ten per turn';
+
+export const goals: readonly Goal[] = [
+  {
+    text: '130 B, one per turn, 1,000 streams, to a loop of `write()` in C',
+    table: small,
+    column: ONE,
+    rows: ON_NODE,
+    per: { row: 'limit' },
+    most: 1.25,
+  },
+  {
+    text: '… to a loop of `res.write(buffer)`',
+    table: small,
+    column: ONE,
+    rows: ON_NODE,
+    per: { row: 'hand-written' },
+    most: 0.85,
+  },
+  {
+    text: '… to better-sse',
+    table: small,
+    column: ONE,
+    rows: ON_NODE,
+    per: { row: 'better-sse' },
+    most: 0.6,
+  },
+  { text: 'Ten per turn, to C', table: small, column: TEN, rows: ON_NODE, per: { row: 'limit' }, most: 1.5 },
+  {
+    text: '… to better-sse',
+    table: small,
+    column: TEN,
+    rows: ON_NODE,
+    per: { row: 'better-sse' },
+    most: 0.2,
+  },
+  {
+    text: '3.5 KB, one per turn, to better-sse',
+    table: large,
+    column: ONE,
+    rows: ON_NODE,
+    per: { row: 'better-sse' },
+    most: 0.4,
+  },
+  {
+    text: 'Hono on Node, 130 B, one per turn, to its own streamSSE',
+    table: small,
+    column: ONE,
+    rows: ['tidings-hono'],
+    per: { row: 'hono-stream-sse' },
+    most: 0.3,
+  },
+  {
+    text: '10,000 streams to 100, 130 B, one per turn',
+    table: fanOutTable(10_000, 130),
+    column: ONE,
+    rows: ALL,
+    per: { table: fanOutTable(100, 130) },
+    most: 1.25,
+  },
+  {
+    text: 'Longest hold while an event goes to 10,000 streams',
+    table: holdTable(HELD_STREAMS),
+    column: HELD,
+    rows: ALL,
+    most: 10,
+    unit: 'ms',
+  },
+  {
+    text: 'Heap of an idle stream, above node:http',
+    table: idleTable(5_000),
+    column: HEAP_ABOVE,
+    // What a framework adds is its own.
+    rows: ['tidings-node'],
+    most: 1024,
+    unit: 'B',
+  },
+  {
+    text: 'RSS, after 100 MB past a client that does not read',
+    table: STALLED,
+    column: RSS_GROWN,
+    rows: ALL,
+    most: 4,
+    unit: 'MB',
+  },
+  {
+    text: '10,000 clients that come back for 100 events, to sending the same live',
+    table: stormTable(RESUMED),
+    column: AGAINST_LIVE,
+    rows: ALL,
+    most: 1.5,
+  },
+  {
+    text: 'Encoding 130 B, to `JSON.stringify` and concatenation',
+    table: ENCODE,
+    column: '130 B',
+    rows: ['tidings'],
+    per: { row: 'concatenation' },
+    most: 1.3,
+  },
+  {
+    text: 'Draining 5,000 streams within 3 s',
+    table: drainTable(DRAINED),
+    column: TOOK,
+    rows: ALL,
+    most: WITHIN,
+    unit: 'ms',
+  },
+];

@@ -1,0 +1,48 @@
+import { cpuFor, type Measurement, serving, streamsTitle } from '../measurement.ts';
+import { type Subject, subjects } from '../subjects.ts';
+
+export const STREAMS = [100, 1_000, 10_000];
+export const SIZES = [130, 3_500];
+/** How many events are published in one turn of the event loop. */
+export const PER_TURN = { 'one per turn': 1, 'ten per turn': 10 };
+
+/** Ms. */
+const WARM_UP = 100;
+const RUN = 300;
+
+export function fanOutTable(streams: number, size: number): string {
+  return `Fan-out, ${streamsTitle(streams)}, ${size.toLocaleString('en')} B`;
+}
+
+export const fanOut: Measurement<Subject> = {
+  name: 'fan-out',
+  about:
+    'µs of the server’s CPU time for each event that has arrived at one client. An event is published when the one before has arrived everywhere.',
+  columns: Object.keys(PER_TURN).flatMap(name => [
+    { name, isCompared: true },
+    { name: `${name}: user`, title: 'user', isPart: true },
+    { name: `${name}: system`, title: 'system', isPart: true },
+  ]),
+  rows: subjects,
+  measure: serving(async (server, client, record, scale) => {
+    let opened = 0;
+    for (const streams of STREAMS.filter(streams => streams <= scale.streams)) {
+      await client.open(server, streams - opened);
+      if (opened === 0) await client.run(server, { events: 1, ms: 5 * WARM_UP });
+      opened = streams;
+      for (const size of SIZES) {
+        for (const [column, events] of Object.entries(PER_TURN)) {
+          await client.run(server, { events, size, ms: WARM_UP });
+          let arrived = 0;
+          const cpu = await cpuFor(server, async () => {
+            arrived = (await client.run(server, { events, size, ms: RUN, rounds: 2 })).events;
+          });
+          const table = fanOutTable(streams, size);
+          record(table, column, cpu.total / arrived);
+          record(table, `${column}: user`, cpu.user / arrived);
+          record(table, `${column}: system`, cpu.system / arrived);
+        }
+      }
+    }
+  }),
+};

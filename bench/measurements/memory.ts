@@ -1,0 +1,81 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from '../client.ts';
+import { type Measurement, serving, streamsTitle, withClient } from '../measurement.ts';
+import type { Server } from '../server.ts';
+import { type Subject, subjects } from '../subjects.ts';
+
+const STREAMS = 5_000;
+const WARM_UP = 500;
+
+export const HEAP_ABOVE = 'heap above node:http, B';
+
+export function idleTable(streams: number): string {
+  return `What an idle stream takes, of ${streamsTitle(streams)}`;
+}
+
+export const memory: Measurement<Subject> = {
+  name: 'memory',
+  about:
+    'Bytes of the server process for each stream to which nothing is sent. RSS includes what node:http takes.',
+  columns: [
+    { name: HEAP_ABOVE, digits: 0, isCompared: true },
+    { name: 'RSS, B', digits: 0, isCompared: true },
+  ],
+  rows: subjects.filter(({ onNode }) => onNode),
+  measure: serving(async (server, client, record, scale) => {
+    const streams = Math.min(STREAMS, scale.streams);
+    const paths = ['/', '/bare'];
+    // Once for what is made on first use.
+    for (const path of paths) await grown(server, client, WARM_UP, path);
+    // RSS does not shrink again, so what matters comes first.
+    const [whole, bare] = [
+      await grown(server, client, streams, '/'),
+      await grown(server, client, streams, '/bare'),
+    ];
+    const table = idleTable(streams);
+    record(table, HEAP_ABOVE, (whole.heap - bare.heap) / streams);
+    record(table, 'RSS, B', whole.rss / streams);
+  }),
+};
+
+/** By how much streams let the memory of a server grow. */
+async function grown(server: Server, client: Client, streams: number, path: string) {
+  const before = await server.ask('memory');
+  await client.open(server, streams, {}, path);
+  const after = await server.ask('memory');
+  await client.close();
+  while ((await server.ask('connections')) > 0) await sleep(50);
+  return { heap: after.heap - before.heap, rss: after.rss - before.rss };
+}
+
+const MB = 1_000_000;
+/** Bytes of an event, and how many it takes for 100 MB. */
+const SIZE = 10_000;
+const EVENTS = 10_000;
+
+export const STALLED = '100 MB past one client that does not read';
+export const RSS_GROWN = 'RSS grows by, MB';
+
+export const stalled: Measurement<Subject> = {
+  name: 'stalled',
+  about: `${EVENTS.toLocaleString('en')} events of ${SIZE / 1000} KB; another client reads them all. Measured after a full collection of garbage.`,
+  columns: [
+    { name: RSS_GROWN, digits: 1, isCompared: true },
+    { name: 'heap grows by, MB', digits: 1 },
+  ],
+  rows: subjects.filter(({ onNode }) => onNode),
+  measure: serving(async (server, reader, record) => {
+    await reader.open(server, 1);
+    // Twice for what is made on first use: buffers, code, histories.
+    for (let i = 0; i < 2; i++) await reader.run(server, { rounds: EVENTS, size: SIZE });
+    const before = await server.ask('memory');
+    await withClient(async laggard => {
+      // Of whom nothing is asked any more, so that it does not read.
+      await laggard.open(server, 1);
+      await reader.run(server, { rounds: EVENTS, size: SIZE });
+      const after = await server.ask('memory');
+      record(STALLED, RSS_GROWN, (after.rss - before.rss) / MB);
+      record(STALLED, 'heap grows by, MB', (after.heap - before.heap) / MB);
+    });
+  }),
+};

@@ -1,0 +1,40 @@
+import { type ChildProcess, execFileSync, type StdioOptions, spawn } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+/** Where a file of the benchmark is. */
+export function pathOf(file: string): string {
+  return fileURLToPath(new URL(file, import.meta.url));
+}
+
+/** Starts a program that may open as many files as the machine lets it. */
+export function startProgram(
+  command: string,
+  parameters: readonly string[],
+  stdio: StdioOptions,
+): ChildProcess {
+  const raise = 'ulimit -n "$(ulimit -H -n)" && exec "$@"';
+  return spawn('/bin/sh', ['-c', raise, 'sh', command, ...parameters], { stdio });
+}
+
+/** Ends a program that this process has started, whatever it is at. */
+export async function endProgram(program: ChildProcess): Promise<void> {
+  if (program.exitCode !== null || program.signalCode !== null) return;
+  const ended = new Promise(resolve => program.once('exit', resolve));
+  program.kill('SIGKILL');
+  await ended;
+}
+
+const compiled = new Map<string, string>();
+
+/** Compiles a program of the benchmark, and says where it is. */
+export function compile(source: string): string {
+  let program = compiled.get(source);
+  if (program === undefined) {
+    mkdirSync(pathOf('dist'), { recursive: true });
+    program = pathOf(`dist/${source.replace(/\.c$/, '')}`);
+    execFileSync('cc', ['-O2', '-o', program, pathOf(source)], { stdio: ['ignore', 'inherit', 'inherit'] });
+    compiled.set(source, program);
+  }
+  return program;
+}

@@ -1,0 +1,75 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { pathOf } from './program.ts';
+import { Server } from './server.ts';
+
+/** A server that is measured: one row of the tables. */
+export interface Subject {
+  readonly name: string;
+  readonly title: string;
+  /** What can be measured from inside, too: it runs on Node, in `servers/host.mjs`. */
+  readonly onNode: boolean;
+  /** It sends a client that comes back what it has missed. */
+  readonly resumes?: boolean;
+  /** It can end its streams in order. */
+  readonly drains?: boolean;
+  /** Whose release it is. */
+  readonly version: () => string;
+  /** Why it cannot be measured here; undefined: it can. */
+  readonly missing?: () => string | undefined;
+  readonly start: () => Promise<Server>;
+}
+
+/** Peers are compared with this one. */
+export const REFERENCE = 'tidings-express';
+
+const NCHAN = '/usr/lib/nginx/modules/ngx_nchan_module.so';
+
+export const subjects: readonly Subject[] = [
+  tidings('tidings-express', 'Tidings, Express', 'express'),
+  tidings('tidings-koa', 'Tidings, Koa', 'koa'),
+  tidings('tidings-hono', 'Tidings, Hono', 'hono', '@hono/node-server'),
+  tidings('tidings-node', 'Tidings, node:http'),
+  onNode('hand-written', '`res.write(buffer)`, by hand'),
+  onNode('better-sse', 'better-sse, Express', 'better-sse'),
+  onNode('express-sse', 'express-sse', 'express-sse'),
+  { ...onNode('sse-channel', 'sse-channel, node:http', 'sse-channel'), resumes: true },
+  onNode('hono-stream-sse', "Hono's streamSSE", 'hono'),
+  onNode('h3', 'h3', 'h3'),
+  onNode('fastify-sse', '@fastify/sse', '@fastify/sse', 'fastify'),
+  {
+    name: 'nchan',
+    title: 'nchan (nginx, in C)',
+    onNode: false,
+    resumes: true,
+    version: nchanVersion,
+    missing: () => (existsSync(NCHAN) ? undefined : 'apt-get install nginx-light libnginx-mod-nchan'),
+    start: () => Server.nchan(NCHAN),
+  },
+  {
+    name: 'limit',
+    title: 'the limit: `write()` in C',
+    onNode: false,
+    version: () => 'limit.c',
+    start: () => Server.inC('limit'),
+  },
+];
+
+function tidings(name: string, title: string, ...packages: string[]): Subject {
+  return { ...onNode(name, title, '@tidings/core', ...packages), resumes: true, drains: true };
+}
+
+function onNode(name: string, title: string, ...packages: string[]): Subject {
+  const version = () => packages.map(versionOf).join(', ') || `Node ${process.versions.node}`;
+  return { name, title, onNode: true, version, start: () => Server.onNode(name) };
+}
+
+function versionOf(name: string): string {
+  const { version } = JSON.parse(readFileSync(pathOf(`node_modules/${name}/package.json`), 'utf8'));
+  return `${name} ${version}`;
+}
+
+function nchanVersion(): string {
+  const installed = execFileSync('dpkg-query', ['--show', 'libnginx-mod-nchan'], { encoding: 'utf8' });
+  return `nchan ${/[\d.]+(?=\+|-)/.exec(installed)?.[0]}`;
+}
