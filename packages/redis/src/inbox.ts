@@ -18,6 +18,12 @@ interface Opening {
   entries: Entry[];
 }
 
+/** Both are called at once. */
+interface Expectation {
+  arrived(head: Position): void;
+  interrupted(): void;
+}
+
 /**
  * What comes over the subscription, put in order for the sink: nothing twice, nothing before what came before it,
  * and nothing while something is missing.
@@ -38,7 +44,7 @@ export class Inbox {
   /** The open channels, and the newest position that is known of each. */
   readonly #open = new Map<string, Position>();
   readonly #opening = new Map<string, Opening>();
-  readonly #expected = new Map<string, (head: Position) => void>();
+  readonly #expected = new Map<string, Expectation>();
   #isHolding = true;
   #held: [name: string, text: string][] = [];
   #heldSize = 0;
@@ -90,9 +96,9 @@ export class Inbox {
     this.hasOverflowed = false;
   }
 
-  /** Calls back, at once, when the head with this token comes. */
-  expect(token: string, arrived: (head: Position) => void): void {
-    this.#expected.set(token, arrived);
+  /** Calls back when the head with this token comes, or when it cannot come any more. */
+  expect(token: string, expectation: Expectation): void {
+    this.#expected.set(token, expectation);
   }
 
   expectNoMore(token: string): void {
@@ -158,7 +164,7 @@ export class Inbox {
 
   /** The connection is gone. */
   cut(): void {
-    this.life += 1;
+    this.#interrupt();
     this.#isHolding = true;
     this.dropHeld();
     this.#opening.clear();
@@ -167,13 +173,19 @@ export class Inbox {
   /** The epoch is over: no channel is open. Returns those that were. */
   reset(head: Position): string[] {
     const channels = [...this.#open.keys(), ...this.#opening.keys()];
-    this.life += 1;
+    this.#interrupt();
     this.given = head;
     this.dropHeld();
     this.#open.clear();
     this.#opening.clear();
     this.holes.clear();
     return channels;
+  }
+
+  #interrupt(): void {
+    this.life += 1;
+    for (const { interrupted } of this.#expected.values()) interrupted();
+    this.#expected.clear();
   }
 
   #hold(name: string, text: string): void {
@@ -187,7 +199,7 @@ export class Inbox {
 
   #takeHead(text: string): void {
     const [, token = '', epoch, head] = text.split(' ');
-    if (epoch === this.#epoch()) this.#expected.get(token)?.(Number(head));
+    if (epoch === this.#epoch()) this.#expected.get(token)?.arrived(Number(head));
   }
 
   #takeNote(text: string): void {

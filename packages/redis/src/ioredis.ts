@@ -46,13 +46,22 @@ export function dialIoredis(original: IoredisClient): Dial {
       socketTimeout: undefined,
     });
     const cut = () => client.disconnect();
-    client.on('error', events.closed);
+    let failure: unknown;
+    client.on('error', error => {
+      failure ??= error;
+      events.closed(error);
+    });
     client.on('close', events.closed);
     client.on('message', events.message);
     client.on('smessage', events.message);
     // A cluster has moved the channels to another node.
     client.on('moved', () => events.closed(new Error('the subscriptions have moved')));
-    await within(timeout, client.connect(), cut);
+    try {
+      await within(timeout, client.connect(), cut);
+    } catch (error) {
+      // That of `connect` says no more than that it has failed.
+      throw failure ?? error;
+    }
     return {
       call: ([command = '', ...args]) => client.call(command, ...args),
       subscribe: (names, sharded) => (sharded ? client.ssubscribe(...names) : client.subscribe(...names)),

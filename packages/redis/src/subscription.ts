@@ -117,6 +117,7 @@ export class Subscription {
     this.#run = (await readServer(connection)).run;
     await connection.subscribe([this.#names.node, this.#names.notes], sharded);
     await this.#inLane(async () => {
+      if (connection.isClosed) throw INTERRUPTED;
       for (const channels of chunks([...this.#inbox.channels.keys()])) {
         await connection.subscribe(channels.map(this.#names.on), sharded);
       }
@@ -205,12 +206,17 @@ export class Subscription {
     const token = String(this.#tokens);
     const { life } = this.#inbox;
     let timer: NodeJS.Timeout | undefined;
-    const arrival = new Promise<void>(resolve => {
-      this.#inbox.expect(token, head => {
-        arrived(head);
-        resolve();
+    const arrival = new Promise<void>((resolve, reject) => {
+      this.#inbox.expect(token, {
+        arrived: head => {
+          arrived(head);
+          resolve();
+        },
+        interrupted: () => reject(new CallFailed(INTERRUPTED, false)),
       });
     });
+    // The other call may be the first to fail.
+    arrival.catch(() => {});
     try {
       const reply = await this.#store.read({ ...request, token }, AbortSignal.timeout(this.#timeout));
       const late = new Promise<true>(resolve => {
@@ -218,9 +224,10 @@ export class Subscription {
       });
       if (await Promise.race([arrival, late])) {
         const error = new Error('nothing comes over the subscription');
-        if (life === this.#inbox.life) this.drop(error);
+        this.drop(error);
         throw new CallFailed(error, false);
       }
+      if (life !== this.#inbox.life) throw new CallFailed(INTERRUPTED, false);
       return reply;
     } finally {
       clearTimeout(timer);

@@ -1,0 +1,85 @@
+import { once } from 'node:events';
+import net, { type AddressInfo, type Socket } from 'node:net';
+
+/** A TCP proxy on loopback, for what a network does to connections. */
+export class FaultyProxy {
+  /** Where new connections lead. */
+  target: number;
+  /** Bytes from the server are thrown away. */
+  losesAnswers = false;
+  /** Called with what clients send, before the server gets it; which it does not when this returns false. */
+  onRequest: ((text: string) => unknown) | undefined;
+  readonly #server = net.createServer(client => this.#connect(client));
+  readonly #pairs = new Set<[client: Socket, upstream: Socket]>();
+  readonly #subscribed = new Set<[client: Socket, upstream: Socket]>();
+  #isStalled = false;
+
+  private constructor(target: number) {
+    this.target = target;
+  }
+
+  static async start(target: number): Promise<FaultyProxy> {
+    const proxy = new FaultyProxy(target);
+    proxy.#server.listen(0, '127.0.0.1');
+    await once(proxy.#server, 'listening');
+    return proxy;
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+  }
+
+  get connections(): number {
+    return this.#pairs.size;
+  }
+
+  /** Nothing gets through, in either direction, and nothing is cut. */
+  stall(): void {
+    this.#isStalled = true;
+    for (const pair of this.#pairs) for (const socket of pair) socket.pause();
+  }
+
+  resume(): void {
+    this.#isStalled = false;
+    for (const pair of this.#pairs) for (const socket of pair) socket.resume();
+  }
+
+  /** Nothing more comes from the server to those that have subscribed; the connections stay. */
+  muteSubscriptions(): void {
+    for (const pair of this.#subscribed) pair[1].pause();
+  }
+
+  /** RST, to both ends. */
+  cut(): void {
+    for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
+  }
+
+  close(): void {
+    this.#server.close();
+    this.cut();
+  }
+
+  #connect(client: Socket): void {
+    const upstream = net.connect(this.target, '127.0.0.1');
+    const pair: [Socket, Socket] = [client, upstream];
+    this.#pairs.add(pair);
+    client.on('data', data => {
+      const text = data.toString('latin1');
+      if (/subscribe/i.test(text)) this.#subscribed.add(pair);
+      if (this.onRequest?.(text) !== false) upstream.write(data);
+    });
+    upstream.on('data', data => {
+      if (!this.losesAnswers) client.write(data);
+    });
+    for (const socket of pair) {
+      if (this.#isStalled) socket.pause();
+      socket.on('error', () => {});
+      socket.on('close', () => {
+        this.#pairs.delete(pair);
+        this.#subscribed.delete(pair);
+        client.destroy();
+        upstream.destroy();
+      });
+    }
+  }
+}
