@@ -1,11 +1,12 @@
 import type { EventStream, Frame, Hub, SubscribeOptions, Transport } from '@tidings/core';
-import { createParser } from 'eventsource-parser';
+import { createParser, type EventSourceMessage } from 'eventsource-parser';
 
 /** A response whose peer reads, or does not, as the test wants it. */
 class VirtualTransport implements Transport {
   onDrain: (() => void) | undefined;
   onClose: ((error?: unknown) => void) | undefined;
   bufferedBytes = 0;
+  hasBegun = false;
   hasEnded = false;
   isReading = true;
   #isOver = false;
@@ -25,6 +26,7 @@ class VirtualTransport implements Transport {
   }
 
   open(status: number): void {
+    this.hasBegun = true;
     if (status === 204) this.#stop();
   }
 
@@ -90,6 +92,8 @@ export interface Wish {
 /** What the oracle knows of the hub. */
 export interface Model {
   published: () => number;
+  /** Something is published, and not yet accepted. */
+  isPublishing: () => boolean;
   compacted: (channel: string) => boolean;
   current: (channel: string) => Map<string, Published>;
   /** No history is ever full. */
@@ -102,8 +106,9 @@ export class ModelClient {
   readonly wishes = new Map<string, SubscribeOptions>();
   resets = 0;
   failure = '';
-  readonly #hub: Hub;
+  readonly #hubs: readonly Hub[];
   readonly #published: () => number;
+  readonly #isPublishing: () => boolean;
   readonly #compacted: (channel: string) => boolean;
   /** The newest of each key of a compacted channel, if it has room for them all. */
   readonly #current: (channel: string) => Map<string, Published>;
@@ -115,15 +120,23 @@ export class ModelClient {
   #lastEventId: string | undefined;
   #transport: VirtualTransport | undefined;
   #stream: EventStream | undefined;
+  /** On this connection: it has been told of a loss, or where it stands. */
+  #hasReset = false;
+  #hasId = false;
+  /** The broker has lost something, or lags behind. */
+  #isDisturbed = false;
+  /** Turns after which it is to know where it stands. */
+  patience = 6;
   /** Since it connected, it has always read at once. */
   #isFast = true;
-  /** Turns since it connected. */
+  /** Turns since it was answered. */
   #age = 0;
 
-  constructor(name: string, hub: Hub, model: Model) {
+  constructor(name: string, hubs: readonly Hub[], model: Model) {
     this.name = name;
-    this.#hub = hub;
+    this.#hubs = hubs;
     this.#published = model.published;
+    this.#isPublishing = model.isPublishing;
     this.#compacted = model.compacted;
     this.#current = model.current;
     this.#keepsAll = model.keepsAll;
@@ -141,7 +154,8 @@ export class ModelClient {
     return [...this.#owed.values()].every(owed => owed.size === 0);
   }
 
-  connect(lastEventId = this.#lastEventId): void {
+  /** @param node of which it is a client from now on. */
+  connect(lastEventId = this.#lastEventId, node = 0): void {
     if (this.isConnected || this.wishes.size === 0) return;
     // Who says nothing of the past is owed nothing of it.
     if (!lastEventId) this.#owed.clear();
@@ -152,68 +166,78 @@ export class ModelClient {
     const received = new Set<number>();
     let newest = 0;
     let isBackfill = false;
-    let hasReset = false;
-    let hasId = false;
+    this.#hasReset = false;
+    this.#hasId = false;
     let publishedAtWrite = 0;
+    const receive = ({ id, event, data }: EventSourceMessage) => {
+      if (id !== undefined) this.#lastEventId = id;
+      if (event === 'tidings') {
+        isBackfill = id?.endsWith('~') ?? false;
+        this.#hasId = true;
+        return;
+      }
+      if (event === 'reset') {
+        this.resets += 1;
+        const { reason, channels } = JSON.parse(data) as { reason: string; channels: string[] };
+        if (reason === 'slow' && this.#isFast && !this.#isDisturbed)
+          throw new Error(`${this.name}: a reset, though it reads (${data})`);
+        if (reason === 'history' && this.#keepsAll() && !this.#isDisturbed)
+          throw new Error(`${this.name}: a reset without a loss`);
+        // What left a short history while a broker was asked for the channel, is a loss at any time.
+        const isLate = reason === 'history' && channels.every(channel => this.#renewed.has(channel));
+        if (reason !== 'slow' && !this.#isDisturbed && !isLate) {
+          if (this.#hasReset) throw new Error(`${this.name}: a second reset (${data})`);
+          if (this.#hasId) throw new Error(`${this.name}: a reset after an id (${data})`);
+          this.#hasReset = true;
+        }
+        received.clear();
+        this.#hasId = true;
+        for (const channel of channels) {
+          this.#forgive(channel, publishedAtWrite);
+          if (this.#compacted(channel) && this.#wantsState(channel))
+            this.#oweState(channel, publishedAtWrite);
+        }
+        return;
+      }
+      if (event === 'snapshot') {
+        if (!isBackfill) throw new Error(`${this.name}: a snapshot that is no backfill`);
+        const state = JSON.parse(data) as { channel: string; n: number };
+        this.#renewed.add(state.channel);
+        this.#forgive(state.channel, state.n);
+        return;
+      }
+      if (event === 'sent') {
+        if (newest > Number(data)) throw new Error(`${this.name}: ${newest} before what was sent earlier`);
+        sent = Math.max(sent, Number(data));
+        return;
+      }
+      const { n, channel, key, except } = JSON.parse(data) as Published;
+      if (!this.wishes.has(channel)) return;
+      if (except === this.name) throw new Error(`${this.name}: ${n}, which is for everyone else`);
+      if (this.wishes.get(channel)?.filter && n % 2 && !this.#renewed.has(channel)) {
+        throw new Error(`${this.name}: ${n}, which it does not want`);
+      }
+      if (!isBackfill && n <= sent) throw new Error(`${this.name}: ${n} after what was sent later`);
+      if (received.has(n) && !this.#renewed.has(channel)) throw new Error(`${this.name}: ${n} twice`);
+      received.add(n);
+      if (id === undefined && !isBackfill) throw new Error(`${this.name}: ${n} without an id`);
+      if (!isBackfill) {
+        if (n <= newest) throw new Error(`${this.name}: ${n} after ${newest}`);
+        newest = n;
+        this.#hasId = true;
+      }
+      const owed = this.#owed.get(channel);
+      const at = this.#compacted(channel) ? String(key) : String(n);
+      if ((owed?.get(at) ?? n) <= n) owed?.delete(at);
+    };
     const parser = createParser({
-      onEvent: ({ id, event, data }) => {
-        if (id !== undefined) this.#lastEventId = id;
-        if (event === 'tidings') {
-          isBackfill = id?.endsWith('~') ?? false;
-          hasId = true;
-          return;
+      // Thrown, it would be the stream's to deal with.
+      onEvent: event => {
+        try {
+          receive(event);
+        } catch (error) {
+          this.failure ||= (error as Error).message;
         }
-        if (event === 'reset') {
-          this.resets += 1;
-          const { reason, channels } = JSON.parse(data) as { reason: string; channels: string[] };
-          if (reason === 'slow' && this.#isFast)
-            throw new Error(`${this.name}: a reset, though it reads (${data})`);
-          if (reason === 'history' && this.#keepsAll())
-            throw new Error(`${this.name}: a reset without a loss`);
-          if (reason !== 'slow') {
-            if (hasReset) throw new Error(`${this.name}: a second reset (${data})`);
-            if (hasId) throw new Error(`${this.name}: a reset after an id (${data})`);
-            hasReset = true;
-          }
-          received.clear();
-          hasId = true;
-          for (const channel of channels) {
-            this.#forgive(channel, publishedAtWrite);
-            if (this.#compacted(channel) && this.#wantsState(channel))
-              this.#oweState(channel, publishedAtWrite);
-          }
-          return;
-        }
-        if (event === 'snapshot') {
-          if (!isBackfill) throw new Error(`${this.name}: a snapshot that is no backfill`);
-          const state = JSON.parse(data) as { channel: string; n: number };
-          this.#renewed.add(state.channel);
-          this.#forgive(state.channel, state.n);
-          return;
-        }
-        if (event === 'sent') {
-          if (newest > Number(data)) throw new Error(`${this.name}: ${newest} before what was sent earlier`);
-          sent = Math.max(sent, Number(data));
-          return;
-        }
-        const { n, channel, key, except } = JSON.parse(data) as Published;
-        if (!this.wishes.has(channel)) return;
-        if (except === this.name) throw new Error(`${this.name}: ${n}, which is for everyone else`);
-        if (this.wishes.get(channel)?.filter && n % 2 && !this.#renewed.has(channel)) {
-          throw new Error(`${this.name}: ${n}, which it does not want`);
-        }
-        if (!isBackfill && n <= sent) throw new Error(`${this.name}: ${n} after what was sent later`);
-        if (received.has(n) && !this.#renewed.has(channel)) throw new Error(`${this.name}: ${n} twice`);
-        received.add(n);
-        if (id === undefined && !isBackfill) throw new Error(`${this.name}: ${n} without an id`);
-        if (!isBackfill) {
-          if (n <= newest) throw new Error(`${this.name}: ${n} after ${newest}`);
-          newest = n;
-          hasId = true;
-        }
-        const owed = this.#owed.get(channel);
-        const at = this.#compacted(channel) ? String(key) : String(n);
-        if ((owed?.get(at) ?? n) <= n) owed?.delete(at);
       },
     });
     const transport = new VirtualTransport(
@@ -225,7 +249,8 @@ export class ModelClient {
       () => this.#stop(),
     );
     this.#transport = transport;
-    this.#stream = this.#hub.open(transport, { method: 'GET', url: '/', lastEventId }, { client: this.name });
+    const hub = this.#hubs[node % this.#hubs.length] as Hub;
+    this.#stream = hub.open(transport, { method: 'GET', url: '/', lastEventId }, { client: this.name });
     for (const [channel, options] of this.wishes) this.#stream.subscribe(channel, options);
   }
 
@@ -245,8 +270,10 @@ export class ModelClient {
 
   owe({ n, channel, key, except }: Published): void {
     if (!this.wishes.has(channel)) return;
-    // Not yet known to the hub, and with nothing to say where it was.
-    if (!this.isConnected && this.#lastEventId === undefined) return;
+    if (this.#compacted(channel)) this.#owed.get(channel)?.delete(String(key));
+    // Not yet known to the hub (on another node, not yet answered), and with nothing to say where it was.
+    const isKnown = this.isConnected && (this.#hubs.length === 1 || this.#transport?.hasBegun);
+    if (!isKnown && !this.#lastEventId) return;
     const isCalled = except === this.name;
     const isWanted = this.wishes.get(channel)?.filter === undefined || n % 2 === 0;
     let owed = this.#owed.get(channel);
@@ -254,7 +281,6 @@ export class ModelClient {
       owed = new Map();
       this.#owed.set(channel, owed);
     }
-    if (this.#compacted(channel)) owed.delete(String(key));
     if (!isCalled && isWanted) owed.set(this.#compacted(channel) ? String(key) : String(n), n);
   }
 
@@ -281,14 +307,20 @@ export class ModelClient {
 
   /** It has been told not to come back. */
   #stop(): void {
-    if (!this.isSatisfied) this.failure = `told to stop, and lacks ${this.lacks}`;
+    if (!this.isSatisfied && !this.#isPublishing() && !this.#isDisturbed)
+      this.failure = `told to stop, and lacks ${this.lacks}`;
     this.wishes.clear();
     this.#owed.clear();
   }
 
+  /** What the broker had for it may be lost: it is to be told, though it has been told before. */
+  disturb(): void {
+    this.#isDisturbed = true;
+  }
+
   /** A turn of the event loop has passed. */
   turn(): void {
-    this.#age += 1;
+    if (this.#transport?.hasBegun) this.#age += 1;
   }
 
   stall(): void {
@@ -306,7 +338,7 @@ export class ModelClient {
 
   cut(): void {
     if (!this.isConnected) return;
-    if (this.#age > 6 && this.#isFast && !this.#lastEventId) {
+    if (this.#age > this.patience && this.#isFast && !this.#lastEventId && !this.#isDisturbed) {
       throw new Error(`${this.name}: connected for a while, and knows no id`);
     }
     this.#transport?.cut();

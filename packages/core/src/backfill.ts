@@ -50,7 +50,6 @@ export class Backfill {
 
   /** Keeps what comes meanwhile, and what was to come before, until nothing is awaited. */
   pin(subscriptions: readonly Subscription[], position: Position): void {
-    this.unpin();
     for (const subscription of subscriptions) {
       const { channel, start } = subscription;
       const isOlder = this.#parts.some(part => part.subscription === subscription);

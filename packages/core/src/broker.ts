@@ -16,12 +16,14 @@ export interface Page {
   /** Ascending. */
   readonly entries: readonly Entry[];
   /**
-   * The page, with those that follow it, has everything of the channel that is after this. What was asked for is
-   * complete if it is not above the position asked for; else what is up to it has left the history.
+   * What is up to it has left the history: of what was asked for, the page, with those that follow it, has everything
+   * that is after it. 0: nothing has ever left.
    */
   readonly floor: Position;
   /** There is more: `read` on, after the last entry of this page. */
   readonly more: boolean;
+  /** The channel's newest position, whether or not it is still kept; absent if nothing is known of the channel. */
+  readonly last?: Position | undefined;
   /** The position of the channel's `end`, if it has ended. */
   readonly ended?: Position | undefined;
 }

@@ -40,6 +40,8 @@ export class ChannelState {
   overflow: Overflow;
   /** What comes to it is given to the log. Always so without a broker. */
   isOpen: boolean;
+  /** Up to here, a broker has lost something of it. */
+  lostAt: Position = 0;
   /** The history has all there is. Always so without a broker. */
   isWhole: boolean;
   readonly subscribers = new Set<Subscriber>();
@@ -70,22 +72,39 @@ export class ChannelState {
     this.#passed = floor;
   }
 
+  /** Whether a broker has to be asked for what is after a position. */
+  lacks(after: Position): boolean {
+    return !this.isOpen || (!this.isWhole && after < this.history.floor);
+  }
+
   /** Takes on other settings, and keeps what it has by them. */
   configure({ overflow, snapshot, ...keep }: ChannelSettings): void {
     this.overflow = overflow;
     this.#takeSnapshot = snapshot;
-    this.#replace(new History(keep, this.history.floor), this.history.entriesAfter(0));
+    const { floor, newest, isBlank } = this.history;
+    this.#replace(new History(keep, floor, isBlank ? undefined : newest), this.history.entriesAfter(0));
   }
 
   /**
-   * Takes what a broker has of it, in the place of what is here.
+   * Takes what a broker has of it, and is not here.
    *
-   * @param entries ascending, up to a position; what is here and newer stays.
+   * @param entries ascending, up to a position.
    * @param floor everything after it is among them.
+   * @param newest of the channel, if the broker knows of it.
    */
-  fill(entries: readonly LogEntry[], floor: Position, upto: Position): void {
-    this.#replace(new History(this.history.keep, floor), [...entries, ...this.history.entriesAfter(upto)]);
+  fill(entries: readonly LogEntry[], floor: Position, upto: Position, newest: Position | undefined): void {
+    // An open channel lacks nothing but what is older. (And nothing joins the two if what came since has left.)
+    const here = this.history.entriesAfter(this.isOpen ? 0 : upto);
+    const lacks = !this.isOpen || (floor < this.history.floor && this.history.floor <= upto);
+    const older = this.isOpen ? entries.filter(({ position }) => position <= this.history.floor) : entries;
     this.isOpen = true;
+    if (lacks) this.#replace(new History(this.history.keep, floor, newest), [...older, ...here]);
+  }
+
+  /** Drops everything: something of it is gone that was to come. */
+  lose(head: Position): void {
+    this.#replace(new History(this.history.keep, head, head), []);
+    this.isWhole = false;
   }
 
   #replace(history: History, entries: readonly LogEntry[]): void {
@@ -147,11 +166,12 @@ export class ChannelState {
 
   endRound(passed: Position, now: number): void {
     this.#passed = passed;
-    if (this.history.bytes < this.history.keep.bytes + PINNED) {
-      for (const { start } of this.pins) this.#passed = Math.min(this.#passed, start);
-    }
     this.#pieces.clear();
-    this.history.trim(this.#passed, now);
+    let kept = passed;
+    if (this.history.bytes < this.history.keep.bytes + PINNED) {
+      for (const { start } of this.pins) kept = Math.min(kept, start);
+    }
+    this.history.trim(kept, now);
   }
 
   #join(first: LogEntry, index: number): Piece {

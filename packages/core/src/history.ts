@@ -20,6 +20,8 @@ export class History {
   floor: Position;
   /** Of the newest entry there has been. */
   newest: Position;
+  /** Nothing is known of the channel: it is new, or was forgotten. */
+  isBlank: boolean;
   /** Of all that is kept. */
   bytes = 0;
   readonly keep: Keep;
@@ -30,19 +32,16 @@ export class History {
   readonly #newestOf = new Map<string, LogEntry>();
   #written = 0;
 
-  constructor(keep: Keep, floor: Position) {
+  /** @param newest of the channel, if anything is known of it. */
+  constructor(keep: Keep, floor: Position, newest?: Position) {
     this.keep = keep;
     this.floor = floor;
-    this.newest = floor;
+    this.newest = newest ?? floor;
+    this.isBlank = newest === undefined;
   }
 
   get size(): number {
     return this.#entries.length - this.#first;
-  }
-
-  /** Nothing is known of the channel: it is new, or was forgotten. */
-  get isBlank(): boolean {
-    return this.#written === 0;
   }
 
   append(entry: LogEntry): void {
@@ -50,6 +49,7 @@ export class History {
     entry.block = Math.floor(this.#written / BLOCK);
     this.bytes += entry.size;
     this.newest = entry.position;
+    this.isBlank = false;
     if (this.keep.compact && !entry.isEnd) {
       const older = this.#newestOf.get(entry.key);
       if (older !== undefined) this.#supersede(older);
@@ -82,10 +82,11 @@ export class History {
     return this.#entries.slice(this.indexAfter(position)).filter(entry => !entry.isSuperseded);
   }
 
-  /** The position before the last `count` events. */
-  positionBefore(count: number): Position {
+  /** The position before the last `count` events that are not newer than another. */
+  positionBefore(count: number, newest: Position): Position {
+    if (count === 0) return newest;
     let left = count;
-    for (let index = this.#entries.length - 1; index >= this.#first; index--) {
+    for (let index = this.indexAfter(newest) - 1; index >= this.#first; index--) {
       const entry = this.#entries[index] as LogEntry;
       if (entry.isSuperseded || entry.isEnd) continue;
       if (left === 0) return entry.position;

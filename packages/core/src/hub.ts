@@ -93,6 +93,8 @@ class LocalHub implements Hub, StreamHost {
   /** Set by `close()`: the ms after which whoever comes now shall come back. */
   #comeBack: readonly [min: number, max: number] | undefined;
   #drained: Promise<void> | undefined;
+  /** Nobody is left: until then, whoever is told of the end of a stream may publish that. */
+  #isClosed = false;
 
   constructor(settings: HubSettings) {
     this.#settings = settings;
@@ -187,7 +189,7 @@ class LocalHub implements Hub, StreamHost {
     const report = (error: unknown) => this.report(error, { stage: 'publish', channel });
     try {
       channel = namesOf(target)[0] as string;
-      if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
+      if (this.#isClosed) throw new TidingsError('closed', 'the hub is closed');
       const draft = { ...content(), channel };
       if (this.log.find(channel)?.endedAt !== undefined) {
         throw new TidingsError('ended', `the channel ${show(channel)} has ended: nothing can follow`);
@@ -222,6 +224,7 @@ class LocalHub implements Hub, StreamHost {
       const checked = readCloseOptions(options);
       this.#comeBack = checked.retry;
       this.#drained = drain([...this.streams], checked).then(async () => {
+        this.#isClosed = true;
         this.scheduler.delete(this.log);
         await this.#outbox?.settled();
         await this.log.mirror?.close();

@@ -1,4 +1,4 @@
-import type { Page, Reach } from './broker.ts';
+import type { Page } from './broker.ts';
 import { type ChannelSettings, ChannelState } from './channel.ts';
 import { type Entry, LogEntry } from './entry.ts';
 import type { Mirror } from './mirror.ts';
@@ -18,6 +18,8 @@ export class Log implements Timed {
   slot: Set<Timed> | undefined;
   /** The newest position. */
   head: Position = 0;
+  /** The newest position when this log began. */
+  origin: Position = 0;
   /** Fetches what is not here, when there is a broker. */
   mirror: Mirror | undefined;
   readonly #channels = new Map<string, ChannelState>();
@@ -71,7 +73,7 @@ export class Log implements Timed {
   /** As a broker says. */
   begin(epoch: string, head: Position): void {
     this.#epoch = epoch;
-    this.head = this.passed = this.#roundHead = head;
+    this.origin = this.head = this.passed = this.#roundHead = head;
   }
 
   subscribe(name: string, options: SubscribeOptions): Subscription {
@@ -151,17 +153,11 @@ export class Log implements Timed {
     if (channel !== undefined) this.#count(channel, () => channel.configure(settings));
   }
 
-  /** Whether a broker has to be asked for what is after a position, or for so many events. */
-  lacks({ isOpen, isWhole, history }: ChannelState, reach: Reach): boolean {
-    if (!isOpen || (typeof reach === 'number' && reach > this.head)) return true;
-    return !isWhole && (typeof reach === 'object' || reach < history.floor);
-  }
-
   /** Takes what a broker has of a channel, up to a position. */
-  fill(channel: ChannelState, { entries, floor, ended }: Page, upto: Position): void {
+  fill(channel: ChannelState, { entries, floor, last, ended }: Page, upto: Position): void {
     const now = this.#scheduler.now;
     const logged = entries.map(entry => new LogEntry(entry, this.epoch, now));
-    this.#count(channel, () => channel.fill(logged, floor, upto));
+    this.#count(channel, () => channel.fill(logged, floor, upto, last));
     channel.endedAt ??= ended;
   }
 
@@ -175,8 +171,10 @@ export class Log implements Timed {
     const channels = new Set([...names].flatMap(name => this.#channels.get(name) ?? []));
     const subscribers = new Set<Subscriber>();
     for (const channel of channels) {
-      this.#count(channel, () => channel.fill([], this.head, this.head));
-      channel.isWhole = false;
+      channel.lostAt = this.head;
+      // What is being fetched is fetched again.
+      if (!channel.isOpen) continue;
+      this.#count(channel, () => channel.lose(this.head));
       for (const subscriber of channel.subscribers) subscribers.add(subscriber);
     }
     for (const subscriber of subscribers) subscriber.lose(channels);
@@ -186,7 +184,7 @@ export class Log implements Timed {
   startOver(epoch: string, head: Position): void {
     const subscribers = new Set([...this.#channels.values()].flatMap(({ subscribers }) => [...subscribers]));
     this.#epoch = epoch;
-    this.head = this.passed = this.#roundHead = this.#acknowledged = head;
+    this.origin = this.head = this.passed = this.#roundHead = this.#acknowledged = head;
     this.#breaks = [];
     this.#channels.clear();
     this.#dirty.clear();

@@ -1,4 +1,4 @@
-import type { Broker, Page, Reach, Sink } from './broker.ts';
+import type { Broker, Page, Sink } from './broker.ts';
 import type { Log } from './log.ts';
 import { createOutside } from './outside.ts';
 import type { Position } from './position.ts';
@@ -7,7 +7,7 @@ import { nextTurn, TURN_BUDGET } from './scheduler.ts';
 /** Who waits for channels to be fetched. */
 export interface Loader {
   /** What is missing, as things stand now. */
-  wants(): ReadonlyMap<string, Reach>;
+  wants(): ReadonlyMap<string, Position>;
   /** All of what it wanted is there, as far as the broker has it. */
   loaded(): void;
 }
@@ -107,34 +107,31 @@ export class Mirror {
   }
 
   async #fetch(loaders: readonly Loader[]): Promise<void> {
-    const wants = new Map<string, Reach>();
+    const wants = new Map<string, Position>();
     for (const loader of loaders) {
-      for (const [name, reach] of loader.wants()) wants.set(name, this.#widest(name, reach, wants.get(name)));
+      for (const [name, after] of loader.wants()) {
+        // A channel that is read again is read whole: others, who come back from earlier, find it then.
+        const isOpen = this.#log.find(name)?.isOpen === true;
+        wants.set(name, isOpen ? 0 : Math.min(after, wants.get(name) ?? after));
+      }
     }
     if (wants.size === 0) return;
     const { epoch } = this.#log;
     const { head, pages } = await this.#broker.open(wants);
     for (const [name, first] of pages) {
       const page = first.more ? await this.#readOn(name, first, head) : first;
-      // What was read is of a life that has ended meanwhile.
-      if (this.#log.epoch !== epoch) return this.#fetch(loaders);
       const channel = this.#log.find(name);
+      // What was read is of a life that has ended, or has been lost meanwhile.
+      if (this.#log.epoch !== epoch || (channel?.lostAt ?? 0) > head) return this.#fetch(loaders);
       if (channel === undefined) {
         this.shut(name);
         continue;
       }
-      this.#log.fill(channel, page, head);
-      channel.isWhole = wants.get(name) === 0;
+      const after = wants.get(name) ?? 0;
+      this.#log.fill(channel, { ...page, floor: Math.max(page.floor, after) }, head);
+      channel.isWhole = after === 0;
     }
     this.#log.seen(head);
-  }
-
-  /** A channel that is read again is read whole: others, who come back from earlier, find it then. */
-  #widest(name: string, reach: Reach, other: Reach | undefined): Reach {
-    if (this.#log.find(name)?.isOpen) return 0;
-    if (other === undefined) return reach;
-    if (typeof reach === 'number') return typeof other === 'number' ? Math.min(reach, other) : 0;
-    return typeof other === 'number' ? 0 : { last: Math.max(reach.last, other.last) };
   }
 
   async #readOn(name: string, first: Page, head: number): Promise<Page> {

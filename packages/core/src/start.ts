@@ -42,7 +42,9 @@ export function findStart(
     subscription.startAtSnapshot(log.head);
   }
   const position = Math.max(0, ...subscriptions.map(({ start }) => start));
-  return { position, reason: 'unknown', lost: lastEventId === undefined ? [] : free };
+  if (lastEventId !== undefined) return { position, reason: 'unknown', lost: free };
+  // It has just been published, to a channel that keeps nothing, and that no node had asked a broker for.
+  return { position, reason: 'history', lost: free.filter(subscription => subscription.isLost()) };
 }
 
 /** Whether there is nothing after an id that says its client has had all of a channel. */

@@ -1,5 +1,4 @@
 import { Backfill } from './backfill.ts';
-import type { Reach } from './broker.ts';
 import type { ChannelState } from './channel.ts';
 import { encode } from './event.ts';
 import { createFrame, type Frame } from './frame.ts';
@@ -126,15 +125,16 @@ export class Subscriber {
     this.#isLoading = true;
     if (this.#log.mirror?.load(this) !== true) this.loaded();
     else if (this.#end !== undefined) this.close(this.#end.done);
+    else this.#keepWhatWaits();
   }
 
-  wants(): Map<string, Reach> {
+  wants(): Map<string, Position> {
     this.#wanted = this.#subscriptions.filter(({ isPlaced }) => !isPlaced);
     const id = this.#state === 'new' ? this.#lastEventId : undefined;
-    const wants = new Map<string, Reach>();
+    const wants = new Map<string, Position>();
     for (const subscription of this.#wanted) {
-      const reach = subscription.reach(this.#log, id);
-      if (this.#log.lacks(subscription.channel, reach)) wants.set(subscription.channel.name, reach);
+      const after = subscription.lacks(this.#log, id);
+      if (after !== undefined) wants.set(subscription.channel.name, after);
     }
     return wants;
   }
@@ -142,6 +142,7 @@ export class Subscriber {
   loaded(): void {
     if (this.#state === 'left') return;
     this.#isLoading = false;
+    this.#keepWhatWaits();
     const wanted = this.#wanted.filter(subscription => this.#subscriptions.includes(subscription));
     this.#wanted = [];
     for (const subscription of wanted) subscription.place(this.#log);
@@ -175,7 +176,8 @@ export class Subscriber {
     const before = this.#subscriptions;
     const hadBegun = this.#state === 'begun';
     this.#state = 'new';
-    this.#isLoading = false;
+    this.#lastEventId = '';
+    this.#wanted = [];
     this.#subscriptions = [];
     this.#notes = [];
     this.#backfill.clear();
@@ -184,20 +186,19 @@ export class Subscriber {
     this.#position = 0;
     this.#told = undefined;
     for (const { channel, options } of before) this.#add(channel.name, options);
-    if (!hadBegun) return;
-    this.#lastEventId = '';
-    this.load();
+    if (hadBegun) this.load();
   }
 
   /** Something of channels is gone that the stream was to get: it goes on as one that subscribes to them now. */
   lose(channels: ReadonlySet<ChannelState>): void {
-    if (this.#state !== 'begun') return;
+    if (this.#state !== 'begun') {
+      // What has been fetched for it may be gone as well.
+      this.#wanted = [];
+      return;
+    }
     const lost = this.#subscriptions.filter(({ channel }) => channels.has(channel));
     this.#tell('history', lost);
-    for (const { channel, options } of lost) {
-      const from = options.from === 'now' ? 'now' : undefined;
-      this.subscribe([channel.name], { filter: options.filter, from });
-    }
+    for (const { channel, options } of lost) this.subscribe([channel.name], { filter: options.filter });
   }
 
   /** Subscriptions for which the application has said where they begin, or that come late. */
@@ -337,15 +338,21 @@ export class Subscriber {
     const older = subscriptions.filter(
       ({ start, snapshot }) => start < this.#position || snapshot !== undefined,
     );
-    if (older.length === 0) return;
-    if (this.#backfill.isEmpty) this.#notes.push(this.#mark('~'));
+    if (older.length > 0 && this.#backfill.isEmpty) this.#notes.push(this.#mark('~'));
     const onReady = () => {
-      this.#backfill.unpin();
+      this.#keepWhatWaits();
       this.#log.wake(this);
     };
     for (const subscription of older)
       this.#backfill.add(subscription, onReady, error => this.#host.failed(error));
-    if (this.#backfill.isWaiting) this.#backfill.pin(this.#subscriptions, this.#position);
+    this.#keepWhatWaits();
+  }
+
+  /** Has histories keep what a stream will need that cannot go on for now, for no fault of its client. */
+  #keepWhatWaits(): void {
+    this.#backfill.unpin();
+    if (this.#state !== 'begun' || !(this.#isLoading || this.#backfill.isWaiting)) return;
+    this.#backfill.pin(this.#subscriptions, this.#position);
   }
 
   #reset(reason: ResetReason, subscriptions: readonly Subscription[]): void {

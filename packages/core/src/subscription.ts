@@ -1,4 +1,3 @@
-import type { Reach } from './broker.ts';
 import type { ChannelState } from './channel.ts';
 import type { LogEntry } from './entry.ts';
 import type { Frame } from './frame.ts';
@@ -36,7 +35,6 @@ export class Subscription {
   excused: Position = 0;
   /** The state that is to be sent first. */
   snapshot: Promise<Frame> | undefined;
-
   /** What is newer is `now`. Found out when it is first needed, if a broker has yet to say. */
   #now: Position | undefined;
 
@@ -47,28 +45,44 @@ export class Subscription {
   }
 
   /**
-   * From where on the channel is needed.
+   * After which position a broker has to be asked for the channel; undefined if all that is needed is here.
    *
    * @param lastEventId the id after which the stream begins; undefined if it begins afresh, or has begun.
    */
-  reach(log: Log, lastEventId: string | undefined): Reach {
-    this.#now ??= log.known;
+  lacks(log: Log, lastEventId: string | undefined): Position | undefined {
+    this.#now ??= log.origin;
+    const after = this.#reach(log, lastEventId, this.#now);
+    // Somebody has been told of what is yet to come here.
+    const isAhead = Math.max(after, this.#now) > log.head;
+    return isAhead || this.channel.lacks(after) ? after : undefined;
+  }
+
+  #reach(log: Log, lastEventId: string | undefined, now: Position): Position {
     const { from } = this.options;
+    // A stream may lose its way at any time, and is told the whole state then.
+    if (this.channel.history.keep.compact) return 0;
     const id = parseId(this.after ?? lastEventId ?? '');
     if (id?.epoch === log.epoch) return id.position;
-    const isAll = lastEventId !== undefined || this.channel.history.keep.compact;
-    if (from === 'start' || this.after !== undefined || (from === undefined && isAll)) return 0;
-    return typeof from === 'object' && 'last' in from ? from : this.#now;
+    const isNow = from === 'now' || (typeof from === 'object' && 'last' in from && from.last === 0);
+    return isNow || (from === undefined && lastEventId === undefined) ? now : 0;
   }
 
   /** Finds its start as the application wants it. */
   place(log: Log): void {
     this.isPlaced = true;
     const { history } = this.channel;
-    const reach = this.reach(log, undefined);
-    if (typeof reach === 'object') this.start = history.positionBefore(reach.last);
-    else if (reach === 0 || (this.after !== undefined && !log.knows(this.after))) this.start = history.floor;
-    else this.start = reach;
+    const { from } = this.options;
+    const now = this.#now ?? log.origin;
+    if (this.after !== undefined) {
+      const id = parseId(this.after);
+      this.start = id !== undefined && log.knows(id) ? id.position : history.floor;
+    } else if (typeof from === 'object' && 'last' in from) {
+      this.start = Math.min(now, history.positionBefore(from.last, now));
+    } else {
+      // If what has come since the call has left already, that is a loss.
+      const isAll = from === 'start' || (from === undefined && history.keep.compact);
+      this.start = isAll ? Math.min(now, history.floor) : now;
+    }
   }
 
   /** The id that the application wants it to begin after. */
