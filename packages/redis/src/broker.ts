@@ -122,8 +122,8 @@ class RedisBroker implements Broker {
       server: run => subscription.checkServer(run),
       elsewhere: error => {
         dialer.redirect(error);
+        // Whether the subscription is with the right one shows with the next answer.
         link.drop(error);
-        subscription.drop(error);
       },
     });
     const subscription = new Subscription(dialer, store, this.#names, sink, timeout, probeInterval);

@@ -54,8 +54,8 @@ export function dialIoredis(original: IoredisClient): Dial {
     client.on('close', events.closed);
     client.on('message', events.message);
     client.on('smessage', events.message);
-    // A cluster has moved the channels to another node.
-    client.on('moved', () => events.closed(new Error('the subscriptions have moved')));
+    // A cluster has moved the channels to another node. It may have said to which: that answer comes first.
+    client.on('moved', () => setImmediate(events.closed, new Error('the subscriptions have moved')));
     try {
       await within(timeout, client.connect(), cut);
     } catch (error) {

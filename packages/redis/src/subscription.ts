@@ -100,11 +100,7 @@ export class Subscription {
 
   /** A server has answered. If it is not the one that the subscription is with, nothing comes over that any more. */
   checkServer(run: string): void {
-    if (this.#run !== '' && this.#run !== run) this.drop(new Error('the server is another one'));
-  }
-
-  drop(cause: unknown): void {
-    this.#link.drop(cause);
+    if (this.#run !== '' && this.#run !== run) this.#link.drop(new Error('the server is another one'));
   }
 
   close(): void {
@@ -150,7 +146,7 @@ export class Subscription {
       await this.#catchUp();
     } catch (error) {
       // A new connection begins with the same.
-      if (life === this.#inbox.life) this.drop(error);
+      if (life === this.#inbox.life) this.#link.drop(error);
     }
   }
 
@@ -224,7 +220,7 @@ export class Subscription {
       });
       if (await Promise.race([arrival, late])) {
         const error = new Error('nothing comes over the subscription');
-        this.drop(error);
+        this.#link.drop(error);
         throw new CallFailed(error, false);
       }
       if (life !== this.#inbox.life) throw new CallFailed(INTERRUPTED, false);
