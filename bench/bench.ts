@@ -21,7 +21,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     /** How often each is measured. */
-    rounds: { type: 'string', default: '5' },
+    rounds: { type: 'string', default: '3' },
     /** Streams at most. */
     streams: { type: 'string', default: '10000' },
     /** Names of servers, with commas. Default: all. */
@@ -67,10 +67,11 @@ const text = report(measurements, results);
 console.log(text);
 if (values.write) {
   const readme = pathOf('README.md');
-  const [before, , after] = readFileSync(readme, 'utf8').split(
-    /(?<=<!-- results -->\n)|(?=<!-- end of results -->)/,
+  const marks = /(?<=<!-- results -->\n)[\s\S]*(?=<!-- end of results -->)/;
+  writeFileSync(
+    readme,
+    readFileSync(readme, 'utf8').replace(marks, () => `\n${text}\n\n`),
   );
-  writeFileSync(readme, `${before}\n${text}\n\n${after}`);
 }
 if (results.hasFailures) process.exitCode = 1;
 

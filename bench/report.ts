@@ -29,7 +29,7 @@ function goalTable(results: Results): string {
   const lines = goals.flatMap(({ text, table, column, rows, per, most, unit = '×' }) => {
     const figures = rows.flatMap(row => {
       const figure = results.median(table, row, column);
-      const base = per === undefined ? 1 : results.median(per.table ?? table, per.row ?? row, column);
+      const base = per === undefined ? 1 : results.median(per.table ?? table, per.row?.(row) ?? row, column);
       if (figure === undefined || base === undefined) return [];
       const value = figure / base;
       const shown = format(value, value < 10 ? 2 : 0);

@@ -13,6 +13,10 @@ export interface Subject {
   readonly resumes?: boolean;
   /** It can end its streams in order. */
   readonly drains?: boolean;
+  /** Its fan-out shows what its framework costs; all else it has in common with another. */
+  readonly fanOutOnly?: boolean;
+  /** It stands for its like where a measurement takes long. */
+  readonly isPrincipal?: boolean;
   /** Whose release it is. */
   readonly version: () => string;
   /** Why it cannot be measured here; undefined: it can. */
@@ -30,17 +34,20 @@ export const subjects: readonly Subject[] = [
   tidings('tidings-koa', 'Tidings, Koa', 'koa'),
   tidings('tidings-hono', 'Tidings, Hono', 'hono', '@hono/node-server'),
   tidings('tidings-node', 'Tidings, node:http'),
-  onNode('hand-written', '`res.write(buffer)`, by hand'),
-  onNode('better-sse', 'better-sse, Express', 'better-sse'),
+  { ...onNode('hand-written-express', '`res.write(buffer)`, Express'), fanOutOnly: true },
+  { ...onNode('hand-written', '`res.write(buffer)`, node:http'), isPrincipal: true },
+  { ...onNode('better-sse-express', 'better-sse, Express', 'better-sse'), fanOutOnly: true },
+  { ...onNode('better-sse', 'better-sse, node:http', 'better-sse'), isPrincipal: true },
   onNode('express-sse', 'express-sse', 'express-sse'),
   { ...onNode('sse-channel', 'sse-channel, node:http', 'sse-channel'), resumes: true },
-  onNode('hono-stream-sse', "Hono's streamSSE", 'hono'),
+  { ...onNode('hono-stream-sse', "Hono's streamSSE", 'hono'), isPrincipal: true },
   onNode('h3', 'h3', 'h3'),
   onNode('fastify-sse', '@fastify/sse', '@fastify/sse', 'fastify'),
   {
     name: 'nchan',
     title: 'nchan (nginx, in C)',
     onNode: false,
+    isPrincipal: true,
     resumes: true,
     version: nchanVersion,
     missing: () => (existsSync(NCHAN) ? undefined : 'apt-get install nginx-light libnginx-mod-nchan'),
@@ -50,13 +57,24 @@ export const subjects: readonly Subject[] = [
     name: 'limit',
     title: 'the limit: `write()` in C',
     onNode: false,
+    isPrincipal: true,
     version: () => 'limit.c',
     start: () => Server.inC('limit'),
   },
 ];
 
+export const principalSubjects = subjects.filter(({ isPrincipal }) => isPrincipal);
+
+/** Those that can be looked into. */
+export const nodeSubjects = subjects.filter(({ onNode, fanOutOnly }) => onNode && !fanOutOnly);
+
 function tidings(name: string, title: string, ...packages: string[]): Subject {
-  return { ...onNode(name, title, '@tidings/core', ...packages), resumes: true, drains: true };
+  return {
+    ...onNode(name, title, '@tidings/core', ...packages),
+    isPrincipal: true,
+    resumes: true,
+    drains: true,
+  };
 }
 
 function onNode(name: string, title: string, ...packages: string[]): Subject {

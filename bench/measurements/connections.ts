@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cpuFor, type Measurement, serving, streamsTitle } from '../measurement.ts';
-import { type Subject, subjects } from '../subjects.ts';
+import { principalSubjects, type Subject } from '../subjects.ts';
 
 const STREAMS = 5_000;
 const WARM_UP = 500;
@@ -13,7 +13,7 @@ export const connections: Measurement<Subject> = {
     { name: 'opened a second', digits: 0 },
     { name: 'closed', digits: 0, isCompared: true },
   ],
-  rows: subjects.filter(({ onNode }) => onNode),
+  rows: principalSubjects.filter(({ onNode }) => onNode),
   measure: serving(async (server, client, record, scale) => {
     const streams = Math.min(STREAMS, scale.streams);
     const closing = async () => {

@@ -7,8 +7,8 @@ export const SIZES = [130, 3_500];
 export const PER_TURN = { 'one per turn': 1, 'ten per turn': 10 };
 
 /** Ms. */
-const WARM_UP = 100;
-const RUN = 300;
+const WARM_UP = 60;
+const RUN = 250;
 
 export function fanOutTable(streams: number, size: number): string {
   return `Fan-out, ${streamsTitle(streams)}, ${size.toLocaleString('en')} B`;
@@ -28,14 +28,14 @@ export const fanOut: Measurement<Subject> = {
     let opened = 0;
     for (const streams of STREAMS.filter(streams => streams <= scale.streams)) {
       await client.open(server, streams - opened);
-      if (opened === 0) await client.run(server, { events: 1, ms: 5 * WARM_UP });
+      if (opened === 0) await client.run(server, { events: 1, ms: 10 * WARM_UP });
       opened = streams;
       for (const size of SIZES) {
         for (const [column, events] of Object.entries(PER_TURN)) {
           await client.run(server, { events, size, ms: WARM_UP });
           let arrived = 0;
           const cpu = await cpuFor(server, async () => {
-            arrived = (await client.run(server, { events, size, ms: RUN, rounds: 2 })).events;
+            arrived = (await client.run(server, { events, size, ms: RUN })).events;
           });
           const table = fanOutTable(streams, size);
           record(table, column, cpu.total / arrived);

@@ -1,5 +1,5 @@
 import { type Measurement, serving, streamsTitle, withClient } from '../measurement.ts';
-import { type Subject, subjects } from '../subjects.ts';
+import { principalSubjects, type Subject } from '../subjects.ts';
 
 export const STREAMS = 10_000;
 /** Ms between two events. */
@@ -22,7 +22,7 @@ export const hold: Measurement<Subject> = {
     { name: 'GET /ping, p50, ms', digits: 1 },
     { name: 'GET /ping, p99, ms', digits: 1, isCompared: true },
   ],
-  rows: subjects.filter(({ onNode }) => onNode),
+  rows: principalSubjects.filter(({ onNode }) => onNode),
   measure: serving(async (server, client, record, scale) => {
     const streams = Math.min(STREAMS, scale.streams);
     await client.open(server, streams);

@@ -1,5 +1,5 @@
 import { type Measurement, serving, streamsTitle } from '../measurement.ts';
-import { type Subject, subjects } from '../subjects.ts';
+import { principalSubjects, type Subject } from '../subjects.ts';
 
 const STREAMS = 1_000;
 /** Events a second. */
@@ -15,7 +15,7 @@ export const latency: Measurement<Subject> = {
     { name: `${rate} a second, p50`, digits: 1 },
     { name: `${rate} a second, p99`, digits: 1, isCompared: true },
   ]),
-  rows: subjects,
+  rows: principalSubjects,
   measure: serving(async (server, client, record, scale) => {
     const streams = Math.min(STREAMS, scale.streams);
     await client.open(server, streams);

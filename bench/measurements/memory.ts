@@ -2,10 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from '../client.ts';
 import { type Measurement, serving, streamsTitle, withClient } from '../measurement.ts';
 import type { Server } from '../server.ts';
-import { type Subject, subjects } from '../subjects.ts';
+import { nodeSubjects, type Subject } from '../subjects.ts';
 
-const STREAMS = 5_000;
+export const STREAMS = 2_000;
 const WARM_UP = 500;
+const MB = 1_000_000;
 
 export const HEAP_ABOVE = 'heap above node:http, B';
 
@@ -21,7 +22,7 @@ export const memory: Measurement<Subject> = {
     { name: HEAP_ABOVE, digits: 0, isCompared: true },
     { name: 'RSS, B', digits: 0, isCompared: true },
   ],
-  rows: subjects.filter(({ onNode }) => onNode),
+  rows: nodeSubjects,
   measure: serving(async (server, client, record, scale) => {
     const streams = Math.min(STREAMS, scale.streams);
     const paths = ['/', '/bare'];
@@ -40,15 +41,24 @@ export const memory: Measurement<Subject> = {
 
 /** By how much streams let the memory of a server grow. */
 async function grown(server: Server, client: Client, streams: number, path: string) {
-  const before = await server.ask('memory');
+  const before = await settled(server);
   await client.open(server, streams, {}, path);
-  const after = await server.ask('memory');
+  const after = await settled(server);
   await client.close();
   while ((await server.ask('connections')) > 0) await sleep(50);
   return { heap: after.heap - before.heap, rss: after.rss - before.rss };
 }
 
-const MB = 1_000_000;
+/** The memory of a server, once it shrinks no more: what connections leave behind goes by and by. */
+async function settled(server: Server) {
+  for (let last = await server.ask('memory'); ; ) {
+    await sleep(100);
+    const memory = await server.ask('memory');
+    if (memory.heap > last.heap - MB / 20) return memory;
+    last = memory;
+  }
+}
+
 /** Bytes of an event, and how many it takes for 100 MB. */
 const SIZE = 10_000;
 const EVENTS = 10_000;
@@ -63,11 +73,11 @@ export const stalled: Measurement<Subject> = {
     { name: RSS_GROWN, digits: 1, isCompared: true },
     { name: 'heap grows by, MB', digits: 1 },
   ],
-  rows: subjects.filter(({ onNode }) => onNode),
+  rows: nodeSubjects,
   measure: serving(async (server, reader, record) => {
     await reader.open(server, 1);
-    // Twice for what is made on first use: buffers, code, histories.
-    for (let i = 0; i < 2; i++) await reader.run(server, { rounds: EVENTS, size: SIZE });
+    // Once for what is made on first use: buffers, code, histories.
+    await reader.run(server, { rounds: EVENTS, size: SIZE });
     const before = await server.ask('memory');
     await withClient(async laggard => {
       // Of whom nothing is asked any more, so that it does not read.
