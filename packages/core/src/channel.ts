@@ -131,7 +131,7 @@ export class ChannelState {
 
   async #makeSnapshot(): Promise<Frame> {
     try {
-      return createFrame(encode(await this.#takeSnapshot?.(), { event: 'snapshot' }));
+      return createFrame(encode(await this.#takeSnapshot?.(), { event: 'snapshot' }), 1);
     } finally {
       this.#snapshot = undefined;
     }

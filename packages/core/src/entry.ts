@@ -49,12 +49,14 @@ export class LogEntry {
     this.except = except;
     this.data = data;
     this.at = at;
-    this.frame = this.isEnd ? undefined : createFrame(encode(data, { id: formatId(epoch, position), event }));
+    this.frame = this.isEnd
+      ? undefined
+      : createFrame(encode(data, { id: formatId(epoch, position), event }), 1);
   }
 
   /** Without its id, for what is sent out of order. */
   get bare(): Frame {
-    this.#bare ??= createFrame(encode(this.data, { event: this.event }));
+    this.#bare ??= createFrame(encode(this.data, { event: this.event }), 1);
     return this.#bare;
   }
 

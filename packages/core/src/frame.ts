@@ -5,6 +5,8 @@
 export interface Frame {
   /** The text as UTF-8. */
   readonly bytes: Uint8Array;
+  /** How many events end in it; comments and the like are none. */
+  readonly events: number;
   /** How many bytes that is. */
   readonly length: number;
   /** The same bytes as one chunk of an HTTP/1.1 chunked body (RFC 9112, 7.1). */
@@ -19,11 +21,13 @@ const CRLF = '\r\n';
 class ChunkedFrame implements Frame {
   readonly chunk: Uint8Array;
   readonly length: number;
+  readonly events: number;
   #bytes: Uint8Array | undefined;
 
-  constructor(chunk: Uint8Array, length: number) {
+  constructor(chunk: Uint8Array, length: number, events: number) {
     this.chunk = chunk;
     this.length = length;
+    this.events = events;
   }
 
   get bytes(): Uint8Array {
@@ -34,23 +38,27 @@ class ChunkedFrame implements Frame {
 }
 
 /** Encodes text, which must not be empty: an empty chunk ends an HTTP/1.1 body. Lone surrogates become U+FFFD. */
-export function createFrame(text: string): Frame {
-  if (Buffer === undefined) return joinBytes([encoder.encode(text)]);
+export function createFrame(text: string, events = 0): Frame {
+  if (Buffer === undefined) return joinBytes([encoder.encode(text)], events);
   const length = Buffer.byteLength(text);
-  return new ChunkedFrame(Buffer.from(chunkHead(length) + text + CRLF), length);
+  return new ChunkedFrame(Buffer.from(chunkHead(length) + text + CRLF), length, events);
 }
 
 /** Frames as one, to be sent in one write. */
 export function joinFrames(frames: readonly Frame[]): Frame {
-  return joinBytes(frames.map(frame => frame.bytes));
+  const events = frames.reduce((sum, frame) => sum + frame.events, 0);
+  return joinBytes(
+    frames.map(frame => frame.bytes),
+    events,
+  );
 }
 
 /** A part of a frame: the bytes from `start` up to `end`. */
 export function sliceFrame(frame: Frame, start: number, end: number): Frame {
-  return joinBytes([frame.bytes.subarray(start, end)]);
+  return joinBytes([frame.bytes.subarray(start, end)], end === frame.length ? frame.events : 0);
 }
 
-function joinBytes(parts: readonly Uint8Array[]): Frame {
+function joinBytes(parts: readonly Uint8Array[], events: number): Frame {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   const head = chunkHead(length);
   const size = head.length + length + CRLF.length;
@@ -61,7 +69,7 @@ function joinBytes(parts: readonly Uint8Array[]): Frame {
     offset += part.length;
   }
   encoder.encodeInto(CRLF, chunk.subarray(offset));
-  return new ChunkedFrame(chunk, length);
+  return new ChunkedFrame(chunk, length, events);
 }
 
 function chunkHead(length: number): string {

@@ -1,13 +1,30 @@
 import { show, TidingsError } from './errors.ts';
 import type { EventStream } from './stream.ts';
 
+/**
+ * What is published where, for `createHub<Channels>()`: by channel, by event, the type of the data. `message` is the
+ * event without a name. Channels that are made as they are needed have a pattern for a key: `[user: `user:${string}`]`.
+ */
+export type AnyChannels = Record<string, Record<string, unknown>>;
+
+/** What `publish` takes for a channel with these events: the data, and the fields that go with it. */
+export type PublishArguments<Events> =
+  | {
+      [Name in keyof Events & string]: string extends Name
+        ? [data: unknown, fields?: PublishFields]
+        : Name extends 'message'
+          ? [data: Events[Name], fields?: PublishFields & { event?: 'message' | undefined }]
+          : [data: Events[Name], fields: PublishFields & { event: Name }];
+    }[keyof Events & string]
+  | [data: null, fields: PublishFields & { key: string; gone: true }];
+
 /** A channel of a hub: a name for a sequence of events. It holds nothing; it may come and go. */
-export interface Channel {
-  readonly name: string;
+export interface Channel<Events = Record<string, unknown>, Name extends string = string> {
+  readonly name: Name;
   /** How many streams follow it on this node. */
   readonly subscriberCount: number;
   /** {@link Hub.publish}, to this channel. */
-  publish(data: unknown, fields?: PublishFields): Promise<string>;
+  publish(...event: PublishArguments<Events>): Promise<string>;
   /**
    * Says that nothing follows. A stream all of whose channels have ended closes once it has everything, and its
    * client is told not to come back.

@@ -4,8 +4,16 @@ import { drain } from './drain.ts';
 import type { Entry } from './entry.ts';
 import { show, TidingsError } from './errors.ts';
 import { dataText, encode } from './event.ts';
-import { type Channel, type ChannelName, namesOf, type PublishFields } from './hub-channel.ts';
+import {
+  type AnyChannels,
+  type Channel,
+  type ChannelName,
+  namesOf,
+  type PublishArguments,
+  type PublishFields,
+} from './hub-channel.ts';
 import { Log } from './log.ts';
+import { type HubStats, Meter } from './meter.ts';
 import { Mirror } from './mirror.ts';
 import { OpenStream, type StreamHost } from './open-stream.ts';
 import {
@@ -21,11 +29,11 @@ import { Outbox } from './outbox.ts';
 import type { StreamRequest } from './request.ts';
 import { COME_BACK_LATER, createRetry, randomBetween } from './retry.ts';
 import { Scheduler } from './scheduler.ts';
-import type { ErrorContext, EventStream, StreamOptions } from './stream.ts';
+import type { CloseReason, ErrorContext, EventStream, StreamOptions } from './stream.ts';
 import type { Transport } from './transport.ts';
 
 /** Knows every open stream of an application; one per app. */
-export interface Hub {
+export interface Hub<Channels = AnyChannels> {
   /** Every stream whose response is not over. */
   readonly streams: ReadonlySet<EventStream>;
   /** The streams of each client. */
@@ -46,14 +54,22 @@ export interface Hub {
    *   data that cannot be sent, else with a TidingsError: `invalid-field`, `ended`, `closed`. A rejection goes to
    *   `onError`, too, and ends no process if nobody awaits it.
    */
-  publish(channel: ChannelName, data: unknown, fields?: PublishFields): Promise<string>;
+  publish<Name extends keyof Channels & string>(
+    channel: Name | { readonly name: Name },
+    ...event: PublishArguments<Channels[Name]>
+  ): Promise<string>;
   /**
    * A handle of a channel. It need not be kept: the name is enough to find the same channel again.
    *
    * @param options of this channel from now on, in the place of what `HubOptions.channels` says.
    * @throws {TidingsError} `invalid-option`, naming the option.
    */
-  channel(name: string, options?: ChannelOptions): Channel;
+  channel<Name extends keyof Channels & string>(
+    name: Name,
+    options?: ChannelOptions,
+  ): Channel<Channels[Name], Name>;
+  /** What the hub holds and has done, on this node. Takes a look at every stream. */
+  stats(): HubStats;
   /** Where the hub stands: read it, then load what a page shows, then connect with `?lastEventId=`, without a gap. */
   position(): Promise<string>;
   /**
@@ -71,10 +87,12 @@ const ALL_HISTORIES = 64 * 1024 * 1024;
 /**
  * Makes a hub. It does nothing until its first stream: no timer, no randomness.
  *
+ * @typeParam Channels what is published where: see {@link AnyChannels}. Checks `publish`; a browser may import it as
+ *   a type.
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
-export function createHub(options: HubOptions = {}): Hub {
-  return new LocalHub(readHubOptions(options));
+export function createHub<Channels = AnyChannels>(options: HubOptions = {}): Hub<Channels> {
+  return new LocalHub(readHubOptions(options)) as Hub<AnyChannels> as Hub<Channels>;
 }
 
 class LocalHub implements Hub, StreamHost {
@@ -82,6 +100,7 @@ class LocalHub implements Hub, StreamHost {
   readonly clients = new Clients<OpenStream>();
   readonly scheduler: Scheduler;
   readonly log: Log;
+  readonly meter: Meter;
   readonly resetEvent: string;
   readonly heartbeat: number;
   readonly maxAge: number;
@@ -104,7 +123,8 @@ class LocalHub implements Hub, StreamHost {
     this.stallTimeout = settings.stallTimeout;
     this.resetEvent = settings.resetEvent;
     this.scheduler = new Scheduler(settings.precision);
-    this.log = new Log(name => this.#settingsOf(name), ALL_HISTORIES, this.scheduler);
+    this.meter = new Meter(settings.observer, error => this.report(error, { stage: 'observer' }));
+    this.log = new Log(name => this.#settingsOf(name), ALL_HISTORIES, this.scheduler, this.meter);
     const { broker } = settings;
     if (broker === undefined) return;
     const mirror = new Mirror(
@@ -134,6 +154,7 @@ class LocalHub implements Hub, StreamHost {
       if (!stream.hasHadAll) this.#makeRoom(stream);
       this.streams.add(stream);
       this.clients.add(stream);
+      this.meter.streamOpened(stream);
       stream.start();
     }
     return stream;
@@ -155,7 +176,7 @@ class LocalHub implements Hub, StreamHost {
     });
   }
 
-  channel(name: string, options?: ChannelOptions): Channel {
+  channel<Name extends string>(name: Name, options?: ChannelOptions): Channel<Record<string, unknown>, Name> {
     namesOf(name);
     if (options !== undefined) this.#pin(name, this.#settings.channel(name, options));
     const { log } = this;
@@ -164,8 +185,29 @@ class LocalHub implements Hub, StreamHost {
       get subscriberCount() {
         return log.find(name)?.subscribers.size ?? 0;
       },
-      publish: (data, fields) => this.publish(name, data, fields),
+      publish: (data: unknown, fields?: PublishFields) => this.publish(name, data, fields),
       end: () => this.#accept(name, () => ({ kind: 'end', data: '' })),
+    };
+  }
+
+  stats(): HubStats {
+    const streams = [...this.streams];
+    const { opened, closed, published, delivered, deliveredBytes, resets, replayed, dropped } = this.meter;
+    return {
+      streams: streams.length,
+      clients: this.clients.size,
+      channels: this.log.size,
+      historyBytes: this.log.bytes,
+      lagging: streams.filter(stream => stream.isLagging).length,
+      bufferedBytes: streams.reduce((sum, stream) => sum + stream.bufferedBytes, 0),
+      opened,
+      closed: { ...closed },
+      published,
+      delivered,
+      deliveredBytes,
+      resets,
+      replayed,
+      dropped,
     };
   }
 
@@ -194,7 +236,11 @@ class LocalHub implements Hub, StreamHost {
       if (this.log.find(channel)?.endedAt !== undefined) {
         throw new TidingsError('ended', `the channel ${show(channel)} has ended: nothing can follow`);
       }
-      if (this.#outbox === undefined) return Promise.resolve(this.log.id(this.log.append(draft)));
+      if (this.#outbox === undefined) {
+        const position = this.log.append(draft);
+        this.meter.eventPublished(channel);
+        return Promise.resolve(this.log.id(position));
+      }
       const id = this.#send(this.#outbox, draft);
       id.catch(report);
       return id;
@@ -210,6 +256,7 @@ class LocalHub implements Hub, StreamHost {
     const { overflow, snapshot, ...keep } = this.#settingsOf(draft.channel);
     const position = await outbox.publish({ ...draft, keep });
     this.log.acknowledge(position);
+    this.meter.eventPublished(draft.channel);
     return this.log.id(position);
   }
 
@@ -240,7 +287,8 @@ class LocalHub implements Hub, StreamHost {
     }).catch(failure => console.error('tidings: onError failed:', failure));
   }
 
-  gone(stream: OpenStream): void {
+  gone(stream: OpenStream, reason: CloseReason): void {
+    this.meter.streamClosed(stream, reason);
     this.scheduler.delete(stream);
     this.streams.delete(stream);
     this.clients.delete(stream);

@@ -6,7 +6,14 @@ export { type EventFields, encodeEvent, type ServerSentEvent } from './event.ts'
 export type { Frame } from './frame.ts';
 export type { Keep } from './history.ts';
 export { createHub, type Hub } from './hub.ts';
-export type { Channel, ChannelName, PublishFields } from './hub-channel.ts';
+export type {
+  AnyChannels,
+  Channel,
+  ChannelName,
+  PublishArguments,
+  PublishFields,
+} from './hub-channel.ts';
+export type { HubStats, Observer } from './meter.ts';
 export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits } from './options.ts';
 export type { Position } from './position.ts';
 export type { StreamRequest } from './request.ts';

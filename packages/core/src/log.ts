@@ -1,6 +1,7 @@
 import type { Page } from './broker.ts';
 import { type ChannelSettings, ChannelState } from './channel.ts';
 import { type Entry, LogEntry } from './entry.ts';
+import type { Meter } from './meter.ts';
 import type { Mirror } from './mirror.ts';
 import { createEpoch, type EventId, formatId, type IdSuffix, type Position, parseId } from './position.ts';
 import { nextTurn, type Scheduler, type Timed, TURN_BUDGET } from './scheduler.ts';
@@ -25,6 +26,7 @@ export class Log implements Timed {
   readonly #channels = new Map<string, ChannelState>();
   readonly #settingsOf: (name: string) => ChannelSettings;
   readonly #scheduler: Scheduler;
+  readonly #meter: Meter;
   readonly #maxBytes: number;
   #epoch: string | undefined;
   #acknowledged: Position = 0;
@@ -47,10 +49,16 @@ export class Log implements Timed {
   /** Every live stream has been given everything up to here. */
   passed: Position = 0;
 
-  constructor(settingsOf: (name: string) => ChannelSettings, maxBytes: number, scheduler: Scheduler) {
+  constructor(
+    settingsOf: (name: string) => ChannelSettings,
+    maxBytes: number,
+    scheduler: Scheduler,
+    meter: Meter,
+  ) {
     this.#settingsOf = settingsOf;
     this.#maxBytes = maxBytes;
     this.#scheduler = scheduler;
+    this.#meter = meter;
   }
 
   get epoch(): string {
@@ -85,6 +93,16 @@ export class Log implements Timed {
 
   id(position: Position, suffix?: IdSuffix): string {
     return formatId(this.epoch, position, suffix);
+  }
+
+  /** How many channels there are. */
+  get size(): number {
+    return this.#channels.size;
+  }
+
+  /** Bytes that the histories take. */
+  get bytes(): number {
+    return this.#bytes;
   }
 
   /** A channel, made if need be. */
@@ -280,5 +298,6 @@ export class Log implements Timed {
     this.#channels.delete(channel.name);
     this.#bytes -= channel.history.bytes;
     this.mirror?.shut(channel.name);
+    this.#meter.channelDropped(channel.name);
   }
 }

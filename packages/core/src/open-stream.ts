@@ -5,21 +5,24 @@ import { createFrame, type Frame } from './frame.ts';
 import { finishedMarker, Head, heartbeatComment } from './head.ts';
 import { type ChannelName, namesOf } from './hub-channel.ts';
 import type { Log } from './log.ts';
+import type { Meter } from './meter.ts';
 import type { StreamSettings } from './options.ts';
 import { readLastEventId, type StreamRequest } from './request.ts';
 import { COME_BACK_LATER, createRetry } from './retry.ts';
 import { nextTurn, type Scheduler, type Timed } from './scheduler.ts';
 import { pump, type SourceInput, type SourceOptions } from './source.ts';
+import type { ResetReason } from './start.ts';
 import type { CloseReason, ErrorContext, EventStream } from './stream.ts';
 import { Subscriber, type SubscriberHost } from './subscriber.ts';
 import type { SubscribeOptions } from './subscription.ts';
 import type { Transport } from './transport.ts';
-import { Writer } from './writer.ts';
+import { Writer, type WriterHost } from './writer.ts';
 
 /** What a stream needs of its hub. Durations in ms, Infinity: switched off. */
 export interface StreamHost {
   readonly scheduler: Scheduler;
   readonly log: Log;
+  readonly meter: Meter;
   readonly resetEvent: string;
   readonly heartbeat: number;
   readonly maxAge: number;
@@ -27,14 +30,14 @@ export interface StreamHost {
   readonly stallTimeout: number;
   report(error: unknown, context: ErrorContext): void;
   /** The stream's response is over. */
-  gone(stream: OpenStream): void;
+  gone(stream: OpenStream, reason: CloseReason): void;
 }
 
 /** Ms for which a client may be left without an answer. */
 const PATIENCE = 1_000;
 
 /** The stream behind {@link EventStream}: from the answer's head to its end. */
-export class OpenStream implements EventStream, SubscriberHost, Timed {
+export class OpenStream implements EventStream, SubscriberHost, WriterHost, Timed {
   readonly client: string | undefined;
   readonly lastEventId: string | undefined;
   slot: Set<Timed> | undefined;
@@ -60,11 +63,7 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
 
   constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamSettings) {
     this.#host = host;
-    this.#writer = new Writer(transport, host.scheduler);
-    this.#writer.onRoom = () => {
-      if (this.#subscriber !== undefined) host.log.wake(this.#subscriber);
-      this.#settleDrained();
-    };
+    this.#writer = new Writer(transport, this);
     transport.onClose = () => this.leave('disconnected');
     transport.onFail = error => {
       const reason = this.#judge(error, 'handler');
@@ -110,6 +109,11 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
     return this.#reason === undefined;
   }
 
+  /** Its peer does not keep up. */
+  get isLagging(): boolean {
+    return this.#head === undefined && !this.#gone && !this.#writer.hasRoom;
+  }
+
   /** Whether the client says that it has had all of what it asks for. */
   get hasHadAll(): boolean {
     return this.#head?.isFinished === true;
@@ -119,8 +123,25 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
     return this.#host.resetEvent;
   }
 
+  get scheduler(): Scheduler {
+    return this.#host.scheduler;
+  }
+
+  get meter(): Meter {
+    return this.#host.meter;
+  }
+
   get hasRoom(): boolean {
     return this.#writer.hasRoom;
+  }
+
+  onRoom(): void {
+    if (this.#subscriber !== undefined) this.#host.log.wake(this.#subscriber);
+    this.#settleDrained();
+  }
+
+  onFull(): void {
+    this.#host.meter.streamLagging(this);
   }
 
   isCalled(name: string): boolean {
@@ -129,6 +150,14 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
 
   write(frame: Frame): void {
     this.#writer.write(frame);
+  }
+
+  lost(reason: ResetReason, channels: readonly string[]): void {
+    this.#host.meter.streamReset(this, reason, channels);
+  }
+
+  resumed(): void {
+    this.#host.meter.streamReplayed(this);
   }
 
   ended(last: Frame): void {
@@ -176,7 +205,7 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
         'id must not be set on a subscribed stream: its ids are positions',
       );
     }
-    return this.isOpen && this.#write(createFrame(encode(data, fields)));
+    return this.isOpen && this.#write(createFrame(encode(data, fields), 1));
   }
 
   comment(text = ''): boolean {
@@ -259,8 +288,8 @@ export class OpenStream implements EventStream, SubscriberHost, Timed {
     this.#head = undefined;
     this.#writer.drop();
     this.#leaveChannels();
-    this.#host.gone(this);
-    this.#closed?.resolve(this.#reason as CloseReason);
+    this.#host.gone(this, this.#reason ?? reason);
+    this.#closed?.resolve(this.#reason ?? reason);
   }
 
   visit(now: number): number {

@@ -1,6 +1,7 @@
 import type { Broker } from './broker.ts';
 import type { ChannelSettings, Overflow } from './channel.ts';
 import { show, TidingsError } from './errors.ts';
+import type { Observer } from './meter.ts';
 import type { ErrorContext, StreamHeaders, StreamOptions } from './stream.ts';
 
 export interface HubOptions {
@@ -36,6 +37,8 @@ export interface HubOptions {
   history?: HistoryOptions | false | undefined;
   /** The options of each channel, by name: those that every node and every life of the channel shall agree on. */
   channels?: ((name: string) => ChannelOptions) | undefined;
+  /** Is told what the hub does: for metrics. Default: nobody. */
+  observer?: Observer | undefined;
   /** The name of the event that tells a client it has missed something. Default: `reset`. */
   resetEvent?: string | undefined;
   /** Called with what goes wrong in the background; none of it reaches the peer. Default: `console.error`. */
@@ -96,6 +99,7 @@ export interface CloseSettings {
 export interface HubSettings {
   broker: Broker | undefined;
   publishTimeout: number;
+  observer: Observer;
   heartbeat: number;
   maxBufferedBytes: number;
   stallTimeout: number;
@@ -118,6 +122,7 @@ export function readHubOptions(options: HubOptions): HubSettings {
   const maxAge = readDuration('maxAge', options.maxAge, Number.POSITIVE_INFINITY);
   return {
     broker: readBroker(options.broker),
+    observer: options.observer ?? {},
     publishTimeout: Math.min(LONGEST_TIMER, readDuration('publishTimeout', options.publishTimeout, 5_000)),
     heartbeat,
     stallTimeout,

@@ -9,6 +9,8 @@ export type ResetReason = 'history' | 'slow' | 'unknown' | 'interrupted';
 /** Where a stream stands when it begins, and what its client has to be told first. */
 export interface Start {
   readonly position: Position;
+  /** It is where its client left. */
+  readonly isResumed: boolean;
   /** Why what is `lost` is. */
   readonly reason: ResetReason;
   readonly lost: readonly Subscription[];
@@ -31,9 +33,10 @@ export function findStart(
   if (id !== undefined && log.knows(id)) {
     const { position } = id;
     // Cut in the middle of a backfill: nobody can tell which of it has arrived.
-    if (id.suffix === '~') return { position, reason: 'interrupted', lost: subscriptions };
+    if (id.suffix === '~') return { position, isResumed: false, reason: 'interrupted', lost: subscriptions };
     for (const subscription of free) subscription.start = position;
-    return { position, reason: 'history', lost: free.filter(subscription => subscription.isLost()) };
+    const lost = free.filter(subscription => subscription.isLost());
+    return { position, isResumed: true, reason: 'history', lost };
   }
   for (const subscription of free) {
     if (lastEventId !== undefined && subscription.options.from === undefined) {
@@ -42,9 +45,10 @@ export function findStart(
     subscription.startAtSnapshot(log.head);
   }
   const position = Math.max(0, ...subscriptions.map(({ start }) => start));
-  if (lastEventId !== undefined) return { position, reason: 'unknown', lost: free };
+  if (lastEventId !== undefined) return { position, isResumed: false, reason: 'unknown', lost: free };
   // It has just been published, to a channel that keeps nothing, and that no node had asked a broker for.
-  return { position, reason: 'history', lost: free.filter(subscription => subscription.isLost()) };
+  const lost = free.filter(subscription => subscription.isLost());
+  return { position, isResumed: false, reason: 'history', lost };
 }
 
 /** Whether there is nothing after an id that says its client has had all of a channel. */

@@ -100,10 +100,10 @@ export interface ErrorContext {
    * `open`: the head could not be sent · `source`: a source failed or an item could not be sent · `handler`: a
    * handler failed when its answer was already under way · `write`: a heartbeat or an end could not be written ·
    * `subscribe`: a filter or a snapshot failed · `publish`: an event was not accepted · `broker`: it cannot be
-   * reached, or does not do what it was asked for; it is asked again.
+   * reached, or does not do what it was asked for; it is asked again · `observer`: a callback of it failed.
    */
-  stage: 'open' | 'source' | 'handler' | 'write' | 'subscribe' | 'publish' | 'broker';
-  /** Absent for `publish` and `broker`. */
+  stage: 'open' | 'source' | 'handler' | 'write' | 'subscribe' | 'publish' | 'broker' | 'observer';
+  /** Absent for `publish`, `broker` and `observer`. */
   stream?: EventStream;
   /** Of a `publish`. */
   channel?: string | undefined;

@@ -20,6 +20,10 @@ export interface SubscriberHost {
   /** What the stream begins with is there. */
   ready(): void;
   write(frame: Frame): void;
+  /** Its client is told that it has missed something. */
+  lost(reason: ResetReason, channels: readonly string[]): void;
+  /** Its client goes on after the last event that it has seen. */
+  resumed(): void;
   /** All of its channels have ended, and it has been given everything. */
   ended(last: Frame): void;
   /** What it needs has left the history, and its channel wants it to come back for it. */
@@ -163,6 +167,7 @@ export class Subscriber {
     for (const subscription of this.#subscriptions) subscription.channel.pins.delete(subscription);
     if (start === undefined) return false;
     this.#position = start.position;
+    if (start.isResumed) this.#host.resumed();
     this.#reset(start.reason, start.lost);
     this.#beginAfter(this.#subscriptions.filter(({ after }) => after !== undefined));
     this.#beginBackfill(this.#subscriptions.filter(({ after }) => after === undefined));
@@ -364,7 +369,8 @@ export class Subscriber {
     if (subscriptions.length === 0) return;
     const channels = subscriptions.map(({ channel }) => channel.name);
     const id = this.#log.id(this.#position);
-    this.#notes.push(createFrame(encode({ reason, channels }, { id, event: this.#host.resetEvent })));
+    this.#notes.push(createFrame(encode({ reason, channels }, { id, event: this.#host.resetEvent }), 1));
+    this.#host.lost(reason, channels);
     this.#told = this.#position;
   }
 

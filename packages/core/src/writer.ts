@@ -1,16 +1,25 @@
 import { Backlog, isLarge } from './backlog.ts';
 import type { Frame } from './frame.ts';
+import type { Meter } from './meter.ts';
 import type { Scheduler } from './scheduler.ts';
 import type { Transport } from './transport.ts';
 
+/** What a writer needs of its stream. */
+export interface WriterHost {
+  readonly scheduler: Scheduler;
+  readonly meter: Meter;
+  /** There is room again after there was none. */
+  onRoom(): void;
+  /** The peer does not keep up. */
+  onFull(): void;
+}
+
 /** Writes one response through its transport, and queues what the peer is not ready for. */
 export class Writer {
-  /** Called when there is room again after there was none. */
-  onRoom: (() => void) | undefined;
   /** The clock's time of the last write, or later. */
   lastWriteAt: number;
   readonly #transport: Transport;
-  readonly #scheduler: Scheduler;
+  readonly #host: WriterHost;
   #backlog: Backlog | undefined;
   #opened = false;
   /** The transport has said it is full. */
@@ -21,16 +30,16 @@ export class Writer {
   #waiting = 0;
   #movedAt: number;
 
-  constructor(transport: Transport, scheduler: Scheduler) {
+  constructor(transport: Transport, host: WriterHost) {
     this.#transport = transport;
-    this.#scheduler = scheduler;
-    this.lastWriteAt = scheduler.now;
-    this.#movedAt = scheduler.now;
+    this.#host = host;
+    this.lastWriteAt = host.scheduler.now;
+    this.#movedAt = host.scheduler.now;
     transport.onDrain = () => {
       this.#full = false;
-      this.#movedAt = this.#scheduler.now;
+      this.#movedAt = this.#host.scheduler.now;
       this.#flush();
-      if (this.hasRoom) this.onRoom?.();
+      if (this.hasRoom) this.#host.onRoom();
     };
   }
 
@@ -49,7 +58,7 @@ export class Writer {
     this.#opened = true;
     if (first !== undefined) this.#hand(first);
     this.#flush();
-    if (this.hasRoom) this.onRoom?.();
+    if (this.hasRoom) this.#host.onRoom();
   }
 
   /** Writes or queues a frame. Returns whether there is room for another. */
@@ -88,8 +97,10 @@ export class Writer {
   }
 
   #hand(frame: Frame): boolean {
-    this.lastWriteAt = this.#scheduler.now + this.#scheduler.resolution;
+    this.lastWriteAt = this.#host.scheduler.now + this.#host.scheduler.resolution;
     this.#full = !this.#transport.write(frame);
+    this.#host.meter.eventsDelivered(frame.events, frame.length);
+    if (this.#full) this.#host.onFull();
     return !this.#full;
   }
 
