@@ -102,3 +102,61 @@ it('puts what is sent to a stream in its place among what is published to it', a
   const order = [...transport.text.matchAll(/data: (\S+)/g)].map(([, data]) => data);
   expect(order).toEqual(['1', '2', 'own', '3']);
 });
+
+it('gives a channel the options it was last given, over those by name', async () => {
+  const hub = createHub({ channels: () => ({ history: { events: 2 } }), heartbeat: false });
+  const read = async () => {
+    const transport = new MemoryTransport();
+    hub.open(transport, request).subscribe('a', { from: 'start' });
+    await wait(10);
+    return [...transport.text.matchAll(/data: (.+)/g)].map(match => match[1]);
+  };
+  hub.channel('a', { history: { events: 3 } });
+  for (const key of ['x', 'y', 'x', 'y']) hub.publish('a', key, { key });
+  await wait(5);
+  expect(await read()).toEqual(['y', 'x', 'y']);
+  hub.channel('a', { compact: true });
+  expect(await read()).toEqual(['x', 'y']);
+  hub.publish('a', 'new', { key: 'x' });
+  expect(await read()).toEqual(['y', 'new']);
+  hub.channel('a', { history: { events: 1 } });
+  hub.publish('a', 'last', { key: 'x' });
+  await wait(5);
+  expect(await read()).toEqual(['last']);
+  expect(() => hub.channel('a', { overflow: 'drop' as 'reset' })).toThrow(/overflow must be/);
+  expect(() => hub.channel('')).toThrow(/must be a name/);
+});
+
+it('gives the newest of each key to streams that were to begin when it came, and to those after them', async () => {
+  const hub = createHub({ channels: () => ({ compact: true }), heartbeat: false });
+  const begin = () => {
+    const transport = new MemoryTransport();
+    hub.open(transport, request).subscribe('a');
+    return transport;
+  };
+  const data = (transport: MemoryTransport) =>
+    [...transport.text.matchAll(/data: (.+)/g)].map(match => match[1]);
+  hub.publish('a', 'first', { key: 'other' });
+  for (let i = 0; i < 5; i++) hub.publish('a', i, { key: 'k' });
+  await wait(5);
+  const during = begin();
+  hub.publish('a', 5, { key: 'k' });
+  await wait(10);
+  const after = begin();
+  await wait(10);
+  expect(data(after)).toEqual(['first', '5']);
+  expect(data(during).at(-1)).toBe('5');
+  expect(data(during)).not.toContain('0');
+});
+
+it('lets who is told of the end of a stream publish it while the hub closes', async () => {
+  const errors: unknown[] = [];
+  const hub = createHub({ onError: error => errors.push(error) });
+  const streams = [1, 2, 3].map(() => hub.open(new MemoryTransport(), request));
+  const published = streams.map(stream => stream.closed.then(() => hub.publish('left', 'one')));
+  await wait(10);
+  await hub.close();
+  expect((await Promise.all(published)).length).toBe(3);
+  expect(errors).toEqual([]);
+  await expect(hub.publish('left', 'one')).rejects.toMatchObject({ code: 'closed' });
+});

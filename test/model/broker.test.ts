@@ -1,0 +1,258 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { type Broker, createHub, type HubOptions, TidingsError, type Transport } from '@tidings/core';
+import { afterEach, describe, expect, it } from 'vitest';
+import { MemoryTransport } from '../../packages/core/test/memory-transport.ts';
+import { SharedLog, VirtualBroker } from './shared-log.ts';
+
+const get = { method: 'GET', url: '/' };
+const quiet: HubOptions = { heartbeat: false, onError: () => {} };
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 500 && !condition(); i++) await wait(5);
+  expect(condition()).toBe(true);
+}
+
+/** A broker that does what another does, but for some of it. */
+function like(broker: Broker, changes: Partial<Broker>): Broker {
+  const bound = Object.fromEntries(
+    (['start', 'publish', 'open', 'shut', 'read', 'head', 'tell', 'close'] as const).map(name => [
+      name,
+      (broker[name] as (...args: never[]) => unknown).bind(broker),
+    ]),
+  );
+  return { ...(bound as unknown as Broker), ...changes };
+}
+
+describe('a hub with a broker', () => {
+  const hubs: { close: (options: { within: number }) => Promise<void> }[] = [];
+  afterEach(async () => {
+    for (const hub of hubs.splice(0)) await hub.close({ within: 50 });
+  });
+  function hubOn(broker: Broker, options: HubOptions = {}) {
+    const hub = createHub({ ...quiet, ...options, broker });
+    hubs.push(hub);
+    return hub;
+  }
+  function open(hub: ReturnType<typeof hubOn>, client?: string, lastEventId?: string) {
+    const transport = new MemoryTransport();
+    const stream = hub.open(transport as Transport, { ...get, lastEventId }, { client });
+    return { transport, stream };
+  }
+
+  it('does nothing until it is used', async () => {
+    let started = 0;
+    const broker = like(new VirtualBroker(new SharedLog()), {
+      start: async () => {
+        started += 1;
+        throw new Error('not yet');
+      },
+    });
+    const hub = hubOn(broker);
+    open(hub);
+    await wait(20);
+    expect(started).toBe(0);
+    open(hub).stream.subscribe('a');
+    await until(() => started === 1);
+  });
+
+  it('asks once for the channels of one turn', async () => {
+    const asked: string[][] = [];
+    const broker = new VirtualBroker(new SharedLog());
+    const hub = hubOn(
+      like(broker, {
+        open: wants => {
+          asked.push([...wants.keys()]);
+          return broker.open(wants as ReadonlyMap<string, number>);
+        },
+      }),
+    );
+    const streams = Array.from({ length: 50 }, () => open(hub));
+    for (const [i, { stream }] of streams.entries()) stream.subscribe(`channel ${i}`);
+    await until(() => streams.every(({ transport }) => transport.text.includes('id: ')));
+    expect(asked.map(names => names.length)).toEqual([50]);
+    const { stream, transport } = open(hub);
+    stream.subscribe('channel 7');
+    await until(() => transport.text.includes('id: '));
+    expect(asked).toHaveLength(1);
+  });
+
+  it('keeps streams and tries again when the broker fails', async () => {
+    const errors: string[] = [];
+    let failures = 2;
+    const broker = new VirtualBroker(new SharedLog());
+    const hub = hubOn(
+      like(broker, {
+        open: async wants => {
+          if (failures-- > 0) throw new TidingsError('broker', 'refused');
+          return broker.open(wants as ReadonlyMap<string, number>);
+        },
+      }),
+      { onError: (_, { stage }) => errors.push(stage) },
+    );
+    const { stream, transport } = open(hub);
+    stream.subscribe('a');
+    // The client is answered meanwhile.
+    await until(() => transport.text !== '');
+    expect(transport.text).toBe(':\n\n');
+    await hub.publish('a', 'hello');
+    await until(() => transport.text.includes('data: hello'));
+    expect(errors).toEqual(['broker', 'broker']);
+    expect(stream.signal.aborted).toBe(false);
+  });
+
+  it('says of a publish that has not been answered in time whether it may be stored', async () => {
+    const away = like(new VirtualBroker(new SharedLog()), { start: () => new Promise(() => {}) });
+    const lost = like(new VirtualBroker(new SharedLog()), {
+      publish: (drafts, deadline) =>
+        new Promise(resolve => {
+          const error = new TidingsError('maybe-stored', 'no answer');
+          deadline.addEventListener('abort', () => resolve(drafts.map(() => error)));
+        }),
+    });
+    const first = hubOn(away, { publishTimeout: 30 });
+    await expect(Promise.all([first.publish('a', 1), first.publish('a', 2)])).rejects.toMatchObject({
+      code: 'not-stored',
+    });
+    const second = hubOn(lost, { publishTimeout: 30 });
+    await expect(second.publish('a', 1)).rejects.toMatchObject({ code: 'maybe-stored' });
+    const wrong = like(new VirtualBroker(new SharedLog()), {
+      publish: async () => {
+        throw new Error('out of order');
+      },
+    });
+    await expect(hubOn(wrong).publish('a', 1)).rejects.toMatchObject({ code: 'maybe-stored' });
+  });
+
+  it('sends what comes while a call is under way with the next one, in order', async () => {
+    const batches: number[] = [];
+    const broker = new VirtualBroker(new SharedLog());
+    const hub = hubOn(
+      like(broker, {
+        publish: drafts => {
+          batches.push(drafts.length);
+          return broker.publish(drafts);
+        },
+      }),
+    );
+    const first = hub.publish('a', 0);
+    await until(() => batches.length === 1);
+    const ids = await Promise.all([
+      first,
+      ...Array.from({ length: 1_200 }, (_, i) => hub.publish('a', i + 1)),
+    ]);
+    expect(batches).toEqual([1, 500, 500, 200]);
+    expect(ids.map(id => Number(id.split('-')[1]))).toEqual(ids.map((_, i) => i + 1));
+    const large = 'x'.repeat(100_000);
+    await Promise.all([1, 2, 3, 4, 5].map(() => hub.publish('a', large)));
+    expect(batches.slice(4)).toEqual([2, 2, 1]);
+  });
+
+  it('refuses more than 16 MiB that wait for it', async () => {
+    const hub = hubOn(like(new VirtualBroker(new SharedLog()), { start: () => new Promise(() => {}) }), {
+      publishTimeout: 50,
+    });
+    const results = await Promise.allSettled(
+      Array.from({ length: 18 }, () => hub.publish('a', 'x'.repeat(1024 * 1024))),
+    );
+    expect(results.every(({ status }) => status === 'rejected')).toBe(true);
+    expect((results[17] as PromiseRejectedResult).reason.message).toContain('more is published');
+  });
+
+  it('keeps out "everyone but me", and disconnects a client, on every node', async () => {
+    const log = new SharedLog();
+    const [one, two] = [hubOn(new VirtualBroker(log)), hubOn(new VirtualBroker(log))];
+    const ann = open(one, 'ann');
+    const bob = open(two, 'bob');
+    for (const { stream } of [ann, bob]) stream.subscribe('a');
+    await until(() => [ann, bob].every(({ transport }) => transport.text.includes('id: ')));
+    await one.publish('a', 'for bob', { except: 'ann' });
+    await two.publish('a', 'for ann', { except: bob.stream });
+    await until(() => ann.transport.text.includes('for ann') && bob.transport.text.includes('for bob'));
+    expect(ann.transport.text).not.toContain('for bob');
+    expect(bob.transport.text).not.toContain('for ann');
+    await one.clients.disconnect('bob');
+    expect(await bob.stream.closed).toBe('closed');
+    expect(ann.stream.signal.aborted).toBe(false);
+  });
+
+  it('knows a position that another node has given', async () => {
+    const log = new SharedLog();
+    const behind = new VirtualBroker(log);
+    const [one, two] = [hubOn(new VirtualBroker(log)), hubOn(behind)];
+    open(two).stream.subscribe('a');
+    await wait(20);
+    behind.isBehind = true;
+    const id = await one.publish('a', 'first');
+    expect(await two.position()).toBe(id);
+    const { stream, transport } = open(two, undefined, id);
+    stream.subscribe('a');
+    await one.publish('a', 'second');
+    await until(() => transport.text.includes('id: '));
+    behind.catchUp();
+    await until(() => transport.text.includes('data: second'));
+    expect(transport.text).not.toContain('reset');
+    expect(transport.text).not.toContain('first');
+  });
+
+  it('gives up channels that nobody follows any more', async () => {
+    const shut: string[] = [];
+    const broker = new VirtualBroker(new SharedLog());
+    const hub = hubOn(like(broker, { shut: names => shut.push(...names) }), { history: { age: 40 } });
+    const { stream } = open(hub);
+    stream.subscribe(['a', 'b']);
+    await hub.publish('a', 1);
+    await wait(60);
+    expect(shut).toEqual([]);
+    stream.unsubscribe('a');
+    await until(() => shut.length > 0);
+    expect(shut).toEqual(['a']);
+  });
+
+  it('closes the broker when all is said, and only if it was used', async () => {
+    const calls: string[] = [];
+    const make = () => {
+      const broker = new VirtualBroker(new SharedLog());
+      return like(broker, {
+        close: async () => {
+          calls.push('close');
+        },
+        publish: async drafts => {
+          await wait(30);
+          calls.push('published');
+          return broker.publish(drafts);
+        },
+      });
+    };
+    await createHub({ ...quiet, broker: make() }).close();
+    expect(calls).toEqual([]);
+    const hub = createHub({ ...quiet, broker: make() });
+    const published = hub.publish('a', 1);
+    await hub.close();
+    expect(calls).toEqual(['published', 'close']);
+    await published;
+    await expect(hub.publish('a', 1)).rejects.toMatchObject({ code: 'closed' });
+  });
+
+  it('closes though the broker never came', async () => {
+    const hub = createHub({
+      ...quiet,
+      publishTimeout: 20,
+      broker: like(new VirtualBroker(new SharedLog()), {
+        start: async () => {
+          throw new Error('away');
+        },
+      }),
+    });
+    const { stream, transport } = open(hub as never);
+    stream.subscribe('a');
+    await wait(10);
+    stream.send('hello');
+    await hub.close();
+    expect(await stream.closed).toBe('drained');
+    expect(transport.text).toContain('data: hello');
+  });
+
+  it('refuses a broker that is none', () => {
+    expect(() => createHub({ broker: {} as Broker })).toThrow(/broker must be a Broker.*redisBroker/);
+  });
+});
