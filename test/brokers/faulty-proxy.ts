@@ -49,6 +49,13 @@ export class FaultyProxy {
     for (const pair of this.#subscribed) pair[1].pause();
   }
 
+  /** RST, but to those that have subscribed. */
+  cutOthers(): void {
+    for (const pair of this.#pairs) {
+      if (!this.#subscribed.has(pair)) for (const socket of pair) socket.resetAndDestroy();
+    }
+  }
+
   /** RST, to both ends. */
   cut(): void {
     for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();

@@ -319,6 +319,40 @@ describeWith(REDIS, 'Redis in trouble', () => {
       expect(b.sink.epochs).toEqual([]);
     });
 
+    it('a subscription that is still with the old server is found by the first answer of the new one', async () => {
+      const old = await redis('--repl-diskless-sync-delay', '0');
+      const other = await redis('--replicaof', `127.0.0.1 ${old.port}`);
+      const proxy = await proxyTo(old);
+      const [a, b] = [
+        await node(proxy, { probeInterval: 60_000 }),
+        await node(proxy, { probeInterval: 60_000 }),
+      ];
+      await b.broker.open(new Map([['x', 0]]));
+      await eventually(() => other.cli('EXISTS', '{hub}:hub') === '1');
+      await a.publish(draft('x', '1'));
+      expect(old.cli('WAIT', '1', '2000')).toBe('1');
+      // Both believe that they are the master, and each has some of the connections.
+      other.cli('REPLICAOF', 'NO', 'ONE');
+      proxy.target = other.port;
+      proxy.cutOthers();
+      await a.publish(draft('x', '2'));
+      await b.sink.until(() => b.sink.data('x').length === 2);
+      expect(b.sink.data('x')).toEqual(['1', '2']);
+    });
+
+    it('a new epoch is found by the other nodes at once', async () => {
+      const server = await redis();
+      const [a, b] = [
+        await node(server, { probeInterval: 60_000 }),
+        await node(server, { probeInterval: 60_000 }),
+      ];
+      await b.broker.open(new Map([['x', 0]]));
+      server.cli('FLUSHALL');
+      await a.publish(draft('x', '1'));
+      await b.sink.until(() => b.sink.epochs.length === 1);
+      expect(b.sink.epochs).toEqual(a.sink.epochs);
+    });
+
     it('goes on when its output buffer has cut the subscription', async () => {
       const server = await redis('--client-output-buffer-limit', 'pubsub 64kb 64kb 1');
       const proxy = await proxyTo(server);
@@ -387,6 +421,8 @@ describeWith(REDIS, 'Redis in trouble', () => {
       }
       expect(code).toBe('not-stored');
       await expect(node1.broker.publish([big], soon())).rejects.toThrow(/OOM/);
+      server.cli('CONFIG', 'SET', 'maxmemory', '1mb');
+      expect(await codeOf(node1.publish(draft('x', 'small')))).toBe('not-stored');
       const head = await node1.broker.head();
       const { pages } = await node1.broker.open(new Map([['y', 0]]));
       expect(pages.get('y')?.entries).toEqual([]);

@@ -9,13 +9,14 @@ import {
   type Sink,
   TidingsError,
 } from '@tidings/core';
+import { asBrokerError } from './call-failed.ts';
 import { Dialer } from './dialer.ts';
 import { Link } from './link.ts';
 import { createNames, type Names } from './names.ts';
 import { type RedisBrokerOptions, type RedisBrokerSettings, readOptions } from './options.ts';
 import { Publisher } from './publisher.ts';
 import { checkPolicy, readServer } from './server.ts';
-import { asBrokerError, Store } from './store.ts';
+import { Store } from './store.ts';
 import { Subscription } from './subscription.ts';
 
 /**

@@ -1,9 +1,8 @@
 import type { Entry, Position } from '@tidings/core';
+import { CallFailed } from './call-failed.ts';
+import { chunks } from './chunks.ts';
 import type { Inbox } from './inbox.ts';
-import { CallFailed, type Store } from './store.ts';
-
-/** Channels that are read with one call. */
-const TOGETHER = 256;
+import type { Store } from './store.ts';
 
 /** How far a channel has been read. */
 interface Cursor {
@@ -31,8 +30,7 @@ export async function catchUp(
   while (cursors.length > 0) {
     const lost: string[] = [];
     const empty = cursors.filter(({ entries }) => entries.length === 0);
-    for (let start = 0; start < empty.length; start += TOGETHER) {
-      const slice = empty.slice(start, start + TOGETHER);
+    for (const slice of chunks(empty)) {
       const wants = slice.map(({ channel, after }) => [channel, after] as const);
       const { pages } = await store.read({ wants, until: head }, AbortSignal.timeout(timeout));
       if (life !== inbox.life) throw new CallFailed(new Error('interrupted'), false);

@@ -1,7 +1,8 @@
 import { type Draft, type Position, TidingsError } from '@tidings/core';
 import { kindOf, writeBody } from './body.ts';
+import { CallFailed } from './call-failed.ts';
 import { COMPACTED } from './scripts/append.ts';
-import { CallFailed, type Store } from './store.ts';
+import type { Store } from './store.ts';
 
 /** Ms that an end is known at least, whatever the age of its channel's history. */
 const ENDED = 60_000;

@@ -1,7 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type Page, type Position, type Reach, TidingsError } from '@tidings/core';
+import type { Page, Position, Reach } from '@tidings/core';
 import { readBody } from './body.ts';
+import { CallFailed } from './call-failed.ts';
 import { type Connection, ConnectionLost, isAnswer } from './connection.ts';
 import type { Link } from './link.ts';
 import type { Names } from './names.ts';
@@ -11,24 +12,6 @@ import { READ } from './scripts/read.ts';
 
 const append = new Script(APPEND);
 const read = new Script(READ);
-
-/** A call has failed for good. */
-export class CallFailed extends Error {
-  override readonly name = 'CallFailed';
-  /** Some attempt had no answer: what it was to do may have been done. */
-  readonly isUnknown: boolean;
-
-  constructor(cause: unknown, isUnknown: boolean) {
-    super(explain(cause), { cause });
-    this.isUnknown = isUnknown;
-  }
-}
-
-/** What went wrong, with what that came from. */
-function explain(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined ? error.message : `${error.message}: ${explain(error.cause)}`;
-}
 
 /** Answers that say: not now, or not here. Nothing has been done. */
 const PASSING =
@@ -248,10 +231,4 @@ function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
 
 function createEpoch(): string {
   return BigInt(`0x${randomBytes(9).toString('hex')}`).toString(36);
-}
-
-/** An error of a call, for the hub. */
-export function asBrokerError(error: unknown): TidingsError {
-  if (error instanceof TidingsError) return error;
-  return new TidingsError('broker', `Redis cannot be used: ${explain(error)}`, { cause: error });
 }

@@ -1,16 +1,16 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Opened, Page, Position, Reach, Sink } from '@tidings/core';
+import { CallFailed } from './call-failed.ts';
 import { catchUp } from './catch-up.ts';
+import { chunks } from './chunks.ts';
 import type { Connection } from './connection.ts';
 import type { Dialer } from './dialer.ts';
+import { EpochCheck } from './epoch-check.ts';
 import { Inbox } from './inbox.ts';
 import { Link } from './link.ts';
 import type { Names } from './names.ts';
 import { readServer } from './server.ts';
-import { CallFailed, type ReadReply, type ReadRequest, type Store } from './store.ts';
-
-/** Channels that are subscribed to, or read, with one command: it holds Redis up for less than a millisecond or two. */
-const TOGETHER = 256;
+import type { ReadReply, ReadRequest, Store } from './store.ts';
 
 const INTERRUPTED = new Error('the subscription was interrupted: try again');
 
@@ -30,9 +30,6 @@ export class Subscription {
   #tokens = 0;
   /** One thing at a time changes what is subscribed to. */
   #lane: Promise<unknown> = Promise.resolve();
-  #checking: Promise<void> | undefined;
-  /** Epochs that have been looked into: another database that uses the same prefix. */
-  readonly #strangers = new Set<string>();
 
   constructor(
     dialer: Dialer,
@@ -45,8 +42,9 @@ export class Subscription {
     this.#store = store;
     this.#names = names;
     this.#timeout = timeout;
+    const check = new EpochCheck(store, timeout);
     this.#inbox = new Inbox(sink, names, () => store.epoch, {
-      foreign: epoch => void this.#check(epoch),
+      foreign: epoch => void check.look(epoch),
       hole: () => void this.#inLane(() => this.#mend()),
     });
     this.#link = new Link(dialer, {
@@ -244,21 +242,6 @@ export class Subscription {
     }
   }
 
-  /** Looks whether the log has begun anew: what is not of this epoch is never believed by itself. */
-  async #check(epoch: string): Promise<void> {
-    if (this.#strangers.has(epoch) || this.#checking !== undefined) return;
-    try {
-      this.#checking = this.#store.read({}, AbortSignal.timeout(this.#timeout)).then(() => {});
-      await this.#checking;
-      if (epoch !== '' && epoch !== this.#store.epoch) this.#strangers.add(epoch);
-      if (this.#strangers.size > 100) this.#strangers.clear();
-    } catch (error) {
-      if (!(error instanceof CallFailed)) throw error;
-    } finally {
-      this.#checking = undefined;
-    }
-  }
-
   #unsubscribe(channels: readonly string[]): void {
     for (const list of chunks(channels)) {
       // A connection that is gone has no subscriptions.
@@ -271,13 +254,4 @@ export class Subscription {
     this.#lane = done.catch(() => {});
     return done;
   }
-}
-
-/** Pieces of a list; one, if it is empty. */
-function chunks<T>(list: readonly T[]): T[][] {
-  const pieces: T[][] = [];
-  for (let start = 0; start === 0 || start < list.length; start += TOGETHER) {
-    pieces.push(list.slice(start, start + TOGETHER));
-  }
-  return pieces;
 }
