@@ -1,35 +1,22 @@
-import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import net, { type Socket } from 'node:net';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Child, start } from './child.ts';
 import type { Figures } from './server.ts';
 
 const STREAMS = 10_000;
 const MIB = 1024 * 1024;
 
 describe(`${STREAMS} idle streams`, () => {
-  let server: ChildProcess;
-  let port: number;
-
+  let server: Child;
   beforeAll(async () => {
-    const file = fileURLToPath(new URL('server.ts', import.meta.url));
-    server = fork(file, { execArgv: ['--expose-gc', '--import', 'tsx'] });
-    [port] = (await once(server, 'message')) as [number];
+    server = await start('server.ts');
   });
-  afterAll(() => {
-    server.kill();
-  });
-
-  async function ask(): Promise<Figures> {
-    server.send('figures');
-    const [figures] = (await once(server, 'message')) as [Figures];
-    return figures;
-  }
+  afterAll(() => server.kill());
 
   async function until(condition: (figures: Figures) => boolean): Promise<Figures> {
     for (;;) {
-      const figures = await ask();
+      const figures = await server.ask<Figures>('figures');
       if (condition(figures)) return figures;
       await new Promise(resolve => setTimeout(resolve, 100));
     }
@@ -37,10 +24,10 @@ describe(`${STREAMS} idle streams`, () => {
 
   /** What `STREAMS` responses at `path` take, and what is left when they are gone. */
   async function measure(path: string): Promise<{ before: Figures; open: Figures; after: Figures }> {
-    const before = await ask();
+    const before = await server.ask<Figures>('figures');
     const sockets: Socket[] = [];
     for (let i = 0; i < STREAMS; i++) {
-      const socket = net.connect(port, '127.0.0.1');
+      const socket = net.connect(server.port, '127.0.0.1');
       socket.on('error', () => {});
       socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
       sockets.push(socket);
