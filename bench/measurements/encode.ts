@@ -13,7 +13,7 @@ const rows = [
 
 export const encode: Measurement = {
   name: 'encode',
-  about: 'ns from an object to the bytes of an event with an id and a name.',
+  about: 'ns of CPU time from an object to the bytes of an event with an id and a name.',
   columns: [
     { name: '130 B', digits: 0, isCompared: true },
     { name: '3500 B', digits: 0, isCompared: true },

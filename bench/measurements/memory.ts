@@ -70,7 +70,7 @@ export const stalled: Measurement<Subject> = {
   name: 'stalled',
   about: `${EVENTS.toLocaleString('en')} events of ${SIZE / 1000} KB; another client reads them all. Measured after a full collection of garbage.`,
   columns: [
-    { name: RSS_GROWN, digits: 1, isCompared: true },
+    { name: RSS_GROWN, digits: 1 },
     { name: 'heap grows by, MB', digits: 1 },
   ],
   rows: nodeSubjects,
