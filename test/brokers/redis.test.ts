@@ -3,7 +3,7 @@ import { createClient } from 'redis';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { describeWith } from '../support/system.ts';
 import { brokerContract } from './contract.ts';
-import { begin } from './recorder.ts';
+import { begin, draft } from './recorder.ts';
 import { broker, clients } from './redis-clients.ts';
 import { REDIS, RedisServer } from './redis-server.ts';
 
@@ -20,6 +20,43 @@ describeWith(REDIS, 'Redis', () => {
   for (const { name, client } of clients) {
     brokerContract({ name, broker: log => broker(client(url), `${name}-${log}`) });
   }
+
+  it.skipIf(process.env.REDIS_URL !== undefined)(
+    'leaves nothing that does not expire but the hub and its lists',
+    async () => {
+      const node = await begin(redisBroker({ url, prefix: 'lives' }));
+      const keep = { events: 2, bytes: 1e6, age: 300_000, compact: false };
+      const compact = { keep: { ...keep, compact: true } };
+      const none = { keep: { ...keep, events: 0 } };
+      for (let round = 0; round < 3; round++) {
+        await node.publish(
+          draft('kept', '1', { keep }),
+          draft('none', '2', none),
+          draft('state', '3', compact),
+        );
+        // The hash of keys goes with its last one, and comes again.
+        await node.publish(
+          draft('state', '4', { ...compact, key: 'a' }),
+          draft('state', '5', { ...compact, key: 'b' }),
+        );
+        await node.publish(draft('changed', '6', { keep }), draft('changed', '7', none));
+      }
+      await node.publish(
+        draft('none', '', { kind: 'end', ...none }),
+        draft('changed', '', { kind: 'end', ...none }),
+      );
+      await node.broker.read('state', 0, 99);
+      const keys = server?.cli('--raw', 'KEYS', '{lives}*').split('\n') ?? [];
+      const forever = keys.filter(key => server?.cli('PTTL', key) === '-1');
+      expect(forever.map(key => key.replace(node.epoch, 'E')).sort()).toEqual([
+        '{lives}:E:due',
+        '{lives}:E:index',
+        '{lives}:hub',
+      ]);
+      expect(keys.length).toBeGreaterThan(8);
+      await node.broker.close();
+    },
+  );
 
   it('is reached by a URL alone', async () => {
     const node = await begin(redisBroker({ url, prefix: 'by-url' }));

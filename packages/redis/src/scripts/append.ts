@@ -53,13 +53,15 @@ for i = 1, tonumber(ARGV[8]) do
     compact = ARGV[at + 5] == '1',
     ttl = tonumber(ARGV[at + 6]),
   }
-  local meta = redis.call('HMGET', channel.meta, 'floor', 'bytes', 'ended')
-  channel.last = tonumber(redis.call('ZSCORE', index, name) or 0)
+  local meta = redis.call('HMGET', channel.meta, 'floor', 'bytes', 'ended', 'last', 'due', 'oldest')
+  channel.last = tonumber(meta[4] or redis.call('ZSCORE', index, name) or 0)
+  channel.due, channel.oldest = tonumber(meta[5] or 0), tonumber(meta[6] or 0)
   channel.floor = tonumber(meta[1] or 0)
   if not meta[1] then channel.floor = channel.last > 0 and channel.last or forgotten end
   channel.bytes = tonumber(meta[2] or 0)
   channel.ended = tonumber(meta[3] or nil)
   channel.size = redis.call('XLEN', channel.log)
+  channel.isNew = channel.size == 0
   if channel.compact then redis.call('HLEN', channel.keys) end
   channel.isKept = channel.events > 0 and channel.max > 0 and channel.age > 0
   channels[i] = channel
@@ -124,6 +126,7 @@ for _, draft in ipairs(drafts) do
     else
       redis.call('XADD', channel.log, id, 'd', body)
     end
+    if channel.size == 0 then channel.oldest = now end
     channel.size = channel.size + 1
     if kind ~= 'x' then channel.bytes = channel.bytes + size end
   end
@@ -132,7 +135,6 @@ flush()
 
 for _, channel in ipairs(channels) do
   if channel.last >= first then
-    local ttl = channel.ttl
     if channel.isKept then
       trim(channel, now)
     else
@@ -143,17 +145,27 @@ for _, channel in ipairs(channels) do
         redis.call('DEL', channel.log)
       end
       channel.floor, channel.bytes = channel.ended and channel.before_end or channel.last, 0
+      channel.due = 0
     end
     if channel.isKept or channel.ended then
-      redis.call('HSET', channel.meta, 'floor', int(channel.floor), 'bytes', int(channel.bytes),
+      -- Keys live for a little longer than they must, so that they are not touched each time.
+      local isDue = channel.isNew or channel.due < now + channel.ttl
+      if isDue then channel.due = now + math.floor(channel.ttl * 1.125) end
+      redis.call('HSET', channel.meta, 'last', int(channel.last), 'floor', int(channel.floor),
+        'bytes', int(channel.bytes), 'oldest', int(channel.oldest), 'due', int(channel.due),
         'age', int(channel.age), 'compact', channel.compact and '1' or '0')
       if channel.ended then redis.call('HSET', channel.meta, 'ended', int(channel.ended)) end
-      redis.call('PEXPIRE', channel.meta, int(ttl))
-      redis.call('PEXPIRE', channel.log, int(ttl))
-      if channel.compact then redis.call('PEXPIRE', channel.keys, int(ttl)) end
+      if isDue then
+        redis.call('PEXPIREAT', channel.meta, int(channel.due))
+        redis.call('PEXPIREAT', channel.log, int(channel.due))
+        redis.call('ZADD', due, int(channel.due + ${GRACE}), channel.name)
+      end
+      -- It goes and comes with its last key.
+      if channel.compact then redis.call('PEXPIREAT', channel.keys, int(channel.due)) end
+    else
+      redis.call('ZADD', due, int(now + channel.ttl + ${GRACE}), channel.name)
     end
     redis.call('ZADD', index, int(channel.last), channel.name)
-    redis.call('ZADD', due, int(now + ttl + ${GRACE}), channel.name)
   end
 end
 

@@ -12,7 +12,8 @@
  * - `{prefix}:<epoch>:due`: a sorted set: channel → ms since 1970 at which it can be forgotten.
  * - `{prefix}:<epoch>:log:<channel>`: a stream: `<position>-<ms since 1970>` → `d`, the entry; `k`, its kind and key
  *   if the channel is compacted.
- * - `{prefix}:<epoch>:meta:<channel>`: a hash: `floor`, `bytes`, `ended`, `age`, `compact`.
+ * - `{prefix}:<epoch>:meta:<channel>`: a hash: `last`, `floor`, `bytes`, `ended`, `age`, `compact`; `oldest`, ms of the
+ *   first entry; `due`, ms at which the keys of the channel expire.
  * - `{prefix}:<epoch>:keys:<channel>`: a hash, of a compacted channel: key → id and bytes of its newest entry.
  * - `{prefix}:<epoch>:node:<node>`: the number of the node's last batch, and what became of it.
  *
@@ -77,7 +78,7 @@ if (string.match(breaks, '%-(%d+) $') or '0') ~= ARGV[4] then answer[4] = breaks
  * How a channel's log is held to its bounds, in both scripts. The oldest go first. What is dropped raises `floor`.
  *
  * `channel`: `log`, `keys`: names of keys; `size`: entries; `bytes`; `floor`; `ended`: position of its end, or false;
- * `events`, `max` (bytes), `age` (ms): the bounds; `compact`.
+ * `oldest`, ms of the first entry; `events`, `max` (bytes), `age` (ms): the bounds; `compact`.
  */
 export const TRIM = `
 local OVERHEAD = 256
@@ -85,14 +86,18 @@ local OVERHEAD = 256
 local function trim(channel, now)
   local ends = channel.ended and 1 or 0
   while channel.size > ends do
-    local count = math.max(1, math.min(64, channel.size - ends - channel.events))
+    local over = channel.size - ends - channel.events
+    if over <= 0 and channel.bytes <= channel.max and channel.oldest + channel.age > now then return end
+    -- One more, to see that it stays.
+    local count = math.max(1, math.min(64, over + 1))
     local dropped
     for _, entry in ipairs(redis.call('XRANGE', channel.log, '-', '+', 'COUNT', count)) do
       local position, at = string.match(entry[1], '^(%d+)-(%d+)$')
       position = tonumber(position)
+      channel.oldest = tonumber(at)
       local body, tag = entry[2][2], entry[2][4]
       -- The newest of a key is what the channel is about; only of a key that is gone, the trace may go, too.
-      local isOld = tonumber(at) + channel.age <= now and
+      local isOld = channel.oldest + channel.age <= now and
         (not channel.compact or (tag and string.sub(tag, 1, 1) == 'g'))
       local isOver = channel.size - ends > channel.events or channel.bytes > channel.max
       if position == channel.ended or not (isOld or isOver) then

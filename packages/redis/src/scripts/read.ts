@@ -43,7 +43,7 @@ local function load(name)
     events = math.huge,
     max = math.huge,
   }
-  local meta = redis.call('HMGET', channel.meta, 'floor', 'bytes', 'ended', 'age', 'compact')
+  local meta = redis.call('HMGET', channel.meta, 'floor', 'bytes', 'ended', 'age', 'compact', 'oldest')
   if not meta[1] then
     channel.floor = tonumber(redis.call('ZSCORE', index, name) or int(forgotten))
     channel.size = 0
@@ -51,11 +51,13 @@ local function load(name)
   end
   channel.floor, channel.bytes = tonumber(meta[1]), tonumber(meta[2])
   channel.ended, channel.age, channel.compact = tonumber(meta[3] or nil), tonumber(meta[4]), meta[5] == '1'
+  channel.oldest = tonumber(meta[6])
   channel.size = redis.call('XLEN', channel.log)
   local floor = channel.floor
   trim(channel, now)
   if channel.floor > floor then
-    redis.call('HSET', channel.meta, 'floor', int(channel.floor), 'bytes', int(channel.bytes))
+    redis.call('HSET', channel.meta, 'floor', int(channel.floor), 'bytes', int(channel.bytes),
+      'oldest', int(channel.oldest))
   end
   -- State that is still asked for stays.
   if channel.compact then
