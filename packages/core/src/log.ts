@@ -1,6 +1,7 @@
 import type { Page } from './broker.ts';
 import { type ChannelSettings, ChannelState } from './channel.ts';
 import { type Entry, LogEntry } from './entry.ts';
+import { Flush, type FlushHost } from './flush.ts';
 import type { Meter } from './meter.ts';
 import type { Mirror } from './mirror.ts';
 import { createEpoch, type EventId, formatId, type IdSuffix, type Position, parseId } from './position.ts';
@@ -12,10 +13,10 @@ import { type SubscribeOptions, Subscription } from './subscription.ts';
 const PINNED = 16 * 1024 * 1024;
 
 /**
- * The one order of a hub's events, and the walk that brings every stream to its head. A stream owns no queue: it
- * has a position, and what it has not been given is what stands after that in the histories of its channels.
+ * The one order of a hub's events. A stream owns no queue: it has a position, and what it has not been given is what
+ * stands after that in the histories of its channels.
  */
-export class Log implements Timed {
+export class Log implements FlushHost, Timed {
   slot: Set<Timed> | undefined;
   /** The newest position. */
   head: Position = 0;
@@ -33,21 +34,14 @@ export class Log implements Timed {
   #breaks: [after: Position, before: Position][] = [];
   /** Of all channels. */
   #bytes = 0;
-  /** Bytes newer than the last finished round. */
-  #pinned = 0;
-  #pinnedBefore = 0;
   /** The highest position of all channels that were dropped: one that is made again may have lost all up to there. */
   #forgotten: Position = 0;
 
-  // The walk.
-  #dirty = new Set<ChannelState>();
-  #walked = new Set<ChannelState>();
-  #list: Subscriber[] = [];
-  #next = 0;
-  #roundHead: Position = 0;
-  #isScheduled = false;
-  /** Every live stream has been given everything up to here. */
-  passed: Position = 0;
+  /** Channels that a sweep under way has yet to come to. */
+  #unswept: MapIterator<ChannelState> | undefined;
+  /** Ms. */
+  #shortestAge = Number.POSITIVE_INFINITY;
+  readonly #flush = new Flush(this);
 
   constructor(
     settingsOf: (name: string) => ChannelSettings,
@@ -59,6 +53,11 @@ export class Log implements Timed {
     this.#maxBytes = maxBytes;
     this.#scheduler = scheduler;
     this.#meter = meter;
+  }
+
+  /** Every live stream has been given everything up to here. */
+  get passed(): Position {
+    return this.#flush.passed;
   }
 
   get epoch(): string {
@@ -81,7 +80,8 @@ export class Log implements Timed {
   /** As a broker says. */
   begin(epoch: string, head: Position): void {
     this.#epoch = epoch;
-    this.origin = this.head = this.passed = this.#roundHead = head;
+    this.origin = this.head = head;
+    this.#flush.startOver(head);
   }
 
   subscribe(name: string, options: SubscribeOptions): Subscription {
@@ -135,14 +135,12 @@ export class Log implements Timed {
     // The channel that was published to least recently is the first to lose its history.
     this.#channels.delete(channel.name);
     this.#channels.set(channel.name, channel);
-    this.#pinned += logged.size;
+    this.#flush.add(channel, logged.size);
     this.#count(channel, () => {
       channel.append(logged);
-      if (this.#pinned > PINNED) channel.endRound(this.head, this.#scheduler.now);
+      if (this.#flush.pinned > PINNED) channel.endRound(this.head, this.#scheduler.now);
     });
     if (this.#bytes > this.#maxBytes) this.#evict();
-    this.#dirty.add(channel);
-    this.#schedule();
   }
 
   /** Adds what a broker gives: of channels that nobody follows here, no more than the position. */
@@ -158,7 +156,7 @@ export class Log implements Timed {
   seen(head: Position): void {
     if (head <= this.head) return;
     this.head = head;
-    this.#schedule();
+    this.#flush.schedule();
   }
 
   acknowledge(position: Position): void {
@@ -202,77 +200,48 @@ export class Log implements Timed {
   startOver(epoch: string, head: Position): void {
     const subscribers = new Set([...this.#channels.values()].flatMap(({ subscribers }) => [...subscribers]));
     this.#epoch = epoch;
-    this.origin = this.head = this.passed = this.#roundHead = this.#acknowledged = head;
+    this.origin = this.head = this.#acknowledged = head;
     this.#breaks = [];
     this.#channels.clear();
-    this.#dirty.clear();
-    this.#walked.clear();
-    this.#list = [];
-    this.#next = 0;
-    this.#bytes = this.#pinned = this.#pinnedBefore = 0;
+    this.#bytes = 0;
+    this.#flush.startOver(head);
     for (const subscriber of subscribers) subscriber.startOver();
   }
 
   /** Has a stream visited that was behind and has room again, or has just begun. */
   wake(subscriber: Subscriber): void {
-    this.#list.push(subscriber);
-    this.#schedule();
+    this.#flush.wake(subscriber);
   }
 
-  visit(now: number): number {
-    let soonest = Number.POSITIVE_INFINITY;
-    for (const channel of this.#channels.values()) {
-      this.#count(channel, () => channel.endRound(this.passed, now));
-      soonest = Math.min(soonest, channel.history.keep.age);
-      this.#forgetIfIdle(channel);
-    }
-    if (this.#channels.size === 0) this.#scheduler.delete(this);
-    return now + soonest / 4;
-  }
-
-  #schedule(): void {
-    if (this.#isScheduled) return;
-    this.#isScheduled = true;
-    nextTurn(() => this.#walk());
-  }
-
-  /** One work list and one budget for everything: live streams, laggards, and those that resume. */
-  #walk(): void {
-    const start = performance.now();
-    for (;;) {
-      while (this.#next < this.#list.length) {
-        (this.#list[this.#next++] as Subscriber).catchUp();
-        if (performance.now() - start > TURN_BUDGET) {
-          nextTurn(() => this.#walk());
-          return;
-        }
-      }
-      this.#endRound();
-      if (this.passed === this.head) break;
-      this.#beginRound();
-    }
-    this.#isScheduled = false;
-  }
-
-  #beginRound(): void {
-    this.#roundHead = this.head;
-    this.#pinnedBefore = this.#pinned;
-    [this.#walked, this.#dirty] = [this.#dirty, this.#walked];
-    for (const channel of this.#walked) {
-      for (const subscriber of channel.subscribers) this.#list.push(subscriber);
-    }
-  }
-
-  #endRound(): void {
-    this.#list = [];
-    this.#next = 0;
-    this.passed = this.#roundHead;
-    this.#pinned -= this.#pinnedBefore;
-    this.#pinnedBefore = 0;
-    for (const channel of this.#walked) {
+  roundEnded(channels: Iterable<ChannelState>): void {
+    for (const channel of channels) {
       this.#count(channel, () => channel.endRound(this.passed, this.#scheduler.now));
     }
-    this.#walked.clear();
+  }
+
+  /** Sweeps the channels: drops what is too old, and forgets those that have nothing left. */
+  visit(now: number): number {
+    if (this.#unswept === undefined) {
+      this.#unswept = this.#channels.values();
+      this.#shortestAge = Number.POSITIVE_INFINITY;
+      this.#sweep(now);
+    }
+    if (this.#channels.size === 0) this.#scheduler.delete(this);
+    return now + this.#shortestAge / 4;
+  }
+
+  #sweep(now: number): void {
+    const start = performance.now();
+    for (const channel of this.#unswept ?? []) {
+      this.#count(channel, () => channel.endRound(this.passed, now));
+      this.#shortestAge = Math.min(this.#shortestAge, channel.history.keep.age);
+      this.#forgetIfIdle(channel);
+      if (performance.now() - start > TURN_BUDGET) {
+        nextTurn(() => this.#sweep(now));
+        return;
+      }
+    }
+    this.#unswept = undefined;
   }
 
   #evict(): void {
@@ -293,7 +262,7 @@ export class Log implements Timed {
   #forgetIfIdle(channel: ChannelState): void {
     // What a broker keeps can be had again.
     if (channel.subscribers.size > 0 || (channel.history.size > 0 && this.mirror === undefined)) return;
-    if (this.#dirty.has(channel) || this.#walked.has(channel)) return;
+    if (this.#flush.isDue(channel)) return;
     this.#forgotten = Math.max(this.#forgotten, channel.history.newest);
     this.#channels.delete(channel.name);
     this.#bytes -= channel.history.bytes;

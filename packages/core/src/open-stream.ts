@@ -1,15 +1,16 @@
-import { createDeferred, type Deferred } from './deferred.ts';
+import { Deadlines, type DeadlinesHost } from './deadlines.ts';
 import { TidingsError } from './errors.ts';
 import { type EventFields, encode, encodeComment } from './event.ts';
 import { createFrame, type Frame } from './frame.ts';
 import { finishedMarker, Head, heartbeatComment } from './head.ts';
 import { type ChannelName, namesOf } from './hub-channel.ts';
+import { Lifetime } from './lifetime.ts';
 import type { Log } from './log.ts';
 import type { Meter } from './meter.ts';
-import type { StreamSettings } from './options.ts';
+import type { HubSettings, StreamSettings } from './options.ts';
 import { readLastEventId, type StreamRequest } from './request.ts';
 import { COME_BACK_LATER, createRetry } from './retry.ts';
-import { nextTurn, type Scheduler, type Timed } from './scheduler.ts';
+import { nextTurn, type Scheduler } from './scheduler.ts';
 import { pump, type SourceInput, type SourceOptions } from './source.ts';
 import type { ResetReason } from './start.ts';
 import type { CloseReason, ErrorContext, EventStream } from './stream.ts';
@@ -18,48 +19,35 @@ import type { SubscribeOptions } from './subscription.ts';
 import type { Transport } from './transport.ts';
 import { Writer, type WriterHost } from './writer.ts';
 
-/** What a stream needs of its hub. Durations in ms, Infinity: switched off. */
+/** What a stream needs of its hub. */
 export interface StreamHost {
   readonly scheduler: Scheduler;
   readonly log: Log;
   readonly meter: Meter;
-  readonly resetEvent: string;
-  readonly heartbeat: number;
-  readonly maxAge: number;
-  readonly maxBufferedBytes: number;
-  readonly stallTimeout: number;
+  readonly settings: HubSettings;
   report(error: unknown, context: ErrorContext): void;
   /** The stream's response is over. */
   gone(stream: OpenStream, reason: CloseReason): void;
 }
 
-/** Ms for which a client may be left without an answer. */
+/** Ms for which a client may be left without an answer, while a broker is asked what there is. */
 const PATIENCE = 1_000;
 
 /** The stream behind {@link EventStream}: from the answer's head to its end. */
-export class OpenStream implements EventStream, SubscriberHost, WriterHost, Timed {
+export class OpenStream implements EventStream, SubscriberHost, WriterHost, DeadlinesHost {
   readonly client: string | undefined;
   readonly lastEventId: string | undefined;
-  slot: Set<Timed> | undefined;
+  readonly deadlines: Deadlines;
   readonly #host: StreamHost;
   readonly #writer: Writer;
+  readonly #lifetime = new Lifetime();
   #subscriber: Subscriber | undefined;
   readonly #isGet: boolean;
-  readonly #expiresAt: number;
-  readonly #closesAt: number;
   #head: Head | undefined;
-  /** Set as soon as the stream takes nothing any more. */
-  #reason: CloseReason | undefined;
   #isEnding = false;
   #hangUp = false;
-  /** The response, too, is over. */
-  #gone = false;
-
-  // Made when first asked for: most streams never need them, and there are many streams.
+  /** Made when first asked for: most streams never need it, and there are many streams. */
   #id: string | undefined;
-  #controller: AbortController | undefined;
-  #closed: Deferred<CloseReason> | undefined;
-  #drained: Deferred<void> | undefined;
 
   constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamSettings) {
     this.#host = host;
@@ -72,9 +60,8 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Time
     };
     this.client = options.client;
     this.lastEventId = readLastEventId(request);
-    this.#expiresAt = Number(options.expiresAt ?? Number.POSITIVE_INFINITY);
-    // Streams that began together must not end, and come back, together.
-    this.#closesAt = host.scheduler.now + host.maxAge * (0.8 + 0.2 * Math.random());
+    const { settings, scheduler } = host;
+    this.deadlines = new Deadlines(this, this.#writer, settings, scheduler.now, options.expiresAt);
     this.#isGet = request.method === 'GET';
     this.#head = new Head(request.method, this.lastEventId, options);
   }
@@ -85,33 +72,25 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Time
   }
 
   get signal(): AbortSignal {
-    if (this.#controller === undefined) {
-      this.#controller = new AbortController();
-      if (!this.isOpen) this.#controller.abort();
-    }
-    return this.#controller.signal;
+    return this.#lifetime.signal;
   }
 
   get closed(): Promise<CloseReason> {
-    if (this.#closed === undefined) {
-      this.#closed = createDeferred();
-      if (this.#gone) this.#closed.resolve(this.#reason as CloseReason);
-    }
-    return this.#closed.promise;
+    return this.#lifetime.closed;
   }
 
   get bufferedBytes(): number {
-    return this.#gone ? 0 : this.#writer.bufferedBytes + (this.#subscriber?.heldBytes ?? 0);
+    return this.#lifetime.isOver ? 0 : this.#writer.bufferedBytes + (this.#subscriber?.heldBytes ?? 0);
   }
 
   /** False as soon as the stream takes nothing any more; its response may still be under way. */
   get isOpen(): boolean {
-    return this.#reason === undefined;
+    return this.#lifetime.isOpen;
   }
 
   /** Its peer does not keep up. */
   get isLagging(): boolean {
-    return this.#head === undefined && !this.#gone && !this.#writer.hasRoom;
+    return this.#head === undefined && !this.#lifetime.isOver && !this.#writer.hasRoom;
   }
 
   /** Whether the client says that it has had all of what it asks for. */
@@ -120,7 +99,7 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Time
   }
 
   get resetEvent(): string {
-    return this.#host.resetEvent;
+    return this.#host.settings.resetEvent;
   }
 
   get scheduler(): Scheduler {
@@ -137,7 +116,7 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Time
 
   onRoom(): void {
     if (this.#subscriber !== undefined) this.#host.log.wake(this.#subscriber);
-    this.#settleDrained();
+    this.#lifetime.settleDrained();
   }
 
   onFull(): void {
@@ -172,7 +151,7 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Time
   }
 
   overflowed(last: Frame | undefined): void {
-    this.#takeNothing('slow');
+    this.#lifetime.end('slow');
     if (last !== undefined) this.#writer.write(last);
     this.#writer.end(false);
   }
@@ -213,9 +192,7 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Time
   }
 
   drained(): Promise<void> {
-    if (!this.isOpen || this.#writer.hasRoom) return Promise.resolve();
-    this.#drained ??= createDeferred();
-    return this.#drained.promise;
+    return !this.isOpen || this.#writer.hasRoom ? Promise.resolve() : this.#lifetime.drained;
   }
 
   async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
@@ -238,7 +215,7 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Time
 
   start(): void {
     const { scheduler } = this.#host;
-    scheduler.add(this, this.#nextVisit(scheduler.now));
+    scheduler.add(this.deadlines, this.deadlines.next(scheduler.now));
     this.#answerSoon();
   }
 
@@ -266,7 +243,7 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Time
         if (hangUp && this.#isEnding) this.#writer.end(true);
         return;
       }
-      this.#takeNothing(reason);
+      this.#lifetime.end(reason);
       if (this.#subscriber === undefined) end();
       else this.#subscriber.close(end);
     });
@@ -274,27 +251,35 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Time
 
   /** Closes at once, dropping what is queued. */
   destroy(reason: CloseReason): void {
-    if (this.#gone) return;
-    this.#takeNothing(reason);
-    this.#writer.destroy();
+    if (this.#lifetime.isOver) return;
+    this.#lifetime.end(reason);
+    try {
+      this.#writer.destroy();
+    } catch (error) {
+      this.#host.report(error, { stage: 'write', stream: this });
+    }
     this.leave(reason);
   }
 
   /** To be called when the response is over; `reason` counts if the stream was still open. */
   leave(reason: CloseReason): void {
-    if (this.#gone) return;
-    this.#takeNothing(reason);
-    this.#gone = true;
+    if (this.#lifetime.isOver) return;
     this.#head = undefined;
     this.#writer.drop();
     this.#leaveChannels();
-    this.#host.gone(this, this.#reason ?? reason);
-    this.#closed?.resolve(this.#reason ?? reason);
+    this.#host.gone(this, this.#lifetime.over(reason));
   }
 
-  visit(now: number): number {
-    this.#guard(() => this.#doWhatIsDue(now));
-    return this.#nextVisit(now);
+  get patience(): number | undefined {
+    return this.#head !== undefined && this.#host.log.mirror !== undefined ? PATIENCE : undefined;
+  }
+
+  answer(): void {
+    if (this.#head !== undefined) this.#answer(this.#head, false);
+  }
+
+  beat(): void {
+    if (this.isOpen) this.#guard(() => this.#writer.write(this.#subscriber?.marker() ?? heartbeatComment));
   }
 
   /** For writes that nobody asked for just now. What throws is the application's: it has wrapped its response. */
@@ -305,36 +290,6 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Time
       this.#host.report(error, { stage: 'write', stream: this });
       this.destroy('error');
     }
-  }
-
-  #doWhatIsDue(now: number): void {
-    const { heartbeat, stallTimeout } = this.#host;
-    if (this.#head !== undefined && now >= this.#answerBy) this.#answer(this.#head, false);
-    if (Date.now() >= this.#expiresAt) this.finish('expired');
-    if (now >= this.#closesAt) this.finish('maxAge');
-    if (this.#writer.stalledFor(now) >= stallTimeout) this.destroy('stalled');
-    if (this.isOpen && this.#writer.hasRoom && now - this.#writer.lastWriteAt >= heartbeat) {
-      this.#writer.write(this.#subscriber?.marker() ?? heartbeatComment);
-    }
-  }
-
-  #nextVisit(now: number): number {
-    const { heartbeat, stallTimeout } = this.#host;
-    const silence = this.#writer.hasRoom ? now - this.#writer.lastWriteAt : 0;
-    const expiresIn = this.#expiresAt - Date.now();
-    return Math.min(
-      now + heartbeat - silence,
-      now + stallTimeout / 4,
-      now + expiresIn,
-      this.#closesAt,
-      this.#answerBy,
-    );
-  }
-
-  /** When the head goes out though a broker has not yet said what there is to begin with. */
-  get #answerBy(): number {
-    const mayWait = this.#head !== undefined && this.#host.log.mirror !== undefined;
-    return mayWait ? this.#writer.lastWriteAt + PATIENCE : Number.POSITIVE_INFINITY;
   }
 
   /**
@@ -386,7 +341,7 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Time
     if (this.#head !== undefined) this.#subscriber?.load();
     if (this.#head !== undefined) this.#answer(this.#head, false);
     if (!this.isOpen) return false;
-    if (!this.#writer.hasRoom && this.bufferedBytes + frame.length > this.#host.maxBufferedBytes) {
+    if (!this.#writer.hasRoom && this.bufferedBytes + frame.length > this.#host.settings.maxBufferedBytes) {
       this.destroy('slow');
       return false;
     }
@@ -401,17 +356,5 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Time
   #leaveChannels(): void {
     this.#subscriber?.leave();
     this.#subscriber = undefined;
-  }
-
-  #settleDrained(): void {
-    this.#drained?.resolve();
-    this.#drained = undefined;
-  }
-
-  #takeNothing(reason: CloseReason): void {
-    if (!this.isOpen) return;
-    this.#reason = reason;
-    this.#settleDrained();
-    this.#controller?.abort();
   }
 }

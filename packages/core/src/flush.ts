@@ -1,0 +1,109 @@
+import type { ChannelState } from './channel.ts';
+import type { Position } from './position.ts';
+import { nextTurn, TURN_BUDGET } from './scheduler.ts';
+import type { Subscriber } from './subscriber.ts';
+
+/** What a flush needs of its log. */
+export interface FlushHost {
+  /** The newest position. */
+  readonly head: Position;
+  /** Every live stream has been given what these channels have, up to `passed`. */
+  roundEnded(channels: Iterable<ChannelState>): void;
+}
+
+/**
+ * Brings every stream to the head: one work list and one budget of time for everything, be it live streams, laggards
+ * that have room again, or clients that have come back. It goes in rounds; what comes during one is the next one's,
+ * for the streams that have been visited.
+ */
+export class Flush {
+  /** Every live stream has been given everything up to here. */
+  passed: Position = 0;
+  /** Bytes that are newer than that. */
+  pinned = 0;
+  readonly #host: FlushHost;
+  /** Channels to which something has come since the round began. */
+  #dirty = new Set<ChannelState>();
+  #walked = new Set<ChannelState>();
+  #list: Subscriber[] = [];
+  #next = 0;
+  #roundHead: Position = 0;
+  /** Of `pinned`, what the round will have passed. */
+  #roundBytes = 0;
+  #isScheduled = false;
+
+  constructor(host: FlushHost) {
+    this.#host = host;
+  }
+
+  /** Something has come to a channel: so many bytes. */
+  add(channel: ChannelState, bytes: number): void {
+    this.#dirty.add(channel);
+    this.pinned += bytes;
+    this.schedule();
+  }
+
+  /** Has a stream visited that was behind and has room again, or has just begun. */
+  wake(subscriber: Subscriber): void {
+    this.#list.push(subscriber);
+    this.schedule();
+  }
+
+  /** Has `passed` follow the head. */
+  schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    nextTurn(() => this.#walk());
+  }
+
+  /** Whether streams are yet to be given what has come to a channel. */
+  isDue(channel: ChannelState): boolean {
+    return this.#dirty.has(channel) || this.#walked.has(channel);
+  }
+
+  /** Forgets everything, and goes on from a position. */
+  startOver(head: Position): void {
+    this.passed = this.#roundHead = head;
+    this.pinned = this.#roundBytes = 0;
+    this.#dirty.clear();
+    this.#walked.clear();
+    this.#list = [];
+    this.#next = 0;
+  }
+
+  #walk(): void {
+    const start = performance.now();
+    for (;;) {
+      while (this.#next < this.#list.length) {
+        (this.#list[this.#next++] as Subscriber).catchUp();
+        if (performance.now() - start > TURN_BUDGET) {
+          nextTurn(() => this.#walk());
+          return;
+        }
+      }
+      this.#endRound();
+      if (this.passed === this.#host.head) break;
+      this.#beginRound();
+    }
+    this.#isScheduled = false;
+  }
+
+  #beginRound(): void {
+    this.#roundHead = this.#host.head;
+    this.#roundBytes = this.pinned;
+    [this.#walked, this.#dirty] = [this.#dirty, this.#walked];
+    for (const channel of this.#walked) {
+      for (const subscriber of channel.subscribers) this.#list.push(subscriber);
+    }
+  }
+
+  #endRound(): void {
+    this.#list = [];
+    this.#next = 0;
+    this.passed = this.#roundHead;
+    this.pinned -= this.#roundBytes;
+    this.#roundBytes = 0;
+    this.#host.roundEnded(this.#walked);
+    this.#walked.clear();
+  }
+}
