@@ -1,7 +1,7 @@
 import type { Frame } from './frame.ts';
 import { merge } from './merge.ts';
 import type { Position } from './position.ts';
-import type { Subscription } from './subscription.ts';
+import type { Reader, Subscription } from './subscription.ts';
 
 interface Part {
   readonly subscription: Subscription;
@@ -16,8 +16,8 @@ export class Backfill {
   /** Gives free what the histories keep while a state is awaited. */
   #unpin: (() => void)[] = [];
 
-  get isEmpty(): boolean {
-    return this.#parts.length === 0;
+  get isUnderWay(): boolean {
+    return this.#parts.length > 0;
   }
 
   get isWaiting(): boolean {
@@ -72,7 +72,7 @@ export class Backfill {
   }
 
   /** The next write's worth, up to a position; undefined when that was all. */
-  take(position: Position, isCalled: (name: string) => boolean): Frame | undefined {
+  take(position: Position, reader: Reader): Frame | undefined {
     for (const part of this.#parts) {
       const { snapshot } = part;
       part.snapshot = undefined;
@@ -86,7 +86,7 @@ export class Backfill {
       },
       (part, entry) => {
         part.next = entry.position;
-        return part.subscription.wants(entry, isCalled) ? entry.bare : undefined;
+        return part.subscription.wants(entry, reader) ? entry.bare : undefined;
       },
     );
     if (frame === undefined) this.#parts = [];

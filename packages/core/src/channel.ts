@@ -188,7 +188,8 @@ export class ChannelState {
       frames.push(entry.frame);
       hasExceptions ||= entry.except !== undefined;
     }
-    return { frame: frames.length > 1 ? joinFrames(frames) : frames[0], last: last.position, hasExceptions };
+    const frame = frames.length > 0 ? joinFrames(frames) : undefined;
+    return { frame, last: last.position, hasExceptions };
   }
 
   #isSkipped(entry: LogEntry): boolean {

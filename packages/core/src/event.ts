@@ -42,13 +42,15 @@ export function encode(data: unknown, fields?: EventFields): string {
     if (fields.event !== undefined) text += `event: ${fieldText('event', fields.event)}\n`;
     if (fields.retry !== undefined) text += retryLine(fields.retry);
   }
-  return `${text}${lines('data: ', dataText(data))}\n`.toWellFormed();
+  const own = ownText(data);
+  // JSON has no line breaks, and no lone surrogates (ECMA-262, QuoteJSONString).
+  return own === undefined ? `${text}data: ${jsonText(data)}\n\n` : `${text}${lines('data: ', own)}\n`;
 }
 
 /** Encodes a comment: no client dispatches it, every proxy passes it on. `''` is the shortest there is. */
 export function encodeComment(text: string): string {
   if (text === '') return ':\n\n';
-  return `${lines(': ', text)}\n`.toWellFormed();
+  return `${lines(': ', text)}\n`;
 }
 
 /** Encodes a reconnection time on its own: it counts at once, and dispatches nothing. */
@@ -76,14 +78,21 @@ function fieldText(field: 'id' | 'event', value: string): string {
       `${field} must not contain CR, LF or NUL, which would end it or void it; got ${show(value)}`,
     );
   }
-  return value;
+  return value.toWellFormed();
 }
 
 /** Data as the text of an event. */
 export function dataText(data: unknown): string {
+  return ownText(data) ?? jsonText(data);
+}
+
+/** The text of data that is text itself. */
+function ownText(data: unknown): string | undefined {
   if (typeof data === 'string') return data;
-  if (isBytes(data)) return utf8.decode(data);
-  if (isBuffer(data)) return utf8.decode(data);
+  return isBytes(data) || isBuffer(data) ? utf8.decode(data) : undefined;
+}
+
+function jsonText(data: unknown): string {
   if (typeof (data as PromiseLike<unknown> | null | undefined)?.then === 'function') {
     throw new TypeError('data must not be a promise: await it first');
   }
@@ -95,7 +104,8 @@ export function dataText(data: unknown): string {
 }
 
 /** One field line for each line of the text: a line break of any kind must not start a field of its own. */
-function lines(prefix: string, text: string): string {
+function lines(prefix: string, value: string): string {
+  const text = value.toWellFormed();
   if (!LINE_BREAK.test(text)) return `${prefix}${text}\n`;
   return `${prefix}${text.split(LINE_BREAK).join(`\n${prefix}`)}\n`;
 }

@@ -46,6 +46,8 @@ export function createFrame(text: string, events = 0): Frame {
 
 /** Frames as one, to be sent in one write. */
 export function joinFrames(frames: readonly Frame[]): Frame {
+  const [only] = frames;
+  if (only !== undefined && frames.length === 1) return only;
   const events = frames.reduce((sum, frame) => sum + frame.events, 0);
   return joinBytes(
     frames.map(frame => frame.bytes),

@@ -6,8 +6,8 @@ export class Held {
   bytes = 0;
   readonly #frames: { after: Position; frame: Frame }[] = [];
 
-  get isEmpty(): boolean {
-    return this.#frames.length === 0;
+  get isPending(): boolean {
+    return this.#frames.length > 0;
   }
 
   /** The position after which the next one comes, if there is one. */

@@ -32,5 +32,5 @@ export function merge<Reader>(
     frames.push(frame);
     size += frame.length;
   }
-  return frames.length > 1 ? joinFrames(frames) : frames[0];
+  return frames.length > 0 ? joinFrames(frames) : undefined;
 }

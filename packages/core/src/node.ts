@@ -81,6 +81,10 @@ class NodeTransport implements Transport {
   /** The head is on the socket, or queued before whatever follows. */
   #begun = false;
   #drain: Drain | undefined;
+  /** Where the last chunk was written, past the response. */
+  #socket: Socket | undefined;
+  /** Bytes that the socket has been given, the last chunk included. */
+  #written = 0;
 
   constructor(req: NodeRequest, res: NodeResponse) {
     this.#req = req;
@@ -115,9 +119,12 @@ class NodeTransport implements Transport {
   }
 
   write(frame: Frame): boolean {
+    const socket = this.#bareSocket();
+    if (socket !== undefined) {
+      this.#written += frame.chunk.length;
+      return socket.write(frame.chunk) || this.#awaitDrain(socket);
+    }
     const res = this.#res;
-    const socket = this.#begun && this.#http2 === undefined ? bareSocket(res as ServerResponse) : undefined;
-    if (socket !== undefined) return socket.write(frame.chunk) || this.#awaitDrain(socket);
     if (this.closed || res.writableEnded) return true;
     this.#begun = true;
     const room = (res as ServerResponse).write(frame.bytes);
@@ -158,6 +165,21 @@ class NodeTransport implements Transport {
     this.onClose?.();
   }
 
+  /**
+   * The socket, if a chunk that is written straight to it comes out where `res.write` would have put it: that saves
+   * the framing of each chunk for each response. As long as nobody else has written to the socket, the response cannot
+   * have ended, so that it need not be asked: Express gives every response a shape of its own (`setPrototypeOf`), and
+   * reading a few of its properties takes Node longer than all else that is done for a write.
+   */
+  #bareSocket(): Socket | undefined {
+    if (!this.#begun || this.#http2 !== undefined) return undefined;
+    const known = this.#socket;
+    if (known?.writable && known.bytesWritten === this.#written) return known;
+    this.#socket = bareSocket(this.#res as ServerResponse);
+    this.#written = this.#socket?.bytesWritten ?? 0;
+    return this.#socket;
+  }
+
   /** Listens on whatever was written to: once for the whole response, as long as that does not change. */
   #awaitDrain(source: Socket | NodeResponse): false {
     if (this.#drain?.source !== source) {
@@ -182,11 +204,7 @@ const { write } = OutgoingMessage.prototype;
 /** Bun and Deno have a node:http of their own, whose socket is not where the response is written. */
 const isNode = process.versions.bun === undefined && process.versions.deno === undefined;
 
-/**
- * The socket, if a chunk that is written straight to it comes out where `res.write` would have put it; that
- * saves the framing of each chunk for each response. Asked before each write, because an application can do
- * anything in between: end the response, cork it, wrap its `write`.
- */
+/** The socket of a response whose chunks nobody frames, encodes or holds back but Node. */
 function bareSocket(res: ServerResponse): Socket | undefined {
   const { socket } = res;
   if (!isNode || !socket?.writable || !res.chunkedEncoding || res.write !== write) return undefined;

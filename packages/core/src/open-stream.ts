@@ -33,6 +33,8 @@ export interface StreamHost {
 /** Ms for which a client may be left without an answer, while a broker is asked what there is. */
 const PATIENCE = 1_000;
 
+const DEFAULTS: SubscribeOptions = {};
+
 /** The stream behind {@link EventStream}: from the answer's head to its end. */
 export class OpenStream implements EventStream, SubscriberHost, WriterHost, DeadlinesHost {
   readonly client: string | undefined;
@@ -162,7 +164,7 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
     this.finish('error', createRetry(COME_BACK_LATER));
   }
 
-  subscribe(channels: ChannelName | readonly ChannelName[], options: SubscribeOptions = {}): this {
+  subscribe(channels: ChannelName | readonly ChannelName[], options: SubscribeOptions = DEFAULTS): this {
     if (!this.isOpen) return this;
     if (this.#subscriber === undefined) {
       this.#subscriber = new Subscriber(this.#host.log, this);

@@ -1,22 +1,20 @@
 import { Backfill } from './backfill.ts';
 import type { ChannelState } from './channel.ts';
 import { encode } from './event.ts';
-import { createFrame, type Frame } from './frame.ts';
+import { createFrame, type Frame, joinFrames } from './frame.ts';
 import { Held } from './held.ts';
 import type { Log } from './log.ts';
 import { createMarker } from './marker.ts';
 import { merge } from './merge.ts';
 import type { IdSuffix, Position } from './position.ts';
 import { findStart, type ResetReason } from './start.ts';
-import type { SubscribeOptions, Subscription } from './subscription.ts';
+import type { Reader, SubscribeOptions, Subscription } from './subscription.ts';
 
 /** What a subscriber needs of its stream. */
-export interface SubscriberHost {
+export interface SubscriberHost extends Reader {
   readonly hasRoom: boolean;
   readonly lastEventId: string | undefined;
   readonly resetEvent: string;
-  /** Whether an exception is meant for this stream: its id, or its client. */
-  isCalled(name: string): boolean;
   /** What the stream begins with is there. */
   ready(): void;
   write(frame: Frame): void;
@@ -30,6 +28,8 @@ export interface SubscriberHost {
   overflowed(last: Frame | undefined): void;
   failed(error: unknown): void;
 }
+
+const NONE: readonly Subscription[] = [];
 
 /** Reads the log for one stream: from its position, in order, as far as the peer takes it. */
 export class Subscriber {
@@ -45,15 +45,14 @@ export class Subscriber {
   /** A broker is asked for what the newest subscriptions need: nothing is written meanwhile. */
   #isLoading = false;
   /** For which it is asked. */
-  #wanted: readonly Subscription[] = [];
+  #wanted = NONE;
+  // What most streams never need is made when they do.
   /** To be written before all else: resets and markers. */
-  #notes: Frame[] = [];
-  readonly #backfill = new Backfill();
-  readonly #held = new Held();
+  #notes: Frame[] | undefined;
+  #backfill: Backfill | undefined;
+  #held: Held | undefined;
   /** Called once everything up to a position has been written. */
   #end: { after: Position; done: () => void } | undefined;
-
-  readonly #isCalled = (name: string) => this.#host.isCalled(name);
 
   constructor(log: Log, host: SubscriberHost) {
     this.#log = log;
@@ -62,7 +61,7 @@ export class Subscriber {
   }
 
   get heldBytes(): number {
-    return this.#held.bytes;
+    return this.#held?.bytes ?? 0;
   }
 
   get isLive(): boolean {
@@ -74,7 +73,7 @@ export class Subscriber {
   }
 
   get #isClear(): boolean {
-    return this.#notes.length === 0 && this.#backfill.isEmpty && this.#held.isEmpty;
+    return this.#notes === undefined && !this.#backfill?.isUnderWay && !this.#held?.isPending;
   }
 
   /** For a stream whose head has gone out without any subscription: it has missed nothing. */
@@ -102,7 +101,7 @@ export class Subscriber {
     for (const subscription of this.#subscriptions) {
       if (!names.includes(subscription.channel.name)) continue;
       this.#forget(subscription);
-      this.#backfill.remove(subscription);
+      this.#backfill?.remove(subscription);
     }
     this.#subscriptions = this.#subscriptions.filter(({ channel }) => !names.includes(channel.name));
   }
@@ -113,9 +112,9 @@ export class Subscriber {
     this.#state = 'left';
     for (const subscription of this.#subscriptions) this.#forget(subscription);
     this.#subscriptions = [];
-    this.#notes = [];
-    this.#backfill.clear();
-    this.#held.clear();
+    this.#notes = undefined;
+    this.#backfill?.clear();
+    this.#held?.clear();
   }
 
   #forget(subscription: Subscription): void {
@@ -148,7 +147,7 @@ export class Subscriber {
     this.#isLoading = false;
     this.#keepWhatWaits();
     const wanted = this.#wanted.filter(subscription => this.#subscriptions.includes(subscription));
-    this.#wanted = [];
+    this.#wanted = NONE;
     for (const subscription of wanted) subscription.place(this.#log);
     if (this.#state === 'begun') this.#beginAfter(wanted);
     if (this.#subscriptions.some(({ isPlaced }) => !isPlaced)) this.load();
@@ -182,11 +181,11 @@ export class Subscriber {
     const hadBegun = this.#state === 'begun';
     this.#state = 'new';
     this.#lastEventId = '';
-    this.#wanted = [];
+    this.#wanted = NONE;
     this.#subscriptions = [];
-    this.#notes = [];
-    this.#backfill.clear();
-    this.#held.release();
+    this.#notes = undefined;
+    this.#backfill?.clear();
+    this.#held?.release();
     if (this.#end !== undefined) this.#end.after = 0;
     this.#position = 0;
     this.#told = undefined;
@@ -198,7 +197,7 @@ export class Subscriber {
   lose(channels: ReadonlySet<ChannelState>): void {
     if (this.#state !== 'begun') {
       // What has been fetched for it may be gone as well.
-      this.#wanted = [];
+      this.#wanted = NONE;
       return;
     }
     const lost = this.#subscriptions.filter(({ channel }) => channels.has(channel));
@@ -234,15 +233,19 @@ export class Subscriber {
   send(frame: Frame): void {
     const isAtHead = this.#isReady && this.#isClear && this.#position >= this.#log.head;
     if (isAtHead && this.#host.hasRoom) this.#host.write(frame);
-    else this.#held.push(frame, this.#log.head);
+    else {
+      this.#held ??= new Held();
+      this.#held.push(frame, this.#log.head);
+    }
   }
 
   /** Calls back when the stream has been given all that was published before, if that is there to be given. */
   close(done: () => void): void {
     if (this.#isLoading) {
-      this.#held.release();
-      for (let frame = this.#held.take(0); frame !== undefined; frame = this.#held.take(0))
+      this.#held?.release();
+      for (let frame = this.#held?.take(0); frame !== undefined; frame = this.#held?.take(0)) {
         this.#host.write(frame);
+      }
       done();
       return;
     }
@@ -260,24 +263,23 @@ export class Subscriber {
   /** The next thing to write; undefined when the stream is at the head. */
   #take(): Frame | undefined {
     for (;;) {
-      const note = this.#notes.shift();
-      if (note !== undefined) return note;
-      if (!this.#backfill.isEmpty) {
+      if (this.#notes !== undefined) return this.#takeNotes(this.#notes);
+      if (this.#backfill?.isUnderWay) {
         if (this.#backfill.isWaiting) return undefined;
         const lost = this.#backfill.lost(this.#position);
-        if (lost.length === 0) return this.#backfill.take(this.#position, this.#isCalled) ?? this.#mark('');
+        if (lost.length === 0) return this.#backfill.take(this.#position, this.#host) ?? this.#mark('');
         this.#reset('slow', lost);
         continue;
       }
-      const held = this.#held.take(this.#position);
+      const held = this.#held?.take(this.#position);
       if (held !== undefined) return held;
-      const upto = this.#held.next ?? this.#end?.after ?? this.#log.head;
+      const upto = this.#held?.next ?? this.#end?.after ?? this.#log.head;
       if (this.#position < upto && this.#hasLost()) continue;
       const frame = this.#takeEntries(upto);
       if (frame !== undefined) return frame;
       // Nothing up to there is for this stream.
       this.#position = Math.max(this.#position, upto);
-      if (!this.#held.isEmpty) continue;
+      if (this.#held?.isPending) continue;
       if (this.#end !== undefined) {
         this.#end.done();
         return undefined;
@@ -317,7 +319,7 @@ export class Subscriber {
       },
       (subscription, entry) => {
         this.#position = entry.position;
-        if (!subscription.wants(entry, this.#isCalled)) return undefined;
+        if (!subscription.wants(entry, this.#host)) return undefined;
         this.#told = entry.position;
         return entry.frame;
       },
@@ -343,21 +345,21 @@ export class Subscriber {
     const older = subscriptions.filter(
       ({ start, snapshot }) => start < this.#position || snapshot !== undefined,
     );
-    if (older.length > 0 && this.#backfill.isEmpty) this.#notes.push(this.#mark('~'));
+    if (older.length > 0 && !this.#backfill?.isUnderWay) this.#note(this.#mark('~'));
     const onReady = () => {
       this.#keepWhatWaits();
       this.#log.wake(this);
     };
     for (const subscription of older)
-      this.#backfill.add(subscription, onReady, error => this.#host.failed(error));
+      this.#backfills.add(subscription, onReady, error => this.#host.failed(error));
     this.#keepWhatWaits();
   }
 
   /** Has histories keep what a stream will need that cannot go on for now, for no fault of its client. */
   #keepWhatWaits(): void {
-    this.#backfill.unpin();
-    if (this.#state !== 'begun' || !(this.#isLoading || this.#backfill.isWaiting)) return;
-    this.#backfill.pin(this.#subscriptions, this.#position);
+    this.#backfill?.unpin();
+    const waits = this.#isLoading || this.#backfill?.isWaiting;
+    if (this.#state === 'begun' && waits) this.#backfills.pin(this.#subscriptions, this.#position);
   }
 
   #reset(reason: ResetReason, subscriptions: readonly Subscription[]): void {
@@ -369,9 +371,24 @@ export class Subscriber {
     if (subscriptions.length === 0) return;
     const channels = subscriptions.map(({ channel }) => channel.name);
     const id = this.#log.id(this.#position);
-    this.#notes.push(createFrame(encode({ reason, channels }, { id, event: this.#host.resetEvent }), 1));
+    this.#note(createFrame(encode({ reason, channels }, { id, event: this.#host.resetEvent }), 1));
     this.#host.lost(reason, channels);
     this.#told = this.#position;
+  }
+
+  #note(frame: Frame): void {
+    this.#notes ??= [];
+    this.#notes.push(frame);
+  }
+
+  #takeNotes(notes: readonly Frame[]): Frame {
+    this.#notes = undefined;
+    return joinFrames(notes);
+  }
+
+  get #backfills(): Backfill {
+    this.#backfill ??= new Backfill();
+    return this.#backfill;
   }
 
   /** Tells the client where it stands. */
@@ -392,7 +409,7 @@ export class Subscriber {
     for (let position = subscription.from(this.#position); ; ) {
       const entry = subscription.channel.entryAfter(position);
       if (entry === undefined) return false;
-      if (subscription.wants(entry, this.#isCalled)) return true;
+      if (subscription.wants(entry, this.#host)) return true;
       position = entry.position;
     }
   }

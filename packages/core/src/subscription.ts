@@ -23,6 +23,12 @@ export interface SubscribeOptions {
   filter?: ((event: FilterEvent) => boolean) | undefined;
 }
 
+/** Whose subscription it is. */
+export interface Reader {
+  /** Whether an exception is meant for it: the id of its stream, or its client. */
+  isCalled(name: string): boolean;
+}
+
 /** What one stream follows of one channel. */
 export class Subscription {
   readonly channel: ChannelState;
@@ -119,9 +125,9 @@ export class Subscription {
   }
 
   /** Whether an entry has something to send that is for this stream. */
-  wants(entry: LogEntry, isCalled: (name: string) => boolean): boolean {
+  wants(entry: LogEntry, reader: Reader): boolean {
     if (entry.isEnd) return false;
-    if (entry.except !== undefined && isCalled(entry.except)) return false;
+    if (entry.except !== undefined && reader.isCalled(entry.except)) return false;
     const { event, key, data } = entry;
     return this.options.filter?.({ channel: this.channel.name, event, key, data }) ?? true;
   }
