@@ -105,6 +105,31 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
     expect(received.endsWith('the next response')).toBe(true);
   });
 
+  it('may be ended by the application later on, with others on the connection before and after', async () => {
+    const server = await serve(async (req, res, open) => {
+      if (req.url !== '/stream') return res.end('the next response');
+      const stream = open();
+      for (let i = 0; i < 3; i++) {
+        await new Promise(resolve => setTimeout(resolve, 5));
+        stream.send(i);
+        stream.send('again');
+        res.write(`data: by the application ${i}\n\n`);
+      }
+      stream.send('last');
+      res.end();
+      stream.send('late');
+      setImmediate(() => stream.send('later'));
+    });
+    const received = await exchange(server, get('/stream') + get('/next', 'Connection: close\r\n'));
+    expect(received).not.toContain('late');
+    expect(received.match(/data: \S+/g)).toEqual([
+      ...[0, 1, 2].flatMap(i => [`data: ${i}`, 'data: again', 'data: by']),
+      'data: last',
+    ]);
+    expect(received).toMatch(/data: last\n\n\r\n0\r\n\r\nHTTP\/1\.1 \d{3} /);
+    expect(received.endsWith('the next response')).toBe(true);
+  });
+
   it('keeps the order of pipelined requests', async () => {
     const server = await serve(async (req, res, open) => {
       const n = Number(req.url?.slice(1));
