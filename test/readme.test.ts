@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -103,6 +103,43 @@ describe('what the README shows', () => {
     expect(client.text).toBe('retry: 1000\n\nid: 1\nevent: greeting\ndata: {"hello":"world"}\n\n');
   });
 
+  it('tells a page what is there and what is missing', () => {
+    const calls: unknown[] = [];
+    const source = new EventTarget() as EventTarget & { onmessage?: (event: Event) => void };
+    const page = new Function('EventSource', 'show', 'forget', code('page'));
+    page(
+      function open() {
+        return source;
+      },
+      (data: unknown) => calls.push(['show', data]),
+      (channels: unknown) => calls.push(['forget', channels]),
+    );
+    source.onmessage?.(new MessageEvent('message', { data: '{"price":1}' }));
+    source.dispatchEvent(new MessageEvent('reset', { data: '{"reason":"unknown","channels":["prices"]}' }));
+    expect(calls).toEqual([
+      ['show', { price: 1 }],
+      ['forget', ['prices']],
+    ]);
+  });
+
+  it('has types that check what is published where', { timeout: 60_000 }, () => {
+    const check = (source: string) => {
+      const file = `${folder}/types.ts`;
+      writeFileSync(file, source);
+      const flags = ['--noEmit', '--strict', '--target', 'es2024', '--skipLibCheck', '--types', 'node'];
+      const modules = ['--module', 'preserve', '--allowImportingTsExtensions', '--ignoreConfig'];
+      const { stdout } = spawnSync(process.execPath, [
+        `${root}node_modules/typescript/bin/tsc`,
+        ...flags,
+        ...modules,
+        file,
+      ]);
+      return String(stdout);
+    };
+    expect(check(code('types'))).toBe('');
+    expect(check(code('types').replace('12.3', "'much'"))).toContain('error TS');
+  });
+
   it('has no other code', () => {
     expect(readme.map(snippet => snippet.name)).toEqual([
       'express',
@@ -110,6 +147,8 @@ describe('what the README shows', () => {
       'koa',
       'hono',
       'channels',
+      'page',
+      'types',
       'notifications',
       'node',
     ]);
