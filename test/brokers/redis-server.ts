@@ -21,7 +21,10 @@ export class RedisServer {
   }
 
   static async start(...args: string[]): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), args);
+    let port = await freePort();
+    // A node of a cluster also listens on a port that is 10,000 higher.
+    while (port > 55_535) port = await freePort();
+    const server = new RedisServer(port, args);
     await server.start();
     return server;
   }
@@ -33,8 +36,13 @@ export class RedisServer {
   async start(): Promise<void> {
     const { port, folder } = this;
     const standard = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
-    this.#process = spawn(REDIS, ['--port', String(port), ...standard, ...this.#args], { stdio: 'ignore' });
-    while (!(await answers(port))) await new Promise(resolve => setTimeout(resolve, 10));
+    const process = spawn(REDIS, ['--port', String(port), ...standard, ...this.#args], { stdio: 'ignore' });
+    this.#process = process;
+    while (!(await answers(port))) {
+      if (process.exitCode !== null)
+        throw new Error(`redis-server on port ${port} exited with ${process.exitCode}`);
+      await new Promise(resolve => setTimeout(resolve, 10));
+    }
   }
 
   /** `kill -9`. */

@@ -117,6 +117,7 @@ export class Inbox {
     const last = entries.at(-1);
     if (last === undefined) return;
     this.given = last.position;
+    for (const { channel, position } of wanted) this.#open.set(channel, position);
     if (wanted.length > 0) this.#sink.entries(wanted);
   }
 

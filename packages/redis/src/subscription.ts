@@ -123,6 +123,7 @@ export class Subscription {
   async #catchUp(): Promise<void> {
     const inbox = this.#inbox;
     do {
+      const { life } = inbox;
       inbox.hold();
       const isIdle = inbox.channels.size === 0;
       const request = isIdle ? {} : { since: inbox.given };
@@ -131,6 +132,7 @@ export class Subscription {
       const channels = new Set(isIdle ? [] : (changed?.filter(channel => open.has(channel)) ?? open.keys()));
       for (const channel of inbox.holes.keys()) channels.add(channel);
       await catchUp(inbox, this.#store, [...channels], head, this.#timeout);
+      if (life !== inbox.life) throw new CallFailed(INTERRUPTED, false);
       inbox.know(channels, head);
       inbox.advance(head);
     } while (inbox.hasOverflowed);

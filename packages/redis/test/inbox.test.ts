@@ -58,6 +58,16 @@ describe('the inbox', () => {
     expect(log).toEqual(['y 2', 'lost x', 'x 3']);
   });
 
+  it('knows what it has given from the log, though reading the log was interrupted', () => {
+    const { inbox, log, receive } = open();
+    inbox.hold();
+    inbox.give([{ channel: 'x', position: 1, kind: 'event', data: '' }]);
+    inbox.cut();
+    inbox.release();
+    receive('x', 1, 2);
+    expect(log).toEqual(['x 1', 'x 2']);
+  });
+
   it('holds 8 MiB at most, and asks for the log when there was more', () => {
     const { inbox, log, receive } = open();
     inbox.hold();
