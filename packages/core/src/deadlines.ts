@@ -22,6 +22,8 @@ export interface DeadlinesHost {
   destroy(reason: CloseReason): void;
 }
 
+const NEVER = Number.POSITIVE_INFINITY;
+
 /** Everything about one stream that is a matter of time. */
 export class Deadlines implements Timed {
   slot: Set<Timed> | undefined;
@@ -29,29 +31,31 @@ export class Deadlines implements Timed {
   readonly #writer: Writer;
   readonly #limits: Limits;
   /** By the clock of the world, in ms. */
-  readonly #expiresAt: number;
-  readonly #closesAt: number;
+  readonly #expiresAt: number | undefined;
+  readonly #closesAt: number | undefined;
 
   constructor(
     host: DeadlinesHost,
     writer: Writer,
     limits: Limits,
     now: number,
-    expiresAt: Date | number = Number.POSITIVE_INFINITY,
+    expiresAt: Date | number | undefined,
   ) {
     this.#host = host;
     this.#writer = writer;
     this.#limits = limits;
-    this.#expiresAt = Number(expiresAt);
+    const closesAt = now + limits.maxAge * (0.8 + 0.2 * Math.random());
+    // What never comes takes no memory.
+    this.#expiresAt = Number.isFinite(Number(expiresAt)) ? Number(expiresAt) : undefined;
     // Streams that began together must not end, and come back, together.
-    this.#closesAt = now + limits.maxAge * (0.8 + 0.2 * Math.random());
+    this.#closesAt = Number.isFinite(closesAt) ? Math.ceil(closesAt) : undefined;
   }
 
   visit(now: number): number {
     const { heartbeat, stallTimeout } = this.#limits;
     if (now >= this.#answerBy) this.#host.answer();
-    if (Date.now() >= this.#expiresAt) this.#host.finish('expired');
-    if (now >= this.#closesAt) this.#host.finish('maxAge');
+    if (this.#expiresAt !== undefined && Date.now() >= this.#expiresAt) this.#host.finish('expired');
+    if (this.#closesAt !== undefined && now >= this.#closesAt) this.#host.finish('maxAge');
     if (this.#writer.stalledFor(now) >= stallTimeout) this.#host.destroy('stalled');
     if (this.#writer.hasRoom && now - this.#writer.lastWriteAt >= heartbeat) this.#host.beat();
     return this.next(now);
@@ -61,17 +65,12 @@ export class Deadlines implements Timed {
   next(now: number): number {
     const { heartbeat, stallTimeout } = this.#limits;
     const silence = this.#writer.hasRoom ? now - this.#writer.lastWriteAt : 0;
-    const expiry = now + this.#expiresAt - Date.now();
-    return Math.min(
-      now + heartbeat - silence,
-      now + stallTimeout / 4,
-      expiry,
-      this.#closesAt,
-      this.#answerBy,
-    );
+    const expiry = this.#expiresAt === undefined ? NEVER : now + this.#expiresAt - Date.now();
+    const closes = this.#closesAt ?? NEVER;
+    return Math.min(now + heartbeat - silence, now + stallTimeout / 4, expiry, closes, this.#answerBy);
   }
 
   get #answerBy(): number {
-    return this.#writer.lastWriteAt + (this.#host.patience ?? Number.POSITIVE_INFINITY);
+    return this.#writer.lastWriteAt + (this.#host.patience ?? NEVER);
   }
 }

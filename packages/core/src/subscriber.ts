@@ -35,7 +35,7 @@ const NONE: readonly Subscription[] = [];
 export class Subscriber {
   readonly #log: Log;
   readonly #host: SubscriberHost;
-  #subscriptions: Subscription[] = [];
+  #subscriptions = NONE;
   #lastEventId: string | undefined;
   /** Everything up to here that the stream was to get has been written. Moves only forward. */
   #position: Position = 0;
@@ -92,7 +92,8 @@ export class Subscriber {
 
   #add(name: string, options: SubscribeOptions): void {
     const subscription = this.#log.subscribe(name, options);
-    this.#subscriptions.push(subscription);
+    // A list that is pushed to has room for many more, and most streams have one.
+    this.#subscriptions = [...this.#subscriptions, subscription];
     subscription.channel.subscribers.add(this);
     if (this.#state === 'new') subscription.channel.pins.add(subscription);
   }
@@ -111,7 +112,7 @@ export class Subscriber {
     // The work list may still name it.
     this.#state = 'left';
     for (const subscription of this.#subscriptions) this.#forget(subscription);
-    this.#subscriptions = [];
+    this.#subscriptions = NONE;
     this.#notes = undefined;
     this.#backfill?.clear();
     this.#held?.clear();
@@ -182,7 +183,7 @@ export class Subscriber {
     this.#state = 'new';
     this.#lastEventId = '';
     this.#wanted = NONE;
-    this.#subscriptions = [];
+    this.#subscriptions = NONE;
     this.#notes = undefined;
     this.#backfill?.clear();
     this.#held?.release();

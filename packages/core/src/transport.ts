@@ -29,7 +29,9 @@ export interface Transport {
   /** Ends the response at once; what has not gone out is dropped. */
   destroy(): void;
 
-  /** Set once by the stream. To be called each time there is room again after a `write` that returned false. */
+  /**
+   * Set by the stream, once, when a `write` has returned false. To be called each time there is room again after that.
+   */
   onDrain: (() => void) | undefined;
   /**
    * Set once by the stream. To be called when the response is over: sent to its end, or the peer is gone.

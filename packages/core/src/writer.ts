@@ -35,12 +35,6 @@ export class Writer {
     this.#host = host;
     this.lastWriteAt = host.scheduler.now;
     this.#movedAt = host.scheduler.now;
-    transport.onDrain = () => {
-      this.#full = false;
-      this.#movedAt = this.#host.scheduler.now;
-      this.#flush();
-      if (this.hasRoom) this.#host.onRoom();
-    };
   }
 
   /** Whether the next write goes straight to the transport. */
@@ -100,8 +94,19 @@ export class Writer {
     this.lastWriteAt = this.#host.scheduler.now + this.#host.scheduler.resolution;
     this.#full = !this.#transport.write(frame);
     this.#host.meter.eventsDelivered(frame.events, frame.length);
-    if (this.#full) this.#host.onFull();
+    if (this.#full) {
+      // Most peers keep up, and a listener for each would take as much memory as the rest of this.
+      this.#transport.onDrain ??= () => this.#drained();
+      this.#host.onFull();
+    }
     return !this.#full;
+  }
+
+  #drained(): void {
+    this.#full = false;
+    this.#movedAt = this.#host.scheduler.now;
+    this.#flush();
+    if (this.hasRoom) this.#host.onRoom();
   }
 
   #flush(): void {
