@@ -8,6 +8,12 @@ import { freePort } from '../support/server.ts';
 
 export const REDIS = '/usr/bin/redis-server';
 
+/** None outlives the tests, whatever becomes of them. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const server of running) server.kill('SIGKILL');
+});
+
 /** A Redis server of a test's own, on loopback, that can be ended and begun again on the same port and files. */
 export class RedisServer {
   readonly port: number;
@@ -36,22 +42,24 @@ export class RedisServer {
   async start(): Promise<void> {
     const { port, folder } = this;
     const standard = ['--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', '--dir', folder];
-    const process = spawn(REDIS, ['--port', String(port), ...standard, ...this.#args], { stdio: 'ignore' });
-    this.#process = process;
+    const server = spawn(REDIS, ['--port', String(port), ...standard, ...this.#args], { stdio: 'ignore' });
+    this.#process = server;
+    running.add(server);
+    server.on('exit', () => running.delete(server));
     while (!(await answers(port))) {
-      if (process.exitCode !== null)
-        throw new Error(`redis-server on port ${port} exited with ${process.exitCode}`);
+      if (server.exitCode !== null)
+        throw new Error(`redis-server on port ${port} exited with ${server.exitCode}`);
       await new Promise(resolve => setTimeout(resolve, 10));
     }
   }
 
   /** `kill -9`. */
   async kill(): Promise<void> {
-    const process = this.#process;
+    const server = this.#process;
     this.#process = undefined;
-    if (process === undefined || process.exitCode !== null) return;
-    const exited = once(process, 'exit');
-    process.kill('SIGKILL');
+    if (server === undefined || server.exitCode !== null) return;
+    const exited = once(server, 'exit');
+    server.kill('SIGKILL');
     await exited;
   }
 
