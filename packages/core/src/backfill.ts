@@ -93,8 +93,9 @@ export class Backfill {
     return frame;
   }
 
-  remove(subscription: Subscription): void {
-    this.#parts = this.#parts.filter(part => part.subscription !== subscription);
+  /** Drops what is not for one of these. */
+  keep(subscriptions: readonly Subscription[]): void {
+    this.#parts = this.#parts.filter(part => subscriptions.includes(part.subscription));
   }
 
   clear(): void {

@@ -1,6 +1,7 @@
 import type { OpenStream } from './open-stream.ts';
 import type { CloseSettings } from './options.ts';
 import { createRetry } from './retry.ts';
+import { nextTurn, TURN_BUDGET } from './scheduler.ts';
 
 /** Ms between two batches of streams that are ended. */
 const STEP = 10;
@@ -16,11 +17,14 @@ export async function drain(streams: OpenStream[], { within, retry }: CloseSetti
     for (const stream of streams) stream.destroy('drained');
   }, within);
   for (let next = 0; next < streams.length; ) {
-    const due = Math.min(streams.length, 1 + (performance.now() - start) / pace);
-    for (; next < due; next++) {
-      streams[next]?.finish('drained', createRetry(retry), true);
+    const turn = performance.now();
+    const due = Math.min(streams.length, 1 + (turn - start) / pace);
+    while (next < due && performance.now() - turn < TURN_BUDGET) {
+      streams[next++]?.finish('drained', createRetry(retry), true);
     }
-    if (next < streams.length) await new Promise(resolve => setTimeout(resolve, STEP));
+    if (next === streams.length) break;
+    // Behind its time, it leaves others their turn and goes on.
+    await new Promise<void>(resolve => (next < due ? nextTurn(resolve) : setTimeout(resolve, STEP)));
   }
   await Promise.all(streams.map(stream => stream.closed));
   clearTimeout(deadline);

@@ -20,7 +20,7 @@ import {
 import { Outbox } from './outbox.ts';
 import type { StreamRequest } from './request.ts';
 import { COME_BACK_LATER, createRetry, randomBetween } from './retry.ts';
-import { Scheduler } from './scheduler.ts';
+import { Scheduler, TurnBudget } from './scheduler.ts';
 import type { CloseReason, ErrorContext, EventStream, StreamOptions } from './stream.ts';
 import type { Transport } from './transport.ts';
 
@@ -35,6 +35,7 @@ export class LocalHub implements Hub, StreamHost {
   readonly log: Log;
   readonly meter: Meter;
   readonly settings: HubSettings;
+  readonly answers = new TurnBudget();
   readonly #pinned = new Map<string, ChannelSettings>();
   readonly #outbox: Outbox | undefined;
   /** Set by `close()`: the ms after which whoever comes now shall come back. */

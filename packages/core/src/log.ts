@@ -86,9 +86,7 @@ export class Log implements FlushHost, Timed {
 
   subscribe(name: string, options: SubscribeOptions): Subscription {
     const isStarted = this.mirror === undefined || this.#epoch !== undefined;
-    const subscription = new Subscription(this.channel(name), options, isStarted ? this.known : undefined);
-    if (this.mirror === undefined) subscription.place(this);
-    return subscription;
+    return new Subscription(this.channel(name), options, isStarted ? this.known : undefined);
   }
 
   id(position: Position, suffix?: IdSuffix): string {

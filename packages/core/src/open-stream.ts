@@ -10,7 +10,7 @@ import type { Meter } from './meter.ts';
 import type { HubSettings, StreamSettings } from './options.ts';
 import { readLastEventId, type StreamRequest } from './request.ts';
 import { COME_BACK_LATER, createRetry } from './retry.ts';
-import { nextTurn, type Scheduler } from './scheduler.ts';
+import { nextTurn, type Scheduler, type TurnBudget } from './scheduler.ts';
 import { pump, type SourceInput, type SourceOptions } from './source.ts';
 import type { ResetReason } from './start.ts';
 import type { CloseReason, ErrorContext, EventStream } from './stream.ts';
@@ -25,6 +25,8 @@ export interface StreamHost {
   readonly log: Log;
   readonly meter: Meter;
   readonly settings: HubSettings;
+  /** The time that answers may take in this turn. */
+  readonly answers: TurnBudget;
   report(error: unknown, context: ErrorContext): void;
   /** The stream's response is over. */
   gone(stream: OpenStream, reason: CloseReason): void;
@@ -155,6 +157,7 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
   overflowed(last: Frame | undefined): void {
     this.#lifetime.end('slow');
     if (last !== undefined) this.#writer.write(last);
+    this.#leaveChannels();
     this.#writer.end(false);
   }
 
@@ -299,13 +302,14 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
    * turns: Express's last error handler writes only when the request has emitted 'end', which is after one.
    */
   #answerSoon(): void {
-    nextTurn(() =>
-      nextTurn(() => {
-        if (this.#head === undefined) return;
-        if (this.#subscriber === undefined) this.#answer(this.#head, this.#isFinished);
-        else this.#subscriber.load();
-      }),
-    );
+    const begin = () => {
+      if (this.#head === undefined) return;
+      // Of thousands that come at once, some wait for another turn: what is open is not to wait for them all.
+      if (this.#host.answers.isSpent) nextTurn(begin);
+      else if (this.#subscriber === undefined) this.#answer(this.#head, this.#isFinished);
+      else this.#subscriber.load();
+    };
+    nextTurn(() => nextTurn(begin));
   }
 
   /** @param isFinished the client has had all there was. */

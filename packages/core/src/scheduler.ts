@@ -21,6 +21,20 @@ export const TURN_BUDGET = 4;
 export const nextTurn: (callback: () => void) => void =
   globalThis.setImmediate ?? ((callback: () => void) => setTimeout(callback, 0));
 
+/** What all work of one kind may take in one turn, each piece of which has a callback of its own. */
+export class TurnBudget {
+  #start: number | undefined;
+
+  get isSpent(): boolean {
+    if (this.#start !== undefined) return performance.now() - this.#start > TURN_BUDGET;
+    this.#start = performance.now();
+    nextTurn(() => {
+      this.#start = undefined;
+    });
+    return false;
+  }
+}
+
 /**
  * The one clock of a hub: a timer wheel on a single interval timer, which runs only while somebody is on it.
  * Deadlines move with every write; instead of moving along, an entry stays where it is and, when visited too

@@ -72,6 +72,10 @@ export class Subscriber {
     return this.#state === 'begun' && !this.#isLoading;
   }
 
+  get #unplaced(): readonly Subscription[] {
+    return this.#subscriptions.filter(({ isPlaced }) => !isPlaced);
+  }
+
   get #isClear(): boolean {
     return this.#notes === undefined && !this.#backfill?.isUnderWay && !this.#held?.isPending;
   }
@@ -86,25 +90,31 @@ export class Subscriber {
     this.unsubscribe(names);
     // Who follows nothing has missed nothing.
     if (this.#subscriptions.length === 0 && this.#isReady) this.#position = this.#log.head;
-    for (const name of new Set(names)) this.#add(name, options);
+    const added = [...new Set(names)].map(name => this.#create(name, options));
+    // Not pushed: that would make room for many more, and most streams have one.
+    this.#subscriptions = [...this.#subscriptions, ...added];
     if (this.#state === 'begun') this.load();
   }
 
-  #add(name: string, options: SubscribeOptions): void {
+  #create(name: string, options: SubscribeOptions): Subscription {
     const subscription = this.#log.subscribe(name, options);
-    // A list that is pushed to has room for many more, and most streams have one.
-    this.#subscriptions = [...this.#subscriptions, subscription];
     subscription.channel.subscribers.add(this);
     if (this.#state === 'new') subscription.channel.pins.add(subscription);
+    return subscription;
   }
 
   unsubscribe(names: readonly string[]): void {
+    const leaving = new Set(names);
+    const staying = this.#subscriptions.filter(({ channel }) => !leaving.has(channel.name));
+    if (staying.length === this.#subscriptions.length) return;
     for (const subscription of this.#subscriptions) {
-      if (!names.includes(subscription.channel.name)) continue;
-      this.#forget(subscription);
-      this.#backfill?.remove(subscription);
+      if (leaving.has(subscription.channel.name)) this.#forget(subscription);
     }
-    this.#subscriptions = this.#subscriptions.filter(({ channel }) => !names.includes(channel.name));
+    this.#subscriptions = staying;
+    this.#backfill?.keep(staying);
+    // It may have waited for no other.
+    this.#keepWhatWaits();
+    this.#log.wake(this);
   }
 
   /** Leaves all channels, for good. */
@@ -127,13 +137,14 @@ export class Subscriber {
   load(): void {
     if (this.#isLoading) return;
     this.#isLoading = true;
+    this.#wanted = this.#unplaced;
     if (this.#log.mirror?.load(this) !== true) this.loaded();
     else if (this.#end !== undefined) this.close(this.#end.done);
     else this.#keepWhatWaits();
   }
 
   wants(): Map<string, Position> {
-    this.#wanted = this.#subscriptions.filter(({ isPlaced }) => !isPlaced);
+    this.#wanted = this.#unplaced;
     const id = this.#state === 'new' ? this.#lastEventId : undefined;
     const wants = new Map<string, Position>();
     for (const subscription of this.#wanted) {
@@ -147,11 +158,12 @@ export class Subscriber {
     if (this.#state === 'left') return;
     this.#isLoading = false;
     this.#keepWhatWaits();
-    const wanted = this.#wanted.filter(subscription => this.#subscriptions.includes(subscription));
+    const here = new Set(this.#subscriptions);
+    const wanted = this.#wanted.filter(subscription => here.has(subscription));
     this.#wanted = NONE;
     for (const subscription of wanted) subscription.place(this.#log);
     if (this.#state === 'begun') this.#beginAfter(wanted);
-    if (this.#subscriptions.some(({ isPlaced }) => !isPlaced)) this.load();
+    if (this.#unplaced.length > 0) this.load();
     else if (this.#state === 'begun') this.#log.wake(this);
     else this.#host.ready();
   }
@@ -190,7 +202,7 @@ export class Subscriber {
     if (this.#end !== undefined) this.#end.after = 0;
     this.#position = 0;
     this.#told = undefined;
-    for (const { channel, options } of before) this.#add(channel.name, options);
+    this.#subscriptions = before.map(({ channel, options }) => this.#create(channel.name, options));
     if (hadBegun) this.load();
   }
 
@@ -263,7 +275,7 @@ export class Subscriber {
 
   /** The next thing to write; undefined when the stream is at the head. */
   #take(): Frame | undefined {
-    for (;;) {
+    while (this.#state === 'begun') {
       if (this.#notes !== undefined) return this.#takeNotes(this.#notes);
       if (this.#backfill?.isUnderWay) {
         if (this.#backfill.isWaiting) return undefined;
@@ -291,6 +303,7 @@ export class Subscriber {
       }
       return this.#told === undefined ? this.#mark('') : undefined;
     }
+    return undefined;
   }
 
   /** Frames of what comes next in the order, up to a position; one write's worth at most. */
@@ -333,7 +346,7 @@ export class Subscriber {
     if (lost.length === 0) return false;
     if (lost.some(({ channel }) => channel.overflow === 'disconnect')) {
       this.#host.overflowed(this.#told === undefined ? this.#mark('') : undefined);
-      return false;
+      return true;
     }
     // What is left would be lost again before it is sent: go on with what comes.
     for (const subscription of lost) subscription.start = this.#log.head;
