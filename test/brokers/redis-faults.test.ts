@@ -198,6 +198,27 @@ describeWith(REDIS, 'Redis in trouble', () => {
       expect(page.entries.map(({ data }) => data)).toEqual(['1', '2', '3']);
     });
 
+    it('does not store a batch again in a new epoch when its answer was lost in the old one', async () => {
+      const server = await redis();
+      const proxy = await proxyTo(server);
+      const one = await node(proxy);
+      await one.publish(draft('x', 'first'));
+      proxy.onRequest = text => {
+        if (!text.includes('delivered')) return;
+        proxy.onRequest = undefined;
+        proxy.losesAnswers = true;
+        setTimeout(() => {
+          server.cli('FLUSHALL');
+          proxy.losesAnswers = false;
+          proxy.cut();
+        }, 20);
+      };
+      expect(await codeOf(one.broker.publish([draft('x', 'delivered')], soon()))).toBe('maybe-stored');
+      expect(one.sink.epochs).toHaveLength(1);
+      expect((await one.broker.read('x', 0, 9)).entries).toEqual([]);
+      expect(await one.publish(draft('x', 'next'))).toEqual([1]);
+    });
+
     it('a Redis that was emptied is a new epoch, whoever finds out', async () => {
       const server = await redis();
       const [a, b] = [await node(server), await node(server)];
