@@ -153,6 +153,13 @@ describe('a hub with a broker', () => {
     expect(batches.slice(4)).toEqual([2, 2, 1]);
   });
 
+  it('takes one publish right after the answer to another', { timeout: 5_000 }, async () => {
+    const hub = hubOn(new VirtualBroker(new SharedLog()));
+    const ids: string[] = [];
+    for (let i = 0; i < 5; i++) ids.push(await hub.publish('a', i));
+    expect(ids.map(id => Number(id.split('-')[1]))).toEqual([1, 2, 3, 4, 5]);
+  });
+
   it('refuses more than 16 MiB that wait for it', async () => {
     const hub = hubOn(like(new VirtualBroker(new SharedLog()), { start: () => new Promise(() => {}) }), {
       publishTimeout: 50,

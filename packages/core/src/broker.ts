@@ -20,7 +20,7 @@ export interface Page {
    * that is after it. 0: nothing has ever left.
    */
   readonly floor: Position;
-  /** There is more: `read` on, after the last entry of this page. */
+  /** There is more: `read` on, after the last entry of this page, which has at least one. */
   readonly more: boolean;
   /** The channel's newest position, whether or not it is still kept; absent if nothing is known of the channel. */
   readonly last?: Position | undefined;

@@ -16,7 +16,7 @@ export type TidingsErrorCode =
   | 'not-stored'
   /** The broker did not answer in time: what was published may have been stored, or not. */
   | 'maybe-stored'
-  /** The broker cannot be used as it is set up: the message says what to change. */
+  /** The broker cannot be reached, or cannot be used as it is set up: the message says which, and what to change. */
   | 'broker';
 
 /**

@@ -53,7 +53,9 @@ export class Outbox {
       if (this.#running !== undefined) return;
       this.#running = new Promise(done => {
         this.#outside(async () => {
-          await this.#run();
+          // Something may come between the end of a run and this learning of it.
+          do await this.#run();
+          while (this.#queue.length > 0);
           this.#running = undefined;
           done();
         });
