@@ -98,6 +98,11 @@ export class Backfill {
     this.#parts = this.#parts.filter(part => subscriptions.includes(part.subscription));
   }
 
+  /** Drops what is for these. */
+  drop(subscriptions: readonly Subscription[]): void {
+    this.#parts = this.#parts.filter(part => !subscriptions.includes(part.subscription));
+  }
+
   clear(): void {
     this.unpin();
     this.#parts = [];

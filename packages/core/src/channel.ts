@@ -33,6 +33,9 @@ export interface Snapshot {
 /** Bytes that may be kept beyond the history's own bound, for those who are not ready to take them. */
 const PINNED = 16 * 1024 * 1024;
 
+/** Ms after which nobody waits for the state any more: streams fail, and who comes then asks anew. */
+const SNAPSHOT_TIMEOUT = 30_000;
+
 /** A channel as the hub holds it: its log, and who follows it. */
 export class ChannelState {
   readonly name: string;
@@ -81,6 +84,9 @@ export class ChannelState {
   configure({ overflow, snapshot, ...keep }: ChannelSettings): void {
     this.overflow = overflow;
     this.#takeSnapshot = snapshot;
+    const { events, bytes, age, compact } = this.history.keep;
+    const isSame = events === keep.events && bytes === keep.bytes && age === keep.age;
+    if (isSame && compact === keep.compact) return;
     const { floor, newest, isBlank } = this.history;
     this.#replace(new History(keep, floor, isBlank ? undefined : newest), this.history.entriesAfter(0));
   }
@@ -130,9 +136,16 @@ export class ChannelState {
   }
 
   async #makeSnapshot(): Promise<Frame> {
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+      const error = new Error(`the snapshot of ${this.name} took longer than ${SNAPSHOT_TIMEOUT} ms`);
+      timer = setTimeout(() => reject(error), SNAPSHOT_TIMEOUT);
+    });
     try {
-      return createFrame(encode(await this.#takeSnapshot?.(), { event: 'snapshot' }), 1);
+      const state = await Promise.race([this.#takeSnapshot?.(), timeout]);
+      return createFrame(encode(state, { event: 'snapshot' }), 1);
     } finally {
+      clearTimeout(timer);
       this.#snapshot = undefined;
     }
   }

@@ -1,41 +1,48 @@
+import { Backlog } from './backlog.ts';
 import type { Frame } from './frame.ts';
 import type { Position } from './position.ts';
 
 /** What an application sent to a stream that was behind: each in its place, after what was published before it. */
 export class Held {
   bytes = 0;
-  readonly #frames: { after: Position; frame: Frame }[] = [];
+  readonly #stretches: { after: Position; frames: Backlog }[] = [];
 
   get isPending(): boolean {
-    return this.#frames.length > 0;
+    return this.#stretches.length > 0;
   }
 
   /** The position after which the next one comes, if there is one. */
   get next(): Position | undefined {
-    return this.#frames[0]?.after;
+    return this.#stretches[0]?.after;
   }
 
   push(frame: Frame, after: Position): void {
-    this.#frames.push({ after, frame });
+    let last = this.#stretches.at(-1);
+    if (last?.after !== after) {
+      last = { after, frames: new Backlog() };
+      this.#stretches.push(last);
+    }
+    last.frames.push(frame);
     this.bytes += frame.length;
   }
 
   /** Takes out the next one, if it is that of a stream that has come to a position. */
   take(position: Position): Frame | undefined {
-    const [first] = this.#frames;
+    const [first] = this.#stretches;
     if (first === undefined || first.after > position) return undefined;
-    this.#frames.shift();
-    this.bytes -= first.frame.length;
-    return first.frame;
+    const frame = first.frames.take();
+    if (first.frames.length === 0) this.#stretches.shift();
+    this.bytes -= frame.length;
+    return frame;
   }
 
   /** The positions have lost their meaning: all that is held comes first. */
   release(): void {
-    for (const held of this.#frames) held.after = 0;
+    for (const stretch of this.#stretches) stretch.after = 0;
   }
 
   clear(): void {
-    this.#frames.length = 0;
+    this.#stretches.length = 0;
     this.bytes = 0;
   }
 }

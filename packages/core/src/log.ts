@@ -12,6 +12,9 @@ import { type SubscribeOptions, Subscription } from './subscription.ts';
 /** Bytes of all channels that may wait for a round of the flush to pass them. */
 const PINNED = 16 * 1024 * 1024;
 
+/** Ms between two sweeps, at least. */
+const SWEEP_INTERVAL = 1_000;
+
 /**
  * The one order of a hub's events. A stream owns no queue: it has a position, and what it has not been given is what
  * stands after that in the histories of its channels.
@@ -225,7 +228,8 @@ export class Log implements FlushHost, Timed {
       this.#sweep(now);
     }
     if (this.#channels.size === 0) this.#scheduler.delete(this);
-    return now + this.#shortestAge / 4;
+    // What keeps nothing is gone with its round; it is not for a sweep to hurry after it.
+    return now + Math.max(SWEEP_INTERVAL, this.#shortestAge / 4);
   }
 
   #sweep(now: number): void {

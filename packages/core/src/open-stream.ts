@@ -120,7 +120,16 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
 
   onRoom(): void {
     if (this.#subscriber !== undefined) this.#host.log.wake(this.#subscriber);
-    this.#lifetime.settleDrained();
+    this.caughtUp();
+  }
+
+  caughtUp(): void {
+    if (this.#isDrained) this.#lifetime.settleDrained();
+  }
+
+  /** What is sent now need not wait. */
+  get #isDrained(): boolean {
+    return this.#writer.hasRoom && !this.#subscriber?.heldBytes;
   }
 
   onFull(): void {
@@ -148,7 +157,13 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
   }
 
   ready(): void {
-    const isFinished = this.#subscriber?.begin() === false;
+    let isFinished: boolean;
+    try {
+      isFinished = this.#subscriber?.begin() === false;
+    } catch (error) {
+      this.failed(error);
+      return;
+    }
     if (this.#head !== undefined) this.#answer(this.#head, isFinished);
     // The head has gone out before: its client could not be kept waiting.
     else if (isFinished) this.finish('ended');
@@ -164,6 +179,7 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
   failed(error: unknown): void {
     this.#host.report(error, { stage: 'subscribe', stream: this });
     this.#leaveChannels();
+    this.answer();
     this.finish('error', createRetry(COME_BACK_LATER));
   }
 
@@ -197,7 +213,7 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
   }
 
   drained(): Promise<void> {
-    return !this.isOpen || this.#writer.hasRoom ? Promise.resolve() : this.#lifetime.drained;
+    return !this.isOpen || this.#isDrained ? Promise.resolve() : this.#lifetime.drained;
   }
 
   async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
@@ -347,7 +363,7 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
     if (this.#head !== undefined) this.#subscriber?.load();
     if (this.#head !== undefined) this.#answer(this.#head, false);
     if (!this.isOpen) return false;
-    if (!this.#writer.hasRoom && this.bufferedBytes + frame.length > this.#host.settings.maxBufferedBytes) {
+    if (!this.#isDrained && this.bufferedBytes + frame.length > this.#host.settings.maxBufferedBytes) {
       this.destroy('slow');
       return false;
     }
@@ -356,7 +372,7 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
     // That may have brought it to its end.
     if (!this.isOpen || this.#subscriber === undefined) return false;
     this.#subscriber.send(frame);
-    return this.hasRoom && this.#subscriber.heldBytes === 0;
+    return this.#isDrained;
   }
 
   #leaveChannels(): void {

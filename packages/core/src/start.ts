@@ -28,7 +28,12 @@ export function findStart(
   lastEventId: string | undefined,
 ): Start | undefined {
   const id = lastEventId === undefined ? undefined : parseId(lastEventId);
-  if (id?.suffix === '.' && subscriptions.every(({ channel }) => isOver(log, channel, id))) return undefined;
+  if (
+    id?.suffix === '.' &&
+    subscriptions.length > 0 &&
+    subscriptions.every(({ channel }) => isOver(log, channel, id))
+  )
+    return undefined;
   const free = subscriptions.filter(({ after }) => after === undefined);
   if (id !== undefined && log.knows(id)) {
     const { position } = id;
@@ -44,7 +49,7 @@ export function findStart(
     }
     subscription.startAtSnapshot(log.head);
   }
-  const position = Math.max(0, ...subscriptions.map(({ start }) => start));
+  const position = subscriptions.reduce((highest, { start }) => Math.max(highest, start), 0);
   if (lastEventId !== undefined) return { position, isResumed: false, reason: 'unknown', lost: free };
   // It has just been published, to a channel that keeps nothing, and that no node had asked a broker for.
   const lost = free.filter(subscription => subscription.isLost());

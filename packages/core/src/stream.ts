@@ -83,7 +83,9 @@ export interface EventStream {
   stream<T>(source: SourceInput<T>, options?: SourceOptions<T>): Promise<boolean>;
   /**
    * Gives the stream what is published to channels. Events come in the order of the hub, each once; a client that
-   * reconnects goes on after the last it has seen. Subscriptions may change while the stream is open.
+   * reconnects goes on after the last it has seen, if it is subscribed in the turn of its request: await what you need
+   * to know before `sse()`. Subscriptions may change while the stream is open; one that is there already goes on where
+   * it is, through the new filter, unless `from` says otherwise.
    *
    * @throws {TidingsError} `invalid-option`: a channel without a name.
    */

@@ -17,6 +17,8 @@ export interface SubscriberHost extends Reader {
   readonly resetEvent: string;
   /** What the stream begins with is there. */
   ready(): void;
+  /** What was sent while the stream was behind has gone out. */
+  caughtUp(): void;
   write(frame: Frame): void;
   /** Its client is told that it has missed something. */
   lost(reason: ResetReason, channels: readonly string[]): void;
@@ -46,6 +48,7 @@ export class Subscriber {
   #isLoading = false;
   /** For which it is asked. */
   #wanted = NONE;
+  #isTaking = false;
   // What most streams never need is made when they do.
   /** To be written before all else: resets and markers. */
   #notes: Frame[] | undefined;
@@ -62,10 +65,6 @@ export class Subscriber {
 
   get heldBytes(): number {
     return this.#held?.bytes ?? 0;
-  }
-
-  get isLive(): boolean {
-    return this.#isReady && this.#position >= this.#log.passed && this.#isClear;
   }
 
   get #isReady(): boolean {
@@ -86,21 +85,30 @@ export class Subscriber {
     this.#position = this.#log.head;
   }
 
+  /** Without a `from`, what is followed already goes on where it is, through the new filter. */
   subscribe(names: readonly string[], options: SubscribeOptions): void {
+    const fresh = new Set(names);
+    for (const subscription of options.from === undefined ? this.#subscriptions : NONE) {
+      if (fresh.delete(subscription.channel.name)) subscription.filterBy(options.filter);
+    }
+    this.#subscribe([...fresh], options);
+  }
+
+  #subscribe(names: readonly string[], options: SubscribeOptions): void {
+    // Throws what the application's own options throw, before anything is changed.
+    const added = names.map(name => this.#log.subscribe(name, options));
     this.unsubscribe(names);
     // Who follows nothing has missed nothing.
     if (this.#subscriptions.length === 0 && this.#isReady) this.#position = this.#log.head;
-    const added = [...new Set(names)].map(name => this.#create(name, options));
+    for (const subscription of added) this.#join(subscription);
     // Not pushed: that would make room for many more, and most streams have one.
     this.#subscriptions = [...this.#subscriptions, ...added];
     if (this.#state === 'begun') this.load();
   }
 
-  #create(name: string, options: SubscribeOptions): Subscription {
-    const subscription = this.#log.subscribe(name, options);
+  #join(subscription: Subscription): void {
     subscription.channel.subscribers.add(this);
     if (this.#state === 'new') subscription.channel.pins.add(subscription);
-    return subscription;
   }
 
   unsubscribe(names: readonly string[]): void {
@@ -129,6 +137,7 @@ export class Subscriber {
   }
 
   #forget(subscription: Subscription): void {
+    subscription.hasLeft = true;
     subscription.channel.subscribers.delete(this);
     subscription.channel.pins.delete(subscription);
   }
@@ -202,7 +211,8 @@ export class Subscriber {
     if (this.#end !== undefined) this.#end.after = 0;
     this.#position = 0;
     this.#told = undefined;
-    this.#subscriptions = before.map(({ channel, options }) => this.#create(channel.name, options));
+    this.#subscriptions = before.map(({ channel, options }) => this.#log.subscribe(channel.name, options));
+    for (const subscription of this.#subscriptions) this.#join(subscription);
     if (hadBegun) this.load();
   }
 
@@ -215,7 +225,7 @@ export class Subscriber {
     }
     const lost = this.#subscriptions.filter(({ channel }) => channels.has(channel));
     this.#tell('history', lost);
-    for (const { channel, options } of lost) this.subscribe([channel.name], { filter: options.filter });
+    for (const { channel, options } of lost) this.#subscribe([channel.name], { filter: options.filter });
   }
 
   /** Subscriptions for which the application has said where they begin, or that come late. */
@@ -230,21 +240,26 @@ export class Subscriber {
 
   /** Writes what the stream is to get, as far as there is room. */
   catchUp(): void {
-    if (!this.#isReady) return;
+    // A filter may send, subscribe or close, which all end here again.
+    if (!this.#isReady || this.#isTaking) return;
+    this.#isTaking = true;
     try {
       while (this.#host.hasRoom) {
         const frame = this.#take();
-        if (frame === undefined) return;
+        if (frame === undefined) break;
         this.#host.write(frame);
       }
+      if (this.#held !== undefined && this.heldBytes === 0) this.#host.caughtUp();
     } catch (error) {
       this.#host.failed(error);
+    } finally {
+      this.#isTaking = false;
     }
   }
 
   /** Puts what the application sends in its place behind what was published before. To be called after `catchUp`. */
   send(frame: Frame): void {
-    const isAtHead = this.#isReady && this.#isClear && this.#position >= this.#log.head;
+    const isAtHead = this.#isReady && this.#isClear && !this.#isTaking && this.#position >= this.#log.head;
     if (isAtHead && this.#host.hasRoom) this.#host.write(frame);
     else {
       this.#held ??= new Held();
@@ -254,7 +269,7 @@ export class Subscriber {
 
   /** Calls back when the stream has been given all that was published before, if that is there to be given. */
   close(done: () => void): void {
-    if (this.#isLoading) {
+    if (this.#isLoading || this.#backfill?.isWaiting) {
       this.#held?.release();
       for (let frame = this.#held?.take(0); frame !== undefined; frame = this.#held?.take(0)) {
         this.#host.write(frame);
@@ -268,7 +283,11 @@ export class Subscriber {
 
   /** What to send in place of a heartbeat, when the client's id has fallen behind what it has been given. */
   marker(): Frame | undefined {
-    if (!this.isLive) return undefined;
+    if (!this.#isReady || !this.#isClear) return undefined;
+    const isBehind = ({ channel, start }: Subscription) => {
+      return channel.history.newest > Math.max(this.#position, start);
+    };
+    if (this.#subscriptions.some(isBehind)) return undefined;
     this.#position = Math.max(this.#position, this.#log.passed);
     return this.#told === this.#position ? undefined : this.#mark('');
   }
@@ -281,7 +300,8 @@ export class Subscriber {
         if (this.#backfill.isWaiting) return undefined;
         const lost = this.#backfill.lost(this.#position);
         if (lost.length === 0) return this.#backfill.take(this.#position, this.#host) ?? this.#mark('');
-        this.#reset('slow', lost);
+        this.#backfill.drop(lost);
+        this.#goOnAtHead(lost);
         continue;
       }
       const held = this.#held?.take(this.#position);
@@ -299,7 +319,9 @@ export class Subscriber {
       }
       if (this.#hasHadAll()) {
         this.#host.ended(this.#mark('.'));
-        return undefined;
+        // That closes the stream, which has it end here.
+        if (this.#end === undefined) return undefined;
+        continue;
       }
       return this.#told === undefined ? this.#mark('') : undefined;
     }
@@ -333,7 +355,7 @@ export class Subscriber {
       },
       (subscription, entry) => {
         this.#position = entry.position;
-        if (!subscription.wants(entry, this.#host)) return undefined;
+        if (subscription.hasLeft || !subscription.wants(entry, this.#host)) return undefined;
         this.#told = entry.position;
         return entry.frame;
       },
@@ -348,11 +370,15 @@ export class Subscriber {
       this.#host.overflowed(this.#told === undefined ? this.#mark('') : undefined);
       return true;
     }
-    // What is left would be lost again before it is sent: go on with what comes.
+    this.#goOnAtHead(lost);
+    return true;
+  }
+
+  /** What is left would be lost again before it is sent. */
+  #goOnAtHead(lost: readonly Subscription[]): void {
     for (const subscription of lost) subscription.start = this.#log.head;
     this.#reset('slow', lost);
     this.#beginBackfill(lost);
-    return true;
   }
 
   #beginBackfill(subscriptions: readonly Subscription[]): void {
@@ -384,7 +410,8 @@ export class Subscriber {
   #tell(reason: ResetReason, subscriptions: readonly Subscription[]): void {
     if (subscriptions.length === 0) return;
     const channels = subscriptions.map(({ channel }) => channel.name);
-    const id = this.#log.id(this.#position);
+    // In the middle of a backfill, the client must not take it for complete.
+    const id = this.#log.id(this.#position, this.#backfill?.isUnderWay ? '~' : '');
     this.#note(createFrame(encode({ reason, channels }, { id, event: this.#host.resetEvent }), 1));
     this.#host.lost(reason, channels);
     this.#told = this.#position;

@@ -17,7 +17,11 @@ export interface FilterEvent {
 }
 
 export interface SubscribeOptions {
-  /** Default: after the last event that the client has seen, if it says which, else `now`. */
+  /**
+   * Default: after the last event that the client has seen, if it says which, else `now` (of a compacted channel: its
+   * state). What the client has seen counts for what is subscribed to before the answer begins: in the turn of the
+   * request, or until something is sent. Whoever subscribes later says from where.
+   */
   from?: From | undefined;
   /** Which events of the channels the stream gets. Default: all. */
   filter?: ((event: FilterEvent) => boolean) | undefined;
@@ -32,7 +36,9 @@ export interface Reader {
 /** What one stream follows of one channel. */
 export class Subscription {
   readonly channel: ChannelState;
-  readonly options: SubscribeOptions;
+  options: SubscribeOptions;
+  /** The stream follows it no longer. */
+  hasLeft = false;
   /** Only what is after it counts. */
   start: Position = 0;
   /** What it needs is there, and it has its start. */
@@ -91,6 +97,11 @@ export class Subscription {
     }
   }
 
+  /** From here on. */
+  filterBy(filter: SubscribeOptions['filter']): void {
+    this.options = { from: this.options.from, filter };
+  }
+
   /** The id that the application wants it to begin after. */
   get after(): string | undefined {
     const { from } = this.options;
@@ -109,7 +120,11 @@ export class Subscription {
 
   /** Asks for the state of the channel, if it has any to tell and the application has not said where to begin. */
   startAtSnapshot(head: Position): void {
-    if (!this.channel.hasSnapshots || this.options.from !== undefined) return;
+    if (this.options.from === undefined) this.#startAtSnapshot(head);
+  }
+
+  #startAtSnapshot(head: Position): void {
+    if (!this.channel.hasSnapshots) return;
     const { position, frame } = this.channel.snapshot(head);
     this.start = position;
     this.excused = position;
@@ -121,7 +136,7 @@ export class Subscription {
     const { history } = this.channel;
     this.excused = history.floor;
     if (history.keep.compact) this.start = 0;
-    this.startAtSnapshot(head);
+    this.#startAtSnapshot(head);
   }
 
   /** Whether an entry has something to send that is for this stream. */

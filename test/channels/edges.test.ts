@@ -1,0 +1,165 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { createHub, type Hub, type HubOptions, type StreamOptions } from '@tidings/core';
+import { expect, it } from 'vitest';
+import { MemoryTransport } from '../../packages/core/test/memory-transport.ts';
+
+function open(hub: Hub, lastEventId?: string, options?: StreamOptions) {
+  const transport = new MemoryTransport();
+  const stream = hub.open(transport, { method: 'GET', url: '/', lastEventId }, options);
+  const data = () => [...transport.text.matchAll(/data: (.+)/g)].map(match => match[1]);
+  const lastId = () => [...transport.text.matchAll(/id: (\S+)/g)].at(-1)?.[1];
+  return { stream, transport, data, lastId };
+}
+const quietHub = (options: HubOptions = {}) => createHub({ heartbeat: false, ...options });
+
+it('a stream that subscribes again, and says no `from`, misses nothing', async () => {
+  const hub = quietHub();
+  const { stream, transport, data } = open(hub);
+  stream.subscribe('a');
+  await wait(10);
+  hub.publish('a', 1);
+  hub.publish('a', 2);
+  stream.subscribe(['a', 'b']);
+  hub.publish('a', 3);
+  await wait(10);
+  expect(data()).toEqual(['1', '2', '3']);
+  transport.isFull = true;
+  for (let i = 4; i < 8; i++) {
+    hub.publish('a', i);
+    await wait(2);
+  }
+  stream.subscribe('a', { filter: ({ data }) => Number(data) % 2 === 0 });
+  transport.drain();
+  await wait(10);
+  expect(data()).toEqual(['1', '2', '3', '4', '6']);
+});
+
+it('a filter may send, close and unsubscribe: all comes in its place', async () => {
+  const hub = quietHub();
+  for (let i = 1; i <= 5; i++) hub.publish('a', i);
+  const sending = open(hub);
+  sending.stream.subscribe('a', {
+    from: 'start',
+    filter: ({ data }) => data !== '2' || sending.stream.send('sent'),
+  });
+  const closing = open(hub);
+  closing.stream.subscribe('a', {
+    from: 'start',
+    filter({ data }) {
+      if (data === '2') closing.stream.close();
+      return true;
+    },
+  });
+  const leaving = open(hub);
+  leaving.stream.subscribe('a', {
+    from: 'start',
+    filter({ data }) {
+      if (data === '2') leaving.stream.unsubscribe('a');
+      return true;
+    },
+  });
+  await wait(20);
+  expect(sending.data().filter(data => data !== 'sent')).toEqual(
+    expect.arrayContaining(['1', '3', '4', '5']),
+  );
+  expect(sending.data().at(-1)).toBe('sent');
+  expect(closing.data()).toEqual(['1', '2', '3', '4', '5']);
+  expect(await closing.stream.closed).toBe('closed');
+  expect(leaving.data()).toEqual(['1', '2']);
+});
+
+it('a filter that fails, fails its stream and nothing else, whenever it is asked', async () => {
+  const stages: string[] = [];
+  const hub = quietHub({ onError: (_, { stage }) => stages.push(stage) });
+  hub.publish('a', 1);
+  hub.channel('a').end();
+  const { stream, transport } = open(hub);
+  stream.subscribe('a', {
+    from: 'start',
+    filter() {
+      throw new Error('of the filter');
+    },
+  });
+  expect(await stream.closed).toBe('error');
+  expect(transport.text).toContain('retry: ');
+  expect(stages).toEqual(['subscribe']);
+});
+
+it('what is sent while a snapshot is awaited is bounded, and its sender waits', async () => {
+  let give = (_state: string) => {};
+  const hub = quietHub({
+    maxBufferedBytes: 1000,
+    channels: () => ({ snapshot: () => new Promise(resolve => (give = resolve)) }),
+  });
+  const bounded = open(hub);
+  bounded.stream.subscribe('a');
+  await wait(10);
+  while (!bounded.stream.signal.aborted) bounded.stream.send('x'.repeat(300));
+  expect(await bounded.stream.closed).toBe('slow');
+  const patient = open(hub);
+  patient.stream.subscribe('a');
+  await wait(10);
+  expect(patient.stream.send('y')).toBe(false);
+  let hasDrained = false;
+  patient.stream.drained().then(() => {
+    hasDrained = true;
+  });
+  await wait(10);
+  expect(hasDrained).toBe(false);
+  give('state');
+  await wait(10);
+  expect(hasDrained).toBe(true);
+  expect(patient.data()).toEqual(['state', 'y']);
+});
+
+it('a stream whose snapshot does not come can be closed', async () => {
+  const hub = quietHub({ channels: () => ({ snapshot: () => new Promise(() => {}) }) });
+  const { stream, data } = open(hub, undefined, { client: 'ann' });
+  stream.subscribe('a');
+  await wait(10);
+  stream.send('goodbye');
+  await hub.clients.disconnect('ann');
+  expect(await stream.closed).toBe('closed');
+  expect(data()).toEqual(['goodbye']);
+});
+
+it('the id of a quiet stream follows the hub, so that what others did is no loss to it', async () => {
+  const hub = createHub({ heartbeat: 20, history: { events: 3 } });
+  const quiet = open(hub);
+  quiet.stream.subscribe('quiet');
+  await hub.publish('quiet', 1);
+  await wait(30);
+  let id = '';
+  for (let i = 0; i < 10; i++) id = await hub.publish('busy', i);
+  for (let i = 0; i < 100 && quiet.lastId() !== id; i++) await wait(10);
+  expect(quiet.lastId()).toBe(id);
+});
+
+it.each([
+  ['to nothing', []],
+  ['to what nobody knows', ['a']],
+])('a client that had all there was and now subscribes %s', async (_, channels) => {
+  const hub = quietHub();
+  const statuses: number[] = [];
+  const transport = new MemoryTransport();
+  transport.open = (...[status]: unknown[]) => {
+    statuses.push(status as number);
+  };
+  hub.open(transport, { method: 'GET', url: '/', lastEventId: 'abc-1.' }).subscribe(channels);
+  await wait(10);
+  expect(statuses).toEqual([channels.length === 0 ? 200 : 204]);
+});
+
+it('options of a channel that throw leave nothing behind', async () => {
+  const hub = quietHub({
+    onError: () => {},
+    channels(name) {
+      if (name === 'bad') throw new Error('no such channel');
+      return {};
+    },
+  });
+  const { stream } = open(hub);
+  expect(() => stream.subscribe(['a', 'bad'])).toThrow('no such channel');
+  expect(hub.channel('a').subscriberCount).toBe(0);
+  await expect(hub.publish('bad', 1)).rejects.toThrow('no such channel');
+});
