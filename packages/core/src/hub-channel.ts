@@ -1,4 +1,4 @@
-import { show, TidingsError } from './errors.ts';
+import { invalid } from './errors.ts';
 import type { EventStream } from './stream.ts';
 
 /**
@@ -46,14 +46,18 @@ export interface PublishFields {
   except?: EventStream | string | undefined;
 }
 
-/** @throws {TidingsError} `invalid-option`: one of them has no name. */
+/** @throws {TidingsError} `invalid-option`: one of them has no name, or one that UTF-8 cannot say. */
 export function namesOf(channels: ChannelName | readonly ChannelName[]): string[] {
-  const list = Array.isArray(channels) ? channels : [channels];
-  return list.map(channel => {
-    const name: unknown = typeof channel === 'string' ? channel : channel?.name;
-    if (typeof name !== 'string' || name === '') {
-      throw new TidingsError('invalid-option', `a channel must be a name, or have one; got ${show(channel)}`);
-    }
-    return name;
-  });
+  return Array.isArray(channels) ? channels.map(nameOf) : [nameOf(channels as ChannelName)];
+}
+
+/** @throws {TidingsError} `invalid-option`: it has no name, or one that UTF-8 cannot say. */
+export function nameOf(channel: ChannelName): string {
+  const name: unknown = typeof channel === 'string' ? channel : channel?.name;
+  // A function has a name, too, and is no channel.
+  if (typeof name !== 'string' || name === '' || typeof channel === 'function') {
+    throw invalid('a channel', 'a name, or have one', channel);
+  }
+  if (!name.isWellFormed()) throw invalid('a channel', 'a name without lone surrogates', name);
+  return name;
 }

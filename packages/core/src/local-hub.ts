@@ -3,9 +3,8 @@ import { Clients } from './clients.ts';
 import { drain } from './drain.ts';
 import type { Entry } from './entry.ts';
 import { show, TidingsError } from './errors.ts';
-import { dataText, encode } from './event.ts';
 import type { Hub } from './hub.ts';
-import { type Channel, type ChannelName, namesOf, type PublishFields } from './hub-channel.ts';
+import { type Channel, type ChannelName, nameOf, type PublishFields } from './hub-channel.ts';
 import { Log } from './log.ts';
 import { type HubStats, Meter } from './meter.ts';
 import { Mirror } from './mirror.ts';
@@ -18,6 +17,7 @@ import {
   readStreamOptions,
 } from './options.ts';
 import { Outbox } from './outbox.ts';
+import { readPublished } from './publish-fields.ts';
 import type { StreamRequest } from './request.ts';
 import { COME_BACK_LATER, createRetry, randomBetween } from './retry.ts';
 import { Scheduler, TurnBudget } from './scheduler.ts';
@@ -84,24 +84,15 @@ export class LocalHub implements Hub, StreamHost {
     return stream;
   }
 
-  publish(channel: ChannelName, data: unknown, fields: PublishFields = {}): Promise<string> {
-    const { event, key, gone = false, except } = fields;
-    return this.#accept(channel, () => {
-      const text = dataText(data);
-      // Throws what is wrong with the name, before the event has a position.
-      if (event !== undefined) encode('', { event });
-      return {
-        kind: gone ? 'gone' : 'event',
-        event,
-        key,
-        except: typeof except === 'object' ? except.id : except,
-        data: text,
-      };
-    });
+  publish(channel: ChannelName, data: unknown, fields?: PublishFields): Promise<string> {
+    return this.#accept(channel, () => readPublished(data, fields));
   }
 
-  channel<Name extends string>(name: Name, options?: ChannelOptions): Channel<Record<string, unknown>, Name> {
-    namesOf(name);
+  channel<Name extends string>(
+    channel: Name,
+    options?: ChannelOptions,
+  ): Channel<Record<string, unknown>, Name> {
+    const name = nameOf(channel) as Name;
     if (options !== undefined) this.#pin(name, this.settings.channel(name, options));
     const { log } = this;
     return {
@@ -154,7 +145,7 @@ export class LocalHub implements Hub, StreamHost {
     let channel: string | undefined;
     const report = (error: unknown) => this.report(error, { stage: 'publish', channel });
     try {
-      channel = namesOf(target)[0] as string;
+      channel = nameOf(target);
       if (this.#isClosed) throw new TidingsError('closed', 'the hub is closed');
       const draft = { ...content(), channel };
       if (this.log.find(channel)?.endedAt !== undefined) {

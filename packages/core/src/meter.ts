@@ -3,7 +3,7 @@ import type { CloseReason, EventStream } from './stream.ts';
 
 /**
  * Is told what a hub does, as it does it: to count, to log, to export. Every callback is optional, and cheap enough to
- * leave on. What one throws goes to `onError`.
+ * leave on. What one throws, or rejects with, goes to `onError`.
  */
 export interface Observer {
   /** A stream has been accepted. */
@@ -92,7 +92,8 @@ export class Meter {
     this.deliveredBytes += bytes;
     if (this.#observer.delivered === undefined) return;
     try {
-      this.#observer.delivered(events, bytes);
+      const told: unknown = this.#observer.delivered(events, bytes);
+      if (told !== undefined) this.#await(told);
     } catch (error) {
       this.#onError(error);
     }
@@ -117,11 +118,17 @@ export class Meter {
     this.#call(observer => observer.dropped?.(channel));
   }
 
-  #call(tell: (observer: Observer) => void): void {
+  #call(tell: (observer: Observer) => unknown): void {
     try {
-      tell(this.#observer);
+      this.#await(tell(this.#observer));
     } catch (error) {
       this.#onError(error);
     }
+  }
+
+  /** A callback may be async: what it rejects with is caught like what it throws. */
+  #await(told: unknown): void {
+    if (typeof (told as PromiseLike<unknown> | null | undefined)?.then !== 'function') return;
+    Promise.resolve(told).catch(this.#onError);
   }
 }

@@ -1,8 +1,19 @@
 import type { Broker } from './broker.ts';
-import type { ChannelSettings, Overflow } from './channel.ts';
-import { show, TidingsError } from './errors.ts';
+import type { ChannelSettings } from './channel.ts';
+import {
+  type ChannelOptions,
+  channelOptionsFor,
+  type HistoryOptions,
+  readChannelOptions,
+  readHistory,
+} from './channel-options.ts';
+import { invalid, isObject, show, TidingsError } from './errors.ts';
+import { encode } from './event.ts';
 import type { Observer } from './meter.ts';
 import type { ErrorContext, StreamHeaders, StreamOptions } from './stream.ts';
+import type { SubscribeOptions } from './subscription.ts';
+
+export type { ChannelOptions, HistoryOptions } from './channel-options.ts';
 
 export interface HubOptions {
   /** Where the log lives, so that several nodes share it. Default: in this process, in memory. */
@@ -52,36 +63,6 @@ export interface Limits {
   perClient?: number | undefined;
 }
 
-/** How much of its past a channel keeps. What is over a limit leaves, oldest first. */
-export interface HistoryOptions {
-  /** Default: 256. */
-  events?: number | undefined;
-  /** Default: 1 MiB. */
-  bytes?: number | undefined;
-  /** Ms. Default: 5 minutes. */
-  age?: number | undefined;
-}
-
-export interface ChannelOptions {
-  /** `false`: nothing is kept, events are delivered live only. Default: the hub's. */
-  history?: HistoryOptions | false | undefined;
-  /**
-   * Keeps only the newest event of each `key` (or, without one, of each event name). A new stream gets these first,
-   * then what comes. Default: false.
-   */
-  compact?: boolean | undefined;
-  /**
-   * Tells the state of what the channel is about, where that lives elsewhere. A new stream, or one that has missed
-   * something, gets it as the data of an event `snapshot`, and then what was published since it was asked for.
-   */
-  snapshot?: (() => unknown) | undefined;
-  /**
-   * What a stream gets that is so slow that what it needs has left the history: `reset`, an event that says so, and
-   * what comes then; `disconnect`, an end, after which its client comes back. Default: `reset`.
-   */
-  overflow?: Overflow | undefined;
-}
-
 export interface CloseOptions {
   /** Ms after which streams that have not ended are cut. Default: 10,000. */
   within?: number | undefined;
@@ -115,24 +96,31 @@ export interface HubSettings {
 
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readHubOptions(options: HubOptions): HubSettings {
-  const { limits = {}, onError = reportToConsole } = options;
+  if (!isObject(options)) throw invalid('options', 'an object', options);
+  const { limits = {}, channels, onError = reportToConsole } = options;
+  if (!isObject(limits)) throw invalid('limits', 'an object', limits);
+  if (channels !== undefined && typeof channels !== 'function') {
+    throw invalid('channels', 'a function', channels);
+  }
   if (typeof onError !== 'function') throw invalid('onError', 'a function', onError);
   const heartbeat = readDuration('heartbeat', options.heartbeat, 'Bun' in globalThis ? 8_000 : 15_000);
   const stallTimeout = readDuration('stallTimeout', options.stallTimeout, 60_000);
   const maxAge = readDuration('maxAge', options.maxAge, Number.POSITIVE_INFINITY);
+  const history = readHistory(options.history);
   return {
     broker: readBroker(options.broker),
-    observer: options.observer ?? {},
+    observer: readObserver(options.observer),
     publishTimeout: Math.min(LONGEST_TIMER, readDuration('publishTimeout', options.publishTimeout, 5_000)),
     heartbeat,
     stallTimeout,
     maxAge,
     precision: Math.max(5, Math.min(1_000, Math.min(heartbeat, stallTimeout, maxAge) / 32)),
     maxBufferedBytes: readCount('maxBufferedBytes', options.maxBufferedBytes, 1024 * 1024),
-    resetEvent: options.resetEvent ?? 'reset',
-    channel: (name, own = options.channels?.(name) ?? {}) => readChannelOptions(own, options.history),
-    maxStreams: readCount('limits.streams', limits.streams, Number.POSITIVE_INFINITY),
-    maxPerClient: Math.max(1, readCount('limits.perClient', limits.perClient, Number.POSITIVE_INFINITY)),
+    resetEvent: readResetEvent(options.resetEvent),
+    channel: (name, own) =>
+      readChannelOptions(own === undefined ? channelOptionsFor(name, channels) : own, history),
+    maxStreams: readLimit('limits.streams', limits.streams, 0),
+    maxPerClient: readLimit('limits.perClient', limits.perClient, 1),
     onError,
   };
 }
@@ -144,22 +132,37 @@ function readBroker(broker: Broker | undefined): Broker | undefined {
   throw invalid('broker', 'a Broker, as redisBroker() of @tidings/redis makes one', broker);
 }
 
-/** @throws {TidingsError} `invalid-option`, naming the option. */
-function readChannelOptions(options: ChannelOptions, standard: HubOptions['history']): ChannelSettings {
-  const { compact = false, overflow = 'reset', snapshot } = options;
-  if (overflow !== 'reset' && overflow !== 'disconnect') {
-    throw invalid('overflow', "'reset' or 'disconnect'", overflow);
+const CALLBACKS = [
+  'opened',
+  'closed',
+  'published',
+  'delivered',
+  'lagging',
+  'reset',
+  'replayed',
+  'dropped',
+] as const satisfies readonly (keyof Observer)[];
+
+function readObserver(observer: Observer | undefined): Observer {
+  if (observer === undefined) return {};
+  if (!isObject(observer)) throw invalid('observer', 'an object', observer);
+  for (const name of CALLBACKS) {
+    const callback: unknown = observer[name];
+    if (callback !== undefined && typeof callback !== 'function') {
+      throw invalid(`observer.${name}`, 'a function', callback);
+    }
   }
-  const history = options.history ?? standard ?? {};
-  if (history === false) return { events: 0, bytes: 0, age: 0, compact, overflow, snapshot };
-  return {
-    events: readCount('history.events', history.events, 256),
-    bytes: readCount('history.bytes', history.bytes, 1024 * 1024),
-    age: readCount('history.age', history.age, 5 * 60_000),
-    compact,
-    overflow,
-    snapshot,
-  };
+  return observer;
+}
+
+function readResetEvent(event = 'reset'): string {
+  try {
+    encode('', { event });
+    if (event !== '') return event;
+  } catch {
+    // Said below, by the name of the option.
+  }
+  throw invalid('resetEvent', 'a string of at least one character, without CR, LF or NUL', event);
 }
 
 /** With more, a timer fires at once. */
@@ -167,6 +170,7 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readCloseOptions(options: CloseOptions): CloseSettings {
+  if (!isObject(options)) throw invalid('options', 'an object', options);
   const { within = 10_000, retry = [1_000, 15_000] } = options;
   if (!(isWhole(within) && within <= LONGEST_TIMER))
     throw invalid('within', 'an integer of ms, at most 2 ** 31 - 1', within);
@@ -193,6 +197,7 @@ export interface StreamSettings extends StreamOptions {
 
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readStreamOptions(options: StreamOptions): StreamSettings {
+  if (!isObject(options)) throw invalid('options', 'an object', options);
   const { client, retry, headers, expiresAt } = options;
   if (client !== undefined && typeof client !== 'string') throw invalid('client', 'a string', client);
   if (retry !== undefined && !isWhole(retry)) throw invalid('retry', 'an integer of ms, 0 or more', retry);
@@ -221,6 +226,31 @@ function readHeaders(headers: StreamHeaders): Record<string, string> {
   return Object.fromEntries(checked);
 }
 
+/**
+ * Checks the options of a subscription, and gives them back.
+ *
+ * @throws {TidingsError} `invalid-option`, naming the option.
+ */
+export function readSubscribeOptions(options: SubscribeOptions): SubscribeOptions {
+  if (!isObject(options)) throw invalid('options', 'an object', options);
+  const { from, filter } = options;
+  if (from !== undefined && from !== 'now' && from !== 'start' && !isPlace(from)) {
+    throw invalid(
+      'from',
+      "'now', 'start', { last: an integer, 0 or more } or { after: an event's id }",
+      from,
+    );
+  }
+  if (filter !== undefined && typeof filter !== 'function') throw invalid('filter', 'a function', filter);
+  return options;
+}
+
+/** Whether it has either `last` or `after`, and that is right. */
+function isPlace(from: object): boolean {
+  if (!isObject(from) || 'last' in from === 'after' in from) return false;
+  return 'last' in from ? isWhole(from.last) : 'after' in from && typeof from.after === 'string';
+}
+
 function readDuration(name: string, value: number | false | undefined, standard: number): number {
   if (value === false) return Number.POSITIVE_INFINITY;
   if (value === undefined) return standard;
@@ -235,12 +265,14 @@ function readCount(name: string, value: number | undefined, standard: number): n
   return value;
 }
 
-function isWhole(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
+function readLimit(name: string, value: number | undefined, least: number): number {
+  if (value === undefined) return Number.POSITIVE_INFINITY;
+  if (!isWhole(value) || value < least) throw invalid(name, `an integer, ${least} or more`, value);
+  return value;
 }
 
-function invalid(name: string, expected: string, value: unknown): TidingsError {
-  return new TidingsError('invalid-option', `${name} must be ${expected}; got ${show(value)}`);
+function isWhole(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function reportToConsole(error: unknown, { stage }: ErrorContext): void {

@@ -1,6 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { createHub } from '../src/hub.ts';
+import { createHub, type Hub } from '../src/hub.ts';
+import type { PublishFields } from '../src/hub-channel.ts';
+import type { Observer } from '../src/meter.ts';
 import { MemoryTransport } from './memory-transport.ts';
 
 const request = { method: 'GET', url: '/' };
@@ -159,4 +161,121 @@ it('lets who is told of the end of a stream publish it while the hub closes', as
   expect((await Promise.all(published)).length).toBe(3);
   expect(errors).toEqual([]);
   await expect(hub.publish('left', 'one')).rejects.toMatchObject({ code: 'closed' });
+});
+
+it.each<[string, unknown]>([
+  ['a list', ['a']],
+  ['a list of two', ['a', 'b']],
+  ['an empty list', []],
+  ['no name', ''],
+  ['null', null],
+  ['a number', 5],
+  ['an object without a name', {}],
+  ['a function', function a() {}],
+  ['a lone surrogate', 'a\ud800'],
+  ['an object whose name has one', { name: '\udc00' }],
+])('takes one channel that has a name: not %s', async (_, channel) => {
+  const hub = createHub({ onError: () => {} });
+  const refused = expect.objectContaining({
+    code: 'invalid-option',
+    message: expect.stringMatching(/^a channel must be a name/),
+  });
+  expect(() => hub.channel(channel as string)).toThrow(refused);
+  await expect(hub.publish(channel as string, 1)).rejects.toEqual(refused);
+  if (!Array.isArray(channel)) {
+    const stream = hub.open(new MemoryTransport(), request);
+    expect(() => stream.subscribe(channel as string)).toThrow(refused);
+    expect(() => stream.subscribe(['b', channel as string])).toThrow(refused);
+  }
+  expect(hub.stats().published).toBe(0);
+});
+
+it.each<[string, unknown]>([
+  ['fields', null],
+  ['fields', 5],
+  ['fields', 'update'],
+  ['fields', []],
+  ['event', { event: 5 }],
+  ['event', { event: null }],
+  ['event', { event: 'a\nb' }],
+  ['key', { key: 5 }],
+  ['key', { key: null }],
+  ['gone', { gone: 'yes' }],
+  ['gone', { gone: null }],
+  ['except', { except: null }],
+  ['except', { except: 5 }],
+  ['except', { except: {} }],
+  ['except', { except: { id: 5 } }],
+  ['except', { except: ['ann'] }],
+  ['id', { id: '5' }],
+  ['retry', { retry: 5 }],
+])('rejects what is published with bad %s: %j', async (name, fields) => {
+  const errors: unknown[] = [];
+  const hub = createHub({ onError: error => errors.push(error) });
+  const refused = expect.objectContaining({
+    code: 'invalid-field',
+    message: expect.stringMatching(new RegExp(`^${name} must`)),
+  });
+  await expect(hub.publish('a', 1, fields as PublishFields)).rejects.toEqual(refused);
+  await expect(hub.channel('a').publish(1, fields as PublishFields)).rejects.toEqual(refused);
+  expect(errors).toEqual([refused, refused]);
+  expect(hub.stats().published).toBe(0);
+});
+
+it('takes every field that there is', async () => {
+  const hub = createHub({ heartbeat: false });
+  const stream = hub.open(new MemoryTransport(), request);
+  const all = { event: 'e', key: 'k', gone: false };
+  for (const except of [undefined, 'ann', stream]) await hub.publish('a', 1, { ...all, except });
+  await hub.publish({ name: 'a' }, 1, undefined);
+  expect(hub.stats().published).toBe(4);
+});
+
+it.each<[string, (hub: Hub) => unknown]>([
+  ['options', () => createHub(null as unknown as object)],
+  ['options', () => createHub(5 as unknown as object)],
+  ['options', hub => hub.channel('x', null as unknown as object)],
+  ['options', hub => hub.close(null as unknown as object)],
+  ['compact', hub => hub.channel('x', { compact: 'yes' as unknown as boolean })],
+  ['history', () => createHub({ history: [] as object })],
+])('refuses %s that are none: %s', (name, call) => {
+  expect(() => call(createHub())).toThrow(
+    expect.objectContaining({
+      code: 'invalid-option',
+      message: expect.stringMatching(new RegExp(`^${name} must be`)),
+    }),
+  );
+});
+
+it('rejects what is published to a channel whose options are wrong', async () => {
+  const hub = createHub({ channels: (async () => ({})) as unknown as () => object, onError: () => {} });
+  await expect(hub.publish('a', 1)).rejects.toThrow(/^channels must not be async/);
+});
+
+it('reports what an async callback of its observer rejects with', async () => {
+  const errors: unknown[] = [];
+  const fail = (name: string) => async () => {
+    throw name;
+  };
+  const observer: Observer = {
+    opened: fail('opened'),
+    published: fail('published'),
+    delivered: fail('delivered'),
+    closed: fail('closed'),
+  };
+  const hub = createHub({
+    heartbeat: false,
+    observer,
+    onError: (error, { stage }) => errors.push([stage, error]),
+  });
+  const stream = hub.open(new MemoryTransport(), request);
+  await hub.publish('a', 1);
+  await wait(10);
+  stream.close();
+  await stream.closed;
+  await wait(10);
+  const names = new Set(errors.map(error => (error as string[]).join(' ')));
+  expect([...names].sort()).toEqual(
+    ['closed', 'delivered', 'opened', 'published'].map(name => `observer ${name}`),
+  );
 });

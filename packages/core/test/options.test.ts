@@ -5,8 +5,10 @@ import {
   readCloseOptions,
   readHubOptions,
   readStreamOptions,
+  readSubscribeOptions,
 } from '../src/options.ts';
 import type { StreamOptions } from '../src/stream.ts';
+import type { SubscribeOptions } from '../src/subscription.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -79,12 +81,146 @@ describe('options of a hub', () => {
     ['maxBufferedBytes', -1],
     ['maxBufferedBytes', Number.NaN],
     ['onError', 'log'],
+    ['limits', null],
+    ['limits', 5],
+    ['limits', []],
+    ['history', null],
+    ['history', true],
+    ['history', 5],
+    ['history', 'all'],
+    ['history', []],
+    ['channels', null],
+    ['channels', {}],
+    ['observer', null],
+    ['observer', 5],
+    ['observer', []],
+    ['observer', () => {}],
+    ['resetEvent', ''],
+    ['resetEvent', null],
+    ['resetEvent', 5],
+    ['resetEvent', 'a\nb'],
+    ['resetEvent', 'a\rb'],
+    ['resetEvent', 'a\0b'],
   ])('%s: %s is refused, and the option named', (name, value) => {
     expect(() => readHubOptions({ [name]: value } as HubOptions)).toThrow(invalid(name));
   });
 
-  it.each(['streams', 'perClient'])('limits.%s, too', name => {
-    expect(() => readHubOptions({ limits: { [name]: -1 } })).toThrow(invalid(`limits.${name}`));
+  it.each<[string, unknown]>([
+    ['limits.streams', -1],
+    ['limits.streams', 0.5],
+    ['limits.streams', '5'],
+    ['limits.streams', Number.NaN],
+    ['limits.perClient', -1],
+    ['limits.perClient', 0],
+    ['limits.perClient', 1.5],
+    ['limits.perClient', null],
+    ['history.events', -1],
+    ['history.events', 0.5],
+    ['history.events', null],
+    ['history.bytes', -1],
+    ['history.bytes', '1 MB'],
+    ['history.age', 0],
+    ['history.age', -1],
+    ['history.age', Number.NaN],
+    ['history.age', false],
+    ...['opened', 'closed', 'published', 'delivered', 'lagging', 'reset', 'replayed', 'dropped'].map(
+      (name): [string, unknown] => [`observer.${name}`, 'log'],
+    ),
+  ])('%s: %s, too', (path, value) => {
+    const [group, name] = path.split('.') as [string, string];
+    expect(() => readHubOptions({ [group]: { [name]: value } } as HubOptions)).toThrow(invalid(path));
+  });
+
+  it.each([null, 5, 'fast', []])('must be an object: %j is refused', options => {
+    expect(() => readHubOptions(options as HubOptions)).toThrow(invalid('options'));
+  });
+
+  it('take a history without a bound, and none', () => {
+    const all = { events: NEVER, bytes: NEVER, age: NEVER };
+    expect(readHubOptions({ history: all }).channel('a')).toMatchObject(all);
+    const none = { events: 0, bytes: 0 };
+    expect(readHubOptions({ history: none }).channel('a')).toMatchObject(none);
+    expect(readHubOptions({ history: false }).channel('a')).toMatchObject({ ...none, age: 0 });
+  });
+});
+
+describe('options of a channel', () => {
+  const standard = { history: { events: 7 } };
+
+  it('are the hub’s, unless there are own ones', () => {
+    const { channel } = readHubOptions({ ...standard, channels: name => ({ compact: name === 'c' }) });
+    expect(channel('a')).toMatchObject({ events: 7, compact: false, overflow: 'reset' });
+    expect(channel('c')).toMatchObject({ events: 7, compact: true });
+    expect(channel('c', { history: { bytes: 1 } })).toMatchObject({ events: 256, bytes: 1, compact: false });
+  });
+
+  it.each<[string, unknown]>([
+    ['compact', 1],
+    ['compact', null],
+    ['snapshot', {}],
+    ['snapshot', null],
+    ['overflow', 'drop'],
+    ['history', null],
+    ['history', true],
+    ['history', []],
+    ['history', 'all'],
+    ['history.events', -1],
+    ['history.bytes', Number.NaN],
+    ['history.age', 0],
+  ])('%s: %j is refused, given by name or by the handle', (path, value) => {
+    const [name, inner] = path.split('.') as [string, string?];
+    const own = { [name]: inner === undefined ? value : { [inner]: value } };
+    expect(() => readHubOptions(standard).channel('a', own)).toThrow(invalid(path));
+    expect(() => readHubOptions({ channels: () => own }).channel('a')).toThrow(invalid(path));
+  });
+
+  it.each([null, 5, 'compact', []])('must be an object: %j is refused', own => {
+    expect(() => readHubOptions({}).channel('a', own as object)).toThrow(invalid('options'));
+    expect(() => readHubOptions({ channels: () => own as object }).channel('a')).toThrow(
+      invalid('channels must be a function that returns an object'),
+    );
+  });
+
+  it('must not be promised', () => {
+    const channels = async () => {
+      throw new Error('that nobody awaits');
+    };
+    expect(() => readHubOptions({ channels }).channel('a')).toThrow(invalid('channels must not be async'));
+  });
+});
+
+describe('options of a subscription', () => {
+  it.each<SubscribeOptions>([
+    {},
+    { from: undefined, filter: undefined },
+    { from: 'now' },
+    { from: 'start' },
+    { from: { last: 0 } },
+    { from: { after: '' }, filter: () => true },
+  ])('are given back: %j', options => {
+    expect(readSubscribeOptions(options)).toBe(options);
+  });
+
+  it.each<[string, unknown]>([
+    ['from', null],
+    ['from', 'end'],
+    ['from', 5],
+    ['from', {}],
+    ['from', []],
+    ['from', { last: -1 }],
+    ['from', { last: 0.5 }],
+    ['from', { last: '5' }],
+    ['from', { after: 5 }],
+    ['from', { after: undefined }],
+    ['from', { last: 1, after: 'x' }],
+    ['filter', null],
+    ['filter', 'a'],
+  ])('%s: %j is refused, and the option named', (name, value) => {
+    expect(() => readSubscribeOptions({ [name]: value })).toThrow(invalid(name));
+  });
+
+  it.each([null, 5, 'now', []])('must be an object: %j is refused', options => {
+    expect(() => readSubscribeOptions(options as object)).toThrow(invalid('options'));
   });
 });
 
@@ -103,6 +239,10 @@ describe('options of hub.close()', () => {
     ['retry', { retry: 1_000 as unknown as [number, number] }],
   ])('%s is named when it is wrong: %j', (name, options) => {
     expect(() => readCloseOptions(options)).toThrow(invalid(name));
+  });
+
+  it.each([null, 5, []])('must be an object: %j is refused', options => {
+    expect(() => readCloseOptions(options as object)).toThrow(invalid('options'));
   });
 
   it('may be 0, and one number twice', () => {
@@ -130,6 +270,10 @@ describe('options of a stream', () => {
     expect(() => readStreamOptions({ [name]: value } as StreamOptions)).toThrow(invalid(name));
   });
 
+  it.each([null, 5, []])('must be an object: %j is refused', options => {
+    expect(() => readStreamOptions(options as object)).toThrow(invalid('options'));
+  });
+
   it('do not touch the headers that make it a stream', () => {
     const headers = {
       'Content-Type': 'text/plain',
@@ -145,12 +289,30 @@ describe('options of a stream', () => {
   });
 });
 
-describe('a value that cannot even be shown', () => {
-  it('is named as what it is', () => {
-    const value = Object.create(null);
-    expect(() => readStreamOptions({ client: value })).toThrow('client must be a string; got object');
-    expect(() => readCloseOptions({ within: value })).toThrow(
-      /^within must be an integer of ms.*; got object$/,
+describe('a value that is refused', () => {
+  const cycle: { own?: unknown } = {};
+  cycle.own = cycle;
+  const failing = {
+    toJSON() {
+      throw new Error('not to be shown');
+    },
+  };
+
+  it.each<[string, unknown, string]>([
+    ['an object', { a: [1] }, '{"a":[1]}'],
+    ['an array', [1, 2], '[1,2]'],
+    ['null', null, 'null'],
+    ['a symbol', Symbol('s'), 'Symbol(s)'],
+    ['a function', () => {}, 'a function'],
+    ['an object without a prototype', Object.create(null), '{}'],
+    ['an object with a cycle', cycle, 'an object'],
+    ['an object with a BigInt', { big: 1n }, 'an object'],
+    ['an object that cannot be shown', failing, 'an object'],
+    ['a date that is none', new Date(Number.NaN), 'an object'],
+    ['a long one', { text: 'x'.repeat(1_000) }, `{"text":"${'x'.repeat(71)}…`],
+  ])('is shown: %s', (_, value, shown) => {
+    expect(() => readStreamOptions({ client: value as string })).toThrow(
+      expect.objectContaining({ message: `client must be a string; got ${shown}` }),
     );
   });
 });
