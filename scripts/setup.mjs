@@ -8,7 +8,11 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 
 /** Programs, and the Debian packages they come in. */
-const programs = { '/usr/bin/chromium': 'chromium', '/usr/bin/redis-server': 'redis-server' };
+const programs = {
+  '/usr/bin/chromium': 'chromium',
+  '/usr/bin/redis-server': 'redis-server',
+  '/usr/sbin/nginx': 'nginx-light',
+};
 
 run('npx', ['--yes', packageManager, 'install', '--frozen-lockfile', '--reporter=append-only']);
 if (process.argv.includes('--system')) installPrograms();

@@ -1,0 +1,266 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { REDIS } from '../brokers/redis-server.ts';
+import { freePort } from '../support/server.ts';
+import { CHROMIUM, describeWith } from '../support/system.ts';
+
+const EXAMPLE = fileURLToPath(new URL('../../examples/multi-node', import.meta.url));
+const NGINX = '/usr/sbin/nginx';
+const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
+
+/** Keeps what an EventSource hands to the page's handlers, each message by its id and its text. */
+const RECORDER = `
+  window.heard = [];
+  window.EventSource = class extends EventSource {
+    constructor(url) {
+      super(url);
+      this.addEventListener('message', ({ lastEventId, data }) => heard.push([lastEventId, JSON.parse(data).text]));
+    }
+  }`;
+
+const missing = [REDIS, NGINX].find(program => !existsSync(program));
+
+describeWith(missing ?? CHROMIUM, 'multi-node', () => {
+  let browser: Browser;
+  let port: number;
+  let room: ChildProcess;
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
+  });
+  afterAll(() => browser?.close());
+
+  beforeEach(async () => {
+    port = await freePort();
+    room = await startRoom(port);
+  });
+  afterEach(async () => {
+    await Promise.all(browser.contexts().map(context => context.close()));
+    if (room.exitCode === null) await pressCtrlC(room);
+  });
+
+  test('pages on both nodes show the same', async () => {
+    const [a, b] = await openOnBoth();
+    await say(a, 'from a');
+    await say(b, 'from b');
+    for (const page of [a, b]) await poll(() => sorted(shown(page))).toEqual(['from a', 'from b']);
+    expect(await shown(a)).toEqual(await shown(b));
+
+    await vote(a, 'Noodles');
+    await vote(b, 'Curry');
+    for (const page of [a, b]) await poll(() => votes(page)).toEqual(['0', '1', '1', '0']);
+    await vote(a, 'Curry');
+    for (const page of [a, b, await openPage()]) {
+      await poll(() => votes(page)).toEqual(['0', '0', '2', '0']);
+    }
+  });
+
+  test('a page goes on at the other node when its own is killed, with nothing missing and nothing twice', async () => {
+    const [a, b] = await openOnBoth();
+    const posted = Array.from({ length: 30 }, (_, number) => `message ${number}`);
+    for (const text of posted.slice(0, 5)) await say(a, text);
+    await poll(async () => (await shown(b)).length).toBe(5);
+
+    const [before, other] = [await nodeOf(a), await nodeOf(b)];
+    const saying = (async () => {
+      for (const text of posted.slice(5, 25)) await say(b, text);
+    })();
+    await poll(async () => (await shown(a)).length).toBeGreaterThan(7);
+    await killNodeOf(a);
+    await saying;
+    await a.locator(`#state:text-is("Live on ${other}")`).waitFor();
+    for (const text of posted.slice(25)) await say(a, text);
+
+    for (const page of [a, b]) {
+      await poll(() => sorted(shown(page))).toEqual([...posted].sort());
+    }
+    expect(await shown(a)).toEqual(await shown(b));
+    const heard = await a.evaluate<[id: string, text: string][]>('heard');
+    expect(new Set(heard.map(([id]) => id)).size).toBe(heard.length);
+    expect(heard).toEqual(await b.evaluate('heard'));
+    await poll(() => notice(a)).toMatch(
+      new RegExp(
+        `^${other} took over from ${before}\\. \\d+ messages? came meanwhile, and nothing is missing\\.$`,
+      ),
+    );
+    await poll(() => notice(b)).toBe(`This page began on ${other}.`);
+  });
+
+  test('a page says how much came while it was away, also at a node where nobody was', async () => {
+    const page = await openPage();
+    await say(page, 'before');
+    await poll(() => shown(page)).toEqual(['before']);
+    await page.context().route('**/events', route => route.abort());
+    await killNodeOf(page);
+    for (const text of ['one', 'two', 'three']) await post({ id: text, from: 'Somebody', text });
+    await page.context().unroute('**/events');
+    await poll(() => notice(page)).toMatch(
+      /took over from .* 3 messages came meanwhile, and nothing is missing\.$/,
+    );
+    expect(await shown(page)).toEqual(['before', 'one', 'two', 'three']);
+  });
+
+  test('a page waits for a node when there is none, and what it posts meanwhile is not lost', async () => {
+    const [a, b] = await openOnBoth();
+    await say(a, 'before');
+    await poll(() => shown(b)).toEqual(['before']);
+    await Promise.all([killNodeOf(a), killNodeOf(b)]);
+    for (const page of [a, b]) await page.locator('#state:text-is("Reconnecting")').waitFor();
+    await say(a, 'in between');
+    for (const page of [a, b]) {
+      await poll(() => shown(page)).toEqual(['before', 'in between']);
+      await page.locator('[data-state="live"]').waitFor();
+      await poll(() => notice(page)).toMatch(/nothing is missing\.$/);
+    }
+  });
+
+  test('what people write stays text', async () => {
+    const page = await openPage();
+    const text = '<img src="" onerror="window.isForged = true"><b>&amp;';
+    await page.locator('[name="from"]').fill(text.slice(0, 40));
+    await say(page, text);
+    await poll(() => shown(page)).toEqual([text]);
+    expect(await page.locator('#messages li b').textContent()).toBe(text.slice(0, 40));
+    expect(await page.evaluate('window.isForged')).toBeUndefined();
+  });
+
+  test('Ctrl-C ends everything that npm start has started; pages begin anew with what is started next', async () => {
+    const page = await openPage();
+    await say(page, 'hello');
+    await poll(() => shown(page)).toEqual(['hello']);
+    const processes = descendants(room.pid as number);
+    // Redis, two nodes, nginx and its worker, and who has started them.
+    expect(processes.length).toBeGreaterThanOrEqual(6);
+
+    expect(await pressCtrlC(room)).toEqual([0, null]);
+    await poll(() => processes.filter(isAlive)).toEqual([]);
+    await page.locator('#state:text-is("Reconnecting")').waitFor();
+
+    room = await startRoom(port);
+    await page.locator('[data-state="live"]').waitFor();
+    expect(await shown(page)).toEqual([]);
+    await poll(() => notice(page)).toMatch(/Something was missed/);
+  });
+
+  test('fits a phone, light and dark', async () => {
+    for (const colorScheme of ['light', 'dark'] as const) {
+      const page = await openPage({ viewport: { width: 360, height: 740 }, isMobile: true, colorScheme });
+      await say(page, `${'long'.repeat(40)} and more`);
+      await poll(async () => (await shown(page)).length).toBeGreaterThan(0);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
+    }
+  });
+
+  test('says which programs are missing and where they come from, and which port is taken', async () => {
+    const [status, output] = await tryToRun({ PATH: '/nowhere' });
+    expect(status).toBe(1);
+    expect(output).toMatch(/^Missing: .*redis-server.*apt-get install .*redis-server/s);
+    const [secondStatus, secondOutput] = await tryToRun({ PORT: String(port) });
+    expect(secondStatus).toBe(1);
+    expect(secondOutput).toContain(`Cannot listen on port ${port}`);
+  });
+
+  async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
+    const context = await browser.newContext(options);
+    await context.addInitScript(RECORDER);
+    const page = await context.newPage();
+    await page.goto(`http://127.0.0.1:${port}/`);
+    await page.locator('[data-state="live"]').waitFor();
+    return page;
+  }
+
+  async function post(message: object): Promise<void> {
+    const { status } = await fetch(`http://127.0.0.1:${port}/messages`, {
+      method: 'POST',
+      headers: { 'Content-Type': 'application/json' },
+      body: JSON.stringify(message),
+    });
+    expect(status).toBe(204);
+  }
+
+  /** nginx sends the next page to the node that has fewer. */
+  async function openOnBoth(): Promise<[Page, Page]> {
+    const [a, b] = [await openPage(), await openPage()];
+    expect(await nodeOf(a)).not.toBe(await nodeOf(b));
+    return [a, b];
+  }
+});
+
+/** Resolves when there is a page. */
+async function startRoom(port: number): Promise<ChildProcess> {
+  const room = spawn('npm', ['start'], {
+    cwd: EXAMPLE,
+    env: { ...process.env, PORT: String(port), REDIS_URL: '' },
+    stdio: ['ignore', 'pipe', 'inherit'],
+    // With a process group of its own, as in a terminal.
+    detached: true,
+  });
+  for await (const line of createInterface(room.stdout as Readable)) {
+    if (line === `Room: http://127.0.0.1:${port}`) return room;
+  }
+  throw new Error('npm start ended');
+}
+
+/** As a terminal does: a signal for all of the group. */
+async function pressCtrlC(room: ChildProcess): Promise<unknown[]> {
+  const exited = once(room, 'exit');
+  process.kill(-(room.pid as number), 'SIGINT');
+  return exited;
+}
+
+async function tryToRun(env: NodeJS.ProcessEnv): Promise<[status: number, output: string]> {
+  const run = spawn(process.execPath, ['--import', 'tsx', 'run.ts'], {
+    cwd: EXAMPLE,
+    env: { ...process.env, REDIS_URL: '', ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  const output: string[] = [];
+  run.stderr.on('data', chunk => output.push(String(chunk)));
+  const [status] = await once(run, 'close');
+  return [status, output.join('')];
+}
+
+/** On a busy machine, even what is quick may take its time. */
+const poll = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 });
+
+async function say(page: Page, text: string): Promise<void> {
+  await page.locator('[name="text"]').fill(text);
+  await page.getByRole('button', { name: 'Send' }).click();
+}
+
+const vote = (page: Page, choice: string) => page.getByRole('button', { name: choice }).click();
+
+const votes = (page: Page) =>
+  page
+    .locator('#votes button')
+    .evaluateAll(buttons => buttons.map(button => button.getAttribute('data-count')));
+
+const shown = (page: Page) =>
+  page.locator('#messages li').evaluateAll(items => items.map(item => item.lastChild?.textContent));
+
+const sorted = async <T>(list: Promise<T[]>) => (await list).sort();
+
+const notice = (page: Page) => page.locator('#notice').textContent();
+
+const nodeOf = async (page: Page) => (await page.locator('#state').textContent())?.replace('Live on ', '');
+
+/** Does what the page says. */
+async function killNodeOf(page: Page): Promise<void> {
+  const command = await page.locator('#kill').textContent();
+  process.kill(Number(/^kill -9 (\d+)$/.exec(command ?? '')?.[1]), 'SIGKILL');
+}
+
+function descendants(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ').filter(Boolean);
+  return children.map(Number).flatMap(child => [child, ...descendants(child)]);
+}
+
+function isAlive(pid: number): boolean {
+  return existsSync(`/proc/${pid}`);
+}
