@@ -163,3 +163,63 @@ it('options of a channel that throw leave nothing behind', async () => {
   expect(hub.channel('a').subscriberCount).toBe(0);
   await expect(hub.publish('bad', 1)).rejects.toThrow('no such channel');
 });
+
+it('keys that have come and gone take no room from those that stay, and are forgotten with age', async () => {
+  const hub = quietHub({ channels: () => ({ compact: true, history: { events: 5, age: 40 } }) });
+  await hub.publish('a', 'alice', { key: 'alice' });
+  const id = await hub.publish('a', 'bob', { key: 'bob' });
+  for (let i = 0; i < 50; i++) {
+    hub.publish('a', i, { key: `${i}` });
+    await hub.publish('a', null, { key: `${i}`, gone: true });
+    await wait(0);
+  }
+  const early = open(hub);
+  early.stream.subscribe('a');
+  await wait(10);
+  expect(early.data().slice(0, 2)).toEqual(['alice', 'bob']);
+  expect(early.data().length).toBeLessThanOrEqual(2 + 5 + 1);
+  expect(early.transport.text).not.toContain('reset');
+  for (let i = 0; i < 300 && hub.stats().historyBytes > 2_000; i++) await wait(10);
+  const late = open(hub);
+  late.stream.subscribe('a');
+  await wait(10);
+  expect(late.data()).toEqual(['alice', 'bob']);
+  // Who was there before them cannot be told one by one which have gone.
+  const back = open(hub, id);
+  back.stream.subscribe('a');
+  await wait(10);
+  expect(back.transport.text).toContain('event: reset');
+  expect(back.data().filter(data => data === 'alice' || data === 'bob')).toEqual(['alice', 'bob']);
+});
+
+it('all histories together are bounded, oldest first, and states last', { timeout: 30_000 }, async () => {
+  const hub = quietHub({
+    channels: name => ({ compact: name === 'state', history: { events: 1e6, bytes: 1e9 } }),
+  });
+  await hub.publish('state', 'kept', { key: 'k' });
+  const text = 'x'.repeat(1024 * 1024);
+  for (let i = 0; i < 50; i++) {
+    await hub.publish('old', `${i} ${text}`);
+    await wait(0);
+  }
+  for (let i = 0; i < 80; i++) {
+    await hub.publish('new', text);
+    await wait(0);
+    if (i === 20) expect(hub.stats().historyBytes).toBeGreaterThan(60 * 1024 * 1024);
+  }
+  await wait(5);
+  expect(hub.stats().historyBytes).toBeLessThanOrEqual(64 * 1024 * 1024);
+  const state = open(hub);
+  state.stream.subscribe('state');
+  await wait(10);
+  expect(state.data()).toEqual(['kept']);
+});
+
+it('a channel that has ended may be ended again', async () => {
+  const errors: unknown[] = [];
+  const hub = quietHub({ onError: error => errors.push(error) });
+  await hub.publish('a', 1);
+  const id = await hub.channel('a').end();
+  expect(await hub.channel('a').end()).toBe(id);
+  expect(errors).toEqual([]);
+});

@@ -42,10 +42,11 @@ export type HistorySettings = Pick<Keep, 'events' | 'bytes' | 'age'>;
  */
 export function channelOptionsFor(
   name: string,
-  channels: ((name: string) => ChannelOptions) | undefined,
+  channels: ((name: string) => ChannelOptions | undefined) | undefined,
 ): ChannelOptions {
   if (channels === undefined) return {};
-  const options: ChannelOptions & { then?: unknown } = channels(name);
+  const given = channels(name);
+  const options: ChannelOptions & { then?: unknown } = given === undefined ? {} : given;
   if (!isObject(options)) throw invalid('channels', 'a function that returns an object', options);
   if (typeof options.then === 'function') {
     // Nobody is going to await it: if it fails, too, that must not end the process.

@@ -119,10 +119,11 @@ export class ChannelState {
     this.#pieces.clear();
   }
 
-  /** Drops what it keeps, if nothing of it is newer than a position. */
-  clear(passed: Position): void {
-    this.history.clear(passed);
-    if (this.history.size === 0) this.isWhole = false;
+  /** Gives up so many bytes of what it keeps, oldest first, if that is not newer than a position. */
+  release(passed: Position, excess: number): void {
+    this.history.release(passed, excess);
+    this.#pieces.clear();
+    this.isWhole = false;
   }
 
   get hasSnapshots(): boolean {

@@ -92,9 +92,12 @@ export class Flush {
     this.#roundHead = this.#host.head;
     this.#roundBytes = this.pinned;
     [this.#walked, this.#dirty] = [this.#dirty, this.#walked];
+    // One visit brings a stream all of its channels.
+    const due = this.#walked.size > 1 ? new Set<Subscriber>() : undefined;
     for (const channel of this.#walked) {
-      for (const subscriber of channel.subscribers) this.#list.push(subscriber);
+      for (const subscriber of channel.subscribers) due?.add(subscriber) ?? this.#list.push(subscriber);
     }
+    for (const subscriber of due ?? []) this.#list.push(subscriber);
   }
 
   #endRound(): void {

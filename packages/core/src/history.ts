@@ -16,7 +16,10 @@ const BLOCK = 64 * 1024;
 
 /** The log of one channel, bounded. */
 export class History {
-  /** Everything up to it has left. */
+  /**
+   * Who is at a position before it may have missed something that has left. All that is up to it has; of a compacted
+   * history, the newest of some keys may be there yet.
+   */
   floor: Position;
   /** Of the newest entry there has been. */
   newest: Position;
@@ -29,6 +32,8 @@ export class History {
   /** Entries before it have been dropped, and wait to be cut off together. */
   #first = 0;
   #superseded = 0;
+  /** Entries that say that a key is gone, oldest first. */
+  readonly #gone = new Set<LogEntry>();
   readonly #newestOf = new Map<string, LogEntry>();
   #written = 0;
 
@@ -54,6 +59,7 @@ export class History {
       const older = this.#newestOf.get(entry.key);
       if (older !== undefined) this.#supersede(older);
       this.#newestOf.set(entry.key, entry);
+      if (entry.isGone) this.#gone.add(entry);
     }
     this.#entries.push(entry);
   }
@@ -82,6 +88,11 @@ export class History {
     return this.#entries.slice(this.indexAfter(position)).filter(entry => !entry.isSuperseded);
   }
 
+  /** Before all that is kept. */
+  get beginning(): Position {
+    return this.keep.compact ? 0 : this.floor;
+  }
+
   /** The position before the last `count` events that are not newer than another. */
   positionBefore(count: number, newest: Position): Position {
     if (count === 0) return newest;
@@ -92,7 +103,7 @@ export class History {
       if (left === 0) return entry.position;
       left -= 1;
     }
-    return this.floor;
+    return this.beginning;
   }
 
   /**
@@ -102,41 +113,55 @@ export class History {
    * @param now ms, by the clock of the hub.
    */
   trim(passed: Position, now: number): void {
+    for (const entry of this.#gone) {
+      const isOld = entry.at + this.keep.age < now || this.#gone.size > this.keep.events;
+      if (entry.position > passed || !(isOld || this.bytes > this.keep.bytes)) break;
+      this.#forget(entry);
+    }
+    this.#dropWhile(entry => entry.position <= passed && this.#isOver(entry, now));
+  }
+
+  /** Drops the oldest, of what is not newer than `passed`, until it takes so many bytes less. */
+  release(passed: Position, excess: number): void {
+    const enough = this.bytes - excess;
+    this.#dropWhile(entry => entry.position <= passed && this.bytes > enough);
+  }
+
+  #dropWhile(isDue: (entry: LogEntry) => boolean): void {
     for (let entry = this.at(this.#first); entry !== undefined; entry = this.at(this.#first)) {
       if (entry.isSuperseded) this.#superseded -= 1;
-      else if (entry.position <= passed && this.#isOver(entry, now)) this.#drop(entry);
+      else if (isDue(entry)) this.#drop(entry);
       else break;
       this.#first += 1;
     }
     this.#tidy();
   }
 
-  /** Drops everything, if nothing is newer than `passed`. */
-  clear(passed: Position): void {
-    if (this.newest > passed) return;
-    this.floor = this.newest;
-    this.bytes = 0;
-    this.#entries = [];
-    this.#first = 0;
-    this.#superseded = 0;
-    this.#newestOf.clear();
-  }
-
   #isOver(entry: LogEntry, now: number): boolean {
     const { events, bytes, age, compact } = this.keep;
-    const isOld = entry.at + age < now && (!compact || entry.isGone);
+    const isOld = entry.at + age < now && !compact;
     const ends = this.#entries.at(-1)?.isEnd ? 1 : 0;
-    return isOld || this.size - this.#superseded - ends > events || this.bytes > bytes;
+    const count = this.size - this.#superseded - this.#gone.size - ends;
+    return isOld || count > events || this.bytes > bytes;
+  }
+
+  /** That a key is gone need not be known for ever: who has missed it is told that something is missing. */
+  #forget(entry: LogEntry): void {
+    this.floor = Math.max(this.floor, entry.position);
+    this.#newestOf.delete(entry.key);
+    this.#supersede(entry);
   }
 
   #drop(entry: LogEntry): void {
-    this.floor = entry.position;
+    this.floor = Math.max(this.floor, entry.position);
     this.bytes -= entry.size;
+    this.#gone.delete(entry);
     if (this.#newestOf.get(entry.key) === entry) this.#newestOf.delete(entry.key);
   }
 
   #supersede(entry: LogEntry): void {
     entry.isSuperseded = true;
+    this.#gone.delete(entry);
     this.bytes -= entry.size;
     this.#superseded += 1;
   }

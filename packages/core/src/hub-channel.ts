@@ -11,9 +11,9 @@ export type AnyChannels = Record<string, Record<string, unknown>>;
 export type PublishArguments<Events> =
   | {
       [Name in keyof Events & string]: string extends Name
-        ? [data: unknown, fields?: PublishFields]
+        ? [data: unknown, fields?: PublishFields | undefined]
         : Name extends 'message'
-          ? [data: Events[Name], fields?: PublishFields & { event?: 'message' | undefined }]
+          ? [data: Events[Name], fields?: (PublishFields & { event?: 'message' | undefined }) | undefined]
           : [data: Events[Name], fields: PublishFields & { event: Name }];
     }[keyof Events & string]
   | [data: null, fields: PublishFields & { key: string; gone: true }];
@@ -27,7 +27,8 @@ export interface Channel<Events = Record<string, unknown>, Name extends string =
   publish(...event: PublishArguments<Events>): Promise<string>;
   /**
    * Says that nothing follows. A stream all of whose channels have ended closes once it has everything, and its
-   * client is told not to come back.
+   * client is told not to come back. To be called again does nothing. It is known for as long as the channel is:
+   * while it is followed, and as long as its history reaches back.
    */
   end(): Promise<string>;
 }

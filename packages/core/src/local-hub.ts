@@ -148,7 +148,9 @@ export class LocalHub implements Hub, StreamHost {
       channel = nameOf(target);
       if (this.#isClosed) throw new TidingsError('closed', 'the hub is closed');
       const draft = { ...content(), channel };
-      if (this.log.find(channel)?.endedAt !== undefined) {
+      const ended = this.log.find(channel)?.endedAt;
+      if (ended !== undefined && draft.kind === 'end') return Promise.resolve(this.log.id(ended));
+      if (ended !== undefined) {
         throw new TidingsError('ended', `the channel ${show(channel)} has ended: nothing can follow`);
       }
       if (this.#outbox === undefined) {

@@ -218,6 +218,7 @@ export class Log implements FlushHost, Timed {
     for (const channel of channels) {
       this.#count(channel, () => channel.endRound(this.passed, this.#scheduler.now));
     }
+    if (this.#bytes > this.#maxBytes) this.#evict();
   }
 
   /** Sweeps the channels: drops what is too old, and forgets those that have nothing left. */
@@ -246,11 +247,15 @@ export class Log implements FlushHost, Timed {
     this.#unswept = undefined;
   }
 
+  /** States last: a compacted channel has each of its values once. */
   #evict(): void {
-    for (const channel of this.#channels.values()) {
-      if (this.#bytes <= this.#maxBytes) return;
-      this.#count(channel, () => channel.clear(this.passed));
-      this.#forgetIfIdle(channel);
+    for (const compact of [false, true]) {
+      for (const channel of this.#channels.values()) {
+        if (this.#bytes <= this.#maxBytes) return;
+        if (channel.history.keep.compact !== compact || channel.history.size === 0) continue;
+        this.#count(channel, () => channel.release(this.passed, this.#bytes - this.#maxBytes));
+        this.#forgetIfIdle(channel);
+      }
     }
   }
 

@@ -7,7 +7,7 @@ import { type ChannelName, namesOf } from './hub-channel.ts';
 import { Lifetime } from './lifetime.ts';
 import type { Log } from './log.ts';
 import type { Meter } from './meter.ts';
-import type { HubSettings, StreamSettings } from './options.ts';
+import { type HubSettings, readSubscribeOptions, type StreamSettings } from './options.ts';
 import { readLastEventId, type StreamRequest } from './request.ts';
 import { COME_BACK_LATER, createRetry } from './retry.ts';
 import { nextTurn, type Scheduler, type TurnBudget } from './scheduler.ts';
@@ -184,12 +184,14 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
   }
 
   subscribe(channels: ChannelName | readonly ChannelName[], options: SubscribeOptions = DEFAULTS): this {
+    const names = namesOf(channels);
+    const checked = readSubscribeOptions(options);
     if (!this.isOpen) return this;
     if (this.#subscriber === undefined) {
       this.#subscriber = new Subscriber(this.#host.log, this);
       if (this.#head === undefined) this.#subscriber.beginLate();
     }
-    this.#subscriber.subscribe(namesOf(channels), options);
+    this.#subscriber.subscribe(names, checked);
     return this;
   }
 

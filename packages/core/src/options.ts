@@ -47,7 +47,7 @@ export interface HubOptions {
   /** What channels keep, unless their own options say otherwise; all together at most 64 MiB. `false`: nothing. */
   history?: HistoryOptions | false | undefined;
   /** The options of each channel, by name: those that every node and every life of the channel shall agree on. */
-  channels?: ((name: string) => ChannelOptions) | undefined;
+  channels?: ((name: string) => ChannelOptions | undefined) | undefined;
   /** Is told what the hub does: for metrics. Default: nobody. */
   observer?: Observer | undefined;
   /** The name of the event that tells a client it has missed something. Default: `reset`. */

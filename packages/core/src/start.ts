@@ -39,7 +39,7 @@ export function findStart(
     const { position } = id;
     // Cut in the middle of a backfill: nobody can tell which of it has arrived.
     if (id.suffix === '~') return { position, isResumed: false, reason: 'interrupted', lost: subscriptions };
-    for (const subscription of free) subscription.start = position;
+    for (const subscription of free) subscription.resume(position);
     const lost = free.filter(subscription => subscription.isLost());
     return { position, isResumed: true, reason: 'history', lost };
   }

@@ -87,7 +87,8 @@ export interface EventStream {
    * to know before `sse()`. Subscriptions may change while the stream is open; one that is there already goes on where
    * it is, through the new filter, unless `from` says otherwise.
    *
-   * @throws {TidingsError} `invalid-option`: a channel without a name.
+   * @throws {TidingsError} `invalid-option`: a channel without a name, or an option, by its name. What
+   *   `HubOptions.channels` throws is thrown here.
    */
   subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this;
   /** Ends subscriptions; of those that there are not, nothing is said. */

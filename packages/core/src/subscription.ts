@@ -85,6 +85,8 @@ export class Subscription {
     const { history } = this.channel;
     const { from } = this.options;
     const now = this.#now ?? log.origin;
+    // A state is what is left of what there was: who asks for it misses nothing of that.
+    if (history.keep.compact && this.after === undefined) this.excused = Math.min(now, history.floor);
     if (this.after !== undefined) {
       const id = parseId(this.after);
       this.start = id !== undefined && log.knows(id) ? id.position : history.floor;
@@ -93,13 +95,19 @@ export class Subscription {
     } else {
       // If what has come since the call has left already, that is a loss.
       const isAll = from === 'start' || (from === undefined && history.keep.compact);
-      this.start = isAll ? Math.min(now, history.floor) : now;
+      this.start = isAll ? Math.min(now, history.beginning) : now;
     }
   }
 
   /** From here on. */
   filterBy(filter: SubscribeOptions['filter']): void {
     this.options = { from: this.options.from, filter };
+  }
+
+  /** Begins where its client left. */
+  resume(position: Position): void {
+    this.start = position;
+    this.excused = 0;
   }
 
   /** The id that the application wants it to begin after. */
