@@ -108,16 +108,18 @@ describeWith(missing ?? CHROMIUM, 'multi-node', () => {
 
   test('a page waits for a node when there is none, and what it posts meanwhile is not lost', async () => {
     const [a, b] = await openOnBoth();
+    const c = await openPage();
     await say(a, 'before');
-    await poll(() => shown(b)).toEqual(['before']);
+    for (const page of [a, b, c]) await poll(() => shown(page)).toEqual(['before']);
+    // It comes last, to a node where another one is already, and when its own is back.
+    await a.context().route('**/events', route => route.abort());
     await Promise.all([killNodeOf(a), killNodeOf(b)]);
-    for (const page of [a, b]) await page.locator('#state:text-is("Reconnecting")').waitFor();
+    for (const page of [a, b, c]) await page.locator('#state:text-is("Reconnecting")').waitFor();
     await say(a, 'in between');
-    for (const page of [a, b]) {
-      await poll(() => shown(page)).toEqual(['before', 'in between']);
-      await page.locator('[data-state="live"]').waitFor();
-      await poll(() => notice(page)).toMatch(/nothing is missing\.$/);
-    }
+    for (const page of [b, c]) await comesBack(page);
+    await b.locator('#nodes .gone').waitFor({ state: 'detached' });
+    await a.context().unroute('**/events');
+    await comesBack(a, /1 message/);
   });
 
   test('what people write stays text', async () => {
@@ -232,6 +234,13 @@ const poll = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 });
 async function say(page: Page, text: string): Promise<void> {
   await page.locator('[name="text"]').fill(text);
   await page.getByRole('button', { name: 'Send' }).click();
+}
+
+async function comesBack(page: Page, missed = /\d+ messages?/): Promise<void> {
+  await poll(() => shown(page)).toEqual(['before', 'in between']);
+  await poll(() => notice(page)).toMatch(
+    new RegExp(`^(Back on|.* took over from) .* ${missed.source} came meanwhile, and nothing is missing\\.$`),
+  );
 }
 
 const vote = (page: Page, choice: string) => page.getByRole('button', { name: choice }).click();

@@ -5,6 +5,7 @@ const SILENCE = 3_500;
 /** How often a request is made that no node has answered, and the ms in between. */
 const ATTEMPTS = 30;
 const PAUSE = 500;
+const LOST = 'Something was missed that nobody has any more: this is what there is.';
 
 const element = id => document.getElementById(id);
 const { from, text } = element('form').elements;
@@ -12,9 +13,10 @@ const { from, text } = element('form').elements;
 /** The node that serves this page, and the one that did before. */
 let served;
 let before;
-/** Since the page has connected: how many messages came, whether that is all it had missed, and whether any are lost. */
+/** While the page is being given what it has missed: the node whose next sign of life comes after all of that. */
+let catchingUp;
+/** Messages that came since the page has connected, and whether they are all that it had missed. */
 let missed = 0;
-let isCaughtUp = false;
 let isWhole = true;
 const nodes = new Map();
 const votes = new Map();
@@ -22,8 +24,9 @@ const votes = new Map();
 // It comes back by itself, to any node, and says which event it has seen last.
 const source = new EventSource('/events');
 source.addEventListener('open', () => {
+  // Which node it is shows later: of the one before, signs of life may be among what was missed.
+  catchingUp = undefined;
   missed = 0;
-  isCaughtUp = false;
   isWhole = true;
 });
 source.addEventListener('error', () => {
@@ -33,6 +36,7 @@ source.addEventListener('error', () => {
 on('served', node => {
   before = served;
   served = node;
+  catchingUp = node;
   element('kill').textContent = node.kill;
   showState('live', `Live on ${node.name}`);
   showNodes();
@@ -41,8 +45,8 @@ on('node', node => {
   nodes.set(node.name, node);
   showNodes();
   // Channels have one order: what the page had missed has come before this.
-  if (!isCaughtUp && node.name === served?.name && node.at >= served.at) {
-    isCaughtUp = true;
+  if (node.name === catchingUp?.name && node.at >= catchingUp.at) {
+    catchingUp = undefined;
     element('notice').textContent = whatHappened();
   }
 });
@@ -57,6 +61,7 @@ on('message', message => {
 // What the page shows of these is not all that there was; what there still is comes next.
 on('reset', ({ channels }) => {
   isWhole = false;
+  element('notice').textContent = LOST;
   if (channels.includes('messages')) element('messages').replaceChildren();
   if (channels.includes('votes')) votes.clear();
   if (channels.includes('nodes')) nodes.clear();
@@ -71,7 +76,7 @@ function whatHappened() {
   if (before === undefined) return `This page began on ${served.name}.`;
   const isBack = before.name === served.name;
   const what = isBack ? `Back on ${served.name}` : `${served.name} took over from ${before.name}`;
-  if (!isWhole) return `${what}. Something was missed that nobody has any more: this is what there is.`;
+  if (!isWhole) return `${what}. ${LOST}`;
   return `${what}. ${count(missed, 'message')} came meanwhile, and nothing is missing.`;
 }
 
