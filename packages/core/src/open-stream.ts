@@ -166,7 +166,10 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
     }
     if (this.#head !== undefined) this.#answer(this.#head, isFinished);
     // The head has gone out before: its client could not be kept waiting.
-    else if (isFinished) this.finish('ended');
+    else if (isFinished) {
+      this.#leaveChannels();
+      this.finish('ended');
+    }
   }
 
   overflowed(last: Frame | undefined): void {
@@ -264,6 +267,8 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
     this.#guard(() => {
       if (!this.isOpen) {
         if (hangUp && this.#isEnding) this.#writer.end(true);
+        // What its end has waited for will not come any more.
+        if (!this.#isEnding && this.#subscriber === undefined) end();
         return;
       }
       this.#lifetime.end(reason);
