@@ -185,7 +185,7 @@ export class ChannelState {
     if (this.history.bytes < this.history.keep.bytes + PINNED) {
       for (const { start } of this.pins) kept = Math.min(kept, start);
     }
-    this.history.trim(kept, now);
+    this.history.trim(passed, kept, now);
   }
 
   #join(first: LogEntry, index: number): Piece {

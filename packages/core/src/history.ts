@@ -109,32 +109,33 @@ export class History {
   /**
    * Drops what is over the limits, oldest first, of what every live stream has been given.
    *
-   * @param passed nothing newer is dropped.
+   * @param passed every live stream has been given everything up to here: what is superseded of it goes.
+   * @param kept nothing newer is over the limits.
    * @param now ms, by the clock of the hub.
    */
-  trim(passed: Position, now: number): void {
+  trim(passed: Position, kept: Position, now: number): void {
     for (const entry of this.#gone) {
       const isOld = entry.at + this.keep.age < now || this.#gone.size > this.keep.events;
-      if (entry.position > passed || !(isOld || this.bytes > this.keep.bytes)) break;
+      if (entry.position > kept || !(isOld || this.bytes > this.keep.bytes)) break;
       this.#forget(entry);
     }
-    this.#dropWhile(entry => entry.position <= passed && this.#isOver(entry, now));
+    this.#dropWhile(passed, entry => entry.position <= kept && this.#isOver(entry, now));
   }
 
   /** Drops the oldest, of what is not newer than `passed`, until it takes so many bytes less. */
   release(passed: Position, excess: number): void {
     const enough = this.bytes - excess;
-    this.#dropWhile(entry => entry.position <= passed && this.bytes > enough);
+    this.#dropWhile(passed, entry => entry.position <= passed && this.bytes > enough);
   }
 
-  #dropWhile(isDue: (entry: LogEntry) => boolean): void {
+  #dropWhile(passed: Position, isDue: (entry: LogEntry) => boolean): void {
     for (let entry = this.at(this.#first); entry !== undefined; entry = this.at(this.#first)) {
-      if (entry.isSuperseded) this.#superseded -= 1;
-      else if (isDue(entry)) this.#drop(entry);
+      if (entry.isSuperseded && entry.position <= passed) this.#superseded -= 1;
+      else if (!entry.isSuperseded && isDue(entry)) this.#drop(entry);
       else break;
       this.#first += 1;
     }
-    this.#tidy();
+    this.#tidy(passed);
   }
 
   #isOver(entry: LogEntry, now: number): boolean {
@@ -167,10 +168,11 @@ export class History {
   }
 
   /** Gives memory back once half of the list is dead, so that each entry is moved once, on average. */
-  #tidy(): void {
+  #tidy(passed: Position): void {
     if (this.#first + this.#superseded < 32 + this.#entries.length / 2) return;
-    this.#entries = this.#entries.filter((entry, index) => index >= this.#first && !entry.isSuperseded);
+    const isDead = ({ isSuperseded, position }: LogEntry) => isSuperseded && position <= passed;
+    this.#entries = this.#entries.filter((entry, index) => index >= this.#first && !isDead(entry));
     this.#first = 0;
-    this.#superseded = 0;
+    this.#superseded = this.#entries.filter(entry => entry.isSuperseded).length;
   }
 }
