@@ -184,6 +184,7 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
     this.#leaveChannels();
     this.answer();
     this.finish('error', createRetry(COME_BACK_LATER));
+    this.answer();
   }
 
   subscribe(channels: ChannelName | readonly ChannelName[], options: SubscribeOptions = DEFAULTS): this {

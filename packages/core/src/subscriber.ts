@@ -165,6 +165,14 @@ export class Subscriber {
 
   loaded(): void {
     if (this.#state === 'left') return;
+    try {
+      this.#goOn();
+    } catch (error) {
+      this.#host.failed(error);
+    }
+  }
+
+  #goOn(): void {
     this.#isLoading = false;
     this.#keepWhatWaits();
     const here = new Set(this.#subscriptions);
