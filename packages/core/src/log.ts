@@ -269,7 +269,7 @@ export class Log implements FlushHost, Timed {
   #forgetIfIdle(channel: ChannelState): void {
     // What a broker keeps can be had again.
     if (channel.subscribers.size > 0 || (channel.history.size > 0 && this.mirror === undefined)) return;
-    if (this.#flush.isDue(channel)) return;
+    if (this.#flush.isDue(channel) || this.mirror?.isFetching(channel.name)) return;
     this.#forgotten = Math.max(this.#forgotten, channel.history.newest);
     this.#channels.delete(channel.name);
     this.#bytes -= channel.history.bytes;

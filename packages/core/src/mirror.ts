@@ -23,6 +23,8 @@ export class Mirror {
   readonly #tell: (text: string) => void;
   readonly #outside = createOutside();
   #waiting: Loader[] = [];
+  /** What the broker is being asked for. */
+  #wanted: ReadonlyMap<string, Position> = new Map();
   #isGathering = false;
   #started: Promise<void> | undefined;
   #isStarted = false;
@@ -65,6 +67,11 @@ export class Mirror {
     return this.#broker.head();
   }
 
+  /** Whether a channel is about to be filled. */
+  isFetching(channel: string): boolean {
+    return this.#wanted.has(channel);
+  }
+
   shut(channel: string): void {
     this.#broker.shut([channel]);
   }
@@ -101,6 +108,7 @@ export class Mirror {
         loaders = loaders.concat(this.#waiting.splice(0));
         await this.#fetch(loaders);
       });
+      this.#wanted = new Map();
       await inSlices(loaders, loader => loader.loaded());
     }
     this.#isGathering = false;
@@ -115,6 +123,7 @@ export class Mirror {
         wants.set(name, isOpen ? 0 : Math.min(after, wants.get(name) ?? after));
       }
     }
+    this.#wanted = wants;
     if (wants.size === 0) return;
     const { epoch } = this.#log;
     const { head, pages } = await this.#broker.open(wants);
