@@ -136,7 +136,8 @@ export class Mirror {
         this.shut(name);
         continue;
       }
-      const after = wants.get(name) ?? 0;
+      // An id of the future is no place to go on from.
+      const after = Math.min(head, wants.get(name) ?? 0);
       this.#log.fill(channel, { ...page, floor: Math.max(page.floor, after) }, head);
       channel.isWhole = after === 0;
     }
