@@ -304,6 +304,7 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
   }
 
   answer(): void {
+    this.#subscriber?.load();
     if (this.#head !== undefined) this.#answer(this.#head, false);
   }
 
