@@ -61,14 +61,16 @@ export class Flush {
     return this.#dirty.has(channel) || this.#walked.has(channel);
   }
 
-  /** Forgets everything, and goes on from a position. */
-  startOver(head: Position): void {
+  /** Forgets everything, and goes on from a position. Returns those whose turn had yet to come. */
+  startOver(head: Position): Subscriber[] {
+    const waiting = this.#list.slice(this.#next);
     this.passed = this.#roundHead = head;
     this.pinned = this.#roundBytes = 0;
     this.#dirty.clear();
     this.#walked.clear();
     this.#list = [];
     this.#next = 0;
+    return waiting;
   }
 
   #walk(): void {

@@ -205,7 +205,8 @@ export class Log implements FlushHost, Timed {
     this.#breaks = [];
     this.#channels.clear();
     this.#bytes = 0;
-    this.#flush.startOver(head);
+    // They may follow nothing, and have something to say.
+    for (const subscriber of this.#flush.startOver(head)) subscribers.add(subscriber);
     for (const subscriber of subscribers) subscriber.startOver();
   }
 

@@ -207,6 +207,7 @@ export class Subscriber {
 
   /** Positions have lost their meaning: begins anew, as a client would that comes back with one of before. */
   startOver(): void {
+    if (this.#state === 'left') return;
     const before = this.#subscriptions;
     const hadBegun = this.#state === 'begun';
     this.#state = 'new';
