@@ -46,6 +46,8 @@ export class Subscriber {
   #state: 'new' | 'begun' | 'left' = 'new';
   /** A broker is asked for what the newest subscriptions need: nothing is written meanwhile. */
   #isLoading = false;
+  /** It can go on, and its turn has yet to come: until then, nothing that it needs leaves. */
+  #isWoken = false;
   /** For which it is asked. */
   #wanted = NONE;
   #isTaking = false;
@@ -108,7 +110,7 @@ export class Subscriber {
 
   #join(subscription: Subscription): void {
     subscription.channel.subscribers.add(this);
-    if (this.#state === 'new') subscription.channel.pins.add(subscription);
+    subscription.channel.pins.add(subscription);
   }
 
   unsubscribe(names: readonly string[]): void {
@@ -121,6 +123,7 @@ export class Subscriber {
     this.#subscriptions = staying;
     this.#backfill?.keep(staying);
     // It may have waited for no other.
+    this.#isWoken = true;
     this.#keepWhatWaits();
     this.#log.wake(this);
   }
@@ -174,6 +177,7 @@ export class Subscriber {
 
   #goOn(): void {
     this.#isLoading = false;
+    this.#isWoken = true;
     this.#keepWhatWaits();
     const here = new Set(this.#subscriptions);
     const wanted = this.#wanted.filter(subscription => here.has(subscription));
@@ -193,7 +197,6 @@ export class Subscriber {
   begin(): boolean {
     const start = findStart(this.#log, this.#subscriptions, this.#lastEventId);
     this.#state = 'begun';
-    for (const subscription of this.#subscriptions) subscription.channel.pins.delete(subscription);
     if (start === undefined) return false;
     this.#position = start.position;
     if (start.isResumed) this.#host.resumed();
@@ -251,6 +254,11 @@ export class Subscriber {
   catchUp(): void {
     // A filter may send, subscribe or close, which all end here again.
     if (!this.#isReady || this.#isTaking) return;
+    if (this.#isWoken) {
+      this.#isWoken = false;
+      for (const subscription of this.#subscriptions) subscription.channel.pins.delete(subscription);
+      this.#keepWhatWaits();
+    }
     this.#isTaking = true;
     try {
       while (this.#host.hasRoom) {
@@ -396,7 +404,7 @@ export class Subscriber {
     );
     if (older.length > 0 && !this.#backfill?.isUnderWay) this.#note(this.#mark('~'));
     const onReady = () => {
-      this.#keepWhatWaits();
+      this.#isWoken = true;
       this.#log.wake(this);
     };
     for (const subscription of older)
@@ -407,7 +415,8 @@ export class Subscriber {
   /** Has histories keep what a stream will need that cannot go on for now, for no fault of its client. */
   #keepWhatWaits(): void {
     this.#backfill?.unpin();
-    const waits = this.#isLoading || this.#backfill?.isWaiting;
+    // (What has nothing older is kept by its subscriptions, which takes no memory of its own.)
+    const waits = this.#isLoading || this.#backfill?.isWaiting || (this.#isWoken && this.#backfill);
     if (this.#state === 'begun' && waits) this.#backfills.pin(this.#subscriptions, this.#position);
   }
 
