@@ -53,6 +53,7 @@ export const subjects: readonly Subject[] = [
     missing: () => (existsSync(NCHAN) ? undefined : 'apt-get install nginx-light libnginx-mod-nchan'),
     start: () => Server.nchan(NCHAN),
   },
+  { ...onNode('socket', 'the limit on Node: `socket.write(chunk)`'), fanOutOnly: true },
   {
     name: 'limit',
     title: 'the limit: `write()` in C',

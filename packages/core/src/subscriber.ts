@@ -324,11 +324,13 @@ export class Subscriber {
       const held = this.#held?.take(this.#position);
       if (held !== undefined) return held;
       const upto = this.#held?.next ?? this.#end?.after ?? this.#log.head;
-      if (this.#position < upto && this.#hasLost()) continue;
-      const frame = this.#takeEntries(upto);
-      if (frame !== undefined) return frame;
-      // Nothing up to there is for this stream.
-      this.#position = Math.max(this.#position, upto);
+      if (this.#position < upto) {
+        if (this.#hasLost()) continue;
+        const frame = this.#takeEntries(upto);
+        if (frame !== undefined) return frame;
+        // Nothing up to there is for this stream.
+        this.#position = Math.max(this.#position, upto);
+      }
       if (this.#held?.isPending) continue;
       if (this.#end !== undefined) {
         this.#end.done();
@@ -347,9 +349,12 @@ export class Subscriber {
 
   /** Frames of what comes next in the order, up to a position; one write's worth at most. */
   #takeEntries(upto: Position): Frame | undefined {
-    const ready = this.#subscriptions.filter(subscription => {
-      return subscription.channel.history.newest > subscription.from(this.#position);
-    });
+    const ready =
+      this.#subscriptions.length > 1
+        ? this.#subscriptions.filter(subscription => {
+            return subscription.channel.history.newest > subscription.from(this.#position);
+          })
+        : this.#subscriptions;
     const [only] = ready;
     if (only === undefined) return undefined;
     if (ready.length === 1 && only.options.filter === undefined) {
