@@ -76,6 +76,18 @@ describe('a hub with a broker', () => {
     expect(asked).toHaveLength(1);
   });
 
+  it('puts what is sent behind what was published before, by whichever node', async () => {
+    const log = new SharedLog();
+    const other = hubOn(new VirtualBroker(log));
+    const id = await other.publish('a', 'missed');
+    await other.publish('a', 'published before');
+    const { stream, transport } = open(hubOn(new VirtualBroker(log)), undefined, id);
+    stream.subscribe('a');
+    stream.send('sent');
+    await until(() => transport.text.includes('data: sent'));
+    expect(transport.text.match(/(?<=data: ).+/g)).toEqual(['published before', 'sent']);
+  });
+
   it('keeps streams and tries again when the broker fails', async () => {
     const errors: string[] = [];
     let failures = 1;

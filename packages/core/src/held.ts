@@ -36,6 +36,11 @@ export class Held {
     return frame;
   }
 
+  /** What was pushed for after a position that was not known yet (`Infinity`) comes after this one. */
+  settle(position: Position): void {
+    for (const stretch of this.#stretches) stretch.after = Math.min(stretch.after, position);
+  }
+
   /** The positions have lost their meaning: all that is held comes first. */
   release(): void {
     for (const stretch of this.#stretches) stretch.after = 0;

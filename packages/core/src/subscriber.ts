@@ -177,6 +177,7 @@ export class Subscriber {
 
   #goOn(): void {
     this.#isLoading = false;
+    this.#held?.settle(this.#log.head);
     this.#isWoken = true;
     this.#keepWhatWaits();
     const here = new Set(this.#subscriptions);
@@ -279,8 +280,10 @@ export class Subscriber {
     const isAtHead = this.#isReady && this.#isClear && !this.#isTaking && this.#position >= this.#log.head;
     if (isAtHead && this.#host.hasRoom) this.#host.write(frame);
     else {
+      // How far this node is behind its broker is known when the first channels have been asked for.
+      const isUnknown = this.#state === 'new' && this.#isLoading;
       this.#held ??= new Held();
-      this.#held.push(frame, this.#log.head);
+      this.#held.push(frame, isUnknown ? Number.POSITIVE_INFINITY : this.#log.head);
     }
   }
 
