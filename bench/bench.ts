@@ -9,13 +9,25 @@ import { fanOut } from './measurements/fan-out.ts';
 import { hold } from './measurements/hold.ts';
 import { latency } from './measurements/latency.ts';
 import { memory, stalled } from './measurements/memory.ts';
+import { redis } from './measurements/redis.ts';
 import { storm } from './measurements/storm.ts';
 import { pathOf } from './program.ts';
 import { report } from './report.ts';
 import { Results } from './results.ts';
 import type { Subject } from './subjects.ts';
 
-const all = [fanOut, hold, latency, memory, stalled, storm, connections, drain, encode] as Measurement[];
+const all = [
+  fanOut,
+  hold,
+  latency,
+  memory,
+  stalled,
+  storm,
+  connections,
+  drain,
+  encode,
+  redis,
+] as Measurement[];
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

@@ -3,6 +3,7 @@ import { ENCODE } from './measurements/encode.ts';
 import { fanOutTable } from './measurements/fan-out.ts';
 import { HELD, STREAMS as HELD_STREAMS, holdTable } from './measurements/hold.ts';
 import { HEAP_ABOVE, STREAMS as IDLE, idleTable, RSS_GROWN, STALLED } from './measurements/memory.ts';
+import { EACH, P50, redisTable } from './measurements/redis.ts';
 import { AGAINST_LIVE, STREAMS as RESUMED, stormTable } from './measurements/storm.ts';
 
 /** What the product is held to. */
@@ -19,11 +20,14 @@ export interface Goal {
 }
 
 const ON_NODE = ['tidings-express', 'tidings-koa', 'tidings-node'];
+const ON_REDIS = ['tidings-redis', 'tidings-ioredis'];
 const ALL = [...ON_NODE, 'tidings-hono'];
 
 const to = (peer: string) => () => peer;
 /** A peer where it is on the same framework, if there is one there; Koa costs as much as node:http does. */
 const toSame = (peer: string) => (row: string) => (row === 'tidings-express' ? `${peer}-express` : peer);
+
+const bare = (row: string) => row.replace('tidings', 'bare');
 
 const small = fanOutTable(1_000, 130);
 const large = fanOutTable(1_000, 3_500);
@@ -142,5 +146,21 @@ export const goals: readonly Goal[] = [
     rows: ALL,
     most: WITHIN,
     unit: 'ms',
+  },
+  {
+    text: 'From one node to another through Redis, p50, to bare Pub/Sub with the same client',
+    table: redisTable,
+    column: P50,
+    rows: ON_REDIS,
+    per: { row: bare },
+    most: 1.5,
+  },
+  {
+    text: '… 1,000 publishes in a turn, likewise: time for each',
+    table: redisTable,
+    column: EACH,
+    rows: ON_REDIS,
+    per: { row: bare },
+    most: 1 / 0.7,
   },
 ];

@@ -1,5 +1,7 @@
 import { type ChildProcess, execFileSync, type StdioOptions, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { mkdirSync } from 'node:fs';
+import net from 'node:net';
 import { fileURLToPath } from 'node:url';
 
 /** Where a file of the benchmark is. */
@@ -37,4 +39,40 @@ export function compile(source: string): string {
     compiled.set(source, program);
   }
   return program;
+}
+
+/** The first thing that is heard of a program, unless it ends. */
+export async function firstOf<T>(source: NodeJS.EventEmitter, event: string, program = source): Promise<T> {
+  const stop = new AbortController();
+  const { signal } = stop;
+  const ended = once(program, 'exit', { signal }).then(([code]) => {
+    throw new Error(`a program has ended, with ${code}`);
+  });
+  try {
+    return (await Promise.race([once(source, event, { signal }), ended]))[0];
+  } finally {
+    ended.catch(() => {});
+    stop.abort();
+  }
+}
+
+/** A port of this machine that nobody listens on. */
+export async function freePort(): Promise<number> {
+  const server = net.createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as net.AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
+}
+
+/** Whether anybody listens on a port of this machine. */
+export function accepts(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = net.connect(port, '127.0.0.1', () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.on('error', () => resolve(false));
+  });
 }

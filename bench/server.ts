@@ -1,11 +1,10 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { compile, endProgram, pathOf, startProgram } from './program.ts';
+import { accepts, compile, endProgram, firstOf, freePort, pathOf, startProgram } from './program.ts';
 import { payload, publishCommand } from './servers/payload.mjs';
 
 /** CPU time, in µs. */
@@ -119,21 +118,6 @@ export class Server {
   }
 }
 
-/** The first thing that is heard of a program, unless it ends. */
-async function firstOf<T>(source: NodeJS.EventEmitter, event: string, program = source): Promise<T> {
-  const stop = new AbortController();
-  const { signal } = stop;
-  const ended = once(program, 'exit', { signal }).then(([code]) => {
-    throw new Error(`the server has ended, with ${code}`);
-  });
-  try {
-    return (await Promise.race([once(source, event, { signal }), ended]))[0];
-  } finally {
-    ended.catch(() => {});
-    stop.abort();
-  }
-}
-
 function childrenOf(pid: number): number[] {
   const pids = readdirSync('/proc').map(Number).filter(Number.isInteger);
   return pids.filter(other => Number(statOf(other)?.[1]) === pid);
@@ -204,23 +188,4 @@ function nginxConfiguration(module: string, port: number): string {
         location = /ping { return 200 pong; }
       }
     }`;
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
-function accepts(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const socket = net.connect(port, '127.0.0.1', () => {
-      socket.destroy();
-      resolve(true);
-    });
-    socket.on('error', () => resolve(false));
-  });
 }

@@ -1,15 +1,15 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Child, start } from '../support/child.ts';
 import { eventually, request } from '../support/client.ts';
-import { type Child, start } from './child.ts';
 
 const MB = 1_000_000;
 
 describe('the memory of a hub', () => {
   let server: Child;
   beforeAll(async () => {
-    server = await start('channel-server.ts');
+    server = await start(new URL('channel-server.ts', import.meta.url));
   });
   afterAll(() => server.kill());
 

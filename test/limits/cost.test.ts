@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import net, { type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type Child, start } from './child.ts';
+import { type Child, start } from '../support/child.ts';
 import type { Figures } from './server.ts';
 
 const STREAMS = 10_000;
@@ -10,7 +10,7 @@ const MIB = 1024 * 1024;
 describe(`${STREAMS} idle streams`, () => {
   let server: Child;
   beforeAll(async () => {
-    server = await start('server.ts');
+    server = await start(new URL('server.ts', import.meta.url));
   });
   afterAll(() => server.kill());
 

@@ -1,6 +1,6 @@
 import http from 'node:http';
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { type Child, start } from './child.ts';
+import { type Child, start } from '../support/child.ts';
 import { crowd } from './crowd.ts';
 import type { Load } from './load-server.ts';
 
@@ -9,7 +9,7 @@ const WITHIN = 3_000;
 
 let server: Child;
 beforeEach(async () => {
-  server = await start('load-server.ts');
+  server = await start(new URL('load-server.ts', import.meta.url));
 });
 afterEach(() => server.kill());
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { type Child, start } from './child.ts';
+import { type Child, start } from '../support/child.ts';
 import { crowd, received } from './crowd.ts';
 import type { Load } from './load-server.ts';
 
@@ -8,7 +8,7 @@ const MISSED = 100;
 
 let server: Child;
 beforeAll(async () => {
-  server = await start('load-server.ts');
+  server = await start(new URL('load-server.ts', import.meta.url));
 });
 afterAll(() => server.kill());
 

@@ -9,17 +9,19 @@ export interface Child {
   ask<T>(job: string, ...args: number[]): Promise<T>;
   /** Resolves when the process has ended, with its exit code. */
   ended: Promise<number | null>;
-  kill(): void;
+  kill(signal?: NodeJS.Signals): void;
 }
 
-/** Starts a program of this folder, whose first message is its port, and each further one an answer. */
-export async function start(file: string): Promise<Child> {
-  const child = fork(fileURLToPath(new URL(file, import.meta.url)), {
+/** Starts a program whose first message is its port, and each further one an answer. */
+export async function start(program: URL, ...args: string[]): Promise<Child> {
+  const child = fork(fileURLToPath(program), args, {
     execArgv: ['--expose-gc', '--import', 'tsx'],
   });
   const ended = new Promise<number | null>(resolve => child.once('exit', resolve));
   const answer = async <T>() => {
-    const failed = ended.then(code => Promise.reject(new Error(`${file} has ended with ${code}`)));
+    const failed = ended.then(code =>
+      Promise.reject(new Error(`${program.pathname} has ended with ${code}`)),
+    );
     const [message] = (await Promise.race([once(child, 'message'), failed])) as [T];
     return message;
   };
@@ -32,6 +34,6 @@ export async function start(file: string): Promise<Child> {
       return answer<T>();
     },
     ended,
-    kill: () => child.kill(),
+    kill: signal => child.kill(signal),
   };
 }

@@ -1,0 +1,76 @@
+import type { ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Measurement, Row } from '../measurement.ts';
+import { accepts, endProgram, firstOf, freePort, pathOf, startProgram } from '../program.ts';
+
+const REDIS = '/usr/bin/redis-server';
+
+export const redisTable = 'Through Redis, from one process to another';
+export const P50 = 'p50';
+export const EACH = 'each of 1,000 in a turn';
+
+/** Events, and ms between them. */
+const PACE = [400, 5] as const;
+/** Events, and how many of them in a turn. */
+const BURSTS = [20_000, 1_000] as const;
+
+const missing = () => (existsSync(REDIS) ? undefined : 'apt-get install redis-server');
+
+const rows = ['redis', 'ioredis'].flatMap(client => [
+  { name: `tidings-${client}`, title: `Tidings, \`${client}\``, what: 'tidings', client, missing },
+  { name: `bare-${client}`, title: `bare \`PUBLISH\`, \`${client}\``, what: 'bare', client, missing },
+]);
+
+export const redis: Measurement<Row & { what: string; client: string }> = {
+  name: 'redis',
+  about:
+    'µs from `publish` in one process until a stream, or the subscriber, of another is given it, at 200 a second; and the time for each when 20,000 are published as fast as they are accepted. Tidings stores each for who comes back; `PUBLISH` does not.',
+  columns: [
+    { name: P50, digits: 0 },
+    { name: 'p99', digits: 0 },
+    { name: EACH, digits: 1 },
+  ],
+  rows,
+  measure: async ({ what, client }, record) => {
+    const port = await freePort();
+    const place = ['--port', String(port), '--bind', '127.0.0.1', '--dir', tmpdir()];
+    const server = startProgram(REDIS, [...place, '--save', '', '--appendonly', 'no'], 'ignore');
+    const ends: ChildProcess[] = [];
+    try {
+      while (!(await accepts(port))) await sleep(10);
+      for (let count = 0; count < 2; count++) {
+        const parameters = [pathOf('servers/redis-node.mjs'), what, client, `redis://127.0.0.1:${port}`];
+        const end = startProgram(
+          process.execPath,
+          ['--import', pathOf('servers/published.mjs'), ...parameters],
+          ['ignore', 'inherit', 'inherit', 'ipc'],
+        );
+        ends.push(end);
+        await firstOf(end, 'message');
+      }
+      const [from, to] = ends as [ChildProcess, ChildProcess];
+      const run = async (job: string, ...given: readonly [number, number]) => {
+        const received = ask<{ took: number[]; end: number }>(to, 'receive', given[0]);
+        return { start: await ask<number>(from, job, ...given), ...(await received) };
+      };
+      for (const isWarm of [false, true]) {
+        const { took } = await run('pace', ...PACE);
+        const { start, end } = await run('bursts', ...BURSTS);
+        if (!isWarm) continue;
+        record(redisTable, P50, took[took.length / 2] as number);
+        record(redisTable, 'p99', took[Math.floor(took.length * 0.99)] as number);
+        record(redisTable, EACH, (end - start) / BURSTS[0]);
+      }
+    } finally {
+      for (const end of ends) await endProgram(end);
+      await endProgram(server);
+    }
+  },
+};
+
+async function ask<T>(program: ChildProcess, job: string, ...given: number[]): Promise<T> {
+  program.send({ job, given });
+  return (await firstOf<{ result: T }>(program, 'message')).result;
+}

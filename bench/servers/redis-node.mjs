@@ -1,0 +1,122 @@
+// One end of the `redis` measurement: `node redis-node.mjs <what> <client> <url>` publishes, or is given what another
+// such process publishes. What is published is the time of it, by the clock that all processes of a machine share.
+import { createHub } from '@tidings/core';
+import { redisBroker } from '@tidings/redis';
+import { Redis } from 'ioredis';
+import { createClient } from 'redis';
+
+/**
+ * @typedef {object} End
+ * @property {(text: string) => Promise<unknown>} publish
+ * @property {(receive: (texts: Iterable<string>) => void) => unknown} subscribe
+ */
+
+const [what, client, url = ''] = process.argv.slice(2);
+const { publish, subscribe } = await (what === 'tidings'
+  ? hub()
+  : client === 'redis'
+    ? nodeRedis()
+    : ioredis());
+
+/** @returns {End} */
+function hub() {
+  const broker = redisBroker({
+    client: client === 'redis' ? createClient({ url }) : new Redis(url, { lazyConnect: true }),
+    prefix: 'bench',
+  });
+  // Nothing is lost, so that all can be counted.
+  const hub = createHub({ broker, channels: () => ({ history: { events: 100_000, bytes: 1e8 } }) });
+  return {
+    publish: text => hub.publish('news', text),
+    subscribe(receive) {
+      const transport = {
+        bufferedBytes: 0,
+        onDrain: undefined,
+        onClose: undefined,
+        open() {},
+        /** @param {import('@tidings/core').Frame} frame */
+        write({ bytes }) {
+          receive(Array.from(bytes.toString().matchAll(/^data: (\d+)$/gm), match => match[1] ?? ''));
+          return true;
+        },
+        end() {},
+        destroy() {},
+      };
+      hub.open(transport, { method: 'GET', url: '/' }).subscribe('news');
+    },
+  };
+}
+
+/** @returns {Promise<End>} */
+async function nodeRedis() {
+  const [publisher, subscriber] = await Promise.all([url, url].map(url => createClient({ url }).connect()));
+  return {
+    publish: async text => publisher?.publish('news', text),
+    subscribe: receive => subscriber?.subscribe('news', text => receive([text])),
+  };
+}
+
+/** @returns {End} */
+function ioredis() {
+  const [publisher, subscriber] = [url, url].map(url => new Redis(url, { enableAutoPipelining: true }));
+  return {
+    publish: async text => publisher?.publish('news', text),
+    subscribe(receive) {
+      subscriber?.on('message', (_channel, text) => receive([text]));
+      return subscriber?.subscribe('news');
+    },
+  };
+}
+
+/** µs. */
+const now = () => Number(process.hrtime.bigint() / 1000n);
+const pause = (/** @type {number} */ ms) => new Promise(resolve => setTimeout(resolve, ms));
+
+/** @type {Record<string, (...given: number[]) => unknown>} */
+const jobs = {
+  /** Publishes at a steady pace. */
+  async pace(count = 0, interval = 0) {
+    for (let i = 0; i < count; i++) {
+      publish(String(now()));
+      await pause(interval);
+    }
+  },
+  /** Publishes so many in one turn, again and again. Returns when it began. */
+  async bursts(count = 0, size = 1) {
+    const start = now();
+    for (let i = 0; i < count; i += size) {
+      await Promise.all(Array.from({ length: size }, () => publish(String(now()))));
+    }
+    return start;
+  },
+  /** Returns what a number of events took, sorted, in µs; and when the last one came. */
+  receive(count = 0) {
+    return new Promise(resolve => {
+      waiting = { count, took: [], resolve };
+    });
+  },
+};
+
+/** @type {{ count: number, took: number[], resolve: (result: { took: number[], end: number }) => void } | undefined} */
+let waiting;
+
+process.on('message', async (/** @type {{ job: string, given: number[] }} */ { job, given }) => {
+  process.send?.({ result: await jobs[job]?.(...given) });
+});
+process.on('disconnect', () => process.exit());
+
+await subscribe(texts => {
+  for (const text of texts) {
+    if (waiting === undefined) continue;
+    const { took, count, resolve } = waiting;
+    took.push(now() - Number(text));
+    if (took.length < count) continue;
+    waiting = undefined;
+    resolve({ took: took.sort((a, b) => a - b), end: now() });
+  }
+});
+// A first one has come when all is set up.
+const first = jobs.receive?.(1);
+await publish(String(now()));
+await first;
+process.send?.('ready');
