@@ -31,7 +31,9 @@ const hub = createHub({
 
 const server = http.createServer(async (req, res) => {
   if (req.method !== 'POST') {
-    openStream(req, res, { hub }).subscribe((req.url ?? '').slice(1).split(','));
+    const channels = (req.url ?? '').slice(1).split(',');
+    // One that is cut before it has seen an id lacks everything.
+    openStream(req, res, { hub }).subscribe(channels, { from: 'start' });
     return;
   }
   const posts = (await json(req)) as Post[];
