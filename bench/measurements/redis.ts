@@ -51,9 +51,10 @@ export const redis: Measurement<Row & { what: string; client: string }> = {
         await firstOf(end, 'message');
       }
       const [from, to] = ends as [ChildProcess, ChildProcess];
-      const run = async (job: string, ...given: readonly [number, number]) => {
-        const received = ask<{ took: number[]; end: number }>(to, 'receive', given[0]);
-        return { start: await ask<number>(from, job, ...given), ...(await received) };
+      const run = async (job: string, count: number, pace: number) => {
+        await ask(to, 'expect', count);
+        const start = await ask<number>(from, job, count, pace);
+        return { start, ...(await ask<{ took: number[]; end: number }>(to, 'received')) };
       };
       for (const isWarm of [false, true]) {
         const { took } = await run('pace', ...PACE);

@@ -89,13 +89,18 @@ const jobs = {
     }
     return start;
   },
-  /** Returns what a number of events took, sorted, in µs; and when the last one came. */
-  receive(count = 0) {
-    return new Promise(resolve => {
+  /** From now on, so many are waited for. */
+  expect(count = 0) {
+    received = new Promise(resolve => {
       waiting = { count, took: [], resolve };
     });
   },
+  /** Returns what each of these took, sorted, in µs; and when the last one came. */
+  received: () => received,
 };
+
+/** @type {Promise<unknown>} */
+let received;
 
 /** @type {{ count: number, took: number[], resolve: (result: { took: number[], end: number }) => void } | undefined} */
 let waiting;
@@ -116,7 +121,7 @@ await subscribe(texts => {
   }
 });
 // A first one has come when all is set up.
-const first = jobs.receive?.(1);
+jobs.expect?.(1);
 await publish(String(now()));
-await first;
+await jobs.received?.();
 process.send?.('ready');
