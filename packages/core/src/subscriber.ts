@@ -103,8 +103,8 @@ export class Subscriber {
     // Who follows nothing has missed nothing.
     if (this.#subscriptions.length === 0 && this.#isReady) this.#position = this.#log.head;
     for (const subscription of added) this.#join(subscription);
-    // Not pushed: that would make room for many more, and most streams have one.
-    this.#subscriptions = [...this.#subscriptions, ...added];
+    // `push` and `...` would make room for many more, and most streams have one.
+    this.#subscriptions = this.#subscriptions.concat(added);
     if (this.#state === 'begun') this.load();
   }
 
