@@ -39,9 +39,15 @@ export type ChannelName = string | { readonly name: string };
 export interface PublishFields {
   /** The name of the event. Default: none, which is `message` at the client. */
   event?: string | undefined;
-  /** In a compacted channel: what it is the newest event of. Default: its name. */
+  /**
+   * In a compacted channel: what it is the newest event of. Default: its name, or '' if it has none. It is not sent: what
+   * the client has to know of it belongs into the data.
+   */
   key?: string | undefined;
-  /** In a compacted channel: the key is gone, and so is what was kept of it. */
+  /**
+   * In a compacted channel: the key is gone, and so is what was kept of it. The event is sent, so that clients see it
+   * go; say with its `event` and its data what went.
+   */
   gone?: boolean | undefined;
   /** Everyone but this stream, or this client: a stream, its id, or a client. */
   except?: EventStream | string | undefined;

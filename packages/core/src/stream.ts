@@ -7,11 +7,14 @@ import type { SubscribeOptions } from './subscription.ts';
 export type CloseReason =
   /** The peer left. */
   | 'disconnected'
-  /** The application called `close()`, or the request was for the head only. */
+  /** The application called `close()` or `hub.clients.disconnect()`, or the request was for the head only. */
   | 'closed'
-  /** A source given to `stream()` is finished. */
+  /** A source given to `stream()` is finished; or all of its channels have ended, and it has been given everything. */
   | 'ended'
-  /** More was sent than `maxBufferedBytes` while the peer did not read. */
+  /**
+   * More was sent than `maxBufferedBytes` while the peer did not read; or what it needs has left the history of a
+   * channel with `overflow: 'disconnect'`.
+   */
   | 'slow'
   /** The peer took nothing for `stallTimeout`. */
   | 'stalled'
