@@ -1,0 +1,132 @@
+import { randomUUID } from 'node:crypto';
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { createHub } from '@tidings/core';
+import { sse } from '@tidings/express';
+import express from 'express';
+import * as views from './views.ts';
+import { convert } from './work.ts';
+
+const port = Number(process.env.PORT ?? 3000);
+const host = process.env.HOST ?? '127.0.0.1';
+/** Ms that a job can be looked at when it is over. */
+const kept = 60 * 60_000;
+/** How many jobs there may be, with those that are over. */
+const most = 50;
+
+/** What is published where. All of it is HTML. */
+interface Channels {
+  jobs: { jobs: string };
+  [job: `job:${string}`]: { begin: string; progress: string; log: string; done: string };
+}
+
+// Of the list only the newest counts; of a job all there was, for as long as it can be looked at.
+const hub = createHub<Channels>({
+  channels: name => (name === 'jobs' ? { compact: true } : { history: { events: 1_000, age: 2 * kept } }),
+});
+const jobs = new Map<string, views.Job>();
+let isStopping = false;
+
+const app = express();
+app.use(sse({ hub }), express.urlencoded({ extended: false }));
+
+app.get('/', (_req, res) => {
+  res.send(views.startPage());
+});
+
+app.get('/events', (_req, res) => {
+  res.sse({ retry: 1_000 }).subscribe('jobs');
+});
+
+app.get('/jobs/:id', (req, res) => {
+  const job = jobs.get(req.params.id);
+  if (job === undefined) res.status(404).send(views.gonePage());
+  else res.send(views.jobPage(job));
+});
+
+app.get('/jobs/:id/events', (req, res) => {
+  const job = jobs.get(req.params.id);
+  // An error would have the page ask again and again: this is told as what it is, the end.
+  if (job === undefined) res.sse().stream([views.goneMessage], { event: 'done' });
+  else res.sse({ retry: 1_000 }).subscribe(`job:${job.id}`, { from: 'start' });
+});
+
+app.post('/jobs', (req, res) => {
+  const { name, files, fails } = req.body ?? {};
+  const refuse = (status: number, message: string) => res.status(status).send(views.errorMessage(message));
+  if (typeof name !== 'string' || name.trim() === '' || name.length > 60) {
+    return refuse(422, 'A job needs a name of 1 to 60 characters.');
+  }
+  if (typeof files !== 'string' || !/^\d{1,3}$/.test(files) || Number(files) < 1 || Number(files) > 200) {
+    return refuse(422, 'A job takes 1 to 200 photos.');
+  }
+  if (jobs.size >= most) return refuse(503, `There are ${most} jobs already. Come back later.`);
+  const job: views.Job = {
+    id: randomUUID(),
+    name: name.trim(),
+    files: Number(files),
+    done: 0,
+    state: 'running',
+  };
+  jobs.set(job.id, job);
+  run(job, fails === 'on');
+  res.status(201).set('HX-Redirect', `/jobs/${job.id}`).end();
+});
+
+const require = createRequire(import.meta.url);
+app.use('/htmx', express.static(dirname(require.resolve('htmx.org'))));
+app.use('/htmx-sse', express.static(dirname(require.resolve('htmx-ext-sse'))));
+app.use('/pico', express.static(dirname(require.resolve('@picocss/pico'))));
+app.use(express.static(fileURLToPath(new URL('public', import.meta.url))));
+
+publishList();
+
+async function run(job: views.Job, fails: boolean) {
+  const channel = hub.channel(`job:${job.id}`);
+  publishList();
+  channel.publish(views.beginning(job), { event: 'begin' });
+  try {
+    for await (const line of convert(job.files, fails)) {
+      if (isStopping) return;
+      job.done += 1;
+      channel.publish(views.logLine(line), { event: 'log' });
+      channel.publish(views.progressBar(job), { event: 'progress' });
+    }
+    job.state = 'done';
+  } catch (error) {
+    job.state = 'failed';
+    channel.publish(views.logLine(String(error)), { event: 'log' });
+  }
+  channel.publish(views.describe(job), { event: 'done' });
+  // Nothing follows: the streams end, and who comes back for more is told that there is none.
+  channel.end();
+  publishList();
+  setTimeout(() => {
+    jobs.delete(job.id);
+    publishList();
+  }, kept);
+}
+
+function publishList() {
+  hub.publish('jobs', views.jobList([...jobs.values()]), { event: 'jobs' });
+}
+
+const server = app.listen(port, host, error => {
+  if (error) {
+    console.error(`Cannot listen on ${host}, port ${port}: ${error.message}`);
+    process.exit(1);
+  }
+  console.log(`Jobs: http://${host}:${port}`);
+});
+
+process.on('SIGINT', stop);
+process.on('SIGTERM', stop);
+
+/** May be called again: under npm, a Ctrl-C comes from the terminal and from npm. */
+async function stop() {
+  isStopping = true;
+  server.close();
+  await hub.close({ within: 5_000, retry: [1_000, 3_000] });
+  process.exit(0);
+}

@@ -1,0 +1,278 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import net from 'node:net';
+import { createInterface } from 'node:readline';
+import { pipeline, type Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import { freePort, run } from '../support/server.ts';
+import { CHROMIUM, describeWith } from '../support/system.ts';
+
+const EXAMPLE = fileURLToPath(new URL('../../examples/htmx-jobs', import.meta.url));
+const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
+
+describeWith(CHROMIUM, 'htmx-jobs', () => {
+  let browser: Browser;
+  let port: number;
+  let server: ChildProcess;
+
+  beforeAll(async () => {
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
+  });
+  afterAll(() => browser?.close());
+
+  beforeEach(async () => {
+    port = await freePort();
+    server = await startServer(port);
+  });
+  afterEach(async () => {
+    await Promise.all(browser.contexts().map(context => context.close()));
+    await Promise.all(spawned.splice(0).map(kill));
+  });
+
+  test('a job shows its progress and its log, in every page, and then the page stops', async () => {
+    const a = await openPage();
+    await startJob(a, 'Holiday', 20);
+    const b = await openPage({ path: new URL(a.url()).pathname });
+    for (const page of [a, b]) await showsState(page, 'Live');
+    await poll(async () => (await log(a)).length).toBeGreaterThan(2);
+    await poll(() => a.locator('progress').getAttribute('value')).toMatch(/^[1-9]/);
+
+    for (const page of [a, b]) {
+      await showsState(page, 'Finished');
+      await poll(() => outcome(page)).toBe('Done: 20 photos');
+      expect(await log(page)).toEqual(wholeLog(20));
+      expect(await page.locator('progress').getAttribute('value')).toBe('20');
+    }
+    expect(await streams(a)).toBe(1);
+  });
+
+  test('a page that is reloaded has the whole log, and goes on', async () => {
+    const page = await openPage();
+    await startJob(page, 'Holiday', 60);
+    await poll(async () => (await log(page)).length).toBeGreaterThan(5);
+    await page.reload();
+    await poll(async () => (await log(page)).length).toBeGreaterThan(5);
+    const before = await log(page);
+    expect(before).toEqual(wholeLog(before.length));
+    expect(await outcome(page)).toBe('Running: 60 photos');
+    await showsState(page, 'Finished');
+    expect(await log(page)).toEqual(wholeLog(60));
+
+    await page.reload();
+    await showsState(page, 'Finished');
+    expect(await log(page)).toEqual(wholeLog(60));
+  });
+
+  test('a page goes on where it was when its connection was cut, and begins anew after an error', async () => {
+    const proxy = net.createServer(socket => {
+      pipeline([socket, net.connect(port, '127.0.0.1'), socket], () => {});
+    });
+    const { origin, kill: cut } = await run(proxy);
+    onTestFinished(cut);
+    const page = await openPage({ origin });
+    await startJob(page, 'Holiday', 60);
+    await poll(async () => (await log(page)).length).toBeGreaterThan(5);
+    cut();
+    await showsState(page, 'Reconnecting');
+    proxy.listen(Number(new URL(origin).port), '127.0.0.1');
+    await showsState(page, 'Live');
+    await page.context().route('**/events', route => route.fulfill({ status: 502 }), { times: 1 });
+    cut();
+    await showsState(page, 'Reconnecting');
+    proxy.listen(Number(new URL(origin).port), '127.0.0.1');
+    await showsState(page, 'Finished');
+    expect(await log(page)).toEqual(wholeLog(60));
+  });
+
+  test('a page whose log has a hole loads it anew', async () => {
+    const page = await openPage();
+    await startJob(page, 'Holiday', 60);
+    await poll(async () => (await log(page)).length).toBeGreaterThan(5);
+    await page.evaluate(`
+      document.querySelector('#log li').remove();
+      document.querySelector('article')['htmx-internal-data'].sseEventSource.dispatchEvent(
+        new MessageEvent('reset', { data: '{}' }));`);
+    await showsState(page, 'Finished');
+    expect(await log(page)).toEqual(wholeLog(60));
+  });
+
+  test('an EventSource without htmx is told not to come back', async () => {
+    const [job, page] = [await openPage(), await openPage()];
+    await startJob(job, 'Holiday', 3);
+    const path = `${new URL(job.url()).pathname}/events`;
+    const answers: number[] = [];
+    page.on('response', response => {
+      if (response.url().endsWith(path)) answers.push(response.status());
+    });
+    await page.evaluate(`window.source = new EventSource('${path}')`);
+    await page.waitForFunction('source.readyState === EventSource.CLOSED');
+    expect(answers).toEqual([200, 204]);
+  });
+
+  test('the list shows what is started and what is over', async () => {
+    const list = await openPage();
+    await poll(() => list.locator('section').textContent()).toBe('None');
+    const page = await openPage();
+    await startJob(page, 'Well', 2);
+    await page.goto(url());
+    await startJob(page, 'Badly', 4, { fails: true });
+    await poll(() => list.locator('section li').allTextContents()).toEqual([
+      'Badly Failed after 2 of 4 photos',
+      'Well Done: 2 photos',
+    ]);
+    await poll(() => outcome(page)).toBe('Failed after 2 of 4 photos');
+    expect((await log(page)).at(-1)).toBe('Error: photo-003.raw is damaged');
+    await list.getByRole('link', { name: 'Well' }).click();
+    await poll(() => outcome(list)).toBe('Done: 2 photos');
+  });
+
+  test('what people write stays text, and has bounds', async () => {
+    const page = await openPage();
+    await page.evaluate("document.querySelector('form').noValidate = true");
+    const refused = async (name: string, files: string, message: RegExp) => {
+      await page
+        .locator('[name="name"]')
+        .evaluate((input, value) => input.setAttribute('value', value), name);
+      await page.locator('[name="files"]').fill(files);
+      await page.getByRole('button', { name: 'Start' }).click();
+      await page.getByRole('alert').filter({ hasText: message }).waitFor();
+    };
+    await refused(' ', '5', /name of 1 to 60/);
+    await refused('a', '201', /1 to 200/);
+    await refused('a'.repeat(61), '5', /name of 1 to 60/);
+    await refused('a', '0', /1 to 200/);
+
+    const name = '<img src="" onerror="window.isForged = true"><b>&amp;';
+    await page.goto(url());
+    await startJob(page, name, 1);
+    await poll(() => outcome(page)).toBe('Done: 1 photos');
+    expect(await page.locator('h2').textContent()).toBe(name);
+    expect(await page.title()).toBe(name);
+    await page.goto(url());
+    await poll(() => page.locator('section a').textContent()).toBe(name);
+    expect(await page.evaluate('window.isForged')).toBeUndefined();
+  });
+
+  test('after a restart of the server, pages say that their jobs are gone', async () => {
+    const [page, list] = [await openPage(), await openPage()];
+    await startJob(page, 'Holiday', 200);
+    await poll(async () => (await log(page)).length).toBeGreaterThan(2);
+    await poll(() => list.locator('section').textContent()).toContain('Holiday');
+
+    expect(await pressCtrlC(server)).toEqual([0, null]);
+    for (const each of [page, list]) await showsState(each, 'Reconnecting');
+    await list.locator('[name="name"]').fill('Lost');
+    await list.getByRole('button', { name: 'Start' }).click();
+    await list.getByRole('alert').filter({ hasText: 'cannot be reached' }).waitFor();
+
+    server = await startServer(port);
+    await showsState(page, 'Finished');
+    expect(await outcome(page)).toMatch(/^This job is gone/);
+    await showsState(list, 'Live');
+    await poll(() => list.locator('section').textContent()).toBe('None');
+    await page.reload();
+    expect(await outcome(page)).toMatch(/^This job is gone/);
+  });
+
+  test.each(['light', 'dark'] as const)('fits a phone, %s', async colorScheme => {
+    const page = await openPage({ viewport: { width: 390, height: 844 }, isMobile: true, colorScheme });
+    await showsState(page, 'Live');
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
+    await startJob(page, 'a'.repeat(60), 1);
+    await poll(() => outcome(page)).toMatch(/^Done/);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
+  });
+
+  test('says which port is taken', async () => {
+    const second = spawnServer(port);
+    const output: string[] = [];
+    second.stderr?.on('data', chunk => output.push(String(chunk)));
+    expect(await once(second, 'close')).toEqual([1, null]);
+    expect(output.join('')).toContain(`port ${port}`);
+  });
+
+  const url = (path = '/') => `http://127.0.0.1:${port}${path}`;
+
+  async function openPage({ path = '/', origin, ...options }: PageOptions = {}): Promise<Page> {
+    const context = await browser.newContext(options);
+    // Counts the streams that a page asks for.
+    await context.addInitScript(`
+      window.streams = 0;
+      window.EventSource = class extends EventSource {
+        constructor(...args) { super(...args); streams += 1; }
+      }`);
+    const page = await context.newPage();
+    await page.goto(origin === undefined ? url(path) : origin + path);
+    return page;
+  }
+});
+
+interface PageOptions extends BrowserContextOptions {
+  path?: string;
+  /** Default: the server's own. */
+  origin?: string;
+}
+
+/** To be killed after the test, whatever comes of it. */
+const spawned: ChildProcess[] = [];
+
+function spawnServer(port: number): ChildProcess {
+  const server = spawn(process.execPath, ['--import', 'tsx', 'server.ts'], {
+    cwd: EXAMPLE,
+    env: { ...process.env, HOST: '127.0.0.1', PORT: String(port) },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  spawned.push(server);
+  return server;
+}
+
+/** Resolves when the server has printed the URL of its page. */
+async function startServer(port: number): Promise<ChildProcess> {
+  const server = spawnServer(port);
+  const output: string[] = [];
+  server.stderr?.on('data', chunk => output.push(String(chunk)));
+  for await (const line of createInterface({ input: server.stdout as Readable })) {
+    if (line === `Jobs: http://127.0.0.1:${port}`) return server;
+  }
+  throw new Error(`The server did not start: ${output.join('')}`);
+}
+
+async function pressCtrlC(server: ChildProcess): Promise<unknown[]> {
+  const exited = once(server, 'exit');
+  server.kill('SIGINT');
+  return exited;
+}
+
+async function kill(server: ChildProcess): Promise<void> {
+  if (server.exitCode !== null || server.signalCode !== null) return;
+  server.kill('SIGKILL');
+  await once(server, 'exit');
+}
+
+/** On a busy machine, even what is quick may take its time. */
+const poll = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 });
+
+/** Resolves when the page of the job is there. */
+async function startJob(page: Page, name: string, files: number, { fails = false } = {}): Promise<void> {
+  await page.locator('[name="name"]').fill(name);
+  await page.locator('[name="files"]').fill(String(files));
+  if (fails) await page.getByLabel('Let it fail').check();
+  await page.getByRole('button', { name: 'Start' }).click();
+  await page.locator('article').waitFor();
+}
+
+const showsState = (page: Page, state: string) => page.locator(`#state:text-is("${state}")`).waitFor();
+
+const outcome = (page: Page) => page.getByRole('status').textContent();
+
+const log = (page: Page) => page.locator('#log li').allTextContents();
+
+const streams = (page: Page) => page.evaluate<number>('streams');
+
+const wholeLog = (files: number) =>
+  Array.from({ length: files }, (_, index) => {
+    const name = `photo-${String(index + 1).padStart(3, '0')}`;
+    return `${name}.raw → ${name}.webp`;
+  });
