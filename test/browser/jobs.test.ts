@@ -33,7 +33,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
 
   test('a job shows its progress and its log, in every page, and then the page stops', async () => {
     const a = await openPage();
-    await startJob(a, 'Holiday', 20);
+    await startJob(a, 'Holiday', 60);
     const b = await openPage({ path: new URL(a.url()).pathname });
     for (const page of [a, b]) await showsState(page, 'Live');
     await poll(async () => (await log(a)).length).toBeGreaterThan(2);
@@ -41,28 +41,28 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
 
     for (const page of [a, b]) {
       await showsState(page, 'Finished');
-      await poll(() => outcome(page)).toBe('Done: 20 photos');
-      expect(await log(page)).toEqual(wholeLog(20));
-      expect(await page.locator('progress').getAttribute('value')).toBe('20');
+      await poll(() => outcome(page)).toBe('Done: 60 photos');
+      expect(await log(page)).toEqual(wholeLog(60));
+      expect(await page.locator('progress').getAttribute('value')).toBe('60');
     }
     expect(await streams(a)).toBe(1);
   });
 
   test('a page that is reloaded has the whole log, and goes on', async () => {
     const page = await openPage();
-    await startJob(page, 'Holiday', 60);
+    await startJob(page, 'Holiday', 100);
     await poll(async () => (await log(page)).length).toBeGreaterThan(5);
     await page.reload();
     await poll(async () => (await log(page)).length).toBeGreaterThan(5);
     const before = await log(page);
     expect(before).toEqual(wholeLog(before.length));
-    expect(await outcome(page)).toBe('Running: 60 photos');
+    expect(await outcome(page)).toBe('Running: 100 photos');
     await showsState(page, 'Finished');
-    expect(await log(page)).toEqual(wholeLog(60));
+    expect(await log(page)).toEqual(wholeLog(100));
 
     await page.reload();
     await showsState(page, 'Finished');
-    expect(await log(page)).toEqual(wholeLog(60));
+    expect(await log(page)).toEqual(wholeLog(100));
   });
 
   test('a page goes on where it was when its connection was cut, and begins anew after an error', async () => {
@@ -72,7 +72,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
     const { origin, kill: cut } = await run(proxy);
     onTestFinished(cut);
     const page = await openPage({ origin });
-    await startJob(page, 'Holiday', 60);
+    await startJob(page, 'Holiday', 100);
     await poll(async () => (await log(page)).length).toBeGreaterThan(5);
     cut();
     await showsState(page, 'Reconnecting');
@@ -83,19 +83,19 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
     await showsState(page, 'Reconnecting');
     proxy.listen(Number(new URL(origin).port), '127.0.0.1');
     await showsState(page, 'Finished');
-    expect(await log(page)).toEqual(wholeLog(60));
+    expect(await log(page)).toEqual(wholeLog(100));
   });
 
   test('a page whose log has a hole loads it anew', async () => {
     const page = await openPage();
-    await startJob(page, 'Holiday', 60);
+    await startJob(page, 'Holiday', 100);
     await poll(async () => (await log(page)).length).toBeGreaterThan(5);
     await page.evaluate(`
       document.querySelector('#log li').remove();
       document.querySelector('article')['htmx-internal-data'].sseEventSource.dispatchEvent(
         new MessageEvent('reset', { data: '{}' }));`);
     await showsState(page, 'Finished');
-    expect(await log(page)).toEqual(wholeLog(60));
+    expect(await log(page)).toEqual(wholeLog(100));
   });
 
   test('an EventSource without htmx is told not to come back', async () => {

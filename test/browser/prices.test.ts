@@ -67,12 +67,14 @@ describeWith(CHROMIUM, 'express-prices', () => {
     expect(await page.locator('header').textContent()).toContain('Nothing here is real');
   });
 
-  test('a late page has the price of every share first of all', async () => {
+  test('a late page has the price of every share first of all, and the past of each', async () => {
     const page = await openPage({ recorded: true });
     await page.waitForFunction(`heard.length > ${SHARES}`);
     const first = await page.evaluate<string[]>(`heard.slice(0, ${SHARES})`);
     expect(new Set(first).size).toBe(SHARES);
     expect(await symbols(page)).toEqual([...first].sort());
+    // Sixty points, and the price of now.
+    await poll(() => chartLengths(page)).toEqual(Array(SHARES).fill(61));
   });
 
   test('two pages agree with what was sent, and Ctrl-C ends the server', async () => {
@@ -223,6 +225,9 @@ async function mark(page: Page): Promise<void> {
 }
 
 const symbols = (page: Page) => page.locator('li').evaluateAll(items => items.map(({ id }) => id));
+
+const chartLengths = (page: Page) =>
+  page.evaluate<number[]>('Object.values(charts).map(prices => prices.length)');
 
 async function showsState(page: Page, state: string): Promise<void> {
   await page
