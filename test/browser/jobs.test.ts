@@ -174,6 +174,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
     await poll(() => list.locator('section').textContent()).toBe('None');
     await page.reload();
     expect(await outcome(page)).toMatch(/^This job is gone/);
+    expect(await page.locator('#state').isVisible()).toBe(false);
   });
 
   test.each(['light', 'dark'] as const)('fits a phone, %s', async colorScheme => {
