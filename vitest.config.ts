@@ -19,7 +19,11 @@ export default defineConfig({
       // What needs more of the machine than Node: programs that `npm test` installs where it can.
       {
         extends: true,
-        test: { name: 'system', include: ['test/{browser,brokers}/**/*.test.ts'], testTimeout: 60_000 },
+        test: {
+          name: 'system',
+          include: ['test/{browser,brokers,examples}/**/*.test.ts'],
+          testTimeout: 60_000,
+        },
       },
     ],
   },

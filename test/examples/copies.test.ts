@@ -1,0 +1,91 @@
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { request } from '../support/client.ts';
+import { freePort } from '../support/server.ts';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+
+/** Each example, and where its page finds its stream. */
+const streams: Record<string, string> = {
+  'express-dashboard': '/events',
+  'multi-node': '/events',
+};
+
+let scratch: string;
+/** What npm would publish, by the names of the packages. */
+const tarballs = new Map<string, string>();
+
+beforeAll(() => {
+  scratch = mkdtempSync(join(tmpdir(), 'tidings-copies-'));
+  const run = (command: string, args: string[]) => {
+    execFileSync('npx', [command, ...args], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
+  };
+  const packages = ['pnpm', '--filter', './packages/*'] as const;
+  run(packages[0], [...packages.slice(1), 'run', 'build']);
+  run(packages[0], [...packages.slice(1), 'exec', 'pnpm', 'pack', '--pack-destination', scratch]);
+  for (const file of readdirSync(scratch)) {
+    const [, name] = /^tidings-(\w+)-\d/.exec(file) ?? [];
+    tarballs.set(`@tidings/${name}`, `file:${join(scratch, file)}`);
+  }
+}, 120_000);
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+test('all examples are there', () => {
+  expect(Object.keys(streams).sort()).toEqual(readdirSync(join(root, 'examples')).sort());
+});
+
+test.each(Object.entries(streams))(
+  'a copy of %s works with what npm installs, and ends when it is told to',
+  async (name, path) => {
+    const copy = join(scratch, name);
+    cpSync(join(root, 'examples', name), copy, {
+      recursive: true,
+      filter: source => basename(source) !== 'node_modules',
+    });
+    const file = join(copy, 'package.json');
+    const manifest = JSON.parse(readFileSync(file, 'utf8'));
+    for (const dependency of Object.keys(manifest.dependencies)) {
+      manifest.dependencies[dependency] = tarballs.get(dependency) ?? manifest.dependencies[dependency];
+    }
+    writeFileSync(file, JSON.stringify({ ...manifest, devDependencies: {} }));
+    const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+    execFileSync('npm', ['install', ...quiet], { cwd: copy, stdio: ['ignore', 'ignore', 'inherit'] });
+
+    const port = await freePort();
+    const app = spawn('npm', ['start'], {
+      cwd: copy,
+      env: { ...process.env, PORT: String(port), HOST: '127.0.0.1' },
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
+    try {
+      await listening(app);
+      const origin = `http://127.0.0.1:${port}`;
+      const page = await request(origin, '/');
+      await page.ended;
+      expect([page.status, page.text.slice(0, 15).toLowerCase()]).toEqual([200, '<!doctype html>']);
+      const stream = await request(origin, path);
+      await stream.until(({ events }) => events.length > 0);
+      const exit = once(app, 'exit');
+      app.kill('SIGINT');
+      expect(await exit).toEqual([0, null]);
+    } finally {
+      app.kill('SIGKILL');
+    }
+  },
+  120_000,
+);
+
+/** Resolves when an example has said where it listens. */
+async function listening(app: ChildProcess): Promise<void> {
+  for await (const line of createInterface(app.stdout as Readable)) {
+    if (line.includes('http://')) return;
+  }
+  throw new Error('it has ended before it listened');
+}
