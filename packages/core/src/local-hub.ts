@@ -205,10 +205,10 @@ export class LocalHub implements Hub, StreamHost {
   }
 
   gone(stream: OpenStream, reason: CloseReason): void {
-    this.meter.streamClosed(stream, reason);
     this.scheduler.delete(stream.deadlines);
     this.streams.delete(stream);
     this.clients.delete(stream);
+    this.meter.streamClosed(stream, reason);
   }
 
   /** Closes a client's oldest streams: a phone that changed networks must not be locked out by its own ghosts. */

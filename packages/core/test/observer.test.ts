@@ -138,3 +138,13 @@ it('survives what its observer throws, and reports it', async () => {
   expect(transport.text).toContain('data: hello');
   expect(stages).toEqual(['observer', 'observer', 'observer', 'observer']);
 });
+
+it('tells of the end of a stream when the hub knows it no longer', () => {
+  const there: boolean[] = [];
+  const look = () => there.push(hub.streams.size > 0, hub.clients.has('ann'));
+  const hub = createHub({ heartbeat: false, observer: { opened: look, closed: look } });
+  const transport = new MemoryTransport();
+  hub.open(transport, get, { client: 'ann' });
+  transport.onClose?.();
+  expect(there).toEqual([true, true, false, false]);
+});
