@@ -1,0 +1,184 @@
+/** Posts that each list shows. */
+const SHOWN = 100;
+/** Ms: a page that has not run for so long has slept. (In a hidden tab, browsers run timers once a minute.) */
+const ASLEEP = 150_000;
+
+const element = id => document.getElementById(id);
+const room = new URLSearchParams(location.search).get('room') ?? 'lobby';
+const path = `/rooms/${encodeURIComponent(room)}`;
+const { text } = element('compose').elements;
+
+let source;
+let lastEventId = '';
+/** The server's name for the stream of this tab, which is not sent what is posted here. */
+let stream;
+let me;
+let longest;
+
+async function enter() {
+  const answer = await fetch(path);
+  element('login').hidden = answer.status !== 401;
+  if (answer.status === 401) return showState('out', 'Not logged in');
+  if (!answer.ok) {
+    showState('offline', 'Offline');
+    return say(await answer.text());
+  }
+  const page = await answer.json();
+  me = page.name;
+  longest = page.longest;
+  document.title = `${page.room} · Timeline`;
+  element('rooms').replaceChildren(...page.rooms.map(linkTo));
+  element('timeline').hidden = false;
+  text.placeholder = `What is new in the ${page.room}, ${me}? Mention others by @name.`;
+  showLeft();
+  connect();
+  reconnectAfterSleep();
+}
+
+function connect() {
+  source?.close();
+  // An EventSource says what it has seen when it comes back by itself; a new one has to be told.
+  source = new EventSource(`${path}/events?${new URLSearchParams({ lastEventId })}`);
+  source.addEventListener('open', () => showState('live', `Live as ${me}`));
+  source.addEventListener('error', () => {
+    const isOver = source.readyState === EventSource.CLOSED;
+    showState(isOver ? 'offline' : 'waiting', isOver ? 'Offline: reload this page' : 'Reconnecting');
+  });
+  on('stream', id => {
+    stream = id;
+  });
+  on('snapshot', data => {
+    const { posts, mentions } = JSON.parse(data);
+    if (posts) replace('posts', posts);
+    if (mentions) replace('mentions', mentions);
+  });
+  on('post', data => add('posts', JSON.parse(data)));
+  on('mention', data => add('mentions', JSON.parse(data)));
+  on('came', showCame);
+  on('left', name => element(`here-${name}`)?.remove());
+  // What the page shows may not be all. The state comes next, and replaces it.
+  on('reset', data => {
+    if (JSON.parse(data).channels.includes('here')) element('here').replaceChildren();
+    say('Too much was missed to be sent again, so everything was loaded anew.');
+  });
+}
+
+function on(event, handle) {
+  source.addEventListener(event, ({ data, lastEventId: id }) => {
+    lastEventId = id;
+    handle(data);
+  });
+}
+
+/** While the machine sleeps, a connection may die unnoticed. */
+function reconnectAfterSleep() {
+  let ran = Date.now();
+  setInterval(() => {
+    if (Date.now() - ran > ASLEEP) connect();
+    ran = Date.now();
+  }, 5_000);
+}
+
+function showState(state, words) {
+  document.body.dataset.state = state;
+  // Only a change is written, or a screen reader would say it at each attempt.
+  if (element('state').textContent !== words) element('state').textContent = words;
+}
+
+/** Nothing: hides what was said. */
+function say(words = '') {
+  element('notice').textContent = words;
+  element('notice').hidden = words === '';
+}
+
+function replace(list, posts) {
+  element(list).replaceChildren();
+  for (const post of posts) add(list, post);
+}
+
+/** The newest first. A post may come twice: as the answer to its author, and as an event. */
+function add(list, post) {
+  const id = `${list}-${post.id}`;
+  if (element(id) !== null) return;
+  const item = create('li');
+  item.id = id;
+  item.dataset.id = post.id;
+  item.append(create('b', post.author), showTime(post), showText(post.text));
+  const newer = [...element(list).children].filter(({ dataset }) => Number(dataset.id) > post.id);
+  if (newer.length > 0) newer.at(-1).after(item);
+  else element(list).prepend(item);
+  while (element(list).children.length > SHOWN) element(list).lastElementChild.remove();
+}
+
+function showTime({ at, room: where }) {
+  const time = new Date(at).toLocaleString([], { dateStyle: 'short', timeStyle: 'short' });
+  return create('small', where === room ? time : `${time} in the ${where}`);
+}
+
+/** As text, never as markup. Each post is its own direction, so that none turns the page around. */
+function showText(words) {
+  const shown = create('p');
+  shown.dir = 'auto';
+  for (const part of words.split(/(?<!\w)(@\w+)/)) {
+    shown.append(part.startsWith('@') ? create(part.toLowerCase() === `@${me}` ? 'mark' : 'em', part) : part);
+  }
+  return shown;
+}
+
+function showCame(name) {
+  if (element(`here-${name}`) !== null) return;
+  const item = create('li', name === me ? `${name} (you)` : name);
+  item.id = `here-${name}`;
+  element('here').append(item);
+}
+
+function linkTo(name) {
+  const link = create('a', name);
+  link.href = `/?room=${name}`;
+  if (name === room) link.setAttribute('aria-current', 'page');
+  return link;
+}
+
+function showLeft() {
+  const left = longest - text.value.trim().length;
+  element('left').textContent = left < 0 ? `${-left} too many` : `${left} left`;
+}
+
+/** Posts JSON. Undefined: it was refused, and the page says why. */
+async function post(to, body) {
+  const request = {
+    method: 'POST',
+    headers: { 'Content-Type': 'application/json' },
+    body: JSON.stringify(body),
+  };
+  const answer = await fetch(to, request).catch(() => undefined);
+  say(answer?.ok ? '' : ((await answer?.text()) ?? 'The server cannot be reached: try it again.'));
+  return answer?.ok ? answer : undefined;
+}
+
+function create(tag, content = '') {
+  const made = document.createElement(tag);
+  made.append(content);
+  return made;
+}
+
+element('login').addEventListener('submit', async event => {
+  event.preventDefault();
+  if (await post('/login', { name: element('login').elements.name.value })) enter();
+});
+element('compose').addEventListener('submit', async event => {
+  event.preventDefault();
+  const answer = await post(`${path}/posts`, { text: text.value, stream });
+  if (answer === undefined) return;
+  text.value = '';
+  showLeft();
+  add('posts', await answer.json());
+});
+text.addEventListener('input', showLeft);
+text.addEventListener('keydown', event => {
+  if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+  event.preventDefault();
+  element('compose').requestSubmit();
+});
+
+enter();

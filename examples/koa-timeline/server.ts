@@ -1,0 +1,139 @@
+import { createRequire } from 'node:module';
+import { dirname } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { bodyParser } from '@koa/bodyparser';
+import Router from '@koa/router';
+import { createHub, type EventStream } from '@tidings/core';
+import { sse } from '@tidings/koa';
+import Koa, { type Context } from 'koa';
+import serve from 'koa-static';
+import { addPost, claimName, cookieKey, latestMentions, latestPosts, type Post } from './store.ts';
+
+const port = Number(process.env.PORT ?? 3000);
+const host = process.env.HOST ?? '127.0.0.1';
+const rooms = ['lobby', 'garden', 'kitchen'];
+/** Characters of a post. */
+const longest = 280;
+
+/** What is published where: by channel, by event. */
+interface Channels {
+  [room: `room:${string}`]: { post: Post };
+  [user: `user:${string}`]: { mention: Post };
+  here: { came: string; left: string };
+}
+
+// Who has been away for less than an hour is given what was posted meanwhile. Else, and at first, it is given the
+// snapshot: what the database has. `here` keeps one event of everybody who is here.
+const hub = createHub<Channels>({
+  channels: channel => {
+    const [kind, name = ''] = channel.split(':');
+    if (kind === 'here') return { compact: true, history: { events: 10_000 } };
+    const snapshot = () =>
+      kind === 'room' ? { posts: latestPosts(name) } : { mentions: latestMentions(name) };
+    return { snapshot, history: { events: 1_000, age: 60 * 60_000 } };
+  },
+  observer: { opened: sayCame, closed: sayLeft },
+});
+
+function sayCame({ client: name = '' }: EventStream) {
+  hub.publish('here', name, { event: 'came', key: name });
+}
+
+/** One may have several tabs. */
+function sayLeft({ client: name = '' }: EventStream) {
+  if (!hub.clients.has(name)) hub.publish('here', name, { event: 'left', key: name, gone: true });
+}
+
+const router = new Router();
+
+router.post('/login', ctx => {
+  const name = textOf(ctx, 'name');
+  if (!/^[a-z]\w{1,19}$/.test(name) || name !== name.toLowerCase()) {
+    ctx.throw(400, 'A name has 2 to 20 letters (a to z), digits and _, and begins with a letter.');
+  }
+  // Nobody else can have it: the cookie is the only proof.
+  if (!claimName(name)) ctx.throw(409, `${name} is taken: choose another name.`);
+  ctx.cookies.set('name', name, { signed: true, sameSite: 'lax', maxAge: 365 * 24 * 60 * 60_000 });
+  ctx.status = 204;
+});
+
+router.get('/rooms/:room', ctx => {
+  ctx.body = { name: userOf(ctx), room: roomOf(ctx), rooms, longest };
+});
+
+// The channel of mentions is that of the cookie's owner: nobody can ask for another's.
+router.get('/rooms/:room/events', ctx => {
+  const [name, room] = [userOf(ctx), roomOf(ctx)];
+  const stream = ctx.sse({ client: name, retry: 1_000 });
+  stream.subscribe([`room:${room}`, `user:${name}`, 'here']);
+  stream.send(stream.id, { event: 'stream' });
+});
+
+router.post('/rooms/:room/posts', ctx => {
+  const [author, room] = [userOf(ctx), roomOf(ctx)];
+  const text = textOf(ctx, 'text')
+    .trim()
+    .replace(/\n\s*\n/g, '\n\n');
+  if (text === '') ctx.throw(400, 'A post says something.');
+  if (text.length > longest) ctx.throw(400, `A post has at most ${longest} characters.`);
+  // Stored first, and published in the same turn: so the order is the same, and no snapshot is taken in between. Where
+  // publishing fails, because the hub is closed, the pages are going to begin with a new snapshot anyway.
+  const { post, mentioned } = addPost(room, author, text);
+  hub.publish(`room:${room}`, post, { event: 'post', except: streamOf(ctx, author) });
+  for (const name of mentioned) hub.publish(`user:${name}`, post, { event: 'mention' });
+  ctx.status = 201;
+  ctx.body = post;
+});
+
+const app = new Koa({ keys: [process.env.COOKIE_KEY ?? cookieKey()] });
+app.use(sse({ hub }));
+app.use(serve(fileURLToPath(new URL('public', import.meta.url))));
+app.use(serve(dirname(createRequire(import.meta.url).resolve('@picocss/pico/css/pico.classless.min.css'))));
+app.use(bodyParser({ enableTypes: ['json'], jsonLimit: '8kb' }));
+app.use(router.routes());
+// Koa would print every page that has left without a goodbye.
+app.on('error', error => {
+  if (error.code !== 'ECONNRESET') app.onerror(error);
+});
+
+function userOf(ctx: Context): string {
+  // Undefined if the signature is not ours; without the option, nobody would look at it.
+  const name = ctx.cookies.get('name', { signed: true });
+  if (name === undefined) ctx.throw(401, 'Choose a name first.');
+  return name;
+}
+
+function roomOf(ctx: Context & { params: { room?: string } }): string {
+  const room = rooms.find(room => room === ctx.params.room);
+  if (room === undefined) ctx.throw(404, 'There is no such room.');
+  return room;
+}
+
+function textOf(ctx: Context, field: string): string {
+  const value: unknown = (ctx.request.body as Record<string, unknown> | undefined)?.[field];
+  if (typeof value !== 'string') ctx.throw(400, `Send JSON with a text named "${field}".`);
+  // What cannot be UTF-8 would be another text in the database.
+  return value.toWellFormed().replaceAll('\0', '');
+}
+
+/** The stream of the tab that posts: its own, or somebody else would miss the post. */
+function streamOf(ctx: Context, author: string): EventStream | undefined {
+  const { stream: id } = ctx.request.body as { stream?: unknown };
+  return [...hub.clients.get(author)].find(stream => stream.id === id);
+}
+
+const server = app.listen(port, host, () => console.log(`Timeline: http://${host}:${port}`));
+server.on('error', error => {
+  console.error(`Cannot listen on ${host}, port ${port}: ${error.message}`);
+  process.exit(1);
+});
+
+process.on('SIGINT', stop);
+process.on('SIGTERM', stop);
+
+/** May be called again: under npm, a Ctrl-C comes from the terminal and from npm. */
+async function stop() {
+  server.close();
+  await hub.close({ within: 5_000, retry: [1_000, 3_000] });
+  process.exit(0);
+}
