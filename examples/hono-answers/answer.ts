@@ -1,13 +1,14 @@
 import OpenAI from 'openai';
 import { canned } from './canned.ts';
 
-const { OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL = 'gpt-5-mini' } = process.env;
+const { OPENAI_API_KEY, OPENAI_BASE_URL, OPENAI_MODEL } = process.env;
+const name = OPENAI_MODEL || 'gpt-5-mini';
 
 /** Whether a model answers. Some services, on one's own machine, want no key. */
 const hasModel = Boolean(OPENAI_API_KEY || OPENAI_BASE_URL);
 
 /** What the page calls it. */
-export const model = hasModel ? OPENAI_MODEL : undefined;
+export const model = hasModel ? name : undefined;
 
 // It reads OPENAI_BASE_URL by itself.
 const openai = new OpenAI(
@@ -26,11 +27,11 @@ export type Part =
   | { event: 'done'; data: string }
   | { event: 'failed'; data: string };
 
-/** Asks the model. When the signal aborts, or nobody takes the next part, the model is stopped. */
-export async function* answer(prompt: string, signal: AbortSignal): AsyncGenerator<Part> {
+/** Asks the model, and stops it when the signal aborts. */
+export async function* answer(prompt: string, signal?: AbortSignal): AsyncGenerator<Part> {
   try {
     const chunks = await openai.chat.completions.create(
-      { model: OPENAI_MODEL, messages: [{ role: 'user', content: prompt }], stream: true },
+      { model: name, messages: [{ role: 'user', content: prompt }], stream: true },
       { signal },
     );
     let end: string | null | undefined;
@@ -39,12 +40,12 @@ export async function* answer(prompt: string, signal: AbortSignal): AsyncGenerat
       if (text) yield { event: 'text', data: text };
       end = choices[0]?.finish_reason ?? end;
     }
-    if (signal.aborted) return;
+    if (signal?.aborted) return;
     // A connection that was cut may look like an end.
     if (end) yield { event: 'done', data: end };
     else yield { event: 'failed', data: 'The model has broken off: this is not the whole answer.' };
   } catch (error) {
-    if (signal.aborted) return;
+    if (signal?.aborted) return;
     console.error(error);
     yield { event: 'failed', data: explain(error) };
   }

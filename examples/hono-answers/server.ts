@@ -22,8 +22,6 @@ const hub = createHub({
   observer: { dropped: id => void kept.delete(id) },
 });
 const kept = new Set<string>();
-/** Stops the models that write for a channel. */
-const stopping = new AbortController();
 
 const app = new Hono();
 app.use(sse({ hub }));
@@ -68,7 +66,7 @@ async function write(id: string, prompt: string) {
   kept.add(id);
   const channel = hub.channel(id);
   channel.publish(prompt, { event: 'question' });
-  for await (const { event, data } of answer(prompt, stopping.signal)) channel.publish(data, { event });
+  for await (const { event, data } of answer(prompt)) channel.publish(data, { event });
   // Who reads it is told that there is no more, and does not come back.
   channel.end();
 }
@@ -101,7 +99,6 @@ process.on('SIGTERM', stop);
 /** May be called again: under npm, a Ctrl-C comes from the terminal and from npm. */
 async function stop() {
   server.close();
-  stopping.abort();
   await hub.close({ within: 5_000, retry: [1_000, 3_000] });
   process.exit(0);
 }
