@@ -89,11 +89,17 @@ const app = new Koa({ keys: [process.env.COOKIE_KEY ?? cookieKey()] });
 app.use(sse({ hub }));
 app.use(serve(fileURLToPath(new URL('public', import.meta.url))));
 app.use(serve(dirname(createRequire(import.meta.url).resolve('@picocss/pico/css/pico.classless.min.css'))));
-app.use(bodyParser({ enableTypes: ['json'], jsonLimit: '8kb' }));
+app.use(
+  bodyParser({
+    enableTypes: ['json'],
+    jsonLimit: '8kb',
+    onError: ({ message }, ctx) => ctx.throw(400, `Send JSON of at most 8 kB: ${message}.`),
+  }),
+);
 app.use(router.routes());
-// Koa would print every page that has left without a goodbye.
+// Koa would print every page that leaves without a goodbye.
 app.on('error', error => {
-  if (error.code !== 'ECONNRESET') app.onerror(error);
+  if (error.code !== 'ECONNRESET' && error.code !== 'EPIPE') app.onerror(error);
 });
 
 function userOf(ctx: Context): string {
