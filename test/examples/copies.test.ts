@@ -7,15 +7,29 @@ import { createInterface } from 'node:readline';
 import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { request } from '../support/client.ts';
+import { type Client, request } from '../support/client.ts';
 import { freePort } from '../support/server.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** Each example, and where its page finds its stream. */
-const streams: Record<string, string> = {
-  'express-dashboard': '/events',
-  'multi-node': '/events',
+type Follow = (origin: string) => Promise<Client>;
+const get = (path: string): Follow => {
+  return origin => request(origin, path);
+};
+
+/** Each example, and how its page follows its stream. */
+const examples: Record<string, Follow> = {
+  'express-dashboard': get('/events'),
+  'express-prices': get('/events'),
+  'hono-answers': get('/answers?prompt=hello'),
+  'htmx-jobs': get('/events'),
+  'koa-timeline': async origin => {
+    const headers = { 'content-type': 'application/json' };
+    const login = await request(origin, '/login', { method: 'POST', headers, body: '{"name":"ann"}' });
+    const cookie = [login.headers['set-cookie']].flat().map(text => text?.split(';')[0]);
+    return request(origin, '/rooms/lobby/events', { headers: { cookie: cookie.join('; ') } });
+  },
+  'multi-node': get('/events'),
 };
 
 let scratch: string;
@@ -38,12 +52,12 @@ beforeAll(() => {
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 test('all examples are there', () => {
-  expect(Object.keys(streams).sort()).toEqual(readdirSync(join(root, 'examples')).sort());
+  expect(Object.keys(examples).sort()).toEqual(readdirSync(join(root, 'examples')).sort());
 });
 
-test.each(Object.entries(streams))(
+test.each(Object.entries(examples))(
   'a copy of %s works with what npm installs, and ends when it is told to',
-  async (name, path) => {
+  async (name, follow) => {
     const copy = join(scratch, name);
     cpSync(join(root, 'examples', name), copy, {
       recursive: true,
@@ -65,12 +79,12 @@ test.each(Object.entries(streams))(
       stdio: ['ignore', 'pipe', 'inherit'],
     });
     try {
-      await listening(app);
+      await listening(app, port);
       const origin = `http://127.0.0.1:${port}`;
       const page = await request(origin, '/');
       await page.ended;
       expect([page.status, page.text.slice(0, 15).toLowerCase()]).toEqual([200, '<!doctype html>']);
-      const stream = await request(origin, path);
+      const stream = await follow(origin);
       await stream.until(({ events }) => events.length > 0);
       const exit = once(app, 'exit');
       app.kill('SIGINT');
@@ -83,9 +97,9 @@ test.each(Object.entries(streams))(
 );
 
 /** Resolves when an example has said where it listens. */
-async function listening(app: ChildProcess): Promise<void> {
+async function listening(app: ChildProcess, port: number): Promise<void> {
   for await (const line of createInterface(app.stdout as Readable)) {
-    if (line.includes('http://')) return;
+    if (line.endsWith(`:${port}`)) return;
   }
   throw new Error('it has ended before it listened');
 }
