@@ -75,6 +75,8 @@ export class ModelClient {
   #stream: EventStream | undefined;
   /** Channels subscribed to on an open stream, and when: what was on its way may come again. */
   readonly #renewed = new Map<string, number>();
+  /** Channels that go on at the head, on this connection: the id that it has is older. */
+  readonly #atHead = new Set<string>();
   /** Channels whose filter has changed since. */
   readonly #refiltered = new Set<string>();
   /** Values of compacted channels that are to come though there may be newer ones: it is there, and reads. */
@@ -169,8 +171,9 @@ export class ModelClient {
     // Cut before it was told that it is given what is older, it has never heard of that.
     for (const [channel, upto] of this.#renewed) this.#forgive(channel, upto);
     // It goes on behind where it began, unless it has subscribed since: the id that it has may be older.
-    for (const channel of this.#renewed.keys()) this.#since.delete(channel);
+    for (const channel of [...this.#renewed.keys(), ...this.#atHead]) this.#since.delete(channel);
     this.#renewed.clear();
+    this.#atHead.clear();
     this.#refiltered.clear();
     this.#live.clear();
     this.#received.clear();
@@ -301,7 +304,7 @@ export class ModelClient {
       const first = Math.max(0, log.length - Math.min(from.last, kept));
       if (from.last <= kept) since = log[first - 1]?.n ?? 0;
       this.#owe(channel, log.slice(first));
-    } else if (isInProcess && !isCompacted && !this.#model.hasSnapshots(channel)) {
+    } else if (isInProcess && !this.#wantsSnapshot({ channel, from })) {
       since = this.#model.published();
     }
     // What is on its way to it is of an earlier subscription.
@@ -354,6 +357,8 @@ export class ModelClient {
       this.#hasId = true;
     } else if (event === 'reset') {
       const { reason, channels } = JSON.parse(data) as { reason: string; channels: string[] };
+      if (this.#isBackfill && !id?.endsWith('~') && !this.#hasLeft)
+        this.#fail('a reset that ends a backfill');
       this.#beReset(reason, channels, publishedAtWrite);
     } else if (event === 'snapshot') {
       const { channel, n } = JSON.parse(data) as { channel: string; n: number };
@@ -438,7 +443,10 @@ export class ModelClient {
       this.#since.delete(channel);
       this.#forgive(channel, publishedAtWrite);
       const isPlain = !this.#model.isCompacted(channel) && !this.#model.hasSnapshots(channel);
-      if (reason === 'slow' && isPlain && this.#model.isInProcess) this.#since.set(channel, publishedAtWrite);
+      if (reason === 'slow' && isPlain && this.#model.isInProcess) {
+        this.#since.set(channel, publishedAtWrite);
+        this.#atHead.add(channel);
+      }
       if (!this.#wantsState(channel)) continue;
       if (this.#wantsSnapshot(this.wishes.get(channel))) this.#stateless.add(channel);
       if (!this.#model.isCompacted(channel)) continue;

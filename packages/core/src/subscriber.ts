@@ -53,7 +53,7 @@ export class Subscriber {
   #isTaking = false;
   // What most streams never need is made when they do.
   /** To be written before all else: resets and markers. */
-  #notes: Frame[] | undefined;
+  #notes: (() => Frame)[] | undefined;
   #backfill: Backfill | undefined;
   #held: Held | undefined;
   /** Called once everything up to a position has been written. */
@@ -410,7 +410,7 @@ export class Subscriber {
     const older = subscriptions.filter(
       ({ start, snapshot }) => start < this.#position || snapshot !== undefined,
     );
-    if (older.length > 0 && !this.#backfill?.isUnderWay) this.#note(this.#mark('~'));
+    if (older.length > 0 && !this.#backfill?.isUnderWay) this.#note(() => this.#mark('~'));
     const onReady = () => {
       this.#isWoken = true;
       this.#log.wake(this);
@@ -436,21 +436,24 @@ export class Subscriber {
   #tell(reason: ResetReason, subscriptions: readonly Subscription[]): void {
     if (subscriptions.length === 0) return;
     const channels = subscriptions.map(({ channel }) => channel.name);
-    // In the middle of a backfill, the client must not take it for complete.
-    const id = this.#log.id(this.#position, this.#backfill?.isUnderWay ? '~' : '');
-    this.#note(createFrame(encode({ reason, channels }, { id, event: this.#host.resetEvent }), 1));
+    this.#note(() => {
+      // Before a backfill or in the middle of one, the client must not take it for complete.
+      const id = this.#log.id(this.#position, this.#backfill?.isUnderWay ? '~' : '');
+      return createFrame(encode({ reason, channels }, { id, event: this.#host.resetEvent }), 1);
+    });
     this.#host.lost(reason, channels);
     this.#told = this.#position;
   }
 
-  #note(frame: Frame): void {
+  /** Made when it is written: what it says of a backfill may change until then. */
+  #note(make: () => Frame): void {
     this.#notes ??= [];
-    this.#notes.push(frame);
+    this.#notes.push(make);
   }
 
-  #takeNotes(notes: readonly Frame[]): Frame {
+  #takeNotes(notes: readonly (() => Frame)[]): Frame {
     this.#notes = undefined;
-    return joinFrames(notes);
+    return joinFrames(notes.map(make => make()));
   }
 
   get #backfills(): Backfill {
