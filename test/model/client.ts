@@ -357,9 +357,8 @@ export class ModelClient {
       this.#hasId = true;
     } else if (event === 'reset') {
       const { reason, channels } = JSON.parse(data) as { reason: string; channels: string[] };
-      if (this.#isBackfill && !id?.endsWith('~') && !this.#hasLeft)
-        this.#fail('a reset that ends a backfill');
       this.#beReset(reason, channels, publishedAtWrite);
+      this.#isBackfill = id?.endsWith('~') ?? false;
     } else if (event === 'snapshot') {
       const { channel, n } = JSON.parse(data) as { channel: string; n: number };
       if (!this.#isBackfill) this.#fail('a snapshot that is no backfill');
@@ -428,7 +427,8 @@ export class ModelClient {
       // A subscription that has not begun where the others have is told by itself, at any time.
       const isOwn = channels.every(channel => {
         const wish = this.wishes.get(channel);
-        return wish === undefined || isAfter(wish) || this.#renewed.has(channel);
+        const isChanged = this.#renewed.has(channel) || this.#refiltered.has(channel);
+        return wish === undefined || isAfter(wish) || isChanged;
       });
       if (reason !== 'slow' && !isOwn) {
         if (this.#hasReset) this.#fail(`a second reset (${told})`);
@@ -475,7 +475,7 @@ export class ModelClient {
   /** The response is at its end, and the client has read it all. */
   #end(): void {
     // A state may fail, and nobody waits for it who is to close.
-    const wantsSnapshot = [...this.wishes.values()].some(wish => this.#wantsSnapshot(wish));
+    const wantsSnapshot = [...this.wishes.keys()].some(channel => this.#model.hasSnapshots(channel));
     if (this.#isExcused || wantsSnapshot || !this.#model.isInProcess) return;
     const closedAfter = this.#closedAfter;
     if (closedAfter === undefined) {

@@ -31,7 +31,7 @@ const beginning = fc.option(
     fc.record({ last: fc.nat(5) }),
     fc.record({ after: id }),
   ),
-  { nil: undefined, freq: 1 },
+  { nil: undefined, freq: 2 },
 );
 export type Wanted = Of<typeof beginning>;
 
@@ -49,7 +49,7 @@ export type Wanting = Of<typeof wish>;
 const event = {
   channel,
   key: fc.nat(KEYS - 1),
-  except: fc.option(client, { freq: 8 }),
+  except: fc.oneof(often(7, fc.constant(null)), often(1, client)),
   /** It is the last of its key. */
   gone: fc.integer({ min: 0, max: 9 }).map(n => n === 9),
 };
@@ -87,7 +87,7 @@ export const setting = fc.record({
   compact: fc.boolean(),
   overflow: a('reset', 'disconnect'),
   /** Turns that a snapshot takes. */
-  snapshot: fc.option(fc.nat(12), { freq: 1 }),
+  snapshot: fc.option(fc.nat(12), { freq: 2 }),
 });
 export type Setting = Of<typeof setting>;
 export type Move = Of<typeof move>;
