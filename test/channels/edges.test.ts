@@ -1,16 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { createHub, type Hub, type HubOptions, type StreamOptions } from '@tidings/core';
+import { createHub } from '@tidings/core';
 import { expect, it } from 'vitest';
-import { MemoryTransport } from '../../packages/core/test/memory-transport.ts';
-
-function open(hub: Hub, lastEventId?: string, options?: StreamOptions) {
-  const transport = new MemoryTransport();
-  const stream = hub.open(transport, { method: 'GET', url: '/', lastEventId }, options);
-  const data = () => [...transport.text.matchAll(/data: (.+)/g)].map(match => match[1]);
-  const lastId = () => [...transport.text.matchAll(/id: (\S+)/g)].at(-1)?.[1];
-  return { stream, transport, data, lastId };
-}
-const quietHub = (options: HubOptions = {}) => createHub({ heartbeat: false, ...options });
+import { open, quietHub } from '../support/memory-stream.ts';
 
 it('a stream that subscribes again, and says no `from`, misses nothing', async () => {
   const hub = quietHub();
@@ -140,14 +131,10 @@ it.each([
   ['to what nobody knows', ['a']],
 ])('a client that had all there was and now subscribes %s', async (_, channels) => {
   const hub = quietHub();
-  const statuses: number[] = [];
-  const transport = new MemoryTransport();
-  transport.open = (...[status]: unknown[]) => {
-    statuses.push(status as number);
-  };
-  hub.open(transport, { method: 'GET', url: '/', lastEventId: 'abc-1.' }).subscribe(channels);
+  const { stream, transport } = open(hub, 'abc-1.');
+  stream.subscribe(channels);
   await wait(10);
-  expect(statuses).toEqual([channels.length === 0 ? 200 : 204]);
+  expect(transport.status).toBe(channels.length === 0 ? 200 : 204);
 });
 
 it('options of a channel that throw leave nothing behind', async () => {

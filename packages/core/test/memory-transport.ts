@@ -8,8 +8,12 @@ export class MemoryTransport implements Transport {
   bufferedBytes = 0;
   text = '';
   isFull = false;
+  /** Of the answer, if there is one. */
+  status: number | undefined;
 
-  open(): void {}
+  open(status?: number): void {
+    this.status = status;
+  }
 
   write(frame: Frame): boolean {
     this.text += Buffer.from(frame.bytes).toString();

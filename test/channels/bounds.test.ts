@@ -1,0 +1,218 @@
+import { setTimeout as wait } from 'node:timers/promises';
+import { createHub, type SubscribeOptions } from '@tidings/core';
+import { describe, expect, it } from 'vitest';
+import { open, quietHub } from '../support/memory-stream.ts';
+
+const MIB = 1024 * 1024;
+const numbers = (from: number, to: number) =>
+  Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
+
+describe('a stream that is too slow', () => {
+  it('for a channel is told so, and goes on with what comes', async () => {
+    const hub = quietHub({ history: { events: 3 } });
+    const { stream, transport, data } = open(hub);
+    stream.subscribe('a');
+    await wait(10);
+    transport.isFull = true;
+    for (let i = 1; i <= 9; i++) {
+      hub.publish('a', i);
+      await wait(1);
+    }
+    transport.drain();
+    await wait(10);
+    hub.publish('a', 10);
+    await wait(10);
+    expect(data()).toEqual(['1', '{"reason":"slow","channels":["a"]}', '10']);
+  });
+
+  it('for what is older is told so, goes on with what comes, and is given a state anew', async () => {
+    const hub = quietHub({
+      channels: name => ({ compact: name === 'state', history: { events: 5 } }),
+    });
+    const publish = (from: number, to: number) => {
+      for (const i of numbers(from, to)) {
+        hub.publish('list', `l${i}`);
+        hub.publish('state', `s${i}`, { key: i });
+      }
+    };
+    publish(1, 5);
+    const { stream, transport, data } = open(hub);
+    stream.subscribe('other');
+    await wait(10);
+    transport.isFull = true;
+    stream.subscribe(['list', 'state'], { from: 'start' });
+    await wait(10);
+    publish(6, 8);
+    await wait(10);
+    transport.drain();
+    await wait(10);
+    hub.publish('list', 'live');
+    await wait(10);
+    expect(data()).toEqual([
+      '{"reason":"slow","channels":["list","state"]}',
+      ...['s4', 's5', 's6', 's7', 's8', 'live'],
+    ]);
+  });
+
+  it('for a channel that has it come back knows from where, though it was never given anything', async () => {
+    const hub = quietHub({ channels: () => ({ overflow: 'disconnect', history: { events: 3 } }) });
+    const position = await hub.position();
+    const { stream, transport, lastId } = open(hub);
+    transport.isFull = true;
+    stream.subscribe('a');
+    await wait(10);
+    for (let i = 1; i <= 9; i++) {
+      hub.publish('a', i);
+      await wait(1);
+    }
+    transport.drain();
+    expect(await stream.closed).toBe('slow');
+    expect(lastId()).toBe(position);
+  });
+});
+
+it('a stream that has room again is not told that it has what it is about to get', async () => {
+  const hub = createHub({ heartbeat: 20 });
+  const { stream, transport, data } = open(hub);
+  stream.subscribe('a');
+  await wait(10);
+  transport.isFull = true;
+  for (let i = 1; i <= 3; i++) {
+    hub.publish('a', i);
+    await wait(10);
+  }
+  transport.drain();
+  // The clock goes off before the next turn.
+  for (const start = performance.now(); performance.now() - start < 60; );
+  await wait(30);
+  expect(data()).toEqual(['1', '2', '3']);
+});
+
+it('values that come while others are given theirs reach those that have had theirs', async () => {
+  const hub = quietHub({ channels: () => ({ compact: true }) });
+  const first = open(hub);
+  first.stream.subscribe('a', { from: 'now' });
+  const second = open(hub);
+  second.stream.subscribe('a', {
+    from: 'now',
+    filter({ data }) {
+      if (data === '1') for (let i = 2; i <= 100; i++) hub.publish('a', i, { key: 'k' });
+      return true;
+    },
+  });
+  await wait(10);
+  hub.publish('a', 1, { key: 'k' });
+  await wait(20);
+  expect(first.data()).toEqual(numbers(1, 100));
+  expect(second.data()).toEqual(numbers(1, 100));
+});
+
+it('the bound of all histories waits for streams, and who comes back from before it is told', {
+  timeout: 30_000,
+}, async () => {
+  const hub = quietHub({
+    channels: name => ({ compact: name === 'state', history: { events: 1e6, bytes: 1e9 } }),
+  });
+  const text = 'x'.repeat(MIB);
+  const early = await hub.position();
+  await hub.publish('news', 0);
+  for (let i = 0; i < 60; i++) {
+    await hub.publish('state', text, { key: String(i) });
+    await wait(0);
+  }
+  const { stream, data } = open(hub);
+  stream.subscribe('news');
+  await wait(10);
+  for (let i = 1; i <= 12; i++) hub.publish('news', `${i} ${text}`);
+  await wait(100);
+  expect(data().map(each => each?.split(' ')[0])).toEqual(numbers(1, 12));
+  const back = open(hub, early);
+  back.stream.subscribe('news');
+  await wait(10);
+  expect(back.transport.text).toContain('event: reset');
+});
+
+describe('what is kept for a stream that waits for a state', () => {
+  let give = (_state: string) => {};
+  const snapshot = () => new Promise(resolve => (give = resolve));
+
+  it('goes when it has been given that', async () => {
+    const hub = quietHub({ channels: () => ({ history: { events: 3 }, snapshot }) });
+    const waiting = open(hub);
+    waiting.stream.subscribe('a');
+    await wait(10);
+    for (let i = 1; i <= 9; i++) await hub.publish('a', i);
+    await wait(10);
+    give('state');
+    await wait(10);
+    await hub.publish('a', 10);
+    await wait(10);
+    const late = open(hub);
+    late.stream.subscribe('a', { from: 'start' });
+    await wait(10);
+    expect(waiting.data()).toEqual(['state', ...numbers(1, 10)]);
+    expect(late.data()).toEqual(numbers(8, 10));
+  });
+
+  it('is no more than 16 MiB: then the stream ends', async () => {
+    const hub = quietHub({ onError: () => {}, channels: () => ({ history: { events: 1 }, snapshot }) });
+    const { stream } = open(hub);
+    stream.subscribe('a');
+    await wait(10);
+    for (let i = 0; i < 20; i++) {
+      await hub.publish('a', 'x'.repeat(MIB));
+      await wait(0);
+    }
+    expect(hub.stats().historyBytes).toBeLessThan(18 * MIB);
+    give('state');
+    expect(await stream.closed).toBe('error');
+  });
+});
+
+it.each<[string, SubscribeOptions]>([
+  ['its filter lets nothing through', { filter: () => false }],
+  ['nothing was for it', {}],
+])('a client is told not to come back when all has ended, and %s', async (_, options) => {
+  const hub = quietHub();
+  const id = await hub.position();
+  hub.publish('a', 1, { except: 'ann' });
+  hub.channel('a').end();
+  const { stream, transport } = open(hub, id, { client: 'ann' });
+  stream.subscribe('a', options);
+  await wait(10);
+  expect(transport.status).toBe(204);
+});
+
+it('a client that has had all of another life is given what there is', async () => {
+  const hub = quietHub();
+  hub.publish('a', 1);
+  hub.channel('a').end();
+  const { stream, transport, data } = open(hub, 'abc-99.');
+  stream.subscribe('a');
+  await wait(10);
+  expect(transport.status).toBe(200);
+  expect(data()).toEqual(['{"reason":"unknown","channels":["a"]}', '1']);
+});
+
+it('who comes back with an unknown id stands where the last of its subscriptions begins', async () => {
+  const hub = quietHub();
+  for (const channel of ['a', 'a', 'b', 'b', 'c']) hub.publish(channel, 1);
+  const { stream, transport } = open(hub, 'abc-1');
+  stream.subscribe('a', { from: 'start' });
+  stream.subscribe('b', { from: { last: 1 } });
+  await wait(10);
+  expect(transport.text).toMatch(/id: \w+-3~\nevent: reset/);
+});
+
+it('a stream that has left all its channels stands at the head when it subscribes again', async () => {
+  const hub = quietHub({ channels: () => ({ snapshot: () => 'state' }) });
+  const { stream, lastId } = open(hub);
+  stream.subscribe('a');
+  await wait(10);
+  stream.unsubscribe('a');
+  await wait(10);
+  hub.publish('b', 1);
+  stream.subscribe('b');
+  await wait(10);
+  expect(lastId()).toBe(await hub.position());
+});

@@ -1,0 +1,13 @@
+import { createHub, type Hub, type HubOptions, type StreamOptions } from '@tidings/core';
+import { MemoryTransport } from '../../packages/core/test/memory-transport.ts';
+
+/** A stream whose peer is this process, and what it has been given. */
+export function open(hub: Hub, lastEventId?: string, options?: StreamOptions) {
+  const transport = new MemoryTransport();
+  const stream = hub.open(transport, { method: 'GET', url: '/', lastEventId }, options);
+  const data = () => [...transport.text.matchAll(/data: (.+)/g)].map(match => match[1]);
+  const lastId = () => [...transport.text.matchAll(/id: (\S+)/g)].at(-1)?.[1];
+  return { stream, transport, data, lastId };
+}
+
+export const quietHub = (options: HubOptions = {}) => createHub({ heartbeat: false, ...options });
