@@ -1,5 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises';
-import { type Broker, createHub, type HubOptions, TidingsError, type Transport } from '@tidings/core';
+import {
+  type Broker,
+  createHub,
+  type HubOptions,
+  type Sink,
+  TidingsError,
+  type Transport,
+} from '@tidings/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MemoryTransport } from '../../packages/core/test/memory-transport.ts';
 import { SharedLog, VirtualBroker } from './shared-log.ts';
@@ -231,6 +238,55 @@ describe('a hub with a broker', () => {
     stream.unsubscribe('a');
     await until(() => shut.length > 0);
     expect(shut).toEqual(['a']);
+  });
+
+  it('keeps what is being fetched, though nobody waits for it any more', async () => {
+    const broker = new VirtualBroker(new SharedLog());
+    let isHeld = true;
+    let calls = 0;
+    const openSlowly = async (wants: ReadonlyMap<string, number>) => {
+      const opened = await broker.open(wants);
+      calls += 1;
+      while (isHeld) await wait(5);
+      return opened;
+    };
+    const hub = hubOn(like(broker, { open: openSlowly }), { history: { age: 40 } });
+    const early = open(hub);
+    early.stream.subscribe('a');
+    await until(() => calls === 1);
+    early.stream.unsubscribe('a');
+    await wait(1_500);
+    const late = open(hub);
+    late.stream.subscribe('a');
+    await wait(20);
+    isHeld = false;
+    await until(() => late.transport.text.includes('id: '));
+    await hub.publish('a', 'live');
+    await until(() => late.transport.text.includes('data: live'));
+  });
+
+  it('resets who comes back with a position that was given to what has been lost', async () => {
+    const broker = new VirtualBroker(new SharedLog());
+    let sink: Sink | undefined;
+    const hub = hubOn(
+      like(broker, {
+        start: each => {
+          sink = each;
+          return broker.start(each);
+        },
+      }),
+    );
+    const ids: string[] = [];
+    for (let i = 0; i < 5; i++) ids.push(await hub.publish('a', i));
+    sink?.broken(2, 4);
+    const resets: boolean[] = [];
+    for (const id of ids.slice(1, 4)) {
+      const { stream, transport } = open(hub, undefined, id);
+      stream.subscribe('a');
+      await until(() => transport.text.includes('id: '));
+      resets.push(transport.text.includes('event: reset'));
+    }
+    expect(resets).toEqual([false, true, false]);
   });
 
   it('closes the broker when all is said, and only if it was used', async () => {
