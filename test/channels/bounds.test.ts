@@ -1,7 +1,7 @@
-import { setTimeout as wait } from 'node:timers/promises';
+import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { createHub, type SubscribeOptions } from '@tidings/core';
 import { describe, expect, it } from 'vitest';
-import { open, quietHub } from '../support/memory-stream.ts';
+import { open, quietHub, until } from '../support/memory-stream.ts';
 
 const MIB = 1024 * 1024;
 const numbers = (from: number, to: number) =>
@@ -10,18 +10,19 @@ const numbers = (from: number, to: number) =>
 describe('a stream that is too slow', () => {
   it('for a channel is told so, and goes on with what comes', async () => {
     const hub = quietHub({ history: { events: 3 } });
-    const { stream, transport, data } = open(hub);
+    const { stream, transport, data, lastId } = open(hub);
     stream.subscribe('a');
-    await wait(10);
+    await until(() => lastId() !== undefined);
     transport.isFull = true;
     for (let i = 1; i <= 9; i++) {
       hub.publish('a', i);
       await wait(1);
     }
+    await wait(20);
     transport.drain();
-    await wait(10);
+    await until(() => data().length === 2);
     hub.publish('a', 10);
-    await wait(10);
+    await until(() => data().length === 3);
     expect(data()).toEqual(['1', '{"reason":"slow","channels":["a"]}', '10']);
   });
 
@@ -36,18 +37,18 @@ describe('a stream that is too slow', () => {
       }
     };
     publish(1, 5);
-    const { stream, transport, data } = open(hub);
+    const { stream, transport, data, lastId } = open(hub);
     stream.subscribe('other');
-    await wait(10);
+    await until(() => lastId() !== undefined);
     transport.isFull = true;
     stream.subscribe(['list', 'state'], { from: 'start' });
-    await wait(10);
+    await until(() => lastId()?.endsWith('~') === true);
     publish(6, 8);
-    await wait(10);
+    await wait(20);
     transport.drain();
-    await wait(10);
+    await until(() => data().includes('s8'));
     hub.publish('list', 'live');
-    await wait(10);
+    await until(() => data().includes('live'));
     expect(data()).toEqual([
       '{"reason":"slow","channels":["list","state"]}',
       ...['s4', 's5', 's6', 's7', 's8', 'live'],
@@ -60,11 +61,12 @@ describe('a stream that is too slow', () => {
     const { stream, transport, lastId } = open(hub);
     transport.isFull = true;
     stream.subscribe('a');
-    await wait(10);
+    await until(() => transport.text !== '');
     for (let i = 1; i <= 9; i++) {
       hub.publish('a', i);
       await wait(1);
     }
+    await wait(20);
     transport.drain();
     expect(await stream.closed).toBe('slow');
     expect(lastId()).toBe(position);
@@ -73,9 +75,9 @@ describe('a stream that is too slow', () => {
 
 it('a stream that has room again is not told that it has what it is about to get', async () => {
   const hub = createHub({ heartbeat: 20 });
-  const { stream, transport, data } = open(hub);
+  const { stream, transport, data, lastId } = open(hub);
   stream.subscribe('a');
-  await wait(10);
+  await until(() => lastId() !== undefined);
   transport.isFull = true;
   for (let i = 1; i <= 3; i++) {
     hub.publish('a', i);
@@ -84,8 +86,37 @@ it('a stream that has room again is not told that it has what it is about to get
   transport.drain();
   // The clock goes off before the next turn.
   for (const start = performance.now(); performance.now() - start < 60; );
-  await wait(30);
+  await until(() => data().length === 3);
   expect(data()).toEqual(['1', '2', '3']);
+});
+
+it('what takes long leaves others their turn, be it new or waited for', async () => {
+  const hub = quietHub();
+  const all = Array.from({ length: 20 }, () => open(hub));
+  for (const { stream } of all) stream.subscribe('a');
+  await until(() => all.every(({ lastId }) => lastId() !== undefined));
+  let written = 0;
+  for (const { transport } of all) {
+    const write = transport.write.bind(transport);
+    transport.write = frame => {
+      written += 1;
+      for (const start = performance.now(); performance.now() - start < 5; );
+      return write(frame);
+    };
+  }
+  const turnsUntil = async (total: number) => {
+    let turns = 0;
+    for (; written < total && turns < 1_000; turns++) await turn();
+    return turns;
+  };
+  for (const { transport } of all) transport.isFull = true;
+  hub.publish('a', 1);
+  expect(await turnsUntil(20)).toBeGreaterThan(10);
+  await hub.publish('a', 2);
+  await wait(20);
+  for (const { transport } of all) transport.drain();
+  expect(written).toBe(20);
+  expect(await turnsUntil(40)).toBeGreaterThan(10);
 });
 
 it('values that come while others are given theirs reach those that have had theirs', async () => {
@@ -100,9 +131,9 @@ it('values that come while others are given theirs reach those that have had the
       return true;
     },
   });
-  await wait(10);
+  await until(() => first.lastId() !== undefined && second.lastId() !== undefined);
   hub.publish('a', 1, { key: 'k' });
-  await wait(20);
+  await until(() => first.data().includes('100') && second.data().includes('100'));
   expect(first.data()).toEqual(numbers(1, 100));
   expect(second.data()).toEqual(numbers(1, 100));
 });
@@ -120,15 +151,15 @@ it('the bound of all histories waits for streams, and who comes back from before
     await hub.publish('state', text, { key: String(i) });
     await wait(0);
   }
-  const { stream, data } = open(hub);
+  const { stream, data, lastId } = open(hub);
   stream.subscribe('news');
-  await wait(10);
+  await until(() => lastId() !== undefined);
   for (let i = 1; i <= 12; i++) hub.publish('news', `${i} ${text}`);
-  await wait(100);
+  await until(() => data().at(-1)?.startsWith('12 ') === true);
   expect(data().map(each => each?.split(' ')[0])).toEqual(numbers(1, 12));
   const back = open(hub, early);
   back.stream.subscribe('news');
-  await wait(10);
+  await until(() => back.lastId() !== undefined);
   expect(back.transport.text).toContain('event: reset');
 });
 
@@ -140,25 +171,25 @@ describe('what is kept for a stream that waits for a state', () => {
     const hub = quietHub({ channels: () => ({ history: { events: 3 }, snapshot }) });
     const waiting = open(hub);
     waiting.stream.subscribe('a');
-    await wait(10);
+    await until(() => waiting.lastId() !== undefined);
     for (let i = 1; i <= 9; i++) await hub.publish('a', i);
-    await wait(10);
+    await wait(20);
     give('state');
-    await wait(10);
+    await until(() => waiting.data().includes('9'));
     await hub.publish('a', 10);
-    await wait(10);
+    await wait(20);
     const late = open(hub);
     late.stream.subscribe('a', { from: 'start' });
-    await wait(10);
+    await until(() => late.data().includes('10'));
     expect(waiting.data()).toEqual(['state', ...numbers(1, 10)]);
     expect(late.data()).toEqual(numbers(8, 10));
   });
 
   it('is no more than 16 MiB: then the stream ends', async () => {
     const hub = quietHub({ onError: () => {}, channels: () => ({ history: { events: 1 }, snapshot }) });
-    const { stream } = open(hub);
+    const { stream, lastId } = open(hub);
     stream.subscribe('a');
-    await wait(10);
+    await until(() => lastId() !== undefined);
     for (let i = 0; i < 20; i++) {
       await hub.publish('a', 'x'.repeat(MIB));
       await wait(0);
@@ -179,7 +210,7 @@ it.each<[string, SubscribeOptions]>([
   hub.channel('a').end();
   const { stream, transport } = open(hub, id, { client: 'ann' });
   stream.subscribe('a', options);
-  await wait(10);
+  await until(() => transport.status !== undefined);
   expect(transport.status).toBe(204);
 });
 
@@ -189,7 +220,7 @@ it('a client that has had all of another life is given what there is', async () 
   hub.channel('a').end();
   const { stream, transport, data } = open(hub, 'abc-99.');
   stream.subscribe('a');
-  await wait(10);
+  await until(() => data().includes('1'));
   expect(transport.status).toBe(200);
   expect(data()).toEqual(['{"reason":"unknown","channels":["a"]}', '1']);
 });
@@ -200,19 +231,19 @@ it('who comes back with an unknown id stands where the last of its subscriptions
   const { stream, transport } = open(hub, 'abc-1');
   stream.subscribe('a', { from: 'start' });
   stream.subscribe('b', { from: { last: 1 } });
-  await wait(10);
+  await until(() => transport.text.includes('id: '));
   expect(transport.text).toMatch(/id: \w+-3~\nevent: reset/);
 });
 
 it('a stream that has left all its channels stands at the head when it subscribes again', async () => {
   const hub = quietHub({ channels: () => ({ snapshot: () => 'state' }) });
-  const { stream, lastId } = open(hub);
+  const { stream, data, lastId } = open(hub);
   stream.subscribe('a');
-  await wait(10);
+  await until(() => data().length === 1);
   stream.unsubscribe('a');
-  await wait(10);
+  await wait(20);
   hub.publish('b', 1);
   stream.subscribe('b');
-  await wait(10);
+  await until(() => data().length === 2 && lastId()?.endsWith('~') === false);
   expect(lastId()).toBe(await hub.position());
 });

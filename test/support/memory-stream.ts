@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises';
 import { createHub, type Hub, type HubOptions, type StreamOptions } from '@tidings/core';
 import { MemoryTransport } from '../../packages/core/test/memory-transport.ts';
 
@@ -11,3 +12,8 @@ export function open(hub: Hub, lastEventId?: string, options?: StreamOptions) {
 }
 
 export const quietHub = (options: HubOptions = {}) => createHub({ heartbeat: false, ...options });
+
+/** As long as that takes, within reason: then the test says what is wrong. */
+export async function until(condition: () => boolean): Promise<void> {
+  for (let i = 0; i < 500 && !condition(); i++) await wait(5);
+}
