@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { createHub } from '@tidings/core';
 import { expect, it } from 'vitest';
-import { open, quietHub } from '../support/memory-stream.ts';
+import { open, quietHub, until } from '../support/memory-stream.ts';
 
 it('a stream that subscribes again, and says no `from`, misses nothing', async () => {
   const hub = quietHub();
@@ -74,6 +74,24 @@ it('a filter that fails, fails its stream and nothing else, whenever it is asked
   expect(await stream.closed).toBe('error');
   expect(transport.text).toContain('retry: ');
   expect(stages).toEqual(['subscribe']);
+});
+
+it('a filter sees all of an event; an exception is a client or a stream', async () => {
+  const hub = quietHub();
+  const seen: unknown[] = [];
+  const ann = open(hub, undefined, { client: 'ann' });
+  ann.stream.subscribe('a', { filter: event => seen.push(event) > 0 });
+  const bob = open(hub, undefined, { client: 'bob' });
+  bob.stream.subscribe('a');
+  await until(() => ann.lastId() !== undefined && bob.lastId() !== undefined);
+  hub.publish('a', 1, { event: 'e', key: 'k' });
+  hub.publish('a', 2, { except: 'ann' });
+  hub.publish('a', 3, { except: bob.stream.id });
+  hub.publish('a', 4);
+  await until(() => ann.data().includes('4') && bob.data().includes('4'));
+  expect(seen[0]).toEqual({ channel: 'a', event: 'e', key: 'k', data: '1' });
+  expect(ann.data()).toEqual(['1', '3', '4']);
+  expect(bob.data()).toEqual(['1', '2', '4']);
 });
 
 it('what is sent while a snapshot is awaited is bounded, and its sender waits', async () => {

@@ -496,6 +496,8 @@ export class ModelClient {
       action();
     } catch (error) {
       this.failure ||= (error as Error).message;
+      // Given the same again and again, it would never end.
+      this.#transport?.destroy();
     }
   }
 
