@@ -227,12 +227,12 @@ export class ModelClient {
 
   /** What is followed already goes on where it is, through the new filter. */
   #goOn(wish: Wish): void {
-    const { channel } = wish;
-    this.wishes.set(channel, wish);
+    const { channel, isPicky } = wish;
+    this.wishes.set(channel, { channel, isPicky, from: this.wishes.get(channel)?.from });
     this.#refiltered.add(channel);
     this.#live.clear();
     const owed = this.#owed.get(channel);
-    for (const [key, n] of owed ?? []) if (wish.isPicky && n % 2 === 1) owed?.delete(key);
+    for (const [key, n] of owed ?? []) if (isPicky && n % 2 === 1) owed?.delete(key);
   }
 
   #renew(wish: Wish): void {
@@ -302,7 +302,7 @@ export class ModelClient {
       this.#owe(channel, log.slice(Math.max(0, log.length - kept)));
     } else if (typeof from === 'object') {
       const first = Math.max(0, log.length - Math.min(from.last, kept));
-      if (from.last <= kept) since = log[first - 1]?.n ?? 0;
+      if (isInProcess && from.last <= kept) since = log[first - 1]?.n ?? 0;
       this.#owe(channel, log.slice(first));
     } else if (isInProcess && !this.#wantsSnapshot({ channel, from })) {
       since = this.#model.published();
@@ -427,8 +427,7 @@ export class ModelClient {
       // A subscription that has not begun where the others have is told by itself, at any time.
       const isOwn = channels.every(channel => {
         const wish = this.wishes.get(channel);
-        const isChanged = this.#renewed.has(channel) || this.#refiltered.has(channel);
-        return wish === undefined || isAfter(wish) || isChanged;
+        return wish === undefined || isAfter(wish) || this.#renewed.has(channel);
       });
       if (reason !== 'slow' && !isOwn) {
         if (this.#hasReset) this.#fail(`a second reset (${told})`);

@@ -40,7 +40,11 @@ it.each([
           },
         )
         .afterEach(() => clock.clear()),
-      { numRuns: Number(process.env.RUNS ?? 2000), endOnFailure: true },
+      {
+        numRuns: Number(process.env.RUNS ?? 2000),
+        endOnFailure: !process.env.SHRINK,
+        ...(process.env.SEED ? { seed: Number(process.env.SEED), path: process.env.FPATH as string } : {}),
+      },
     );
     console.log(`resets: ${resets}`);
   },
