@@ -1,7 +1,7 @@
-import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import { createHub, type SubscribeOptions } from '@tidings/core';
 import { describe, expect, it } from 'vitest';
-import { open, quietHub, until } from '../support/memory-stream.ts';
+import { open, quietHub, until, wait } from '../support/memory-stream.ts';
 
 const MIB = 1024 * 1024;
 const numbers = (from: number, to: number) =>

@@ -1,7 +1,6 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { createHub } from '@tidings/core';
 import { expect, it } from 'vitest';
-import { open, quietHub, until } from '../support/memory-stream.ts';
+import { open, quietHub, until, wait } from '../support/memory-stream.ts';
 
 it('a stream that subscribes again, and says no `from`, misses nothing', async () => {
   const hub = quietHub();

@@ -1,4 +1,4 @@
-import { setTimeout as wait } from 'node:timers/promises';
+import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { createHub, type Hub, type HubOptions, type StreamOptions } from '@tidings/core';
 import { MemoryTransport } from '../../packages/core/test/memory-transport.ts';
 
@@ -12,6 +12,12 @@ export function open(hub: Hub, lastEventId?: string, options?: StreamOptions) {
 }
 
 export const quietHub = (options: HubOptions = {}) => createHub({ heartbeat: false, ...options });
+
+/** Ms, and then enough turns for everything that was due: on a busy machine all that time may be one turn. */
+export async function wait(ms: number): Promise<void> {
+  await delay(ms);
+  for (let turns = 0; turns < 20; turns++) await turn();
+}
 
 /** As long as that takes, within reason: then the test says what is wrong. */
 export async function until(condition: () => boolean): Promise<void> {
