@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { type Child, start } from '../support/child.ts';
 import { type Client, request } from '../support/client.ts';
@@ -204,8 +205,4 @@ function positionOf(id = ''): number {
 
 function between(least: number, most: number): number {
   return least + Math.random() * (most - least);
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms));
 }

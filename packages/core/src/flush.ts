@@ -12,12 +12,6 @@ export interface FlushHost {
 }
 
 /**
- * Visits after which microtasks have their turn: a server reads a web stream, and writes what it has read, in those.
- * That takes several times as long as the visits, and has to count for the same budget.
- */
-const STRETCH = 32;
-
-/**
  * Brings every stream to the head: one work list and one budget of time for everything, be it live streams, laggards
  * that have room again, or clients that have come back. It goes in rounds; what comes during one is the next one's,
  * for the streams that have been visited.
@@ -79,12 +73,11 @@ export class Flush {
     return waiting;
   }
 
-  async #walk(): Promise<void> {
+  #walk(): void {
     const start = performance.now();
     for (;;) {
       while (this.#next < this.#list.length) {
         (this.#list[this.#next++] as Subscriber).catchUp();
-        if (this.#next % STRETCH === 0) await undefined;
         if (performance.now() - start > TURN_BUDGET) {
           nextTurn(() => this.#walk());
           return;

@@ -304,10 +304,7 @@ export class Subscriber {
   /** What to send in place of a heartbeat, when the client's id has fallen behind what it has been given. */
   marker(): Frame | undefined {
     if (!this.#isReady || !this.#isClear) return undefined;
-    const isBehind = ({ channel, start }: Subscription) => {
-      return channel.history.newest > Math.max(this.#position, start);
-    };
-    if (this.#subscriptions.some(isBehind)) return undefined;
+    if (this.#subscriptions.some(subscription => subscription.hasNewer(this.#position))) return undefined;
     this.#position = Math.max(this.#position, this.#log.passed);
     return this.#told === this.#position ? undefined : this.#mark('');
   }
@@ -354,9 +351,7 @@ export class Subscriber {
   #takeEntries(upto: Position): Frame | undefined {
     const ready =
       this.#subscriptions.length > 1
-        ? this.#subscriptions.filter(subscription => {
-            return subscription.channel.history.newest > subscription.from(this.#position);
-          })
+        ? this.#subscriptions.filter(subscription => subscription.hasNewer(this.#position))
         : this.#subscriptions;
     const [only] = ready;
     if (only === undefined) return undefined;

@@ -121,6 +121,11 @@ export class Subscription {
     return Math.max(position, this.start);
   }
 
+  /** Whether there is anything in the channel that a stream at a position has not passed. */
+  hasNewer(position: Position): boolean {
+    return this.channel.history.newest > this.from(position);
+  }
+
   /** Whether the channel's history no longer reaches back to what is needed, and the client does not know. */
   isLost(position: Position = 0): boolean {
     return Math.max(this.from(position), this.excused) < this.channel.history.floor;
