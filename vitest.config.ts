@@ -25,6 +25,15 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
+      // What is between a server and its users: see docs/compatibility.md.
+      {
+        extends: true,
+        test: {
+          name: 'real-world',
+          include: ['test/real-world/**/*.test.ts'],
+          testTimeout: 60_000,
+        },
+      },
     ],
   },
 });
