@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises';
 import {
   type Broker,
   createHub,
+  type EventStream,
   type HubOptions,
   type Sink,
   TidingsError,
@@ -240,6 +241,33 @@ describe('a hub with a broker', () => {
     expect(shut).toEqual(['a']);
   });
 
+  it('fetches anew what has come and gone while a channel was fetched for nobody', async () => {
+    const log = new SharedLog();
+    const other = hubOn(new VirtualBroker(log));
+    const ids = [await other.publish('a', 0)];
+    const broker = new VirtualBroker(log);
+    let isHeld = true;
+    const openSlowly = async (wants: ReadonlyMap<string, number>) => {
+      const opened = await broker.open(wants);
+      while (isHeld) await wait(5);
+      return opened;
+    };
+    const hub = hubOn(like(broker, { open: openSlowly }), { history: { events: 1 } });
+    const early = open(hub);
+    early.stream.subscribe('a');
+    await wait(20);
+    early.stream.unsubscribe('a');
+    for (let i = 1; i <= 5; i++) {
+      ids.push(await other.publish('a', i));
+      await wait(5);
+    }
+    isHeld = false;
+    const late = open(hub, undefined, ids[1]);
+    late.stream.subscribe('a');
+    await until(() => late.transport.text.includes('data: 5'));
+    expect(late.transport.text.match(/(?<=data: ).+/g)?.join(' ')).toBe('2 3 4 5');
+  });
+
   it('keeps what is being fetched, though nobody waits for it any more', async () => {
     const broker = new VirtualBroker(new SharedLog());
     let isHeld = true;
@@ -263,6 +291,104 @@ describe('a hub with a broker', () => {
     await until(() => late.transport.text.includes('id: '));
     await hub.publish('a', 'live');
     await until(() => late.transport.text.includes('data: live'));
+  });
+
+  it.each<[string, (stream: EventStream) => void]>([
+    ['that follows something', () => {}],
+    ['that follows nothing any more', stream => stream.unsubscribe('a')],
+  ])('gives a stream %s what was sent to it, and ends it, when all begins anew', async (_, leave) => {
+    const log = new SharedLog();
+    const hub = hubOn(new VirtualBroker(log));
+    for (const end of [false, true]) {
+      const { stream, transport } = open(hub);
+      stream.subscribe('a');
+      await until(() => transport.text.includes('id: '));
+      transport.isFull = true;
+      for (let i = 0; i < 5; i++) await hub.publish('a', i);
+      await wait(10);
+      stream.send('sent');
+      if (end) stream.close();
+      transport.drain();
+      leave(stream);
+      log.wipe();
+      await until(() => transport.text.includes('data: sent'));
+      if (end) expect(await stream.closed).toBe('closed');
+    }
+  });
+
+  it.each([
+    ['in the same turn', 0, [1, 3]],
+    ['one after the other', 50, [3, 1]],
+  ])('reads far enough back for each who comes, %s', async (_, ms, order) => {
+    const log = new SharedLog();
+    const other = hubOn(new VirtualBroker(log));
+    const ids: string[] = [];
+    for (let i = 0; i < 6; i++) ids.push(await other.publish('a', i));
+    const hub = hubOn(new VirtualBroker(log));
+    const transports = [];
+    for (const seen of order) {
+      const { stream, transport } = open(hub, undefined, ids[seen]);
+      stream.subscribe('a');
+      transports.push(transport);
+      if (ms > 0) await wait(ms);
+    }
+    for (const transport of transports) await until(() => transport.text.includes('data: 5'));
+    const given = transports.map(({ text }) => text.match(/(?<=data: ).+/g)?.join(' '));
+    expect(given.sort()).toEqual(['2 3 4 5', '4 5']);
+  });
+
+  it('tells who has had all of a channel that ended elsewhere not to come back', async () => {
+    const log = new SharedLog();
+    const other = hubOn(new VirtualBroker(log));
+    await other.publish('a', 1);
+    const id = await other.channel('a').end();
+    const { stream, transport } = open(hubOn(new VirtualBroker(log)), undefined, id);
+    stream.subscribe('a');
+    await until(() => transport.status !== undefined);
+    expect(transport.status).toBe(204);
+  });
+
+  it('keeps what a stream is to get while another of its channels is fetched', async () => {
+    const broker = new VirtualBroker(new SharedLog());
+    let isHeld = false;
+    const openSlowly = async (wants: ReadonlyMap<string, number>) => {
+      while (isHeld) await wait(5);
+      return broker.open(wants);
+    };
+    const hub = hubOn(like(broker, { open: openSlowly }), { history: { events: 3 } });
+    const { stream, transport } = open(hub);
+    stream.subscribe('a');
+    await until(() => transport.text.includes('id: '));
+    isHeld = true;
+    stream.subscribe('b');
+    for (let i = 1; i <= 9; i++) {
+      await hub.publish('a', i);
+      await wait(1);
+    }
+    isHeld = false;
+    await until(() => transport.text.includes('data: 9'));
+    expect(transport.text.match(/(?<=data: ).+/g)?.join(' ')).toBe('1 2 3 4 5 6 7 8 9');
+  });
+
+  it('fetches anew what was lost before a stream had begun with it', async () => {
+    const broker = new VirtualBroker(new SharedLog());
+    let sink: Sink | undefined;
+    const hub = hubOn(
+      like(broker, {
+        start: each => {
+          sink = each;
+          return broker.start(each);
+        },
+      }),
+    );
+    for (let i = 1; i <= 3; i++) await hub.publish('a', i);
+    const [first, second] = [open(hub), open(hub)];
+    // The first is served while the second waits.
+    first.transport.open = () => sink?.lost(['a']);
+    for (const { stream } of [first, second]) stream.subscribe('a', { from: 'start' });
+    await until(() => second.transport.text.includes('id: '));
+    await wait(20);
+    expect(second.transport.text.match(/(?<=data: )\d/g)?.join(' ')).toBe('1 2 3');
   });
 
   it('resets who comes back with a position that was given to what has been lost', async () => {

@@ -75,6 +75,8 @@ export class ModelClient {
   #stream: EventStream | undefined;
   /** Channels subscribed to on an open stream, and when: what was on its way may come again. */
   readonly #renewed = new Map<string, number>();
+  /** Channels that go on at the head, on this connection: the id that it has is older. */
+  readonly #atHead = new Set<string>();
   /** Channels whose filter has changed since. */
   readonly #refiltered = new Set<string>();
   /** Values of compacted channels that are to come though there may be newer ones: it is there, and reads. */
@@ -169,8 +171,9 @@ export class ModelClient {
     // Cut before it was told that it is given what is older, it has never heard of that.
     for (const [channel, upto] of this.#renewed) this.#forgive(channel, upto);
     // It goes on behind where it began, unless it has subscribed since: the id that it has may be older.
-    for (const channel of this.#renewed.keys()) this.#since.delete(channel);
+    for (const channel of [...this.#renewed.keys(), ...this.#atHead]) this.#since.delete(channel);
     this.#renewed.clear();
+    this.#atHead.clear();
     this.#refiltered.clear();
     this.#live.clear();
     this.#received.clear();
@@ -217,8 +220,6 @@ export class ModelClient {
 
   subscribe(wish: Wish): void {
     const { channel } = wish;
-    // What it has had all of was something else.
-    if (!this.isOpen) this.#lastEventId = this.#lastEventId?.replace('.', '');
     if (this.isOpen && wish.from === undefined && this.wishes.has(channel)) this.#goOn(wish);
     else this.#renew(wish);
     if (this.isOpen) this.#stream?.subscribe(channel, this.#optionsOf(wish));
@@ -226,12 +227,12 @@ export class ModelClient {
 
   /** What is followed already goes on where it is, through the new filter. */
   #goOn(wish: Wish): void {
-    const { channel } = wish;
-    this.wishes.set(channel, wish);
+    const { channel, isPicky } = wish;
+    this.wishes.set(channel, { channel, isPicky, from: this.wishes.get(channel)?.from });
     this.#refiltered.add(channel);
     this.#live.clear();
     const owed = this.#owed.get(channel);
-    for (const [key, n] of owed ?? []) if (wish.isPicky && n % 2 === 1) owed?.delete(key);
+    for (const [key, n] of owed ?? []) if (isPicky && n % 2 === 1) owed?.delete(key);
   }
 
   #renew(wish: Wish): void {
@@ -241,6 +242,8 @@ export class ModelClient {
     this.#stateless.delete(channel);
     this.#live.clear();
     this.#hasLeft = true;
+    // What it has had all of was something else.
+    if (!this.isOpen) this.#lastEventId = this.#lastEventId?.replace('.', '');
     this.wishes.set(channel, wish);
     this.#age = 0;
     if (this.isConnected) this.#renewed.set(channel, this.#model.published());
@@ -301,9 +304,9 @@ export class ModelClient {
       this.#owe(channel, log.slice(Math.max(0, log.length - kept)));
     } else if (typeof from === 'object') {
       const first = Math.max(0, log.length - Math.min(from.last, kept));
-      if (from.last <= kept) since = log[first - 1]?.n ?? 0;
+      if (isInProcess && from.last <= kept) since = log[first - 1]?.n ?? 0;
       this.#owe(channel, log.slice(first));
-    } else if (isInProcess && !isCompacted && !this.#model.hasSnapshots(channel)) {
+    } else if (isInProcess && !this.#wantsSnapshot({ channel, from })) {
       since = this.#model.published();
     }
     // What is on its way to it is of an earlier subscription.
@@ -357,6 +360,7 @@ export class ModelClient {
     } else if (event === 'reset') {
       const { reason, channels } = JSON.parse(data) as { reason: string; channels: string[] };
       this.#beReset(reason, channels, publishedAtWrite);
+      this.#isBackfill = id?.endsWith('~') ?? false;
     } else if (event === 'snapshot') {
       const { channel, n } = JSON.parse(data) as { channel: string; n: number };
       if (!this.#isBackfill) this.#fail('a snapshot that is no backfill');
@@ -440,7 +444,10 @@ export class ModelClient {
       this.#since.delete(channel);
       this.#forgive(channel, publishedAtWrite);
       const isPlain = !this.#model.isCompacted(channel) && !this.#model.hasSnapshots(channel);
-      if (reason === 'slow' && isPlain && this.#model.isInProcess) this.#since.set(channel, publishedAtWrite);
+      if (reason === 'slow' && isPlain && this.#model.isInProcess) {
+        this.#since.set(channel, publishedAtWrite);
+        this.#atHead.add(channel);
+      }
       if (!this.#wantsState(channel)) continue;
       if (this.#wantsSnapshot(this.wishes.get(channel))) this.#stateless.add(channel);
       if (!this.#model.isCompacted(channel)) continue;
@@ -469,7 +476,7 @@ export class ModelClient {
   /** The response is at its end, and the client has read it all. */
   #end(): void {
     // A state may fail, and nobody waits for it who is to close.
-    const wantsSnapshot = [...this.wishes.values()].some(wish => this.#wantsSnapshot(wish));
+    const wantsSnapshot = [...this.wishes.keys()].some(channel => this.#model.hasSnapshots(channel));
     if (this.#isExcused || wantsSnapshot || !this.#model.isInProcess) return;
     const closedAfter = this.#closedAfter;
     if (closedAfter === undefined) {
@@ -490,6 +497,8 @@ export class ModelClient {
       action();
     } catch (error) {
       this.failure ||= (error as Error).message;
+      // Given the same again and again, it would never end.
+      this.#transport?.destroy();
     }
   }
 

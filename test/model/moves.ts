@@ -31,7 +31,7 @@ const beginning = fc.option(
     fc.record({ last: fc.nat(5) }),
     fc.record({ after: id }),
   ),
-  { nil: undefined, freq: 1 },
+  { nil: undefined, freq: 2 },
 );
 export type Wanted = Of<typeof beginning>;
 
@@ -49,7 +49,7 @@ export type Wanting = Of<typeof wish>;
 const event = {
   channel,
   key: fc.nat(KEYS - 1),
-  except: fc.option(client, { freq: 8 }),
+  except: fc.oneof(often(7, fc.constant(null)), often(1, client)),
   /** It is the last of its key. */
   gone: fc.integer({ min: 0, max: 9 }).map(n => n === 9),
 };
@@ -62,12 +62,13 @@ export const move = fc.oneof(
   often(2, fc.record({ ...event, move: a('interject'), client })),
   often(5, fc.record({ move: a('turn'), turns: fc.integer({ min: 1, max: 4 }) })),
   often(1, fc.record({ move: a('wait'), ms: fc.constantFrom(50, AGE, 2 * HEARTBEAT) })),
-  often(3, fc.record({ move: a('connect'), client, node })),
+  often(5, fc.record({ move: a('connect'), client, node })),
   often(1, fc.record({ move: a('connectWith'), client, id })),
   often(1, fc.record({ move: a('ask'), client, node })),
   often(2, fc.record({ ...wanting, move: a('subscribe') })),
   often(1, fc.record({ move: a('unsubscribe'), client, channel })),
-  often(3, fc.record({ move: a('stall', 'sip', 'read', 'cut', 'send'), client })),
+  often(3, fc.record({ move: a('stall', 'sip', 'read', 'send'), client })),
+  often(3, fc.record({ move: a('cut'), client })),
   often(1, fc.record({ move: a('close', 'fault'), client })),
   often(1, fc.record({ move: a('end', 'failSnapshot'), channel })),
 );
@@ -86,7 +87,7 @@ export const setting = fc.record({
   compact: fc.boolean(),
   overflow: a('reset', 'disconnect'),
   /** Turns that a snapshot takes. */
-  snapshot: fc.option(fc.nat(12)),
+  snapshot: fc.option(fc.nat(12), { freq: 2 }),
 });
 export type Setting = Of<typeof setting>;
 export type Move = Of<typeof move>;

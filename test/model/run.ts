@@ -222,7 +222,10 @@ export class Run implements Model {
   async settle(): Promise<void> {
     this.#log.isAway = false;
     for (const broker of this.#brokers) broker.catchUp();
-    for (let i = 0; i < 12; i++) {
+    // What a broker was asked for while it was away is asked for again, and a stream may be ended and come back.
+    const isSettled = () =>
+      this.clients.every(({ isOpen, isPlaced, lacks }) => isOpen && isPlaced && lacks === '');
+    for (let i = 0; i < 12 || (i < 100 && !isSettled()); i++) {
       for (const each of this.clients) {
         each.read();
         each.connect();

@@ -34,6 +34,8 @@ export class VirtualTransport implements Transport {
   readonly #peer: Peer;
   #hasEnded = false;
   #queue: [text: string, published: number][] = [];
+  /** Half of what is first has been read. */
+  #isHalved = false;
 
   constructor(peer: Peer) {
     this.#peer = peer;
@@ -65,12 +67,16 @@ export class VirtualTransport implements Transport {
     if (!this.isOver) this.onDrain?.();
   }
 
-  /** Reads one write, and no more. */
+  /** Reads half of a write, or what is left of it, and no more. */
   sip(): void {
     const next = this.isReading ? undefined : this.#queue.shift();
     if (next === undefined) return;
-    this.bufferedBytes -= Buffer.byteLength(next[0]);
-    this.#peer.receive(...next);
+    const [text, published] = next;
+    const size = this.#isHalved ? text.length : Math.ceil(text.length / 2);
+    this.#isHalved = size < text.length;
+    if (this.#isHalved) this.#queue.unshift([text.slice(size), published]);
+    this.bufferedBytes -= size;
+    this.#peer.receive(text.slice(0, size), published);
     if (this.#queue.length > 0) return;
     if (this.#hasEnded) this.#finish();
     else this.onDrain?.();
@@ -90,6 +96,7 @@ export class VirtualTransport implements Transport {
   }
 
   #deliver(): void {
+    this.#isHalved = false;
     for (const next of this.#queue.splice(0)) this.#peer.receive(...next);
     this.bufferedBytes = 0;
     if (this.#hasEnded) this.#finish();

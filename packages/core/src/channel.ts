@@ -97,14 +97,27 @@ export class ChannelState {
    * @param entries ascending, up to a position.
    * @param floor everything after it is among them.
    * @param newest of the channel, if the broker knows of it.
+   * @param isAll the broker was asked for all it has.
    */
-  fill(entries: readonly LogEntry[], floor: Position, upto: Position, newest: Position | undefined): void {
-    // An open channel lacks nothing but what is older. (And nothing joins the two if what came since has left.)
-    const here = this.history.entriesAfter(this.isOpen ? 0 : upto);
-    const lacks = !this.isOpen || (floor < this.history.floor && this.history.floor <= upto);
-    const older = this.isOpen ? entries.filter(({ position }) => position <= this.history.floor) : entries;
+  fill(
+    entries: readonly LogEntry[],
+    floor: Position,
+    upto: Position,
+    newest: Position | undefined,
+    isAll: boolean,
+  ): void {
+    const { keep, floor: floorHere } = this.history;
+    // Nothing joins the two if what has come since has left.
+    const isJoined = floorHere <= upto;
+    if (isJoined && !this.isOpen) {
+      this.#replace(new History(keep, floor, newest), [...entries, ...this.history.entriesAfter(upto)]);
+    } else if (isJoined && floor < floorHere) {
+      // An open channel lacks nothing but what is older.
+      const older = entries.filter(({ position }) => position <= floorHere);
+      this.#replace(new History(keep, floor, newest), [...older, ...this.history.entriesAfter(0)]);
+    }
     this.isOpen = true;
-    if (lacks) this.#replace(new History(this.history.keep, floor, newest), [...older, ...here]);
+    this.isWhole = isJoined && isAll;
   }
 
   /** Drops everything: something of it is gone that was to come. */

@@ -170,11 +170,16 @@ export class Log implements FlushHost, Timed {
     if (channel !== undefined) this.#count(channel, () => channel.configure(settings));
   }
 
-  /** Takes what a broker has of a channel, up to a position. */
-  fill(channel: ChannelState, { entries, floor, last, ended }: Page, upto: Position): void {
+  /**
+   * Takes what a broker has of a channel.
+   *
+   * @param after to before the page.
+   * @param upto to its end.
+   */
+  fill(channel: ChannelState, { entries, floor, last, ended }: Page, after: Position, upto: Position): void {
     const now = this.#scheduler.now;
     const logged = entries.map(entry => new LogEntry(entry, this.epoch, now));
-    this.#count(channel, () => channel.fill(logged, floor, upto, last));
+    this.#count(channel, () => channel.fill(logged, Math.max(floor, after), upto, last, after === 0));
     channel.endedAt ??= ended;
   }
 

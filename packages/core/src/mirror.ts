@@ -138,8 +138,7 @@ export class Mirror {
       }
       // An id of the future is no place to go on from.
       const after = Math.min(head, wants.get(name) ?? 0);
-      this.#log.fill(channel, { ...page, floor: Math.max(page.floor, after) }, head);
-      channel.isWhole = after === 0;
+      this.#log.fill(channel, page, after, head);
     }
     this.#log.seen(head);
   }
