@@ -209,7 +209,7 @@ export class Log implements FlushHost, Timed {
     this.origin = this.head = this.#acknowledged = head;
     this.#breaks = [];
     this.#channels.clear();
-    this.#bytes = 0;
+    this.#bytes = this.#forgotten = 0;
     // They may follow nothing, and have something to say.
     for (const subscriber of this.#flush.startOver(head)) subscribers.add(subscriber);
     for (const subscriber of subscribers) subscriber.startOver();
