@@ -119,6 +119,27 @@ it('what takes long leaves others their turn, be it new or waited for', async ()
   expect(await turnsUntil(40)).toBeGreaterThan(10);
 });
 
+it('what a server does with events after it was given them counts, too', async () => {
+  const hub = quietHub();
+  const all = Array.from({ length: 600 }, () => open(hub));
+  for (const { stream } of all) stream.subscribe('a');
+  await until(() => all.every(({ lastId }) => lastId() !== undefined));
+  let written = 0;
+  for (const { transport } of all) {
+    transport.write = () => {
+      process.nextTick(() => {
+        written += 1;
+        for (const start = performance.now(); performance.now() - start < 0.2; );
+      });
+      return true;
+    };
+  }
+  hub.publish('a', 1);
+  let turns = 0;
+  for (; written < all.length && turns < 1_000; turns++) await turn();
+  expect(turns).toBeGreaterThan(10);
+});
+
 it('values that come while others are given theirs reach those that have had theirs', async () => {
   const hub = quietHub({ channels: () => ({ compact: true }) });
   const first = open(hub);

@@ -11,6 +11,10 @@ export interface FlushHost {
   roundEnded(channels: Iterable<ChannelState>): void;
 }
 
+/** Visits of one turn: until it is known how long they take, and when they take very long. */
+const FIRST = 256;
+const SHORTEST = 16;
+
 /**
  * Brings every stream to the head: one work list and one budget of time for everything, be it live streams, laggards
  * that have room again, or clients that have come back. It goes in rounds; what comes during one is the next one's,
@@ -31,6 +35,8 @@ export class Flush {
   /** Of `pinned`, what the round will have passed. */
   #roundBytes = 0;
   #isScheduled = false;
+  /** Visits that fit in a turn. */
+  #stride = FIRST;
 
   constructor(host: FlushHost) {
     this.#host = host;
@@ -73,14 +79,17 @@ export class Flush {
     return waiting;
   }
 
-  #walk(): void {
+  /** Returns how many it has visited. */
+  #walk(): number {
     const start = performance.now();
+    let visits = 0;
     for (;;) {
       while (this.#next < this.#list.length) {
         (this.#list[this.#next++] as Subscriber).catchUp();
-        if (performance.now() - start > TURN_BUDGET) {
-          nextTurn(() => this.#walk());
-          return;
+        visits += 1;
+        if (visits === this.#stride || performance.now() - start > TURN_BUDGET) {
+          this.#goOn();
+          return visits;
         }
       }
       this.#endRound();
@@ -88,6 +97,26 @@ export class Flush {
       this.#beginRound();
     }
     this.#isScheduled = false;
+    return visits;
+  }
+
+  /**
+   * Goes on in the next turn. A server may write what it is given only after its giver has finished (the one of Hono
+   * on Node does): one callback behind the other sees how long all of it has taken, and how far the next may go.
+   */
+  #goOn(): void {
+    let start = 0;
+    let visits = 0;
+    nextTurn(() => {
+      start = performance.now();
+      visits = this.#walk();
+    });
+    nextTurn(() => {
+      const taken = performance.now() - start;
+      // What ends early says little of how long a visit takes.
+      if (visits < this.#stride && taken < TURN_BUDGET) return;
+      this.#stride = Math.max(SHORTEST, Math.floor((visits * TURN_BUDGET) / taken));
+    });
   }
 
   #beginRound(): void {
