@@ -227,6 +227,24 @@ describe('a hub with a broker', () => {
     expect(transport.text).not.toContain('first');
   });
 
+  it.each([false, true])('has heard of an id that has yet to come here (compacted: %s)', async compact => {
+    const log = new SharedLog();
+    const behind = new VirtualBroker(log);
+    const options = { channels: () => ({ compact }) };
+    const [one, two] = [hubOn(new VirtualBroker(log), options), hubOn(behind, options)];
+    const early = open(two);
+    early.stream.subscribe('a');
+    await until(() => early.transport.text.includes('id: '));
+    behind.isBehind = true;
+    const id = await one.publish('a', 'first', { key: 'k' });
+    const late = open(two, undefined, id);
+    late.stream.subscribe('a');
+    await one.publish('a', 'second', { key: 'k' });
+    await until(() => late.transport.text.includes('data: second'));
+    expect(late.transport.text).not.toContain('reset');
+    expect(late.transport.text).not.toContain('first');
+  });
+
   it('gives up channels that nobody follows any more', async () => {
     const shut: string[] = [];
     const broker = new VirtualBroker(new SharedLog());

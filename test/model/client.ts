@@ -141,7 +141,8 @@ export class ModelClient {
   connectWith(id: string, n: number): void {
     if (this.isConnected || this.#isAsking) return;
     const isKnown = n < Number.POSITIVE_INFINITY;
-    this.#newest = isKnown ? n : 0;
+    // Who follows nothing waits for no node to come as far.
+    this.#newest = isKnown && this.wishes.size > 0 ? n : 0;
     this.#since.clear();
     for (const channel of isKnown ? this.wishes.keys() : []) {
       this.#owe(

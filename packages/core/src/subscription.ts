@@ -63,18 +63,18 @@ export class Subscription {
    */
   lacks(log: Log, lastEventId: string | undefined): Position | undefined {
     this.#now ??= log.origin;
-    const after = this.#reach(log, lastEventId, this.#now);
+    const id = parseId(this.after ?? lastEventId ?? '');
+    const named = id?.epoch === log.epoch ? id.position : undefined;
+    // A stream may lose its way at any time, and is told the whole state of a compacted channel then.
+    const after = this.channel.history.keep.compact ? 0 : (named ?? this.#origin(lastEventId, this.#now));
     // Somebody has been told of what is yet to come here.
-    const isAhead = Math.max(after, this.#now) > log.head;
+    const isAhead = Math.max(named ?? 0, this.#now) > log.head;
     return isAhead || this.channel.lacks(after) ? after : undefined;
   }
 
-  #reach(log: Log, lastEventId: string | undefined, now: Position): Position {
+  /** Before all that it may be given when nobody has named a place in this log. */
+  #origin(lastEventId: string | undefined, now: Position): Position {
     const { from } = this.options;
-    // A stream may lose its way at any time, and is told the whole state then.
-    if (this.channel.history.keep.compact) return 0;
-    const id = parseId(this.after ?? lastEventId ?? '');
-    if (id?.epoch === log.epoch) return id.position;
     const isNow = from === 'now' || (typeof from === 'object' && 'last' in from && from.last === 0);
     return isNow || (from === undefined && lastEventId === undefined) ? now : 0;
   }
