@@ -227,6 +227,43 @@ describe('a hub with a broker', () => {
     expect(transport.text).not.toContain('first');
   });
 
+  it('joins what it fetches to what is here once, though a key that is gone was forgotten meanwhile', async () => {
+    const log = new SharedLog();
+    const other = hubOn(new VirtualBroker(log));
+    const broker = new VirtualBroker(log);
+    let isHeld = false;
+    const openSlowly = async (wants: ReadonlyMap<string, number>) => {
+      const opened = await broker.open(wants);
+      while (isHeld) await wait(5);
+      return opened;
+    };
+    const channels = () => ({ compact: true, history: { age: 40 } });
+    const hub = hubOn(like(broker, { open: openSlowly }), { channels });
+    const follower = open(hub);
+    follower.stream.subscribe('a');
+    const first = await other.publish('a', 'first', { key: '1' });
+    await other.publish('a', '', { key: '2', gone: true });
+    await until(() => follower.transport.text.includes('data: first'));
+
+    broker.isBehind = isHeld = true;
+    const ahead = open(hub, undefined, await other.publish('a', 'second', { key: '4' }));
+    ahead.stream.subscribe('a');
+    await wait(20);
+    ahead.transport.leave();
+    broker.catchUp();
+    // Ages are looked at once a second.
+    await wait(1_300);
+    for (const key of ['third', 'fourth']) await other.publish('a', key, { key });
+    await until(() => follower.transport.text.includes('data: fourth'));
+    isHeld = false;
+    await wait(20);
+
+    const late = open(hub, undefined, first);
+    late.stream.subscribe('a');
+    await until(() => late.transport.text.includes('data: fourth'));
+    expect(late.transport.text.match(/(?<=data: ).+/g)?.join(' ')).toBe('second third fourth');
+  });
+
   it.each([false, true])('has heard of an id that has yet to come here (compacted: %s)', async compact => {
     const log = new SharedLog();
     const behind = new VirtualBroker(log);

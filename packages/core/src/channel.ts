@@ -109,12 +109,11 @@ export class ChannelState {
     const { keep, floor: floorHere } = this.history;
     // Nothing joins the two if what has come since has left.
     const isJoined = floorHere <= upto;
-    if (isJoined && !this.isOpen) {
-      this.#replace(new History(keep, floor, newest), [...entries, ...this.history.entriesAfter(upto)]);
-    } else if (isJoined && floor < floorHere) {
+    if (isJoined && (!this.isOpen || floor < floorHere)) {
       // An open channel lacks nothing but what is older.
-      const older = entries.filter(({ position }) => position <= floorHere);
-      this.#replace(new History(keep, floor, newest), [...older, ...this.history.entriesAfter(0)]);
+      const seam = this.isOpen ? floorHere : upto;
+      const older = entries.filter(({ position }) => position <= seam);
+      this.#replace(new History(keep, floor, newest), [...older, ...this.history.entriesAfter(seam)]);
     }
     this.isOpen = true;
     this.isWhole = isJoined && isAll;
