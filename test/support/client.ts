@@ -3,6 +3,7 @@ import http from 'node:http';
 import http2 from 'node:http2';
 import type { Socket } from 'node:net';
 import type { Readable } from 'node:stream';
+import { constants, createGunzip } from 'node:zlib';
 import { createParser, type EventSourceMessage } from 'eventsource-parser';
 
 export interface RequestOptions {
@@ -21,12 +22,12 @@ export interface RequestOptions {
 export interface Client {
   readonly status: number;
   readonly headers: Record<string, string | string[] | undefined>;
-  /** Everything received so far. */
+  /** Everything received so far, decoded if it is gzip. */
   readonly text: string;
   readonly events: EventSourceMessage[];
   readonly comments: string[];
   readonly retries: number[];
-  /** The same, as bytes. */
+  /** The bytes received so far, as they came. */
   readonly body: Buffer;
   /** Resolves when the response is over: true when it came to its proper end, false when it was cut. */
   readonly ended: Promise<boolean>;
@@ -108,16 +109,26 @@ function follow(body: Readable, connection: Connection): Client {
   const look = () => {
     for (const check of waiting) check();
   };
-  body.on('data', (chunk: Buffer) => {
-    chunks.push(chunk);
+  const read = (chunk: Buffer) => {
     const part = decoder.decode(chunk, { stream: true });
     text += part;
     parser.feed(part);
     look();
+  };
+  const isGzip = connection.headers['content-encoding'] === 'gzip';
+  // What there is of a response that was cut can be read, too.
+  const gunzip = isGzip ? createGunzip({ finishFlush: constants.Z_SYNC_FLUSH }) : undefined;
+  gunzip?.on('data', read);
+  body.on('data', (chunk: Buffer) => {
+    chunks.push(chunk);
+    if (gunzip === undefined) read(chunk);
+    else gunzip.write(chunk);
   });
-  const ended = new Promise<boolean>(resolve => {
+  const ended = new Promise<boolean>((resolve, reject) => {
+    const end = () => resolve(body.readableEnded && connection.isComplete());
+    gunzip?.on('error', reject).on('end', end);
     body.on('error', () => {});
-    body.on('close', () => resolve(body.readableEnded && connection.isComplete()));
+    body.on('close', () => (gunzip === undefined ? end() : gunzip.end()));
   });
   const client: Client = {
     ...connection,
