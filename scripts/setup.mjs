@@ -12,6 +12,14 @@ const programs = {
   '/usr/bin/chromium': 'chromium',
   '/usr/bin/redis-server': 'redis-server',
   '/usr/sbin/nginx': 'nginx-light',
+  '/usr/sbin/haproxy': 'haproxy',
+  '/usr/sbin/apache2': 'apache2-bin',
+  '/usr/bin/caddy': 'caddy',
+  '/usr/sbin/varnishd': 'varnish',
+  '/usr/sbin/nghttpx': 'nghttp2-proxy',
+  '/usr/sbin/lighttpd': 'lighttpd',
+  '/usr/sbin/ip': 'iproute2',
+  '/usr/sbin/nft': 'nftables',
 };
 
 run('npx', ['--yes', packageManager, 'install', '--frozen-lockfile', '--reporter=append-only']);
