@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 
 /** A server in a process of its own, which does jobs when it is asked to, one at a time. */
 export interface Child {
+  pid: number;
   origin: string;
   port: number;
   ask<T>(job: string, ...args: number[]): Promise<T>;
@@ -13,10 +14,14 @@ export interface Child {
 }
 
 /** Starts a program whose first message is its port, and each further one an answer. */
-export async function start(program: URL, ...args: string[]): Promise<Child> {
-  const child = fork(fileURLToPath(program), args, {
-    execArgv: ['--expose-gc', '--import', 'tsx'],
-  });
+export function start(program: URL, ...args: string[]): Promise<Child> {
+  return startBy([], program, ...args);
+}
+
+/** The same, by a command that becomes the program it is given, such as `unshare`. */
+export async function startBy(command: string[], program: URL, ...args: string[]): Promise<Child> {
+  const [execPath = '', ...execArgv] = [...command, process.execPath, '--expose-gc', '--import', 'tsx'];
+  const child = fork(fileURLToPath(program), args, { execPath, execArgv });
   const ended = new Promise<number | null>(resolve => child.once('exit', resolve));
   const answer = async <T>() => {
     const failed = ended.then(code =>
@@ -27,6 +32,7 @@ export async function start(program: URL, ...args: string[]): Promise<Child> {
   };
   const port = await answer<number>();
   return {
+    pid: child.pid as number,
     origin: `http://127.0.0.1:${port}`,
     port,
     ask<T>(...message: [job: string, ...args: number[]]) {

@@ -1,0 +1,78 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { type Child, startBy } from '../support/child.ts';
+import type { ServerOptions } from './network-server.ts';
+
+/** Two hosts with nothing between them but a cable; nothing else is reached from there, nor reaches it. */
+export interface Network {
+  server: Host;
+  client: Host;
+  /** Ends both; with them goes the network. */
+  remove(): void;
+}
+
+export interface Host extends Child {
+  /** Runs a line of shell there, and gives what it prints. */
+  run(line: string): string;
+}
+
+/** The network interface of each host. */
+export const CABLE = 'cable';
+
+/** Programs that a network is made with. */
+export const PROGRAMS = [
+  '/usr/sbin/ip',
+  '/usr/sbin/tc',
+  '/usr/sbin/nft',
+  '/usr/bin/unshare',
+  '/usr/bin/nsenter',
+];
+
+/** Why there can be no network here; undefined if there can. */
+export function whyNoNetwork(): string | undefined {
+  if (process.platform !== 'linux' || process.getuid?.() !== 0) return 'needs root on Linux';
+  const missing = PROGRAMS.find(path => !existsSync(path));
+  if (missing !== undefined) return `needs ${missing}: npm test as root installs it`;
+  try {
+    execFileSync('unshare', ['--net', 'true'], { stdio: 'pipe' });
+  } catch (error) {
+    return `needs network namespaces: ${String(error)}`;
+  }
+  return undefined;
+}
+
+/** The server is 10.0.0.1. The namespaces have no names: they last as long as the processes in them. */
+export async function createNetwork(options: ServerOptions): Promise<Network> {
+  const [server, client] = await Promise.all([
+    startHost('network-server.ts', JSON.stringify(options)),
+    startHost('network-client.ts'),
+  ]);
+  const [one, other] = [server, client].map(({ pid }) => `name ${CABLE} netns ${pid}`);
+  run('/bin/sh', '-c', `ip link add ${one} type veth peer ${other}`);
+  for (const [host, address] of [
+    [server, '10.0.0.1'],
+    [client, '10.0.0.2'],
+  ] as const) {
+    host.run(`ip address add ${address}/24 dev ${CABLE}`);
+    host.run(`ip link set ${CABLE} up`);
+  }
+  await client.ask('follow', server.port);
+  return {
+    server,
+    client,
+    remove() {
+      server.kill('SIGKILL');
+      client.kill('SIGKILL');
+    },
+  };
+}
+
+async function startHost(program: string, ...args: string[]): Promise<Host> {
+  const child = await startBy(['unshare', '--net'], new URL(program, import.meta.url), ...args);
+  const inside = ['nsenter', `--net=/proc/${child.pid}/ns/net`, '/bin/sh', '-c'];
+  return { ...child, run: line => run(...inside, line) };
+}
+
+function run(program: string, ...args: string[]): string {
+  return execFileSync(program, args, { encoding: 'utf8' });
+}
