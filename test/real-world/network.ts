@@ -47,30 +47,28 @@ export async function createNetwork(options: ServerOptions): Promise<Network> {
     startHost('network-server.ts', JSON.stringify(options)),
     startHost('network-client.ts'),
   ]);
-  const [one, other] = [server, client].map(({ pid }) => `name ${CABLE} netns ${pid}`);
-  run('/bin/sh', '-c', `ip link add ${one} type veth peer ${other}`);
-  for (const [host, address] of [
-    [server, '10.0.0.1'],
-    [client, '10.0.0.2'],
-  ] as const) {
-    host.run(`ip address add ${address}/24 dev ${CABLE}`);
-    host.run(`ip link set ${CABLE} up`);
-  }
-  await client.ask('follow', server.port);
-  return {
-    server,
-    client,
-    remove() {
-      server.kill('SIGKILL');
-      client.kill('SIGKILL');
-    },
+  const remove = () => {
+    for (const host of [server, client]) host.kill('SIGKILL');
   };
+  try {
+    const [one, other] = [server, client].map(({ pid }) => `name ${CABLE} netns ${pid}`);
+    run('/bin/sh', '-c', `ip link add ${one} type veth peer ${other}`);
+    for (const [index, host] of [server, client].entries()) {
+      host.run(`ip address add 10.0.0.${index + 1}/24 dev ${CABLE}`);
+      host.run(`ip link set ${CABLE} up`);
+    }
+    await client.ask('follow', server.port);
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return { server, client, remove };
 }
 
 async function startHost(program: string, ...args: string[]): Promise<Host> {
   const child = await startBy(['unshare', '--net'], new URL(program, import.meta.url), ...args);
-  const inside = ['nsenter', `--net=/proc/${child.pid}/ns/net`, '/bin/sh', '-c'];
-  return { ...child, run: line => run(...inside, line) };
+  const inside = [`--net=/proc/${child.pid}/ns/net`, '/bin/sh', '-c'];
+  return { ...child, run: line => run('nsenter', ...inside, line) };
 }
 
 function run(program: string, ...args: string[]): string {
