@@ -57,7 +57,6 @@ function haproxy({ bind = '', backend = '' } = {}) {
       'haproxy.cfg': `
         defaults
           mode http
-          option http-no-delay
           timeout connect 5s
           timeout client ${IDLE}s
           timeout server ${IDLE}s
@@ -65,6 +64,7 @@ function haproxy({ bind = '', backend = '' } = {}) {
           bind 127.0.0.1:${port} ${bind}
           default_backend back
         backend back
+          option http-no-delay
           ${backend}
           server app 127.0.0.1:${upstream}\n`,
     },
@@ -190,6 +190,7 @@ export const proxies: Proxy[] = [
     name: 'Varnish',
     program: '/usr/sbin/varnishd',
     versionArgs: ['-V'],
+    note: 'Ends a response after `send_timeout`, heartbeats or not: 10 min, unless set',
     configure: ({ port, upstream }, folder) => ({
       args: [
         '-F',
@@ -201,6 +202,8 @@ export const proxies: Proxy[] = [
         `127.0.0.1:${port}`,
         '-T',
         'none',
+        '-p',
+        'send_timeout=86400',
         '-f',
         `${folder}/default.vcl`,
       ],
