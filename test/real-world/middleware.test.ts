@@ -147,7 +147,7 @@ const table: Middleware[] = [
   { ...onExpress('compression', () => compression()), ...compresses },
   {
     ...onExpress('compression', () => compression(), MAY_BE_ENCODED),
-    name: 'Express: streams whose `Cache-Control` has no `no-transform`, behind compression',
+    name: 'Express, where `Cache-Control` lets streams be encoded: compression',
     isEncoded: true,
     ...compresses,
   },

@@ -98,14 +98,14 @@ const HAPROXY_NOTE = 'Needs `option http-no-delay`: without it, HTTP/1.1 clients
 
 export const proxies: Proxy[] = [
   {
-    name: 'nginx, with its default settings',
+    name: 'nginx (default settings)',
     program: '/usr/sbin/nginx',
     versionArgs: ['-v'],
     configure: nginx(),
     note: 'Its default buffering is switched off for streams by `X-Accel-Buffering: no`, which they have',
   },
   {
-    name: 'nginx with gzip',
+    name: 'nginx (gzip)',
     program: '/usr/sbin/nginx',
     versionArgs: ['-v'],
     isEncoded: true,
@@ -115,7 +115,7 @@ export const proxies: Proxy[] = [
     }),
   },
   {
-    name: 'nginx, HTTP/2 in front',
+    name: 'nginx (HTTP/2 in front)',
     program: '/usr/sbin/nginx',
     versionArgs: ['-v'],
     http2: true,
@@ -129,14 +129,14 @@ export const proxies: Proxy[] = [
     configure: haproxy(),
   },
   {
-    name: 'HAProxy with compression',
+    name: 'HAProxy (compression)',
     program: '/usr/sbin/haproxy',
     versionArgs: ['-v'],
     note: HAPROXY_NOTE,
     configure: haproxy({ backend: 'compression algo gzip\ncompression type text/event-stream' }),
   },
   {
-    name: 'HAProxy, HTTP/2 in front',
+    name: 'HAProxy (HTTP/2 in front)',
     program: '/usr/sbin/haproxy',
     versionArgs: ['-v'],
     http2: true,
@@ -149,21 +149,21 @@ export const proxies: Proxy[] = [
     configure: apache(),
   },
   {
-    name: 'Apache with DEFLATE',
+    name: 'Apache (DEFLATE)',
     program: '/usr/sbin/apache2',
     versionArgs: ['-v'],
     isEncoded: true,
     configure: apache('SetOutputFilter DEFLATE'),
   },
   {
-    name: 'Apache, HTTP/2 in front',
+    name: 'Apache (HTTP/2 in front)',
     program: '/usr/sbin/apache2',
     versionArgs: ['-v'],
     http2: true,
     configure: apache('Protocols h2c'),
   },
   {
-    name: 'Caddy with `encode`',
+    name: 'Caddy (`encode`)',
     program: '/usr/bin/caddy',
     versionArgs: ['version'],
     configure: ({ port, upstream }, folder) => ({
