@@ -56,16 +56,6 @@ export async function firstOf<T>(source: NodeJS.EventEmitter, event: string, pro
   }
 }
 
-/** A port of this machine that nobody listens on. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as net.AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
-}
-
 /** Whether anybody listens on a port of this machine. */
 export function accepts(port: number): Promise<boolean> {
   return new Promise(resolve => {

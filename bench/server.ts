@@ -4,7 +4,8 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { accepts, compile, endProgram, firstOf, freePort, pathOf, startProgram } from './program.ts';
+import { freePort } from '../test/support/server.ts';
+import { accepts, compile, endProgram, firstOf, pathOf, startProgram } from './program.ts';
 import { payload, publishCommand } from './servers/payload.mjs';
 
 /** CPU time, in µs. */

@@ -2,8 +2,9 @@ import type { ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { freePort } from '../../test/support/server.ts';
 import type { Measurement, Row } from '../measurement.ts';
-import { accepts, endProgram, firstOf, freePort, pathOf, startProgram } from '../program.ts';
+import { accepts, endProgram, firstOf, pathOf, startProgram } from '../program.ts';
 
 const REDIS = '/usr/bin/redis-server';
 

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import net from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Draft } from '@tidings/core';
 import type { RedisBrokerOptions } from '@tidings/redis';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -12,7 +13,6 @@ import { REDIS, RedisServer } from './redis-server.ts';
 
 const keep = { events: 100_000, bytes: 64 * 1024 * 1024, age: 300_000, compact: false };
 const soon = (ms = 5_000) => AbortSignal.timeout(ms);
-const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
 const codeOf = (promise: Promise<unknown>) =>
   promise.then(
     () => 'stored',

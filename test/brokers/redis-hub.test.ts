@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { createHub, type Hub, type HubOptions } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -11,7 +12,6 @@ import { REDIS, RedisServer } from './redis-server.ts';
 const seen = ({ events }: Client) => events.filter(({ event }) => event !== 'tidings');
 const data = (client: Client) => seen(client).map(event => event.data);
 const lastId = ({ events }: Client) => events.findLast(({ id }) => id !== undefined)?.id;
-const pause = (ms: number) => new Promise(resolve => setTimeout(resolve, ms));
 
 describeWith(REDIS, 'hubs on Redis', () => {
   describe.each(current)('$name', ({ client }) => {

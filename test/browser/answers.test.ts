@@ -1,25 +1,14 @@
-import { type ChildProcess, spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import type http from 'node:http';
 import type { ServerResponse } from 'node:http';
-import net from 'node:net';
-import { createInterface } from 'node:readline';
-import { pipeline, type Readable } from 'node:stream';
 import { json } from 'node:stream/consumers';
-import { fileURLToPath } from 'node:url';
-import {
-  type Browser,
-  type BrowserContext,
-  type BrowserContextOptions,
-  chromium,
-  type Page,
-} from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
-import { freePort, listen, type Running, run } from '../support/server.ts';
+import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import { folderOf, inChromium, poll, pressCtrlC, start, throughProxy } from '../support/example.ts';
+import { freePort, listen, type Running } from '../support/server.ts';
 import { CHROMIUM, describeWith } from '../support/system.ts';
 
-const EXAMPLE = fileURLToPath(new URL('../../examples/hono-answers', import.meta.url));
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
 const KEY = 'sk-of-the-test';
 
 /** What the example has asked, and how the test answers. */
@@ -36,18 +25,13 @@ interface Asked {
 }
 
 describeWith(CHROMIUM, 'hono-answers', () => {
-  let browser: Browser;
+  const newContext = inChromium();
   let port: number;
   let server: ChildProcess;
   let upstream: Running;
   let asked: Asked[];
   /** What the upstream answers in the place of a stream. */
   let refusal: number | undefined;
-
-  beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
-  });
-  afterAll(() => browser?.close());
 
   beforeEach(async () => {
     asked = [];
@@ -78,13 +62,9 @@ describeWith(CHROMIUM, 'hono-answers', () => {
       });
     });
     port = await freePort();
-    server = await start();
+    server = await startExample();
   });
-  afterEach(async () => {
-    await Promise.all(browser.contexts().map(context => context.close()));
-    if (server.exitCode === null) await pressCtrlC(server);
-    upstream.kill();
-  });
+  afterEach(() => upstream.kill());
 
   test('both kinds of answer are shown as they are written, and nobody is asked twice', async () => {
     const page = await openPage();
@@ -123,7 +103,7 @@ describeWith(CHROMIUM, 'hono-answers', () => {
   });
 
   test('a reader who is cut off stops the model, and does not ask it again', async () => {
-    const { origin, kill: cut } = await throughProxy();
+    const { origin, cut } = await throughProxy(port);
     const page = await openPage({ origin });
     const model = await ask(page, 'why?', 'stop');
     model.say('Because');
@@ -137,7 +117,7 @@ describeWith(CHROMIUM, 'hono-answers', () => {
   });
 
   test('an answer that is kept goes on, and its reader goes on where it was, on any tab', async () => {
-    const { origin, kill: cut, proxy } = await throughProxy();
+    const { origin, cut, mend } = await throughProxy(port);
     const page = await openPage({ origin });
     const model = await ask(page, 'why?', 'keep');
     model.say('One ');
@@ -156,7 +136,7 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     cut();
     for (const tab of [page, other]) await showsState(tab, 'waiting');
     model.say('three ');
-    proxy.listen(Number(new URL(origin).port), '127.0.0.1');
+    mend();
     for (const tab of [page, other]) await showsState(tab, 'live');
     model.say('four');
     for (const tab of [page, other]) await poll(() => text(tab)).toBe('One two three four');
@@ -220,7 +200,7 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     await showsState(other, 'failed');
     expect(await notice(other)).toMatch(/^The connection was lost/);
 
-    server = await start();
+    server = await startExample();
     await showsState(page, 'failed');
     expect(await notice(page)).toMatch(/^The server does not have this answer/);
     expect(asked).toHaveLength(2);
@@ -235,7 +215,7 @@ describeWith(CHROMIUM, 'hono-answers', () => {
 
   test('without a key the text is canned, and labelled so', async () => {
     await pressCtrlC(server);
-    server = await start({ OPENAI_API_KEY: '', OPENAI_BASE_URL: '' });
+    server = await startExample({ OPENAI_API_KEY: '', OPENAI_BASE_URL: '' });
     const page = await openPage();
     await submit(page, 'hello?', 'keep');
     await poll(() => text(page)).toMatch(/^These words are canned: no model has written them\./);
@@ -292,34 +272,14 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     }
   });
 
-  /** Resolves when there is a page. */
-  async function start(env = {}): Promise<ChildProcess> {
+  function startExample(env = {}): Promise<ChildProcess> {
     const OPENAI_BASE_URL = `${upstream.origin}/v1`;
     const model = { OPENAI_BASE_URL, OPENAI_API_KEY: KEY, OPENAI_MODEL: 'test-model' };
-    const server = spawn('npm', ['start'], {
-      cwd: EXAMPLE,
-      env: { ...process.env, PORT: String(port), ...model, ...env },
-      stdio: ['ignore', 'pipe', 'ignore'],
-      // With a process group of its own, as in a terminal.
-      detached: true,
-    });
-    for await (const line of createInterface({ input: server.stdout as Readable })) {
-      if (line === `Answers: http://127.0.0.1:${port}`) return server;
-    }
-    throw new Error('npm start ended');
-  }
-
-  async function throughProxy() {
-    const proxy = net.createServer(socket => {
-      pipeline([socket, net.connect(port, '127.0.0.1'), socket], () => {});
-    });
-    const running = await run(proxy);
-    onTestFinished(running.kill);
-    return { ...running, proxy };
+    return start(folderOf('hono-answers'), port, { ...model, ...env });
   }
 
   async function openPage({ origin, ...options }: OpenOptions = {}): Promise<Page> {
-    return openTab(await browser.newContext(options), origin ?? `http://127.0.0.1:${port}`);
+    return openTab(await newContext(options), origin ?? `http://127.0.0.1:${port}`);
   }
 
   /** What the page offers for another tab. */
@@ -348,16 +308,6 @@ async function openTab(context: BrowserContext, url: string): Promise<Page> {
   await poll(() => page.locator('#model').textContent()).not.toBe('');
   return page;
 }
-
-/** As a terminal does: a signal for all of the group. */
-async function pressCtrlC(server: ChildProcess): Promise<unknown[]> {
-  const exited = once(server, 'exit');
-  process.kill(-(server.pid as number), 'SIGINT');
-  return exited;
-}
-
-/** On a busy machine, even what is quick may take its time. */
-const poll = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 });
 
 async function submit(page: Page, question: string, policy: 'stop' | 'keep'): Promise<void> {
   await page.getByRole('textbox', { name: 'Question' }).fill(question);

@@ -1,25 +1,19 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import net from 'node:net';
-import { createInterface } from 'node:readline';
-import { pipeline, type Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test, vi } from 'vitest';
+import type { ChildProcess } from 'node:child_process';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { beforeEach, expect, test, vi } from 'vitest';
 import { type Client, request } from '../support/client.ts';
-import { freePort, run } from '../support/server.ts';
+import {
+  failure,
+  folderOf,
+  inChromium,
+  poll,
+  pressCtrlC,
+  signal,
+  start,
+  throughProxy,
+} from '../support/example.ts';
+import { freePort } from '../support/server.ts';
 import { CHROMIUM, describeWith } from '../support/system.ts';
-
-const EXAMPLE = fileURLToPath(new URL('../../examples/express-dashboard', import.meta.url));
-const ARGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-quic',
-  '--no-first-run',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-];
 
 const TILES = ['cores', 'memory', 'load', 'eventLoop', 'network', 'disk'];
 
@@ -35,25 +29,18 @@ const RECORDER = `
     destroy() { window.times = []; window.removed += 1; }
   }`;
 
+const EXAMPLE = folderOf('express-dashboard');
+
 describeWith(CHROMIUM, 'express-dashboard', () => {
-  let browser: Browser;
+  const newContext = inChromium();
   let port: number;
   let server: ChildProcess;
   let errors: string[];
 
-  beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
-  });
-  afterAll(() => browser?.close());
-
   beforeEach(async () => {
     errors = [];
     port = await freePort();
-    server = await startServer(port);
-  });
-  afterEach(async () => {
-    await Promise.all(browser.contexts().map(context => context.close()));
-    await Promise.all(spawned.splice(0).map(kill));
+    server = await start(EXAMPLE, port);
   });
 
   test('shows live values, and how many streams are open', async () => {
@@ -93,13 +80,11 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     await valuesChange(page);
     expect(errors).toEqual([]);
 
-    const exited = once(server, 'exit');
-    server.kill('SIGINT');
-    expect(await exited).toEqual([0, null]);
+    expect(await pressCtrlC(server)).toEqual([0, null]);
     await showsState(page, 'Reconnecting');
     const last = await values(page);
 
-    server = await startServer(port);
+    server = await start(EXAMPLE, port);
     await showsState(page, 'Live');
     await valuesChange(page, last);
     await showsStreams(page, '1 stream open');
@@ -131,11 +116,7 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
   });
 
   test('draws each sample once when the connection was cut', async () => {
-    const proxy = net.createServer(socket => {
-      pipeline([socket, net.connect(port, '127.0.0.1'), socket], () => {});
-    });
-    const { origin, kill: cut } = await run(proxy);
-    onTestFinished(cut);
+    const { origin, cut, mend } = await throughProxy(port);
     const client = await connect();
     const page = await openPage({ recorded: true, origin });
     await drawsWhatWasSent(page, client, 2);
@@ -143,7 +124,7 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     await showsState(page, 'Reconnecting');
     const missed = timesOf(client).length + 3;
     await client.until(() => timesOf(client).length >= missed);
-    proxy.listen(Number(new URL(origin).port), '127.0.0.1');
+    mend();
     await showsState(page, 'Live');
     await drawsWhatWasSent(page, client, missed + 1);
     expect(await page.evaluate('removed')).toBe(0);
@@ -153,9 +134,9 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     const client = await connect();
     const page = await openPage({ recorded: true });
     await drawsWhatWasSent(page, client, 2);
-    server.kill('SIGSTOP');
+    process.kill(-(server.pid as number), 'SIGSTOP');
     await showsState(page, 'Reconnecting');
-    server.kill('SIGCONT');
+    process.kill(-(server.pid as number), 'SIGCONT');
     await showsState(page, 'Live');
     await drawsWhatWasSent(page, client, timesOf(client).length + 2);
     expect(await page.evaluate('removed')).toBe(0);
@@ -164,15 +145,15 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
   test('begins anew with a server that knows nothing of what it has seen', async () => {
     const page = await openPage({ recorded: true });
     await drawsWhatWasSent(page, await connect(), 2);
-    await kill(server);
+    await signal(server, 'SIGKILL');
     await showsState(page, 'Reconnecting');
-    server = await startServer(port);
+    server = await start(EXAMPLE, port);
     await page.waitForFunction('removed > 0');
     await drawsWhatWasSent(page, await connect(), 2);
   });
 
   test('offers to retry after an answer that is not a stream', async () => {
-    const context = await browser.newContext();
+    const context = await newContext();
     await context.route('**/events', route => route.fulfill({ status: 502, body: 'Bad gateway' }));
     const page = await context.newPage();
     await page.goto(url());
@@ -187,9 +168,9 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     const page = await openPage({ colorScheme: 'light' });
     const line = page.locator('#cores-panel .u-series').filter({ hasText: 'Core 0' });
     const color = () => line.locator('.u-marker').getAttribute('style');
-    await expect.poll(color).toContain('rgb(37, 99, 235)');
+    await poll(color).toContain('rgb(37, 99, 235)');
     await page.emulateMedia({ colorScheme: 'dark' });
-    await expect.poll(color).toContain('rgb(110, 168, 254)');
+    await poll(color).toContain('rgb(110, 168, 254)');
     expect(errors).toEqual([]);
   });
 
@@ -201,11 +182,9 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
   });
 
   test('says which port is taken', async () => {
-    const second = spawnServer(port);
-    const output: string[] = [];
-    second.stderr?.on('data', chunk => output.push(String(chunk)));
-    expect(await once(second, 'close')).toEqual([1, null]);
-    expect(output.join('')).toContain(`Port ${port} is taken`);
+    const [status, output] = await failure('express-dashboard/server.ts', { PORT: String(port) });
+    expect(status).toBe(1);
+    expect(output).toContain(`Port ${port} is taken`);
   });
 
   const url = () => `http://127.0.0.1:${port}/`;
@@ -213,7 +192,7 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
   const connect = () => request(`http://127.0.0.1:${port}`, '/events');
 
   async function openPage({ recorded = false, origin = url(), ...options }: PageOptions = {}): Promise<Page> {
-    const context = await browser.newContext(options);
+    const context = await newContext(options);
     if (recorded) {
       await context.route('**/uPlot.esm.js', route =>
         route.fulfill({ contentType: 'text/javascript', body: RECORDER }),
@@ -240,36 +219,6 @@ interface PageOptions extends BrowserContextOptions {
   recorded?: boolean;
   /** Default: the server's own. */
   origin?: string;
-}
-
-/** To be killed after the test, whatever comes of it. */
-const spawned: ChildProcess[] = [];
-
-function spawnServer(port: number): ChildProcess {
-  const server = spawn(process.execPath, ['--import', 'tsx', 'server.ts'], {
-    cwd: EXAMPLE,
-    env: { ...process.env, PORT: String(port) },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  spawned.push(server);
-  return server;
-}
-
-/** Resolves when the server has printed the URL of its page. */
-async function startServer(port: number): Promise<ChildProcess> {
-  const server = spawnServer(port);
-  const output: string[] = [];
-  server.stderr?.on('data', chunk => output.push(String(chunk)));
-  for await (const line of createInterface({ input: server.stdout as Readable })) {
-    if (line.includes(`http://127.0.0.1:${port}`)) return server;
-  }
-  throw new Error(`The server did not start: ${output.join('')}`);
-}
-
-async function kill(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return;
-  server.kill('SIGKILL');
-  await once(server, 'exit');
 }
 
 const samplesOf = ({ events }: Client) =>
@@ -320,5 +269,5 @@ const values = (page: Page) => page.locator('#tiles').textContent();
 async function valuesChange(page: Page, before?: string | null): Promise<void> {
   await page.locator('#cores-panel canvas').waitFor();
   const known = before ?? (await values(page));
-  await expect.poll(() => values(page), { timeout: 20_000 }).not.toBe(known);
+  await poll(() => values(page)).not.toBe(known);
 }

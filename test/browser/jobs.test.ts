@@ -1,34 +1,20 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import net from 'node:net';
-import { createInterface } from 'node:readline';
-import { pipeline, type Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
-import { freePort, run } from '../support/server.ts';
+import type { ChildProcess } from 'node:child_process';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { beforeEach, expect, test } from 'vitest';
+import { failure, folderOf, inChromium, poll, pressCtrlC, start, throughProxy } from '../support/example.ts';
+import { freePort } from '../support/server.ts';
 import { CHROMIUM, describeWith } from '../support/system.ts';
 
-const EXAMPLE = fileURLToPath(new URL('../../examples/htmx-jobs', import.meta.url));
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
+const EXAMPLE = folderOf('htmx-jobs');
 
 describeWith(CHROMIUM, 'htmx-jobs', () => {
-  let browser: Browser;
+  const newContext = inChromium();
   let port: number;
   let server: ChildProcess;
 
-  beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
-  });
-  afterAll(() => browser?.close());
-
   beforeEach(async () => {
     port = await freePort();
-    server = await startServer(port);
-  });
-  afterEach(async () => {
-    await Promise.all(browser.contexts().map(context => context.close()));
-    await Promise.all(spawned.splice(0).map(kill));
+    server = await start(EXAMPLE, port);
   });
 
   test('a job shows its progress and its log, in every page, and then the page stops', async () => {
@@ -66,22 +52,18 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
   });
 
   test('a page goes on where it was when its connection was cut, and begins anew after an error', async () => {
-    const proxy = net.createServer(socket => {
-      pipeline([socket, net.connect(port, '127.0.0.1'), socket], () => {});
-    });
-    const { origin, kill: cut } = await run(proxy);
-    onTestFinished(cut);
+    const { origin, cut, mend } = await throughProxy(port);
     const page = await openPage({ origin });
     await startJob(page, 'Holiday', 100);
     await poll(async () => (await log(page)).length).toBeGreaterThan(5);
     cut();
     await showsState(page, 'Reconnecting');
-    proxy.listen(Number(new URL(origin).port), '127.0.0.1');
+    mend();
     await showsState(page, 'Live');
     await page.context().route('**/events', route => route.fulfill({ status: 502 }), { times: 1 });
     cut();
     await showsState(page, 'Reconnecting');
-    proxy.listen(Number(new URL(origin).port), '127.0.0.1');
+    mend();
     await showsState(page, 'Finished');
     expect(await log(page)).toEqual(wholeLog(100));
   });
@@ -167,7 +149,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
     await list.getByRole('button', { name: 'Start' }).click();
     await list.getByRole('alert').filter({ hasText: 'cannot be reached' }).waitFor();
 
-    server = await startServer(port);
+    server = await start(EXAMPLE, port);
     await showsState(page, 'Finished');
     expect(await outcome(page)).toMatch(/^This job is gone/);
     await showsState(list, 'Live');
@@ -187,17 +169,15 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
   });
 
   test('says which port is taken', async () => {
-    const second = spawnServer(port);
-    const output: string[] = [];
-    second.stderr?.on('data', chunk => output.push(String(chunk)));
-    expect(await once(second, 'close')).toEqual([1, null]);
-    expect(output.join('')).toContain(`port ${port}`);
+    const [status, output] = await failure('htmx-jobs/server.ts', { PORT: String(port) });
+    expect(status).toBe(1);
+    expect(output).toContain(`port ${port}`);
   });
 
   const url = (path = '/') => `http://127.0.0.1:${port}${path}`;
 
   async function openPage({ path = '/', origin, ...options }: PageOptions = {}): Promise<Page> {
-    const context = await browser.newContext(options);
+    const context = await newContext(options);
     // Counts the streams that a page asks for.
     await context.addInitScript(`
       window.streams = 0;
@@ -215,45 +195,6 @@ interface PageOptions extends BrowserContextOptions {
   /** Default: the server's own. */
   origin?: string;
 }
-
-/** To be killed after the test, whatever comes of it. */
-const spawned: ChildProcess[] = [];
-
-function spawnServer(port: number): ChildProcess {
-  const server = spawn(process.execPath, ['--import', 'tsx', 'server.ts'], {
-    cwd: EXAMPLE,
-    env: { ...process.env, HOST: '127.0.0.1', PORT: String(port) },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  spawned.push(server);
-  return server;
-}
-
-/** Resolves when the server has printed the URL of its page. */
-async function startServer(port: number): Promise<ChildProcess> {
-  const server = spawnServer(port);
-  const output: string[] = [];
-  server.stderr?.on('data', chunk => output.push(String(chunk)));
-  for await (const line of createInterface({ input: server.stdout as Readable })) {
-    if (line === `Jobs: http://127.0.0.1:${port}`) return server;
-  }
-  throw new Error(`The server did not start: ${output.join('')}`);
-}
-
-async function pressCtrlC(server: ChildProcess): Promise<unknown[]> {
-  const exited = once(server, 'exit');
-  server.kill('SIGINT');
-  return exited;
-}
-
-async function kill(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return;
-  server.kill('SIGKILL');
-  await once(server, 'exit');
-}
-
-/** On a busy machine, even what is quick may take its time. */
-const poll = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 });
 
 /** Resolves when the page of the job is there. */
 async function startJob(page: Page, name: string, files: number, { fails = false } = {}): Promise<void> {

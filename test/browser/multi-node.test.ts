@@ -1,18 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { beforeEach, expect, test } from 'vitest';
 import { REDIS } from '../brokers/redis-server.ts';
+import { failure, folderOf, inChromium, poll, pressCtrlC, start } from '../support/example.ts';
 import { freePort } from '../support/server.ts';
 import { CHROMIUM, describeWith } from '../support/system.ts';
 
-const EXAMPLE = fileURLToPath(new URL('../../examples/multi-node', import.meta.url));
 const NGINX = '/usr/sbin/nginx';
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
 
 /** Keeps what an EventSource hands to the page's handlers, each message by its id and its text. */
 const RECORDER = `
@@ -27,22 +22,13 @@ const RECORDER = `
 const missing = [REDIS, NGINX].find(program => !existsSync(program));
 
 describeWith(missing ?? CHROMIUM, 'multi-node', () => {
-  let browser: Browser;
+  const newContext = inChromium();
   let port: number;
   let room: ChildProcess;
 
-  beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
-  });
-  afterAll(() => browser?.close());
-
   beforeEach(async () => {
     port = await freePort();
-    room = await startRoom(port);
-  });
-  afterEach(async () => {
-    await Promise.all(browser.contexts().map(context => context.close()));
-    if (room.exitCode === null) await pressCtrlC(room);
+    room = await startRoom();
   });
 
   test('pages on both nodes show the same', async () => {
@@ -144,7 +130,7 @@ describeWith(missing ?? CHROMIUM, 'multi-node', () => {
     await poll(() => processes.filter(isAlive)).toEqual([]);
     await page.locator('#state:text-is("Reconnecting")').waitFor();
 
-    room = await startRoom(port);
+    room = await startRoom();
     await page.locator('[data-state="live"]').waitFor();
     expect(await shown(page)).toEqual([]);
     await poll(() => notice(page)).toMatch(/Something was missed/);
@@ -160,16 +146,21 @@ describeWith(missing ?? CHROMIUM, 'multi-node', () => {
   });
 
   test('says which programs are missing and where they come from, and which port is taken', async () => {
-    const [status, output] = await tryToRun({ PATH: '/nowhere' });
+    const [status, output] = await failure('multi-node/run.ts', { REDIS_URL: '', PATH: '/nowhere' });
     expect(status).toBe(1);
     expect(output).toMatch(/^Missing: .*redis-server.*apt-get install .*redis-server/s);
-    const [secondStatus, secondOutput] = await tryToRun({ PORT: String(port) });
+    const [secondStatus, secondOutput] = await failure('multi-node/run.ts', {
+      REDIS_URL: '',
+      PORT: String(port),
+    });
     expect(secondStatus).toBe(1);
     expect(secondOutput).toContain(`Cannot listen on port ${port}`);
   });
 
+  const startRoom = () => start(folderOf('multi-node'), port, { REDIS_URL: '' });
+
   async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
-    const context = await browser.newContext(options);
+    const context = await newContext(options);
     await context.addInitScript(RECORDER);
     const page = await context.newPage();
     await page.goto(`http://127.0.0.1:${port}/`);
@@ -193,43 +184,6 @@ describeWith(missing ?? CHROMIUM, 'multi-node', () => {
     return [a, b];
   }
 });
-
-/** Resolves when there is a page. */
-async function startRoom(port: number): Promise<ChildProcess> {
-  const room = spawn('npm', ['start'], {
-    cwd: EXAMPLE,
-    env: { ...process.env, PORT: String(port), REDIS_URL: '' },
-    stdio: ['ignore', 'pipe', 'inherit'],
-    // With a process group of its own, as in a terminal.
-    detached: true,
-  });
-  for await (const line of createInterface(room.stdout as Readable)) {
-    if (line === `Room: http://127.0.0.1:${port}`) return room;
-  }
-  throw new Error('npm start ended');
-}
-
-/** As a terminal does: a signal for all of the group. */
-async function pressCtrlC(room: ChildProcess): Promise<unknown[]> {
-  const exited = once(room, 'exit');
-  process.kill(-(room.pid as number), 'SIGINT');
-  return exited;
-}
-
-async function tryToRun(env: NodeJS.ProcessEnv): Promise<[status: number, output: string]> {
-  const run = spawn(process.execPath, ['--import', 'tsx', 'run.ts'], {
-    cwd: EXAMPLE,
-    env: { ...process.env, REDIS_URL: '', ...env },
-    stdio: ['ignore', 'ignore', 'pipe'],
-  });
-  const output: string[] = [];
-  run.stderr.on('data', chunk => output.push(String(chunk)));
-  const [status] = await once(run, 'close');
-  return [status, output.join('')];
-}
-
-/** On a busy machine, even what is quick may take its time. */
-const poll = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 });
 
 async function say(page: Page, text: string): Promise<void> {
   await page.locator('[name="text"]').fill(text);

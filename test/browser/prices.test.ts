@@ -1,17 +1,11 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
-import net from 'node:net';
-import { createInterface } from 'node:readline';
-import { pipeline, type Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
-import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import type { ChildProcess } from 'node:child_process';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { beforeEach, expect, test } from 'vitest';
 import { type Client, request } from '../support/client.ts';
-import { freePort, run } from '../support/server.ts';
+import { failure, folderOf, inChromium, poll, pressCtrlC, start, throughProxy } from '../support/example.ts';
+import { freePort } from '../support/server.ts';
 import { CHROMIUM, describeWith } from '../support/system.ts';
 
-const EXAMPLE = fileURLToPath(new URL('../../examples/express-prices', import.meta.url));
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
 const SHARES = 40;
 
 /** In the place of uPlot: keeps what each share's chart is to draw. */
@@ -33,23 +27,18 @@ const EVENT_RECORDER = `
     }
   }`;
 
+const EXAMPLE = folderOf('express-prices');
+/** What the packages are in this repository; published, they need no tsx. */
+const TYPESCRIPT = { NODE_OPTIONS: '--import tsx' };
+
 describeWith(CHROMIUM, 'express-prices', () => {
-  let browser: Browser;
+  const newContext = inChromium();
   let port: number;
   let server: ChildProcess;
 
-  beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
-  });
-  afterAll(() => browser?.close());
-
   beforeEach(async () => {
     port = await freePort();
-    server = await startServer(port);
-  });
-  afterEach(async () => {
-    await Promise.all(browser.contexts().map(context => context.close()));
-    await Promise.all(spawned.splice(0).map(kill));
+    server = await start(EXAMPLE, port, TYPESCRIPT);
   });
 
   test('shows every share with its price, its change and a chart, and what changes', async () => {
@@ -91,11 +80,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
   });
 
   test('goes on where it was when its connection was cut', async () => {
-    const proxy = net.createServer(socket => {
-      pipeline([socket, net.connect(port, '127.0.0.1'), socket], () => {});
-    });
-    const { origin, kill: cut } = await run(proxy);
-    onTestFinished(cut);
+    const { origin, cut, mend } = await throughProxy(port);
     const client = await connect();
     const page = await openPage({ recorded: true, origin });
     await showsState(page, 'Live');
@@ -103,7 +88,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
     cut();
     await showsState(page, 'Reconnecting');
     await getsPoints(client, 1);
-    proxy.listen(Number(new URL(origin).port), '127.0.0.1');
+    mend();
     await showsState(page, 'Live');
     await getsPoints(client, 1);
     await pressCtrlC(server);
@@ -118,7 +103,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
     await pressCtrlC(server);
     await showsState(page, 'Reconnecting');
 
-    server = await startServer(port, { SEED: '2' });
+    server = await start(EXAMPLE, port, { ...TYPESCRIPT, SEED: '2' });
     const client = await connect();
     await showsState(page, 'Live');
     await poll(() => page.locator('.marked').count()).toBe(0);
@@ -142,17 +127,15 @@ describeWith(CHROMIUM, 'express-prices', () => {
   });
 
   test('says which port is taken', async () => {
-    const second = spawnServer(port);
-    const output: string[] = [];
-    second.stderr?.on('data', chunk => output.push(String(chunk)));
-    expect(await once(second, 'close')).toEqual([1, null]);
-    expect(output.join('')).toContain(`port ${port}`);
+    const [status, output] = await failure('express-prices/server.js', { PORT: String(port) });
+    expect(status).toBe(1);
+    expect(output).toContain(`port ${port}`);
   });
 
   const connect = () => request(`http://127.0.0.1:${port}`, '/events');
 
   async function openPage({ recorded, blocked, origin, ...options }: PageOptions = {}): Promise<Page> {
-    const context = await browser.newContext(options);
+    const context = await newContext(options);
     if (recorded) {
       await context.addInitScript(EVENT_RECORDER);
       await context.route('**/uPlot.esm.js', route =>
@@ -174,46 +157,6 @@ interface PageOptions extends BrowserContextOptions {
   /** Default: the server's own. */
   origin?: string;
 }
-
-/** To be killed after the test, whatever comes of it. */
-const spawned: ChildProcess[] = [];
-
-function spawnServer(port: number, env: NodeJS.ProcessEnv = {}): ChildProcess {
-  // What the packages are in this repository is TypeScript; published, they need no tsx.
-  const server = spawn(process.execPath, ['--import', 'tsx', 'server.js'], {
-    cwd: EXAMPLE,
-    env: { ...process.env, HOST: '127.0.0.1', PORT: String(port), ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  spawned.push(server);
-  return server;
-}
-
-/** Resolves when the server has printed the URL of its page. */
-async function startServer(port: number, env?: NodeJS.ProcessEnv): Promise<ChildProcess> {
-  const server = spawnServer(port, env);
-  const output: string[] = [];
-  server.stderr?.on('data', chunk => output.push(String(chunk)));
-  for await (const line of createInterface({ input: server.stdout as Readable })) {
-    if (line === `Prices: http://127.0.0.1:${port}`) return server;
-  }
-  throw new Error(`The server did not start: ${output.join('')}`);
-}
-
-async function pressCtrlC(server: ChildProcess): Promise<unknown[]> {
-  const exited = once(server, 'exit');
-  server.kill('SIGINT');
-  return exited;
-}
-
-async function kill(server: ChildProcess): Promise<void> {
-  if (server.exitCode !== null || server.signalCode !== null) return;
-  server.kill('SIGKILL');
-  await once(server, 'exit');
-}
-
-/** On a busy machine, even what is quick may take its time. */
-const poll = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 });
 
 /** So that rows which are made anew can be told. */
 async function mark(page: Page): Promise<void> {

@@ -1,26 +1,13 @@
-import { type ChildProcess, spawn } from 'node:child_process';
-import { once } from 'node:events';
+import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
-import net from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { pipeline, type Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
-import {
-  type Browser,
-  type BrowserContext,
-  type BrowserContextOptions,
-  chromium,
-  type Page,
-} from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, expect, onTestFinished, test } from 'vitest';
+import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
+import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { request } from '../support/client.ts';
-import { freePort, run } from '../support/server.ts';
+import { folderOf, inChromium, poll, pressCtrlC, start, throughProxy } from '../support/example.ts';
+import { freePort } from '../support/server.ts';
 import { CHROMIUM, describeWith } from '../support/system.ts';
-
-const EXAMPLE = fileURLToPath(new URL('../../examples/koa-timeline', import.meta.url));
-const ARGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
 
 /** Keeps what an EventSource hands to the page: the name of its stream, and the texts of posts. */
 const RECORDER = `
@@ -34,25 +21,16 @@ const RECORDER = `
   }`;
 
 describeWith(CHROMIUM, 'koa-timeline', () => {
-  let browser: Browser;
   let folder: string;
+  const newContext = inChromium();
   let port: number;
   let server: ChildProcess;
 
-  beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: ARGS });
-  });
-  afterAll(() => browser?.close());
-
   beforeEach(async () => {
     folder = mkdtempSync(join(tmpdir(), 'timeline-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
     port = await freePort();
-    server = await start();
-  });
-  afterEach(async () => {
-    await Promise.all(browser.contexts().map(context => context.close()));
-    if (server.exitCode === null) await pressCtrlC(server);
-    rmSync(folder, { recursive: true });
+    server = await startExample();
   });
 
   test('a post is in every page of its room, and is not sent to the tab that it comes from', async () => {
@@ -105,11 +83,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
   });
 
   test('a page that was cut off is sent what it has missed, once', async () => {
-    const proxy = net.createServer(socket => {
-      pipeline([socket, net.connect(port, '127.0.0.1'), socket], () => {});
-    });
-    const { origin, kill: cut } = await run(proxy);
-    onTestFinished(cut);
+    const { origin, cut, mend } = await throughProxy(port);
     const ada = await enter('ada');
     const bob = await enter('bob', { origin });
     await post(ada, 'before');
@@ -117,7 +91,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
     cut();
     await showsState(bob, 'waiting');
     for (const text of ['one', 'two @bob', 'three']) await post(ada, text);
-    proxy.listen(Number(new URL(origin).port), '127.0.0.1');
+    mend();
     await showsState(bob, 'live');
     await poll(() => shown(bob)).toEqual(['three', 'two @bob', 'one', 'before']);
     expect(await bob.evaluate('heard')).toEqual(['before', 'one', 'two @bob', 'three']);
@@ -126,7 +100,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
   });
 
   test('a page that has slept connects anew, after what it has seen', async () => {
-    const context = await browser.newContext();
+    const context = await newContext();
     const streams: (string | null)[] = [];
     context.on('request', request => {
       const { pathname, searchParams } = new URL(request.url());
@@ -162,12 +136,12 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
     // What is posted to another server, on the same database, only the database knows.
     const own = port;
     port = await freePort();
-    server = await start();
+    server = await startExample();
     const { status } = await send('/rooms/lobby/posts', { text: 'in between @ada' }, bob);
     expect(status).toBe(201);
     expect(await pressCtrlC(server)).toEqual([0, null]);
     port = own;
-    server = await start();
+    server = await startExample();
     await showsState(ada, 'live');
     await poll(() => shown(ada)).toEqual(['in between @ada', 'before']);
     await poll(() => shown(ada, 'mentions')).toEqual(['in between @ada']);
@@ -290,24 +264,11 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
 
   const url = () => `http://127.0.0.1:${port}/`;
 
-  /** Resolves when there is a page. */
-  async function start(): Promise<ChildProcess> {
-    const server = spawn('npm', ['start'], {
-      cwd: EXAMPLE,
-      env: { ...process.env, PORT: String(port), DATABASE: join(folder, 'timeline.db') },
-      stdio: ['ignore', 'pipe', 'inherit'],
-      // With a process group of its own, as in a terminal.
-      detached: true,
-    });
-    for await (const line of createInterface({ input: server.stdout as Readable })) {
-      if (line === `Timeline: http://127.0.0.1:${port}`) return server;
-    }
-    throw new Error('npm start ended');
-  }
+  const startExample = () => start(folderOf('koa-timeline'), port, { DATABASE: join(folder, 'timeline.db') });
 
   /** A page of somebody new. */
   async function enter(name: string, { origin, ...options }: EnterOptions = {}): Promise<Page> {
-    const context = await browser.newContext(options);
+    const context = await newContext(options);
     await context.addInitScript(RECORDER);
     const page = await context.newPage();
     await page.goto(origin ?? url());
@@ -344,16 +305,6 @@ interface EnterOptions extends BrowserContextOptions {
   /** Default: the server's own. */
   origin?: string;
 }
-
-/** As a terminal does: a signal for all of the group. */
-async function pressCtrlC(server: ChildProcess): Promise<unknown[]> {
-  const exited = once(server, 'exit');
-  process.kill(-(server.pid as number), 'SIGINT');
-  return exited;
-}
-
-/** On a busy machine, even what is quick may take its time. */
-const poll = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 });
 
 async function logIn(page: Page, name: string): Promise<void> {
   await page.getByLabel('Your name').fill(name);

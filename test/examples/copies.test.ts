@@ -1,13 +1,12 @@
-import { type ChildProcess, execFileSync, spawn } from 'node:child_process';
+import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { createInterface } from 'node:readline';
-import type { Readable } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Client, request } from '../support/client.ts';
+import { start } from '../support/example.ts';
 import { freePort } from '../support/server.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -73,33 +72,16 @@ test.each(Object.entries(examples))(
     execFileSync('npm', ['install', ...quiet], { cwd: copy, stdio: ['ignore', 'ignore', 'inherit'] });
 
     const port = await freePort();
-    const app = spawn('npm', ['start'], {
-      cwd: copy,
-      env: { ...process.env, PORT: String(port), HOST: '127.0.0.1' },
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
-    try {
-      await listening(app, port);
-      const origin = `http://127.0.0.1:${port}`;
-      const page = await request(origin, '/');
-      await page.ended;
-      expect([page.status, page.text.slice(0, 15).toLowerCase()]).toEqual([200, '<!doctype html>']);
-      const stream = await follow(origin);
-      await stream.until(({ events }) => events.length > 0);
-      const exit = once(app, 'exit');
-      app.kill('SIGINT');
-      expect(await exit).toEqual([0, null]);
-    } finally {
-      app.kill('SIGKILL');
-    }
+    const app = await start(copy, port);
+    const origin = `http://127.0.0.1:${port}`;
+    const page = await request(origin, '/');
+    await page.ended;
+    expect([page.status, page.text.slice(0, 15).toLowerCase()]).toEqual([200, '<!doctype html>']);
+    const stream = await follow(origin);
+    await stream.until(({ events }) => events.length > 0);
+    const exit = once(app, 'exit');
+    app.kill('SIGINT');
+    expect(await exit).toEqual([0, null]);
   },
   120_000,
 );
-
-/** Resolves when an example has said where it listens. */
-async function listening(app: ChildProcess, port: number): Promise<void> {
-  for await (const line of createInterface(app.stdout as Readable)) {
-    if (line.endsWith(`:${port}`)) return;
-  }
-  throw new Error('it has ended before it listened');
-}

@@ -1,4 +1,3 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import {
   type Broker,
   createHub,
@@ -6,19 +5,12 @@ import {
   type HubOptions,
   type Sink,
   TidingsError,
-  type Transport,
 } from '@tidings/core';
 import { afterEach, describe, expect, it } from 'vitest';
-import { MemoryTransport } from '../../packages/core/test/memory-transport.ts';
+import { open, until, wait } from '../support/memory-stream.ts';
 import { SharedLog, VirtualBroker } from './shared-log.ts';
 
-const get = { method: 'GET', url: '/' };
 const quiet: HubOptions = { heartbeat: false, onError: () => {} };
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !condition(); i++) await wait(5);
-  expect(condition()).toBe(true);
-}
 
 /** A broker that does what another does, but for some of it. */
 function like(broker: Broker, changes: Partial<Broker>): Broker {
@@ -40,11 +32,6 @@ describe('a hub with a broker', () => {
     const hub = createHub({ ...quiet, ...options, broker });
     hubs.push(hub);
     return hub;
-  }
-  function open(hub: ReturnType<typeof hubOn>, client?: string, lastEventId?: string) {
-    const transport = new MemoryTransport();
-    const stream = hub.open(transport as Transport, { ...get, lastEventId }, { client });
-    return { transport, stream };
   }
 
   it('does nothing until it is used', async () => {
@@ -89,7 +76,7 @@ describe('a hub with a broker', () => {
     const other = hubOn(new VirtualBroker(log));
     const id = await other.publish('a', 'missed');
     await other.publish('a', 'published before');
-    const { stream, transport } = open(hubOn(new VirtualBroker(log)), undefined, id);
+    const { stream, transport } = open(hubOn(new VirtualBroker(log)), id);
     stream.subscribe('a');
     stream.send('sent');
     await until(() => transport.text.includes('data: sent'));
@@ -194,8 +181,8 @@ describe('a hub with a broker', () => {
   it('keeps out "everyone but me", and disconnects a client, on every node', async () => {
     const log = new SharedLog();
     const [one, two] = [hubOn(new VirtualBroker(log)), hubOn(new VirtualBroker(log))];
-    const ann = open(one, 'ann');
-    const bob = open(two, 'bob');
+    const ann = open(one, undefined, { client: 'ann' });
+    const bob = open(two, undefined, { client: 'bob' });
     for (const { stream } of [ann, bob]) stream.subscribe('a');
     await until(() => [ann, bob].every(({ transport }) => transport.text.includes('id: ')));
     await one.publish('a', 'for bob', { except: 'ann' });
@@ -217,7 +204,7 @@ describe('a hub with a broker', () => {
     behind.isBehind = true;
     const id = await one.publish('a', 'first');
     expect(await two.position()).toBe(id);
-    const { stream, transport } = open(two, undefined, id);
+    const { stream, transport } = open(two, id);
     stream.subscribe('a');
     await one.publish('a', 'second');
     await until(() => transport.text.includes('id: '));
@@ -246,7 +233,7 @@ describe('a hub with a broker', () => {
     await until(() => follower.transport.text.includes('data: first'));
 
     broker.isBehind = isHeld = true;
-    const ahead = open(hub, undefined, await other.publish('a', 'second', { key: '4' }));
+    const ahead = open(hub, await other.publish('a', 'second', { key: '4' }));
     ahead.stream.subscribe('a');
     await wait(20);
     ahead.transport.leave();
@@ -258,7 +245,7 @@ describe('a hub with a broker', () => {
     isHeld = false;
     await wait(20);
 
-    const late = open(hub, undefined, first);
+    const late = open(hub, first);
     late.stream.subscribe('a');
     await until(() => late.transport.text.includes('data: fourth'));
     expect(late.transport.text.match(/(?<=data: ).+/g)?.join(' ')).toBe('second third fourth');
@@ -317,7 +304,7 @@ describe('a hub with a broker', () => {
       await wait(5);
     }
     isHeld = false;
-    const late = open(hub, undefined, ids[1]);
+    const late = open(hub, ids[1]);
     late.stream.subscribe('a');
     await until(() => late.transport.text.includes('data: 5'));
     expect(late.transport.text.match(/(?<=data: ).+/g)?.join(' ')).toBe('2 3 4 5');
@@ -382,7 +369,7 @@ describe('a hub with a broker', () => {
     const hub = hubOn(new VirtualBroker(log));
     const transports = [];
     for (const seen of order) {
-      const { stream, transport } = open(hub, undefined, ids[seen]);
+      const { stream, transport } = open(hub, ids[seen]);
       stream.subscribe('a');
       transports.push(transport);
       if (ms > 0) await wait(ms);
@@ -397,7 +384,7 @@ describe('a hub with a broker', () => {
     const other = hubOn(new VirtualBroker(log));
     await other.publish('a', 1);
     const id = await other.channel('a').end();
-    const { stream, transport } = open(hubOn(new VirtualBroker(log)), undefined, id);
+    const { stream, transport } = open(hubOn(new VirtualBroker(log)), id);
     stream.subscribe('a');
     await until(() => transport.status !== undefined);
     expect(transport.status).toBe(204);
@@ -462,7 +449,7 @@ describe('a hub with a broker', () => {
     sink?.broken(2, 4);
     const resets: boolean[] = [];
     for (const id of ids.slice(1, 4)) {
-      const { stream, transport } = open(hub, undefined, id);
+      const { stream, transport } = open(hub, id);
       stream.subscribe('a');
       await until(() => transport.text.includes('id: '));
       resets.push(transport.text.includes('event: reset'));

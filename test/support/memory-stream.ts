@@ -1,5 +1,6 @@
 import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
 import { createHub, type Hub, type HubOptions, type StreamOptions } from '@tidings/core';
+import { expect } from 'vitest';
 import { MemoryTransport } from '../../packages/core/test/memory-transport.ts';
 
 /** A stream whose peer is this process, and what it has been given. */
@@ -19,7 +20,8 @@ export async function wait(ms: number): Promise<void> {
   for (let turns = 0; turns < 20; turns++) await turn();
 }
 
-/** As long as that takes, within reason: then the test says what is wrong. */
+/** As long as that takes, within reason. */
 export async function until(condition: () => boolean): Promise<void> {
   for (let i = 0; i < 500 && !condition(); i++) await wait(5);
+  expect(condition()).toBe(true);
 }

@@ -1,0 +1,97 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import net from 'node:net';
+import { createInterface } from 'node:readline';
+import { pipeline } from 'node:stream';
+import { fileURLToPath } from 'node:url';
+import { type Browser, type BrowserContext, type BrowserContextOptions, chromium } from 'playwright-core';
+import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
+import { run } from './server.ts';
+import { CHROMIUM } from './system.ts';
+
+/** Chromium for the suite that calls this: a function that opens a profile of somebody new, until the test is over. */
+export function inChromium(): (options?: BrowserContextOptions) => Promise<BrowserContext> {
+  let browser: Browser;
+  beforeAll(async () => {
+    const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
+    browser = await chromium.launch({ executablePath: CHROMIUM, args });
+  });
+  afterAll(() => browser?.close());
+  return async options => {
+    const context = await browser.newContext(options);
+    onTestFinished(() => context.close());
+    return context;
+  };
+}
+
+export const folderOf = (example: string) =>
+  fileURLToPath(new URL(`../../examples/${example}`, import.meta.url));
+
+/** Resolves when what a script of npm starts has said where its page is. It ends with the test. */
+export async function start(
+  cwd: string,
+  port: number,
+  env: NodeJS.ProcessEnv = {},
+  script = 'start',
+): Promise<ChildProcess> {
+  const server = spawn('npm', ['run', script], {
+    cwd,
+    env: { ...process.env, HOST: '127.0.0.1', PORT: String(port), ...env },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    // With a process group of its own, as in a terminal.
+    detached: true,
+  });
+  onTestFinished(async () => {
+    if (server.exitCode !== null || server.signalCode !== null) return;
+    const hangs = setTimeout(() => signal(server, 'SIGKILL'), 10_000);
+    await pressCtrlC(server);
+    clearTimeout(hangs);
+  });
+  const errors: string[] = [];
+  server.stderr.on('data', chunk => errors.push(String(chunk)));
+  for await (const line of createInterface({ input: server.stdout })) {
+    if (line.endsWith(` http://127.0.0.1:${port}`)) return server;
+  }
+  throw new Error(`npm run ${script} has ended: ${errors.join('')}`);
+}
+
+/** As a terminal does: a signal for all of the group. Resolves with the exit code and the signal that ended it. */
+export async function pressCtrlC(server: ChildProcess): Promise<unknown[]> {
+  return signal(server, 'SIGINT');
+}
+
+export async function signal(server: ChildProcess, name: NodeJS.Signals): Promise<unknown[]> {
+  const exited = once(server, 'exit');
+  process.kill(-(server.pid as number), name);
+  return exited;
+}
+
+/** What the main program of an example ends with, when it cannot start. */
+export async function failure(
+  program: string,
+  env: NodeJS.ProcessEnv,
+): Promise<[status: number, output: string]> {
+  const failing = spawn(process.execPath, ['--import', 'tsx', folderOf(program)], {
+    cwd: folderOf(`${program}/..`),
+    env: { ...process.env, HOST: '127.0.0.1', ...env },
+    stdio: ['ignore', 'ignore', 'pipe'],
+  });
+  onTestFinished(() => void failing.kill('SIGKILL'));
+  const output: string[] = [];
+  failing.stderr.on('data', chunk => output.push(String(chunk)));
+  const [status] = await once(failing, 'close');
+  return [status, output.join('')];
+}
+
+/** A way to a server that can be cut, and mended. */
+export async function throughProxy(port: number) {
+  const proxy = net.createServer(socket => {
+    pipeline([socket, net.connect(port, '127.0.0.1'), socket], () => {});
+  });
+  const { origin, kill: cut } = await run(proxy);
+  onTestFinished(cut);
+  return { origin, cut, mend: () => void proxy.listen(Number(new URL(origin).port), '127.0.0.1') };
+}
+
+/** On a busy machine, even what is quick may take its time. */
+export const poll = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 });
