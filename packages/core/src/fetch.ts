@@ -106,7 +106,7 @@ class FetchTransport implements Transport {
         pull: () => this.#pull(),
         cancel: () => this.#leave(),
       },
-      { highWaterMark: HIGH_WATER_MARK, size: chunk => chunk.byteLength },
+      new ByteLengthQueuingStrategy({ highWaterMark: HIGH_WATER_MARK }),
     );
     // Some servers cancel the body when the peer leaves, some abort the signal, some do both. A body that
     // failed would be worth a line in the log to them; a peer that left is not.
