@@ -21,6 +21,7 @@ const examples: Record<string, Follow> = {
   'express-dashboard': get('/events'),
   'express-prices': get('/events'),
   'hono-answers': get('/answers?prompt=hello'),
+  'hono-anywhere': get('/events'),
   'htmx-jobs': get('/events'),
   'koa-timeline': async origin => {
     const headers = { 'content-type': 'application/json' };
@@ -29,6 +30,11 @@ const examples: Record<string, Follow> = {
     return request(origin, '/rooms/lobby/events', { headers: { cookie: cookie.join('; ') } });
   },
   'multi-node': get('/events'),
+};
+
+/** The scripts of an example that serve its page, and what ends each, if they are more than `start`. */
+const scripts: Record<string, Record<string, unknown[]>> = {
+  'hono-anywhere': { start: [0, null], bun: [0, null], deno: [0, null], workers: [null, 'SIGINT'] },
 };
 
 let scratch: string;
@@ -67,21 +73,25 @@ test.each(Object.entries(examples))(
     for (const dependency of Object.keys(manifest.dependencies)) {
       manifest.dependencies[dependency] = tarballs.get(dependency) ?? manifest.dependencies[dependency];
     }
-    writeFileSync(file, JSON.stringify({ ...manifest, devDependencies: {} }));
+    // What serves needs no devDependencies, unless they are the runtimes.
+    if (!(name in scripts)) manifest.devDependencies = {};
+    writeFileSync(file, JSON.stringify(manifest));
     const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
     execFileSync('npm', ['install', ...quiet], { cwd: copy, stdio: ['ignore', 'ignore', 'inherit'] });
 
-    const port = await freePort();
-    const app = await start(copy, port);
-    const origin = `http://127.0.0.1:${port}`;
-    const page = await request(origin, '/');
-    await page.ended;
-    expect([page.status, page.text.slice(0, 15).toLowerCase()]).toEqual([200, '<!doctype html>']);
-    const stream = await follow(origin);
-    await stream.until(({ events }) => events.length > 0);
-    const exit = once(app, 'exit');
-    app.kill('SIGINT');
-    expect(await exit).toEqual([0, null]);
+    for (const [script, end] of Object.entries(scripts[name] ?? { start: [0, null] })) {
+      const port = await freePort();
+      const app = await start(copy, port, {}, script);
+      const origin = `http://127.0.0.1:${port}`;
+      const page = await request(origin, '/');
+      await page.ended;
+      expect([page.status, page.text.slice(0, 15).toLowerCase()]).toEqual([200, '<!doctype html>']);
+      const stream = await follow(origin);
+      await stream.until(({ events }) => events.length > 0);
+      const exit = once(app, 'exit');
+      app.kill('SIGINT');
+      expect([script, await exit]).toEqual([script, end]);
+    }
   },
   120_000,
 );

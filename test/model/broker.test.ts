@@ -261,7 +261,7 @@ describe('a hub with a broker', () => {
     await until(() => early.transport.text.includes('id: '));
     behind.isBehind = true;
     const id = await one.publish('a', 'first', { key: 'k' });
-    const late = open(two, undefined, id);
+    const late = open(two, id);
     late.stream.subscribe('a');
     await one.publish('a', 'second', { key: 'k' });
     await until(() => late.transport.text.includes('data: second'));

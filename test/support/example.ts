@@ -47,10 +47,12 @@ export async function start(
     await pressCtrlC(server);
     clearTimeout(hangs);
   });
+  // workerd says it in JSON.
+  const isListening = new RegExp(`( http://127\\.0\\.0\\.1|"port"):${port}}?$`);
   const errors: string[] = [];
   server.stderr.on('data', chunk => errors.push(String(chunk)));
   for await (const line of createInterface({ input: server.stdout })) {
-    if (line.endsWith(` http://127.0.0.1:${port}`)) return server;
+    if (isListening.test(line)) return server;
   }
   throw new Error(`npm run ${script} has ended: ${errors.join('')}`);
 }

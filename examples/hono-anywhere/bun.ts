@@ -1,0 +1,14 @@
+import { createApp } from './app.ts';
+
+const { PORT = '3000', HOST: hostname = '127.0.0.1' } = process.env;
+const { app, hub } = createApp(`Bun ${Bun.version}`, await Bun.file('page.html').text());
+
+const server = Bun.serve({ fetch: app.fetch, port: PORT, hostname });
+console.log(`Anywhere: http://${hostname}:${PORT}`);
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.on(signal, async () => {
+    await Promise.all([server.stop(), hub.close({ within: 5_000, retry: [1_000, 3_000] })]);
+    process.exit(0);
+  });
+}

@@ -1,0 +1,15 @@
+import { createApp } from './app.ts';
+import page from './page.html';
+
+/** The hub lives in a Durable Object: elsewhere on Workers, one request cannot write to the stream of another. */
+export class Room {
+  fetch = createApp('Workers', page).app.fetch;
+}
+
+interface Env {
+  ROOM: { getByName(name: string): { fetch: typeof fetch } };
+}
+
+export default {
+  fetch: (request: Request, env: Env) => env.ROOM.getByName('everybody').fetch(request),
+};
