@@ -3,11 +3,11 @@ import { sse } from '@tidings/hono';
 import { Hono } from 'hono';
 import { bodyLimit } from 'hono/body-limit';
 
-const EMOJI = ['👏', '❤️', '🎉', '😂', '🤔', '🚀'];
+const SYMBOLS = ['♥', '★', '☘', '♫', '✿', '☕'];
 
 export interface Channels {
   /** What was sent, in order: a page that comes back is given what it has missed. */
-  reactions: { reaction: { emoji: string; from: string; at: number } };
+  reactions: { reaction: { symbol: string; from: string; at: number } };
   /** The newest of each: a page that comes sees the present state. */
   state: { totals: Record<string, number>; pages: number };
 }
@@ -15,7 +15,7 @@ export interface Channels {
 /** The whole application. It knows nothing of the runtime that serves it, but for its name. */
 export function createApp(runtime: string, page: string) {
   const hub = createHub<Channels>({ channels: name => ({ compact: name === 'state' }) });
-  const totals = Object.fromEntries(EMOJI.map(emoji => [emoji, 0]));
+  const totals = Object.fromEntries(SYMBOLS.map(symbol => [symbol, 0]));
   showTotals();
 
   const app = new Hono();
@@ -36,14 +36,14 @@ export function createApp(runtime: string, page: string) {
   );
 
   app.post('/reactions', bodyLimit({ maxSize: 1024 }), async c => {
-    const { emoji, from } = (await c.req.json().catch(() => null)) ?? {};
-    if (!EMOJI.includes(emoji)) return c.text(`Send one of these as "emoji": ${EMOJI.join(' ')}`, 400);
+    const { symbol, from } = (await c.req.json().catch(() => null)) ?? {};
+    if (!SYMBOLS.includes(symbol)) return c.text(`Send one of these as "symbol": ${SYMBOLS.join(' ')}`, 400);
     if (typeof from !== 'string' || from.trim() === '' || from.length > 24) {
       return c.text('Send a name of 1 to 24 characters as "from".', 400);
     }
-    totals[emoji] = (totals[emoji] ?? 0) + 1;
+    totals[symbol] = (totals[symbol] ?? 0) + 1;
     showTotals();
-    await hub.publish('reactions', { emoji, from, at: Date.now() }, { event: 'reaction' });
+    await hub.publish('reactions', { symbol, from, at: Date.now() }, { event: 'reaction' });
     return c.body(null, 204);
   });
 

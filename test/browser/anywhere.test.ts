@@ -39,13 +39,13 @@ describeWith(CHROMIUM, 'hono-anywhere', () => {
       const [a, b] = [await openPage('Ann'), await openPage('Bob')];
       expect(await runtimeOf(a)).toMatch(name);
       await poll(() => here(a)).toBe('2 pages are here');
-      await react(a, '🎉');
-      await react(b, '👏');
-      await react(a, '👏');
-      const latest = ['👏 Ann', '👏 Bob', '🎉 Ann'];
+      await react(a, '♥');
+      await react(b, '★');
+      await react(a, '★');
+      const latest = ['★ Ann', '★ Bob', '♥ Ann'];
       for (const page of [a, b, await openPage('Eve')]) {
         await poll(() => shown(page)).toEqual(latest);
-        await poll(() => totals(page)).toEqual({ '👏': '2', '🎉': '1' });
+        await poll(() => totals(page)).toEqual({ '★': '2', '♥': '1' });
       }
       expect(await a.evaluate('heard')).toEqual(await b.evaluate('heard'));
       await b.close();
@@ -56,27 +56,27 @@ describeWith(CHROMIUM, 'hono-anywhere', () => {
       const { origin, cut, mend } = await throughProxy(port);
       const page = await openPage('Ann', { origin });
       const other = await openPage('Bob');
-      await react(page, '🎉');
-      await poll(() => shown(page)).toEqual(['🎉 Ann']);
+      await react(page, '♥');
+      await poll(() => shown(page)).toEqual(['♥ Ann']);
       cut();
       await page.locator('[data-state="waiting"]').waitFor();
-      await react(other, '🚀');
-      await react(other, '😂');
-      await poll(() => shown(other)).toEqual(['😂 Bob', '🚀 Bob', '🎉 Ann']);
+      await react(other, '☘');
+      await react(other, '♫');
+      await poll(() => shown(other)).toEqual(['♫ Bob', '☘ Bob', '♥ Ann']);
       mend();
-      await poll(() => shown(page)).toEqual(['😂 Bob', '🚀 Bob', '🎉 Ann']);
-      await poll(() => totals(page)).toEqual({ '🎉': '1', '🚀': '1', '😂': '1' });
+      await poll(() => shown(page)).toEqual(['♫ Bob', '☘ Bob', '♥ Ann']);
+      await poll(() => totals(page)).toEqual({ '♥': '1', '☘': '1', '♫': '1' });
       expect(await page.evaluate('heard')).toEqual(await other.evaluate('heard'));
     });
 
     test('Ctrl-C ends it, and pages begin anew with what is started next', async () => {
       const [a, b] = [await openPage('Ann'), await openPage('Bob')];
-      await react(a, '🎉');
-      for (const page of [a, b]) await poll(() => shown(page)).toEqual(['🎉 Ann']);
+      await react(a, '♥');
+      for (const page of [a, b]) await poll(() => shown(page)).toEqual(['♥ Ann']);
 
       expect(await pressCtrlC(server)).toEqual(end);
       for (const page of [a, b]) await page.locator('[data-state="waiting"]').waitFor();
-      await b.getByRole('button', { name: '👏' }).click();
+      await b.getByRole('button', { name: '★' }).click();
       await poll(() => b.getByRole('alert').textContent()).toBe('The server cannot be reached.');
 
       server = await startExample();
@@ -85,22 +85,22 @@ describeWith(CHROMIUM, 'hono-anywhere', () => {
         await poll(() => shown(page)).toEqual([]);
         await poll(() => totals(page)).toEqual({});
       }
-      await react(b, '🚀');
+      await react(b, '☘');
       for (const page of [a, b]) {
-        await poll(() => shown(page)).toEqual(['🚀 Bob']);
-        await poll(() => totals(page)).toEqual({ '🚀': '1' });
+        await poll(() => shown(page)).toEqual(['☘ Bob']);
+        await poll(() => totals(page)).toEqual({ '☘': '1' });
       }
     });
 
     test('what people write stays text, and has bounds', async () => {
       const page = await openPage('<img src="" onerror="x=1">');
-      await react(page, '🎉');
-      await poll(() => shown(page)).toEqual(['🎉 <img src="" onerror="x=1']);
+      await react(page, '♥');
+      await poll(() => shown(page)).toEqual(['♥ <img src="" onerror="x=1']);
       for (const [body, answer] of [
-        ['{"emoji":"💩","from":"Ann"}', [400, /^Send one of these as "emoji": 👏/]],
-        ['{"emoji":"🎉"}', [400, /^Send a name/]],
-        ['{"emoji":"🎉","from":" "}', [400, /^Send a name/]],
-        [`{"emoji":"🎉","from":"${'x'.repeat(25)}"}`, [400, /^Send a name/]],
+        ['{"symbol":"x","from":"Ann"}', [400, /^Send one of these as "symbol": ♥/]],
+        ['{"symbol":"♥"}', [400, /^Send a name/]],
+        ['{"symbol":"♥","from":" "}', [400, /^Send a name/]],
+        [`{"symbol":"♥","from":"${'x'.repeat(25)}"}`, [400, /^Send a name/]],
         ['null', [400, /^Send one/]],
         ['{', [400, /^Send one/]],
         [`"${'x'.repeat(2_000)}"`, [413, /^Payload Too Large/]],
@@ -120,7 +120,7 @@ describeWith(CHROMIUM, 'hono-anywhere', () => {
     for (const colorScheme of ['light', 'dark'] as const) {
       const viewport = { width: 390, height: 844 };
       const page = await openPage('x'.repeat(24), { viewport, isMobile: true, colorScheme });
-      await react(page, '🚀');
+      await react(page, '☘');
       await poll(async () => (await shown(page)).length).toBeGreaterThan(0);
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
     }
@@ -143,9 +143,9 @@ interface OpenOptions extends BrowserContextOptions {
 }
 
 /** Resolves when the server has taken it. */
-async function react(page: Page, emoji: string): Promise<void> {
+async function react(page: Page, symbol: string): Promise<void> {
   const answer = page.waitForResponse(response => response.url().endsWith('/reactions'));
-  await page.getByRole('button', { name: emoji }).click();
+  await page.getByRole('button', { name: symbol }).click();
   expect((await answer).status()).toBe(204);
 }
 
@@ -161,7 +161,7 @@ const shown = (page: Page) =>
       [...item.childNodes]
         .slice(0, -1)
         .map(node => node.textContent)
-        .join(''),
+        .join(' '),
     ),
   );
 
