@@ -1,8 +1,10 @@
 // Installs what a fresh machine lacks: the packages, by the pinned pnpm, and with --system the programs that the
-// tests drive. Needs nothing but Node and npm.
+// tests drive. With --for and the name of an example, what that needs will do: others bring whole runtimes. Needs
+// nothing but Node and npm.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
@@ -22,8 +24,10 @@ const programs = {
   '/usr/sbin/nft': 'nftables',
 };
 
-run('npx', ['--yes', packageManager, 'install', '--frozen-lockfile', '--reporter=append-only']);
-if (process.argv.includes('--system')) installPrograms();
+const { values } = parseArgs({ options: { system: { type: 'boolean' }, for: { type: 'string' } } });
+const filter = values.for === undefined ? [] : ['--filter', `${values.for}...`];
+run('npx', ['--yes', packageManager, 'install', '--frozen-lockfile', '--reporter=append-only', ...filter]);
+if (values.system) installPrograms();
 
 function installPrograms() {
   const missing = Object.keys(programs).filter(path => !existsSync(path));

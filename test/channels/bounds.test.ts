@@ -134,9 +134,12 @@ it('what a server does with events after it was given them counts, too', async (
       return true;
     };
   }
-  hub.publish('a', 1);
   let turns = 0;
-  for (; written < all.length && turns < 1_000; turns++) await turn();
+  for (const round of [1, 2]) {
+    hub.publish('a', round);
+    for (turns = 0; written < round * all.length && turns < 1_000; turns++) await turn();
+  }
+  // The first has shown how long it takes.
   expect(turns).toBeGreaterThan(10);
 });
 

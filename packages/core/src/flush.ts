@@ -11,9 +11,10 @@ export interface FlushHost {
   roundEnded(channels: Iterable<ChannelState>): void;
 }
 
-/** Visits of one turn: until it is known how long they take, and when they take very long. */
+/** Visits of one turn, before it is known how long they take; and bounds, since that may change. */
 const FIRST = 256;
-const SHORTEST = 16;
+const LEAST = 16;
+const MOST = 1_024;
 
 /**
  * Brings every stream to the head: one work list and one budget of time for everything, be it live streams, laggards
@@ -59,7 +60,7 @@ export class Flush {
   schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    nextTurn(() => this.#walk());
+    this.#walkSoon();
   }
 
   /** Whether streams are yet to be given what has come to a channel. */
@@ -88,7 +89,7 @@ export class Flush {
         (this.#list[this.#next++] as Subscriber).catchUp();
         visits += 1;
         if (visits === this.#stride || performance.now() - start > TURN_BUDGET) {
-          this.#goOn();
+          this.#walkSoon();
           return visits;
         }
       }
@@ -101,10 +102,10 @@ export class Flush {
   }
 
   /**
-   * Goes on in the next turn. A server may write what it is given only after its giver has finished (the one of Hono
+   * Walks in the next turn. A server may write what it is given only after its giver has finished (the one of Hono
    * on Node does): one callback behind the other sees how long all of it has taken, and how far the next may go.
    */
-  #goOn(): void {
+  #walkSoon(): void {
     let start = 0;
     let visits = 0;
     nextTurn(() => {
@@ -115,7 +116,8 @@ export class Flush {
       const taken = performance.now() - start;
       // What ends early says little of how long a visit takes.
       if (visits < this.#stride && taken < TURN_BUDGET) return;
-      this.#stride = Math.max(SHORTEST, Math.floor((visits * TURN_BUDGET) / taken));
+      const fit = Math.floor((visits * TURN_BUDGET) / taken);
+      this.#stride = Math.max(LEAST, Math.min(fit, MOST));
     });
   }
 
