@@ -227,3 +227,15 @@ it('a channel that has ended may be ended again', async () => {
   expect(await hub.channel('a').end()).toBe(id);
   expect(errors).toEqual([]);
 });
+
+it('who comes back goes on where it was, though something is sent to it before it is subscribed', async () => {
+  const hub = quietHub();
+  const id = await hub.publish('a', 'before');
+  await hub.publish('a', 'missed');
+  const { stream, data } = open(hub, id);
+  expect(stream.send('hello')).toBe(true);
+  stream.subscribe('a');
+  await hub.publish('a', 'live');
+  await until(() => data().includes('live'));
+  expect(data()).toEqual(['hello', 'missed', 'live']);
+});

@@ -368,6 +368,10 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
   #write(frame: Frame): boolean {
     // To a client that has had all there was, there is nothing to say.
     if (this.#isFinished) return true;
+    if (this.#mayGoOn(frame)) {
+      this.#writer.write(frame);
+      return true;
+    }
     // That may answer already.
     if (this.#head !== undefined) this.#subscriber?.load();
     if (this.#head !== undefined) this.#answer(this.#head, false);
@@ -382,6 +386,12 @@ export class OpenStream implements EventStream, SubscriberHost, WriterHost, Dead
     if (!this.isOpen || this.#subscriber === undefined) return false;
     this.#subscriber.send(frame);
     return this.#isDrained;
+  }
+
+  /** A client that comes back may yet be subscribed in this turn: answered before, it would not get what it missed. */
+  #mayGoOn(frame: Frame): boolean {
+    if (this.#head === undefined || this.#subscriber !== undefined || !this.lastEventId) return false;
+    return this.bufferedBytes + frame.length <= this.#host.settings.maxBufferedBytes;
   }
 
   #leaveChannels(): void {
