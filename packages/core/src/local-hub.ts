@@ -63,7 +63,7 @@ export class LocalHub implements Hub, StreamHost {
   }
 
   open(transport: Transport, request: StreamRequest, options: StreamOptions = {}): EventStream {
-    const stream = new OpenStream(this, transport, request, readStreamOptions(options));
+    const stream = new OpenStream(this.#hostOf(), transport, request, readStreamOptions(options));
     if (transport.closed) {
       stream.leave('disconnected');
     } else if (request.method === 'HEAD') {
@@ -82,6 +82,22 @@ export class LocalHub implements Hub, StreamHost {
       stream.start();
     }
     return stream;
+  }
+
+  /** On Cloudflare Workers a timer ends with the request that has made it: each stream has a clock of its own. */
+  #hostOf(): StreamHost {
+    const { navigator } = globalThis as { navigator?: { userAgent?: string } };
+    if (navigator?.userAgent !== 'Cloudflare-Workers') return this;
+    const { log, meter, settings } = this;
+    return {
+      scheduler: new Scheduler(settings.precision, start => start()),
+      answers: new TurnBudget(),
+      log,
+      meter,
+      settings,
+      report: (error, context) => this.report(error, context),
+      gone: (stream, reason) => this.gone(stream, reason),
+    };
   }
 
   publish(channel: ChannelName, data: unknown, fields?: PublishFields): Promise<string> {
@@ -205,7 +221,7 @@ export class LocalHub implements Hub, StreamHost {
   }
 
   gone(stream: OpenStream, reason: CloseReason): void {
-    this.scheduler.delete(stream.deadlines);
+    stream.scheduler.delete(stream.deadlines);
     this.streams.delete(stream);
     this.clients.delete(stream);
     this.meter.streamClosed(stream, reason);

@@ -44,15 +44,17 @@ export class Scheduler {
   /** Ms between two ticks: as late as a visit may be on an idle machine. */
   readonly resolution: number;
   readonly #slots = Array.from({ length: SLOTS }, () => new Set<Timed>());
-  readonly #outside = createOutside();
+  readonly #outside: (start: () => void) => void;
   #now = 0;
   #tick = 0;
   #size = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #walking = false;
 
-  constructor(resolution: number) {
+  /** @param outside starts the timer: not in the context of whoever happens to be the first, unless told otherwise. */
+  constructor(resolution: number, outside = createOutside()) {
     this.resolution = resolution;
+    this.#outside = outside;
   }
 
   /** Ms, monotonic; as of the last tick, if the clock runs. */
