@@ -41,6 +41,7 @@ function tryOut(tarballs) {
     '@tidings/koa': 'sse',
     '@tidings/hono': 'sse',
     '@tidings/redis': 'redisBroker',
+    '@tidings/testing': 'connect',
   };
   const project = join(scratch, 'project');
   mkdirSync(project);

@@ -1,0 +1,52 @@
+import http from 'node:http';
+import https from 'node:https';
+import type { Answer, Question } from './answer.ts';
+
+/** Sends a request over a connection of its own. */
+export function askOverHttp(origin: URL, question: Question, signal: AbortSignal): Promise<Answer> {
+  const { method, path, headers, body } = question;
+  const { request, Agent } = origin.protocol === 'https:' ? https : http;
+  // The connection may be kept, as a browser's is; what the server makes of that is seen on it.
+  const agent = new Agent({ keepAlive: true });
+  return new Promise((resolve, reject) => {
+    const req = request(new URL(path, origin), { method, headers, agent });
+    const giveUp = () => req.destroy(signal.reason);
+    signal.addEventListener('abort', giveUp);
+    // A test that forgets to close its client still ends.
+    req.on('socket', socket => socket.unref());
+    req.on('error', error => {
+      signal.removeEventListener('abort', giveUp);
+      agent.destroy();
+      reject(error);
+    });
+    req.on('response', res => {
+      signal.removeEventListener('abort', giveUp);
+      resolve(answer(res, () => agent.destroy()));
+    });
+    req.end(body);
+  });
+}
+
+function answer(res: http.IncomingMessage, disconnect: () => void): Answer {
+  const headers = new Headers();
+  for (const [name, values = []] of Object.entries(res.headersDistinct)) {
+    for (const value of values) headers.append(name, value);
+  }
+  return {
+    status: res.statusCode as number,
+    headers,
+    read: onChunk =>
+      new Promise(resolve => {
+        res.on('data', onChunk);
+        // Cut in the middle: `complete` says so.
+        res.on('error', () => {});
+        res.on('close', () => {
+          disconnect();
+          resolve(res.complete);
+        });
+      }),
+    pause: () => res.pause(),
+    resume: () => res.resume(),
+    cut: () => res.destroy(),
+  };
+}

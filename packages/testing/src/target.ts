@@ -1,0 +1,65 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Host } from './answer.ts';
+import { askInProcess, type FetchApplication } from './in-process.ts';
+import { askOverHttp } from './over-http.ts';
+
+/** An Express application, `koa.callback()`, or any other listener of `node:http`. */
+type Listener = (req: IncomingMessage, res: ServerResponse) => unknown;
+
+/**
+ * What a client can connect to: an Express, Koa or Hono application, or anything with `fetch(request)`; a request
+ * listener or a server of `node:http`; the URL of a server that runs elsewhere.
+ */
+export type Target = string | URL | Server | Listener | { callback(): Listener } | FetchApplication;
+
+/** Servers that did not listen before a client came, and how many clients they have. */
+const served = new WeakMap<Server, number>();
+
+export async function hostOf(target: Target): Promise<Host> {
+  if (typeof target === 'function') return serve(createServer(target));
+  if (typeof target === 'string' || 'href' in target) return remote(new URL(target));
+  if ('address' in target) return serve(target);
+  if ('callback' in target) return serve(createServer(target.callback()));
+  return {
+    ask: (question, signal) => askInProcess(target, question, signal),
+    close: async () => {},
+  };
+}
+
+function remote(origin: URL): Host {
+  return {
+    ask: (question, signal) => askOverHttp(origin, question, signal),
+    close: async () => {},
+  };
+}
+
+/** Ends with the last of its clients, unless it listened before the first of them. */
+async function serve(server: Server): Promise<Host> {
+  const clients = served.get(server);
+  if (clients !== undefined || !server.listening) served.set(server, (clients ?? 0) + 1);
+  if (clients === undefined && !server.listening) {
+    // A test that forgets to close its client still ends.
+    server.unref();
+    server.on('connection', socket => socket.unref());
+    server.listen(0, '127.0.0.1');
+  }
+  if (server.address() === null) await once(server, 'listening');
+  const { address, family, port } = server.address() as AddressInfo;
+  const anywhere = address === '::' || address === '0.0.0.0';
+  const name = anywhere ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
+  return {
+    ...remote(new URL(`http://${name}:${port}`)),
+    async close() {
+      const others = served.get(server);
+      if (others === undefined) return;
+      served.set(server, others - 1);
+      if (others > 1) return;
+      served.delete(server);
+      const closed = new Promise(resolve => server.close(resolve));
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}

@@ -1,0 +1,150 @@
+import { createServer } from 'node:http';
+import { createHub } from '@tidings/core';
+import { openStream } from '@tidings/core/node';
+import { connect, type TestClient } from '@tidings/testing';
+import { afterEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { eventually } from '../../../test/support/client.ts';
+import { listen } from '../../../test/support/server.ts';
+import { expressApp, frameworks } from './apps.ts';
+
+const clients: TestClient[] = [];
+const open: typeof connect = async (...args) => {
+  const client = await connect(...args);
+  clients.push(client);
+  return client;
+};
+afterEach(() => Promise.all(clients.splice(0).map(client => client.close())));
+
+describe.each(Object.entries(frameworks))('on %s', (_name, make) => {
+  it('gives events in their order, each once', async () => {
+    const hub = createHub();
+    const client = await open(make(hub), '/prices');
+    expect(client.status).toBe(200);
+    expect(client.headers.get('content-type')).toBe('text/event-stream');
+    const id = await hub.publish('prices', { acme: 1 }, { event: 'tick' });
+    await hub.publish('prices', 'plain');
+    const tick = await client.next<{ acme: number }>('tick');
+    expect(tick).toEqual({ event: 'tick', data: '{"acme":1}', id });
+    expect(tick.json().acme).toBe(1);
+    expectTypeOf(tick.json()).toEqualTypeOf<{ acme: number }>();
+    expect((await client.next('message')).data).toBe('plain');
+    expect(client.events).toHaveLength(2);
+    expect(client.retry).toBe(700);
+  });
+
+  it('comes back as a browser does, after what it has seen', async () => {
+    const hub = createHub();
+    const client = await open(make(hub), '/prices');
+    await hub.publish('prices', 1);
+    await client.next();
+    client.disconnect();
+    await eventually(() => hub.streams.size === 0);
+    await hub.publish('prices', 2);
+    await hub.publish('prices', 3);
+    await client.reconnect();
+    expect([(await client.next()).data, (await client.next()).data]).toEqual(['2', '3']);
+    expect(client.events.map(({ data }) => data)).toEqual(['1', '2', '3']);
+  });
+
+  it('is told with a 204 that nothing more will come', async () => {
+    const client = await open(make(), '/countdown');
+    const data: string[] = [];
+    for await (const event of client) data.push(event.data);
+    expect(data).toEqual(['3', '2', '1']);
+    expect(await client.ended).toBe(true);
+    expect(client.lastEventId).toBe('end.');
+    await client.reconnect();
+    expect(client.status).toBe(204);
+    await expect(client.next()).rejects.toThrow(
+      'the stream ended first (status 204: nothing more will come), before the event; ' +
+        'got these: message 3, message 2, message 1',
+    );
+  });
+
+  it('sends what it is given', async () => {
+    const headers = { 'content-type': 'text/plain', 'X-Who': 'ann' };
+    const client = await open(make(), '/echo', { body: 'hello', headers });
+    expect((await client.next('echo')).json()).toEqual(['hello', 'ann']);
+  });
+
+  it('holds up the server when it stalls', async () => {
+    const hub = createHub({ maxBufferedBytes: 2 ** 30 });
+    const client = await open(make(hub), '/prices', { timeout: 10_000 });
+    const [stream] = hub.streams;
+    client.stall();
+    const piece = 'x'.repeat(2 ** 20);
+    // More than the kernel takes for a socket.
+    for (let n = 0; n < 32; n++) stream?.send(piece);
+    expect(stream?.bufferedBytes).toBeGreaterThan(2 ** 20);
+    const { length } = client.events;
+    await new Promise(resolve => setTimeout(resolve, 50));
+    expect(client.events).toHaveLength(length);
+    expect(stream?.bufferedBytes).toBeGreaterThan(2 ** 20);
+    client.resume();
+    for (let n = 0; n < 32; n++) expect((await client.next()).data).toHaveLength(2 ** 20);
+  });
+
+  it('leaves when it is closed', async () => {
+    const hub = createHub();
+    const client = await open(make(hub), '/prices');
+    const [stream] = hub.streams;
+    await client.close();
+    expect(await stream?.closed).toBe('disconnected');
+    await expect(client.reconnect()).rejects.toThrow('the client is closed');
+  });
+});
+
+it('says which event it saw last, in UTF-8, from the first request on', async () => {
+  const hub = createHub();
+  const seen: (string | undefined)[] = [];
+  const server = createServer((req, res) => {
+    const stream = openStream(req, res, { hub });
+    seen.push(stream.lastEventId);
+    stream.send('', { id: 'größe' });
+  });
+  const client = await open(server, '/', { lastEventId: '日本' });
+  await client.next();
+  expect(client.lastEventId).toBe('größe');
+  await client.reconnect();
+  expect(seen).toEqual(['日本', 'größe']);
+});
+
+it('connects to a URL, and leaves its server running', async () => {
+  const server = await listen(expressApp());
+  try {
+    const client = await open(server.origin, '/countdown');
+    await client.next();
+    await client.close();
+    const again = await open(new URL(server.origin), '/countdown?again');
+    expect((await again.next()).data).toBe('3');
+  } finally {
+    server.kill();
+  }
+});
+
+it('leaves a server running that ran before, and ends one that it has begun', async () => {
+  const server = createServer(expressApp());
+  const first = await open(server, '/prices');
+  const second = await open(server, '/prices');
+  await first.close();
+  expect(server.listening).toBe(true);
+  await second.reconnect();
+  await second.close();
+  expect(server.listening).toBe(false);
+
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve));
+  try {
+    await (await open(server, '/prices')).close();
+    expect(server.listening).toBe(true);
+  } finally {
+    server.close();
+  }
+});
+
+it('has a comment for the first byte, and one for each heartbeat', async () => {
+  const hub = createHub({ heartbeat: 20 });
+  const server = createServer((req, res) => void openStream(req, res, { hub }));
+  const client = await open(server, '/');
+  await eventually(() => client.comments.length > 2);
+  expect(new Set(client.comments)).toEqual(new Set(['']));
+});

@@ -1,0 +1,195 @@
+import { createServer, type RequestListener } from 'node:http';
+import { type ConnectOptions, connect, type TestClient } from '@tidings/testing';
+import { afterEach, describe, expect, it } from 'vitest';
+import { freePort } from '../../../test/support/server.ts';
+
+const head = { 'content-type': 'text/event-stream' };
+const timeout = 50;
+let client: TestClient;
+afterEach(() => client?.close());
+
+async function to(answer: RequestListener, options: ConnectOptions = {}): Promise<TestClient> {
+  client = await connect(createServer(answer), '/events', { timeout, ...options });
+  return client;
+}
+const sending =
+  (text: string): RequestListener =>
+  (_req, res) =>
+    void res.writeHead(200, head).write(text);
+const ending =
+  (text: string): RequestListener =>
+  (_req, res) =>
+    void res.writeHead(200, head).end(text);
+
+/** What a server does, what is asked of the client, and what the error says. */
+const failures: Record<string, [RequestListener, (client: TestClient) => Promise<unknown>, string]> = {
+  'nothing comes': [sending(':\n\n'), client => client.next(), 'no event within 50 ms; got no event before'],
+  'nothing more comes': [
+    sending('event: tick\ndata: 1\n\ndata: 2\n\n'),
+    async client => {
+      await client.next();
+      await client.next();
+      await client.next('tock');
+    },
+    'no event "tock" within 50 ms; got these: tick 1, message 2',
+  ],
+  'nothing more comes after a lot': [
+    sending('data: 1\n\n'.repeat(7)),
+    async client => {
+      for await (const _ of client);
+    },
+    'no event within 50 ms; got 7, at last: message 1, message 1, message 1, message 1, message 1',
+  ],
+  'nothing is read': [
+    sending(':\n\n'),
+    client => {
+      client.stall();
+      return client.next();
+    },
+    'no event within 50 ms (the client is stalled); got no event before',
+  ],
+  'another event comes first': [
+    sending('data: 1\n\nevent: halt\ndata: 2\n\n'),
+    async client => {
+      await client.next('message');
+      await client.next('tick');
+    },
+    'expected the event "tick", but this came first: halt 2; got these: message 1',
+  ],
+  'the stream ends': [
+    ending('data: 1\n\n'),
+    async client => {
+      await client.next();
+      await client.next('tick');
+    },
+    'the stream ended first, before the event "tick"; got these: message 1',
+  ],
+  'the stream is cut': [
+    (_req, res) => {
+      res.writeHead(200, head).write('data: 1\n\n');
+      setTimeout(() => res.destroy(), 10);
+    },
+    async client => {
+      await client.next();
+      await client.next();
+    },
+    'the stream was cut first, before the event; got these: message 1',
+  ],
+  'the stream is cut in a loop': [
+    (_req, res) => {
+      res.writeHead(200, head).write('data: 1\n\n');
+      setTimeout(() => res.destroy(), 10);
+    },
+    async client => {
+      for await (const _ of client);
+    },
+    'the stream was cut first, before the event; got these: message 1',
+  ],
+  'there is nothing more': [
+    (_req, res) => void res.writeHead(204).end(),
+    client => client.next(),
+    'the stream ended first (status 204: nothing more will come), before the event; got no event before',
+  ],
+  'it is not found': [
+    (_req, res) => void res.writeHead(404, { 'content-type': 'text/html' }).end('<!doctype html>'),
+    client => client.next(),
+    'the response is no event stream: 404 text/html, its body begins "<!doctype html>"',
+  ],
+  'it is not found, in a loop': [
+    (_req, res) => void res.writeHead(404, { 'content-type': 'text/html' }).end('<!doctype html>'),
+    async client => {
+      for await (const _ of client);
+    },
+    'the response is no event stream: 404 text/html, its body begins "<!doctype html>"',
+  ],
+  'it is of another type': [
+    (_req, res) => void res.writeHead(200, { 'content-type': 'text/event-streams' }).write('x'.repeat(1000)),
+    client => client.next(),
+    `the response is no event stream: 200 text/event-streams, its body begins "${'x'.repeat(200)}"`,
+  ],
+  'it is of no type': [
+    (_req, res) => void res.end(),
+    client => client.next(),
+    'the response is no event stream: 200 without a content-type, its body begins ""',
+  ],
+  'it does not end': [
+    sending('data: 1\n\n'),
+    async client => {
+      await client.next();
+      await client.ended;
+    },
+    'the stream did not end within 50 ms; got these: message 1',
+  ],
+  'the client has left': [
+    sending('data: 1\n\n'),
+    async client => {
+      await client.next();
+      client.disconnect();
+      await client.next();
+    },
+    'the client has left before the event: reconnect(); got these: message 1',
+  ],
+  'the client is closed meanwhile': [
+    sending(':\n\n'),
+    async client => {
+      const next = client.next();
+      client.close();
+      await next;
+    },
+    'the client was closed before the event; got no event before',
+  ],
+  'the data is no JSON': [
+    sending('data: {oops\n\n'),
+    async client => (await client.next()).json(),
+    'the data is no JSON: message {oops',
+  ],
+};
+
+describe('says why', () => {
+  it.each(Object.entries(failures))('%s', async (_name, [answer, act, message]) => {
+    await to(answer);
+    const error = await act(client).then(
+      () => undefined,
+      error => error,
+    );
+    expect(error).toBeInstanceOf(Error);
+    expect(error.message).toBe(message);
+    // Where in the test.
+    expect(error.stack).toContain('failures.test.ts');
+  });
+
+  it('there is no answer', async () => {
+    const failed = to(() => {});
+    await expect(failed).rejects.toThrow('no answer to GET /events within 50 ms');
+    const inProcess = connect({ fetch: () => new Promise<Response>(() => {}) }, '/events', { timeout });
+    await expect(inProcess).rejects.toThrow('no answer to GET /events within 50 ms');
+  });
+
+  it('the connection fails, with its cause', async () => {
+    const failed = connect(`http://127.0.0.1:${await freePort()}`, '/events', { body: 'x' });
+    await expect(failed).rejects.toMatchObject({
+      message: expect.stringContaining('POST /events failed: connect ECONNREFUSED'),
+      cause: { code: 'ECONNREFUSED' },
+    });
+  });
+
+  it('an application throws, with its cause', async () => {
+    const cause = new Error('boom');
+    const failed = connect({ fetch: () => Promise.reject(cause) }, '/events');
+    await expect(failed).rejects.toMatchObject({ message: 'GET /events failed: boom', cause });
+  });
+
+  it('of JSON, too, with its cause', async () => {
+    const event = await (await to(sending('data: {oops\n\n'))).next();
+    expect(() => event.json()).toThrow(expect.objectContaining({ cause: expect.any(SyntaxError) }));
+  });
+});
+
+it('tells an end from a cut', async () => {
+  expect(await (await to(ending('data: 1\n\n'))).ended).toBe(true);
+  await to((_req, res) => {
+    res.writeHead(200, head).write(':\n\n');
+    setTimeout(() => res.destroy(), 10);
+  });
+  expect(await client.ended).toBe(false);
+});
