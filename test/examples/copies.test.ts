@@ -1,10 +1,10 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Client, request } from '../support/client.ts';
 import { start } from '../support/example.ts';
 import { freePort } from '../support/server.ts';
@@ -95,3 +95,49 @@ test.each(Object.entries(examples))(
   },
   120_000,
 );
+
+/** What each example in the README of @tidings/testing is run with. */
+const runners: Record<string, [file: string, program: string, ...args: string[]]> = {
+  vitest: ['readme.test.ts', 'node_modules/vitest/vitest.mjs', 'run'],
+  supertest: ['readme.test.ts', 'node_modules/vitest/vitest.mjs', 'run'],
+  jest: ['readme.test.js', 'node_modules/jest/bin/jest.js'],
+  node: ['readme.test.mjs', '--test'],
+};
+
+describe('the README of @tidings/testing', () => {
+  const text = readFileSync(join(root, 'packages/testing/README.md'), 'utf8');
+  const blocks = [...text.matchAll(/(?:<!-- test: (.*) -->\n)?```\w+\n([\s\S]*?)```/g)];
+
+  test('has an example for each', () => {
+    expect(blocks.map(([, name]) => name).sort()).toEqual(Object.keys(runners).sort());
+  });
+
+  test.each(Object.entries(runners))('works in %s', (name, [file, program, ...args]) => {
+    // Here, so that the runners are found; what is tested comes from the tarballs.
+    const folder = mkdtempSync(join(root, 'test/.readme-'));
+    const run = (code: string) => {
+      writeFileSync(join(folder, file), code);
+      const command = program.startsWith('-') ? program : join(root, program);
+      return spawnSync(process.execPath, [command, ...args], { cwd: folder, encoding: 'utf8' });
+    };
+    try {
+      for (const [id, tarball] of tarballs) {
+        const installed = join(folder, 'node_modules', id);
+        mkdirSync(installed, { recursive: true });
+        execFileSync('tar', ['-xzf', tarball.replace('file:', ''), '-C', installed, '--strip-components=1']);
+      }
+      writeFileSync(join(folder, 'package.json'), '{}');
+      writeFileSync(join(folder, 'vitest.config.mjs'), 'export default {};');
+      const code = blocks.find(([, title]) => title === name)?.[2] ?? '';
+      const good = run(code);
+      expect([good.status, good.stdout + good.stderr]).toEqual([0, expect.stringMatching(/1 passed|pass 1/)]);
+      const bad = run(code.replace(/connect\(app, '/, '$&not-'));
+      expect([bad.status, bad.stdout + bad.stderr]).toEqual([
+        1,
+        expect.stringContaining('no event stream: 404'),
+      ]);
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
