@@ -276,7 +276,7 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
   }
 
   get #limit(): string {
-    return this.#timeout < 1000 ? `${this.#timeout} ms` : `${this.#timeout / 1000} s`;
+    return `${this.#timeout / 1000} s`;
   }
 
   get #stalled(): string {

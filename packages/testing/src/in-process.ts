@@ -31,7 +31,6 @@ export async function askInProcess(
 
 function answer({ status, headers, body }: Response, abort: () => void): Answer {
   const reader = body?.getReader();
-  let isCut = false;
   let room = Promise.resolve();
   let makeRoom = () => {};
   const read = async (onChunk: (bytes: Uint8Array) => void) => {
@@ -40,7 +39,6 @@ function answer({ status, headers, body }: Response, abort: () => void): Answer 
         const result = await reader?.read();
         // Asked for before it was paused: not taken, either.
         await room;
-        if (isCut) return false;
         if (result?.value === undefined) return true;
         onChunk(result.value);
       }
@@ -59,7 +57,6 @@ function answer({ status, headers, body }: Response, abort: () => void): Answer 
     },
     resume: () => makeRoom(),
     cut() {
-      isCut = true;
       // Both are what a server does when its peer leaves. Neither tells a client anything.
       abort();
       reader?.cancel().catch(() => {});

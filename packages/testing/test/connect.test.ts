@@ -1,10 +1,11 @@
 import { createServer } from 'node:http';
+import { promisify } from 'node:util';
 import { createHub } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
 import { connect, type TestClient } from '@tidings/testing';
 import { afterEach, describe, expect, expectTypeOf, it } from 'vitest';
 import { eventually } from '../../../test/support/client.ts';
-import { listen } from '../../../test/support/server.ts';
+import { run } from '../../../test/support/server.ts';
 import { expressApp, frameworks } from './apps.ts';
 
 const clients: TestClient[] = [];
@@ -109,11 +110,32 @@ it('says which event it saw last, in UTF-8, from the first request on', async ()
   expect(seen).toEqual(['日本', 'größe']);
 });
 
-it('connects to a URL, and leaves its server running', async () => {
-  const server = await listen(expressApp());
+it('tells an application that answers web Requests in both ways that it has left', async () => {
+  let signal: AbortSignal | undefined;
+  let isCancelled = false;
+  const fetch = (request: Request) => {
+    signal = request.signal;
+    const body = new ReadableStream({
+      cancel() {
+        isCancelled = true;
+      },
+    });
+    return new Response(body, { headers: { 'content-type': 'text/event-stream; charset=utf-8' } });
+  };
+  const client = await open({ fetch }, '/');
+  expect([signal?.aborted, isCancelled]).toEqual([false, false]);
+  client.disconnect();
+  expect([signal?.aborted, isCancelled]).toEqual([true, true]);
+});
+
+it('connects to a URL, and leaves its server running, without a connection', async () => {
+  const httpServer = createServer(expressApp());
+  const server = await run(httpServer);
   try {
     const client = await open(server.origin, '/countdown');
     await client.next();
+    expect(await client.ended).toBe(true);
+    await expect.poll(promisify(httpServer.getConnections.bind(httpServer))).toBe(0);
     await client.close();
     const again = await open(new URL(server.origin), '/countdown?again');
     expect((await again.next()).data).toBe('3');
