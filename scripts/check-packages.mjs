@@ -1,7 +1,7 @@
 // Packs every package as it would be published, and checks the tarballs: their contents (publint), their types for
 // every way to import them (attw), and that they work when npm installs them, by `import` and by `require`.
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -37,6 +37,7 @@ function tryOut(tarballs) {
     '@tidings/core': 'createHub',
     '@tidings/core/node': 'openStream',
     '@tidings/core/fetch': 'streamResponse',
+    '@tidings/core/client': 'parse',
     '@tidings/express': 'sse',
     '@tidings/koa': 'sse',
     '@tidings/hono': 'sse',
@@ -60,4 +61,20 @@ function tryOut(tarballs) {
   );
   run(process.execPath, ['esm.mjs'], project);
   run(process.execPath, ['cjs.cjs'], project);
+  // A page has the types of a browser, and none of Node's.
+  for (const name of ['page.ts', 'channels.ts']) {
+    copyFileSync(join(root, 'packages/core/test/page', name), join(project, name));
+  }
+  const types = [
+    '--strict',
+    '--lib',
+    'es2024,dom',
+    '--types',
+    '',
+    '--module',
+    'preserve',
+    '--noEmit',
+    '--allowImportingTsExtensions',
+  ];
+  run('tsc', [...types, '--exactOptionalPropertyTypes', 'page.ts'], project);
 }

@@ -138,6 +138,9 @@ describe('what the README shows', () => {
     };
     expect(check(code('types'))).toBe('');
     expect(check(code('types').replace('12.3', "'much'"))).toContain('error TS');
+    writeFileSync(`${folder}/server.ts`, code('types'));
+    expect(check(code('typed page'))).toBe('');
+    expect(check(code('typed page').replace("'tick'", "'tock'"))).toContain('error TS');
   });
 
   it('has no other code', () => {
@@ -149,6 +152,7 @@ describe('what the README shows', () => {
       'channels',
       'page',
       'types',
+      'typed page',
       'notifications',
       'node',
     ]);

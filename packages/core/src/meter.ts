@@ -1,4 +1,4 @@
-import type { ResetReason } from './start.ts';
+import type { ResetReason } from './reset.ts';
 import type { CloseReason, EventStream } from './stream.ts';
 
 /**

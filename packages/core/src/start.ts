@@ -1,10 +1,8 @@
 import type { ChannelState } from './channel.ts';
 import type { Log } from './log.ts';
 import { type EventId, type Position, parseId } from './position.ts';
+import type { ResetReason } from './reset.ts';
 import type { Subscription } from './subscription.ts';
-
-/** Why a client cannot be given all that it has missed. */
-export type ResetReason = 'history' | 'slow' | 'unknown' | 'interrupted';
 
 /** Where a stream stands when it begins, and what its client has to be told first. */
 export interface Start {

@@ -7,7 +7,8 @@ import type { Log } from './log.ts';
 import { createMarker } from './marker.ts';
 import { merge } from './merge.ts';
 import type { IdSuffix, Position } from './position.ts';
-import { findStart, type ResetReason } from './start.ts';
+import type { Reset, ResetReason } from './reset.ts';
+import { findStart } from './start.ts';
 import type { Reader, SubscribeOptions, Subscription } from './subscription.ts';
 
 /** What a subscriber needs of its stream. */
@@ -434,7 +435,10 @@ export class Subscriber {
     this.#note(() => {
       // Before a backfill or in the middle of one, the client must not take it for complete.
       const id = this.#log.id(this.#position, this.#backfill?.isUnderWay ? '~' : '');
-      return createFrame(encode({ reason, channels }, { id, event: this.#host.resetEvent }), 1);
+      return createFrame(
+        encode({ reason, channels } satisfies Reset, { id, event: this.#host.resetEvent }),
+        1,
+      );
     });
     this.#host.lost(reason, channels);
     this.#told = this.#position;

@@ -1,0 +1,18 @@
+import { createServer } from 'node:http';
+import { createHub } from '@tidings/core';
+import { type Json, parse, type Reset } from '@tidings/core/client';
+import { openStream } from '@tidings/core/node';
+import { connect } from '@tidings/testing';
+import { expect, it } from 'vitest';
+
+it('tells a page what it has missed, in the type that the page knows', async () => {
+  const hub = createHub();
+  const server = createServer((req, res) => {
+    openStream(req, res, { hub }).subscribe(['prices', 'news']);
+  });
+  const client = await connect(server, '/', { lastEventId: 'of another life' });
+  const { data } = await client.next('reset');
+  const reset: Reset = parse({ data: data as Json<Reset> });
+  expect(reset).toEqual({ reason: 'unknown', channels: ['prices', 'news'] });
+  await client.close();
+});
