@@ -9,7 +9,7 @@ import { parseArgs } from 'node:util';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
 
-/** Programs, and the Debian packages they come in. */
+/** Programs and their libraries, and the Debian packages they come in. */
 const programs = {
   '/usr/bin/chromium': 'chromium',
   '/usr/bin/redis-server': 'redis-server',
@@ -22,6 +22,16 @@ const programs = {
   '/usr/sbin/lighttpd': 'lighttpd',
   '/usr/sbin/ip': 'iproute2',
   '/usr/sbin/nft': 'nftables',
+  '/usr/bin/curl': 'curl',
+  '/usr/bin/go': 'golang-go',
+  '/usr/share/gocode/src/github.com/donovanhide/eventsource': 'golang-github-donovanhide-eventsource-dev',
+  '/usr/lib/python3/dist-packages/requests/__init__.py': 'python3-requests',
+  '/usr/lib/python3/dist-packages/httpx/__init__.py': 'python3-httpx',
+  '/usr/lib/python3/dist-packages/aiohttp/__init__.py': 'python3-aiohttp',
+  '/usr/share/perl5/Mojolicious.pm': 'libmojolicious-perl',
+  '/usr/bin/ruby': 'ruby',
+  '/usr/bin/php': 'php-cli',
+  '/usr/bin/javac': 'openjdk-17-jdk-headless',
 };
 
 const { values } = parseArgs({ options: { system: { type: 'boolean' }, for: { type: 'string' } } });

@@ -14,18 +14,20 @@ export interface Subject {
   name: string;
   /** A program of the machine: where it is missing, the tests are skipped, and with `CI` set they fail. */
   program?: string;
+  /** A file that the program needs, such as a library: the same holds for it. */
+  needs?: string;
   /** How the program is asked for its version. Default: `--version`. */
   versionArgs?: string[];
-  /** A package whose version is meant, when there is no program. */
+  /** A package whose version is meant, and not the program's. */
   package?: string;
 }
 
 export function describeSubject(subject: Subject, tests: () => void): void {
-  const { name, program } = subject;
+  const { name, program, needs = program } = subject;
   const version = versionOf(subject);
   const title = version === undefined ? name : `${name} ${version}`;
-  if (program === undefined) describe(title, tests);
-  else describeWith(program, title, tests);
+  if (needs === undefined) describe(title, tests);
+  else describeWith(needs, title, tests);
 }
 
 function versionOf({
@@ -33,7 +35,8 @@ function versionOf({
   versionArgs = ['--version'],
   package: packageName,
 }: Subject): string | undefined {
-  if (program === undefined) return packageName && packageVersion(packageName);
+  if (packageName !== undefined) return packageVersion(packageName);
+  if (program === undefined) return undefined;
   try {
     // Some programs answer on stderr.
     const answer = execFileSync('/bin/sh', ['-c', '"$0" "$@" 2>&1', program, ...versionArgs], {

@@ -1,0 +1,100 @@
+import { type Browser, chromium } from 'playwright-core';
+import { CHROMIUM } from '../support/system.ts';
+import { type SseClient, TYPES } from './sse-client.ts';
+
+let browser: Promise<Browser> | undefined;
+
+/** A new page of the one Chromium that a file of tests uses. */
+export async function newPage() {
+  browser ??= chromium.launch({
+    executablePath: CHROMIUM,
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+  });
+  return (await browser).newPage();
+}
+
+export async function closeBrowser(): Promise<void> {
+  await (await browser)?.close();
+}
+
+interface PageClient extends Omit<SseClient, 'follow' | 'program'> {
+  package: string;
+  /** Run first. */
+  setUp?: string;
+  /** Of its package, loaded before the script. */
+  file?: string;
+  /** A module that follows `url`, and tells `see`; `listen` does so for an EventSource. */
+  script: string;
+}
+
+const LISTEN = `
+  const listen = source => {
+    for (const type of ${JSON.stringify(TYPES)}) source.addEventListener(type, event => see(type, event.data));
+  };`;
+
+const table: PageClient[] = [
+  {
+    name: 'event-source-polyfill (Yaffle)',
+    package: 'event-source-polyfill',
+    file: 'src/eventsource.js',
+    note: 'Says where it left in the query (`lastEventId=`) instead of a header',
+    script: 'listen(new EventSourcePolyfill(url));',
+  },
+  {
+    name: 'eventsource-polyfill (AmvTek)',
+    package: 'eventsource-polyfill',
+    setUp: 'delete globalThis.EventSource',
+    file: 'dist/eventsource.js',
+    script: 'listen(new EventSource(url));',
+    note: 'Trims each line of data. Does not come back after a connection that broke',
+    reads: data => data.replace(/[^\S\n]*(\n|$)[^\S\n]*/g, '$1'),
+    isLostWhenCut: true,
+  },
+  {
+    name: 'fetch-event-source (Microsoft)',
+    package: '@microsoft/fetch-event-source',
+    note: 'Calls `onmessage` for heartbeats, too: ignore what has no data. Comes back after a clean end only if `onclose` throws. Drops empty lines at the start of data',
+    reads: data => data.replace(/^\n+/, ''),
+    script: `
+      import { fetchEventSource } from '/node_modules/@microsoft/fetch-event-source/lib/esm/index.js';
+      fetchEventSource(url, {
+        onmessage({ event, data }) {
+          if (data !== '') see(event || 'message', data);
+        },
+        onclose() {
+          throw new Error('come back');
+        },
+      });`,
+  },
+  {
+    name: 'reconnecting-eventsource',
+    package: 'reconnecting-eventsource',
+    script: `
+      import Source from '/node_modules/reconnecting-eventsource/build/esm/reconnecting-eventsource.js';
+      listen(new Source(url));`,
+  },
+  {
+    name: 'sse.js',
+    package: 'sse.js',
+    note: 'Comes back only with `autoReconnect`',
+    script: `
+      import { SSE } from '/node_modules/sse.js/lib/sse.js';
+      listen(new SSE(url, { method: 'POST', payload: '{}', autoReconnect: true }));`,
+  },
+];
+
+/** They run in Chromium, loaded as they are from the server that they follow. */
+export const pageClients: SseClient[] = table.map(({ setUp, file, script, ...client }) => ({
+  ...client,
+  program: CHROMIUM,
+  async follow(url, see) {
+    const page = await newPage();
+    await page.exposeFunction('see', see);
+    await page.goto(new URL('/page', url).href);
+    if (setUp !== undefined) await page.evaluate(setUp);
+    if (file !== undefined) await page.addScriptTag({ url: `/node_modules/${client.package}/${file}` });
+    const content = `const url = ${JSON.stringify(url)};${LISTEN}${script}`;
+    await page.addScriptTag({ type: 'module', content });
+    return () => page.close();
+  },
+}));

@@ -1,0 +1,147 @@
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { createParser } from 'eventsource-parser';
+import { exceptMarkers, type See, type SseClient } from './sse-client.ts';
+
+const sourceOf = (name: string) => fileURLToPath(new URL(`./client-programs/${name}`, import.meta.url));
+
+/** None outlives the tests, whatever becomes of them. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const program of running) program.kill('SIGKILL');
+});
+
+function start(program: string, args: string[]) {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'] });
+  running.add(child);
+  const exited = new Promise<void>(resolve => {
+    child.on('exit', () => {
+      running.delete(child);
+      resolve();
+    });
+  });
+  return { child, exited };
+}
+
+/** For a program that writes a response as it comes: started again when the response is over. */
+const followByLines =
+  (program: string, argsOf: (url: string, lastEventId: string) => string[]) => (url: string, see: See) => {
+    const seeOwn = exceptMarkers(see);
+    let lastId = '';
+    let isLeft = false;
+    let current = run();
+
+    function run() {
+      const { child, exited } = start(program, argsOf(url, lastId));
+      const parser = createParser({
+        onEvent({ event = 'message', data, id = lastId }) {
+          lastId = id;
+          seeOwn(event, data);
+        },
+      });
+      child.stdout.setEncoding('utf8').on('data', (text: string) => parser.feed(text));
+      child.on('close', () => {
+        if (!isLeft) current = run();
+      });
+      return { child, exited };
+    }
+
+    return () => {
+      isLeft = true;
+      current.child.kill('SIGKILL');
+      return current.exited;
+    };
+  };
+
+const PYTHON = '/usr/bin/python3';
+
+const python = (library: string): SseClient => ({
+  name: `${library}, Python`,
+  program: PYTHON,
+  versionArgs: ['-c', `import ${library}; print(${library}.__version__)`],
+  needs: `/usr/lib/python3/dist-packages/${library}/__init__.py`,
+  follow: followByLines(PYTHON, (...args) => [sourceOf('lines.py'), library, ...args]),
+});
+
+/** A module of Go, built when it is first asked for. */
+let goProgram: Promise<string> | undefined;
+
+async function buildGoProgram(): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), 'tidings-go-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const output = join(folder, 'follow');
+  await promisify(execFile)('/usr/bin/go', ['build', '-o', output, sourceOf('follow.go')], {
+    env: {
+      PATH: process.env.PATH,
+      GO111MODULE: 'off',
+      GOPATH: '/usr/share/gocode',
+      GOCACHE: join(folder, 'cache'),
+    },
+  });
+  return output;
+}
+
+/** They run in processes of their own. */
+export const programClients: SseClient[] = [
+  {
+    name: 'donovanhide/eventsource, Go',
+    program: '/usr/bin/go',
+    versionArgs: ['version'],
+    needs: '/usr/share/gocode/src/github.com/donovanhide/eventsource',
+    note: 'Shows every event, so also those named `tidings`, and for `retry` an event with neither name nor data: ignore both',
+    async follow(url, see) {
+      goProgram ??= buildGoProgram();
+      const seeOwn = exceptMarkers(see);
+      const { child, exited } = start(await goProgram, [url]);
+      createInterface(child.stdout).on('line', line => {
+        const [type, data] = JSON.parse(line) as [string, string];
+        if (type !== '' || data !== '') seeOwn(type || 'message', data);
+      });
+      return () => {
+        child.kill('SIGKILL');
+        return exited;
+      };
+    },
+  },
+  {
+    name: 'curl',
+    program: '/usr/bin/curl',
+    follow: followByLines('/usr/bin/curl', (url, lastEventId) => [
+      ...['--silent', '--no-buffer', '--header', `Last-Event-ID:${lastEventId && ` ${lastEventId}`}`],
+      url,
+    ]),
+  },
+  python('requests'),
+  python('httpx'),
+  python('aiohttp'),
+  {
+    name: 'Mojo::UserAgent, Perl',
+    program: '/usr/bin/perl',
+    versionArgs: ['-MMojolicious', '-e', 'print Mojolicious->VERSION'],
+    needs: '/usr/share/perl5/Mojolicious.pm',
+    follow: followByLines('/usr/bin/perl', (...args) => [sourceOf('lines.pl'), ...args]),
+  },
+  {
+    name: 'Net::HTTP, Ruby',
+    program: '/usr/bin/ruby',
+    note: 'Repeats a request that was cut as it was, by itself: set `max_retries` to 0, and ask again with the last id',
+    follow: followByLines('/usr/bin/ruby', (...args) => [sourceOf('lines.rb'), ...args]),
+  },
+  {
+    name: 'fopen, PHP',
+    program: '/usr/bin/php',
+    note: 'Ask by HTTP/1.0: PHP keeps what comes in chunks until it has a lot of it',
+    follow: followByLines('/usr/bin/php', (...args) => [sourceOf('lines.php'), ...args]),
+  },
+  {
+    name: 'java.net.http, Java',
+    program: '/usr/bin/java',
+    needs: '/usr/bin/javac',
+    follow: followByLines('/usr/bin/java', (...args) => [sourceOf('Lines.java'), ...args]),
+  },
+];
