@@ -12,7 +12,7 @@ export default defineConfig({
           include: [
             'packages/*/test/**/*.test.ts',
             'test/*.test.ts',
-            'test/{contract,spec,limits,model,channels}/**/*.test.ts',
+            'test/{contract,spec,limits,model,channels,docs}/**/*.test.ts',
           ],
         },
       },

@@ -1,0 +1,87 @@
+import { posix } from 'node:path';
+import { defineConfig } from 'vitepress';
+
+export default defineConfig({
+  title: 'Tidings',
+  description: 'Server-Sent Events for Express, Koa and Hono.',
+  lastUpdated: false,
+  themeConfig: {
+    search: { provider: 'local' },
+    outline: [2, 3],
+    nav: [
+      { text: 'Guide', link: '/getting-started', activeMatch: '^/(?!api/|migrating|troubleshooting)' },
+      { text: 'Migrating', link: '/migrating' },
+      { text: 'Troubleshooting', link: '/troubleshooting' },
+      { text: 'API', link: '/api/', activeMatch: '^/api/' },
+    ],
+    sidebar: [
+      {
+        text: 'Begin',
+        items: [
+          { text: 'Getting started', link: '/getting-started' },
+          { text: 'Resume and reset', link: '/resume' },
+          { text: 'Typed events', link: '/types' },
+          { text: 'Migrating', link: '/migrating' },
+        ],
+      },
+      {
+        text: 'In production',
+        items: [
+          { text: 'Authentication and CORS', link: '/authentication' },
+          { text: 'Connections and limits', link: '/connections' },
+          { text: 'Behind a proxy', link: '/proxies' },
+          { text: 'Shutdown and deploys', link: '/shutdown' },
+          { text: 'Scaling and sizing', link: '/scaling' },
+          { text: 'Compatibility', link: '/compatibility' },
+          { text: 'Troubleshooting', link: '/troubleshooting' },
+        ],
+      },
+      {
+        text: 'With',
+        items: [
+          { text: 'Language models', link: '/llm' },
+          { text: 'htmx and Datastar', link: '/htmx' },
+          { text: 'MCP', link: '/mcp' },
+        ],
+      },
+      {
+        text: 'Extending',
+        items: [
+          { text: 'Writing a transport', link: '/transport' },
+          { text: 'Writing a broker', link: '/broker' },
+        ],
+      },
+      {
+        text: 'API',
+        collapsed: true,
+        items: ['core', 'core/node', 'core/fetch', 'express', 'koa', 'hono', 'redis'].map(name => ({
+          text: `@tidings/${name}`,
+          link: `/api/@tidings/${name}`,
+        })),
+      },
+    ],
+  },
+  markdown: {
+    config(md) {
+      // What is outside of this folder is in the repository, and not on the site: there it is text.
+      md.core.ruler.push('links-out', ({ tokens, env }) => {
+        const folder = posix.dirname((env as { relativePath?: string }).relativePath ?? '');
+        for (const { children } of tokens) {
+          let isOut = false;
+          for (const token of children ?? []) {
+            if (token.type === 'link_open') {
+              const href = token.attrGet('href') ?? '';
+              isOut = href.startsWith('.') && posix.join(folder, href).startsWith('..');
+            }
+            if (isOut && /^link_/.test(token.type)) {
+              token.tag = 'span';
+              token.attrs = null;
+              if (token.type === 'link_close') isOut = false;
+              token.type = 'text_wrapper';
+            }
+          }
+        }
+      });
+    },
+  },
+});
