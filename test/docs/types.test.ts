@@ -1,0 +1,74 @@
+import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import ts from 'typescript';
+import { afterAll, describe, expect, it } from 'vitest';
+import { root, type Snippet, snippet, snippets } from '../support/snippets.ts';
+
+/** Pages that are written by hand. */
+const pages = [
+  'README.md',
+  ...readdirSync(`${root}packages`).map(name => `packages/${name}/README.md`),
+  ...readdirSync(`${root}docs`)
+    .filter(name => name.endsWith('.md'))
+    .map(name => `docs/${name}`),
+];
+
+const common: ts.CompilerOptions = {
+  strict: true,
+  noUncheckedIndexedAccess: true,
+  noEmit: true,
+  skipLibCheck: true,
+  target: ts.ScriptTarget.ES2024,
+  module: ts.ModuleKind.Preserve,
+  moduleDetection: ts.ModuleDetectionKind.Force,
+  allowImportingTsExtensions: true,
+};
+/** What is in a block, by its language. */
+const kinds: Record<string, ts.CompilerOptions> = {
+  // A server's.
+  ts: { ...common, lib: ['lib.es2024.d.ts'], types: ['node'] },
+  // A page's. Its types are what TypeScript infers.
+  js: { ...common, lib: ['lib.es2024.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'], types: [] },
+};
+/** What is not a program: a test runs or reads what is `console` or `text`, by its name; commands are not run. */
+const others = ['console', 'text', 'sh', 'yaml', 'html', 'nginx'];
+
+describe('the code of the documentation', () => {
+  // Among the tests, so that the packages are found as from any other.
+  const folder = mkdtempSync(`${root}test/.snippets-`);
+  const all = pages.flatMap(snippets);
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  it('is of a kind that is checked', () => {
+    const languages = new Set(all.map(({ language }) => language));
+    expect([...languages].filter(language => !(language in kinds) && !others.includes(language))).toEqual([]);
+    const unnamed = all.filter(({ language, name }) => /console|text/.test(language) && name === undefined);
+    expect(unnamed.map(({ file, line }) => `${file}:${line}`)).toEqual([]);
+  });
+
+  /** What the compiler says, by page and line. */
+  function check(blocks: readonly Snippet[], options: ts.CompilerOptions): string[] {
+    const files = new Map(
+      blocks.map(block => [`${folder}/${block.file.replaceAll('/', '-')}-${block.line}.ts`, block]),
+    );
+    for (const [file, { given, code }] of files) writeFileSync(file, `${given}\n${code}`);
+    const program = ts.createProgram([...files.keys()], options);
+    return ts.getPreEmitDiagnostics(program).map(({ file, start = 0, messageText }) => {
+      const block = files.get(file?.fileName ?? '');
+      const message = ts.flattenDiagnosticMessageText(messageText, '\n');
+      if (file === undefined || block === undefined) return `${file?.fileName}: ${message}`;
+      const line = file.getLineAndCharacterOfPosition(start).line - block.given.split('\n').length;
+      return `${block.file}:${block.line + line}: ${message}`;
+    });
+  }
+
+  it.each(Object.entries(kinds))('has no errors in its types: %s', { timeout: 120_000 }, (kind, options) => {
+    const blocks = all.filter(({ language }) => language === kind);
+    expect(check(blocks, options)).toEqual([]);
+  });
+
+  it('is checked for what is published where', { timeout: 120_000 }, () => {
+    const code = snippet('README.md', 'types').replace('12.3', "'much'");
+    const block: Snippet = { file: 'wrong', line: 1, name: '', given: '', language: 'ts', code };
+    expect(check([block], kinds.ts ?? {})).toEqual([expect.stringMatching(/^wrong:9: .*not assignable/)]);
+  });
+});

@@ -1,0 +1,52 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { type Client, request } from './client.ts';
+import { freePort } from './server.ts';
+import { root } from './snippets.ts';
+
+/** A snippet that listens on port 3000, run on a free one. */
+export interface Program {
+  /** Asks until the program listens. */
+  get(path: string, options?: Parameters<typeof request>[2]): Promise<Client>;
+  signal(name: NodeJS.Signals): void;
+  /** Resolves with its exit code. */
+  exited: Promise<number | null>;
+  /** Ends it, and removes what was written for it. */
+  stop(): Promise<void>;
+}
+
+export async function runProgram(source: string): Promise<Program> {
+  const port = await freePort();
+  const local = source
+    .replace('listen(3000', `listen(${port}, '127.0.0.1'`)
+    .replace('port: 3000', `port: ${port}, hostname: '127.0.0.1'`);
+  if (local === source) throw new Error('the program does not listen on port 3000');
+  // Among the tests, so that the packages are found as from any other.
+  const folder = mkdtempSync(`${root}test/.snippets-`);
+  const file = `${folder}/program.ts`;
+  writeFileSync(file, local);
+  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', file], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const exited = once(child, 'exit').then(([code]) => code as number | null);
+  return {
+    async get(path, options) {
+      for (;;) {
+        try {
+          return await request(`http://127.0.0.1:${port}`, path, options);
+        } catch (error) {
+          if ((error as { code?: string }).code !== 'ECONNREFUSED' || child.exitCode !== null) throw error;
+          await new Promise(resolve => setTimeout(resolve, 50));
+        }
+      }
+    },
+    signal: name => child.kill(name),
+    exited,
+    async stop() {
+      child.kill('SIGKILL');
+      await exited;
+      rmSync(folder, { recursive: true });
+    },
+  };
+}
