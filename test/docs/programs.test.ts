@@ -1,0 +1,34 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Program, runProgram } from '../support/program.ts';
+import { snippet } from '../support/snippets.ts';
+
+let program: Program | undefined;
+afterEach(async () => {
+  await program?.stop();
+  program = undefined;
+});
+
+/** Output as it is whatever the hub calls its life. */
+const anonymous = (text: string) => text.replaceAll(/[0-9a-z]{14}-/g, 'life-');
+
+describe('what the page about getting started shows', () => {
+  it.each(['express', 'koa', 'hono'])('on %s prints what it says', async name => {
+    program = await runProgram(snippet('docs/getting-started.md', name));
+    const client = await program.get('/events');
+    await client.until(({ text }) => text.includes('tidings'));
+    const posted = await program.get('/messages?text=hello', { method: 'POST' });
+    expect(posted.status).toBe(202);
+    await client.until(({ text }) => text.includes('hello'));
+    const output = snippet('docs/getting-started.md', 'output');
+    expect(anonymous(output)).toBe(`$ curl -N localhost:3000/events\n${anonymous(client.text)}`);
+  });
+});
+
+describe('what the page about resuming shows', () => {
+  it('is what an unknown id is answered', async () => {
+    program = await runProgram(snippet('docs/getting-started.md', 'express'));
+    const client = await program.get('/events', { headers: { 'last-event-id': 'from-elsewhere' } });
+    await client.until(({ text }) => text.includes('reset'));
+    expect(anonymous(client.text)).toBe(`:\n\n${anonymous(snippet('docs/resume.md', 'unknown'))}\n`);
+  });
+});
