@@ -22,12 +22,12 @@ const common: ts.CompilerOptions = {
   moduleDetection: ts.ModuleDetectionKind.Force,
   allowImportingTsExtensions: true,
 };
+const page = ['lib.es2024.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'];
 /** What is in a block, by its language. */
 const kinds: Record<string, ts.CompilerOptions> = {
-  // A server's.
-  ts: { ...common, lib: ['lib.es2024.d.ts'], types: ['node'] },
+  ts: { ...common, lib: page, types: ['node'] },
   // A page's. Its types are what TypeScript infers.
-  js: { ...common, lib: ['lib.es2024.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'], types: [] },
+  js: { ...common, lib: page, types: [], noImplicitAny: false },
 };
 /** What is not a program: a test runs or reads what is `console` or `text`, by its name; commands are not run. */
 const others = ['console', 'text', 'sh', 'yaml', 'html', 'nginx'];
@@ -64,6 +64,17 @@ describe('the code of the documentation', () => {
   it.each(Object.entries(kinds))('has no errors in its types: %s', { timeout: 120_000 }, (kind, options) => {
     const blocks = all.filter(({ language }) => language === kind);
     expect(check(blocks, options)).toEqual([]);
+  });
+
+  it('is JavaScript where it says so', () => {
+    const wrong = all
+      .filter(({ language }) => language === 'js')
+      .flatMap(({ file, line, code }) => {
+        const options = { fileName: 'page.js', reportDiagnostics: true, compilerOptions: { allowJs: true } };
+        const { diagnostics = [] } = ts.transpileModule(code, options);
+        return diagnostics.map(({ messageText }) => `${file}:${line}: ${messageText}`);
+      });
+    expect(wrong).toEqual([]);
   });
 
   it('is checked for what is published where', { timeout: 120_000 }, () => {
