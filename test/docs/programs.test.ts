@@ -32,3 +32,17 @@ describe('what the page about resuming shows', () => {
     expect(anonymous(client.text)).toBe(`:\n\n${anonymous(snippet('docs/resume.md', 'unknown'))}\n`);
   });
 });
+
+describe('what the page about shutting down shows', () => {
+  it('ends its streams in order, and itself, on SIGTERM', async () => {
+    program = await runProgram(snippet('docs/shutdown.md', 'server'));
+    expect((await program.get('/ready')).status).toBe(200);
+    const client = await program.get('/events');
+    program.signal('SIGTERM');
+    expect(await client.ended).toBe(true);
+    expect(client.retries).toEqual([expect.any(Number)]);
+    expect(client.retries[0]).toBeGreaterThanOrEqual(1_000);
+    expect(client.retries[0]).toBeLessThanOrEqual(15_000);
+    expect(await program.exited).toBe(0);
+  });
+});
