@@ -46,3 +46,32 @@ describe('what the page about shutting down shows', () => {
     expect(await program.exited).toBe(0);
   });
 });
+
+describe('what the page about MCP shows', () => {
+  const call = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { _meta: { progressToken: 'p' } } };
+  const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+
+  it('reports progress, answers, and ends', async () => {
+    program = await runProgram(snippet('docs/mcp.md', 'server'));
+    const client = await program.get('/mcp', { method: 'POST', headers, body: JSON.stringify(call) });
+    expect(await client.ended).toBe(true);
+    const messages = client.events.map(({ event, data }) => ({ event, ...JSON.parse(data) }));
+    expect(messages.map(({ event, method, id }) => event ?? method ?? id)).toEqual([
+      'notifications/progress',
+      'notifications/progress',
+      'notifications/progress',
+      7,
+    ]);
+  });
+
+  it('sends what it says unasked to the newest stream of a session, and all of it', async () => {
+    program = await runProgram(snippet('docs/mcp.md', 'server'));
+    const older = await program.get('/mcp');
+    await older.until(({ events }) => events.some(({ data }) => data.includes('list_changed')));
+    const lastEventId = older.events.at(-1)?.id ?? '';
+    const newer = await program.get('/mcp', { headers: { 'last-event-id': lastEventId } });
+    expect(await older.ended).toBe(true);
+    await newer.until(({ events }) => events.some(({ data }) => data.includes('list_changed')));
+    expect(newer.events.map(({ event }) => event)).not.toContain('reset');
+  });
+});
