@@ -1,12 +1,15 @@
+import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Program, runProgram } from '../support/program.ts';
-import { snippet } from '../support/snippets.ts';
+import { root, snippet } from '../support/snippets.ts';
 
 let program: Program | undefined;
 afterEach(async () => {
   await program?.stop();
   program = undefined;
 });
+
+const page = (file: string) => readFileSync(root + file, 'utf8');
 
 /** Output as it is whatever the hub calls its life. */
 const anonymous = (text: string) => text.replaceAll(/[0-9a-z]{14}-/g, 'life-');
@@ -73,5 +76,31 @@ describe('what the page about MCP shows', () => {
     expect(await older.ended).toBe(true);
     await newer.until(({ events }) => events.some(({ data }) => data.includes('list_changed')));
     expect(newer.events.map(({ event }) => event)).not.toContain('reset');
+  });
+});
+
+describe('what the page about transports shows', () => {
+  it('streams over a bare socket, and resumes', async () => {
+    program = await runProgram(snippet('docs/transport.md', 'socket'));
+    const client = await program.get('/');
+    await client.until(({ events }) => events.some(({ event }) => event === undefined));
+    expect(client.headers['content-type']).toBe('text/event-stream');
+    const id = client.events.at(-1)?.id ?? '';
+    client.leave();
+    await client.ended;
+    const again = await program.get('/', { headers: { 'last-event-id': id } });
+    await again.until(({ events }) => events.some(({ event }) => event === undefined));
+    const next = id.replace(/\d+$/, position => String(Number(position) + 1));
+    expect(again.events.find(({ event }) => event === undefined)?.id).toBe(next);
+  });
+});
+
+describe('what the page about sizing says', () => {
+  it('has been measured', () => {
+    const table = /What a stream costs:([\s\S]*?)\n\nA delivery/.exec(page('docs/scaling.md'))?.[1] ?? '';
+    const figures = table.match(/\d[\d.,]*/g) ?? [];
+    expect(figures).toHaveLength(16);
+    const measured = page('bench/README.md');
+    expect(figures.filter(figure => !measured.includes(` ${figure} (`))).toEqual([]);
   });
 });
