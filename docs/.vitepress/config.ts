@@ -4,7 +4,8 @@ import { defineConfig } from 'vitepress';
 export default defineConfig({
   title: 'Tidings',
   description: 'Server-Sent Events for Express, Koa and Hono.',
-  lastUpdated: false,
+  // It comes from test/real-world.
+  ignoreDeadLinks: ['./proxies'],
   themeConfig: {
     search: { provider: 'local' },
     outline: [2, 3],
@@ -62,6 +63,8 @@ export default defineConfig({
     ],
   },
   markdown: {
+    // Near enough: there are no better ones.
+    languageAlias: { haproxy: 'nginx', caddyfile: 'nginx', lighttpd: 'nginx' },
     config(md) {
       // What is outside of this folder is in the repository, and not on the site: there it is text.
       md.core.ruler.push('links-out', ({ tokens, env }) => {

@@ -29,8 +29,19 @@ const kinds: Record<string, ts.CompilerOptions> = {
   // A page's. Its types are what TypeScript infers.
   js: { ...common, lib: page, types: [], noImplicitAny: false },
 };
-/** What is not a program: a test runs or reads what is `console` or `text`, by its name; commands are not run. */
-const others = ['console', 'text', 'sh', 'yaml', 'html', 'nginx'];
+/** What is not a program. A test finds what is `console` or `text` by its name; the others are not run from here. */
+const others = [
+  'console',
+  'text',
+  'sh',
+  'yaml',
+  'html',
+  'nginx',
+  'haproxy',
+  'apache',
+  'caddyfile',
+  'lighttpd',
+];
 
 describe('the code of the documentation', () => {
   // Among the tests, so that the packages are found as from any other.
