@@ -4,13 +4,14 @@ import { defineConfig } from 'vitepress';
 export default defineConfig({
   title: 'Tidings',
   description: 'Server-Sent Events for Express, Koa and Hono.',
+  head: [['link', { rel: 'icon', href: 'data:,' }]],
   // It comes from test/real-world.
   ignoreDeadLinks: ['./proxies'],
   themeConfig: {
     search: { provider: 'local' },
     outline: [2, 3],
     nav: [
-      { text: 'Guide', link: '/getting-started', activeMatch: '^/(?!api/|migrating|troubleshooting)' },
+      { text: 'Guide', link: '/getting-started', activeMatch: '^/(?!$|api/|migrating|troubleshooting)' },
       { text: 'Migrating', link: '/migrating' },
       { text: 'Troubleshooting', link: '/troubleshooting' },
       { text: 'API', link: '/api/', activeMatch: '^/api/' },
