@@ -5,8 +5,6 @@ export default defineConfig({
   title: 'Tidings',
   description: 'Server-Sent Events for Express, Koa and Hono.',
   head: [['link', { rel: 'icon', href: 'data:,' }]],
-  // It comes from test/real-world.
-  ignoreDeadLinks: ['./proxies'],
   themeConfig: {
     search: { provider: 'local' },
     outline: [2, 3],
