@@ -73,7 +73,7 @@ describe('what the page about migrating shows', () => {
     });
   });
 
-  it('goes on after the last event, where better-sse begins anew', async () => {
+  it('goes on after the last event, where better-sse begins anew', { timeout: 60_000 }, async () => {
     for (const [when, ticks] of [
       ['before', []],
       ['after', ['tick [2]']],
@@ -98,7 +98,7 @@ describe('what the page about migrating shows', () => {
     }
   });
 
-  it('has a source that ended not asked again, where streamSSE has', async () => {
+  it('has a source that ended not asked again, where streamSSE has', { timeout: 60_000 }, async () => {
     for (const [when, status] of [
       ['before', 200],
       ['after', 204],
@@ -115,7 +115,7 @@ describe('what the page about migrating shows', () => {
     }
   });
 
-  it('greets who has come and no one else, where express-sse greets all', async () => {
+  it('greets who has come and no one else, where express-sse greets all', { timeout: 60_000 }, async () => {
     for (const [when, count] of [
       ['before', 4],
       ['after', 2],
