@@ -12,6 +12,10 @@ const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'
 /** Programs and their libraries, and the Debian packages they come in. */
 const programs = {
   '/usr/bin/chromium': 'chromium',
+  '/usr/bin/firefox-esr': 'firefox-esr',
+  '/usr/bin/WebKitWebDriver': 'webkit2gtk-driver',
+  '/usr/bin/xvfb-run': 'xvfb',
+  '/usr/bin/xauth': 'xauth',
   '/usr/bin/redis-server': 'redis-server',
   '/usr/sbin/nginx': 'nginx-light',
   '/usr/sbin/haproxy': 'haproxy',

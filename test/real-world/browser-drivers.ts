@@ -1,0 +1,104 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { launch } from 'puppeteer-core';
+import { freePort } from '../support/server.ts';
+
+/** One page of a real browser. */
+export interface Page {
+  open(url: string): Promise<void>;
+  /** The value of an expression. */
+  evaluate<T>(expression: string): Promise<T>;
+  back(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface BrowserDriver {
+  name: string;
+  program: string;
+  /** A page that was left goes on behind the scenes, with its streams, until it is come back to. */
+  keepsPages?: boolean;
+  start(): Promise<Page>;
+}
+
+function driveWithPuppeteer(browser: 'chrome' | 'firefox', executablePath: string) {
+  return async (): Promise<Page> => {
+    const process = await launch({
+      browser,
+      executablePath,
+      headless: true,
+      acceptInsecureCerts: true,
+      args: browser === 'chrome' ? ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] : [],
+    });
+    const page = await process.newPage();
+    return {
+      open: async url => void (await page.goto(url)),
+      evaluate: expression => page.evaluate(expression) as Promise<never>,
+      back: async () => void (await page.goBack()),
+      close: () => process.close(),
+    };
+  };
+}
+
+/** WebKit has a driver of its own, which speaks WebDriver. */
+async function startWebKit(): Promise<Page> {
+  const port = await freePort();
+  const driver = spawn('xvfb-run', ['-a', WEBKIT, `--port=${port}`], {
+    stdio: 'ignore',
+    // A process group of its own, to end with all that it has started.
+    detached: true,
+  });
+  const command = async <T>(method: string, path: string, body?: object): Promise<T> => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+      method,
+      body: body === undefined ? null : JSON.stringify(body),
+    });
+    const { value } = (await response.json()) as { value: T };
+    if (!response.ok) throw new Error(JSON.stringify(value));
+    return value;
+  };
+  try {
+    await untilReady(() => command('GET', '/status'), driver);
+    const { sessionId } = await command<{ sessionId: string }>('POST', '/session', {
+      capabilities: { alwaysMatch: { acceptInsecureCerts: true } },
+    });
+    const session = `/session/${sessionId}`;
+    return {
+      open: url => command('POST', `${session}/url`, { url }),
+      evaluate: expression =>
+        command('POST', `${session}/execute/sync`, { script: `return ${expression}`, args: [] }),
+      back: () => command('POST', `${session}/back`, {}),
+      async close() {
+        await command('DELETE', session).catch(() => {});
+        end(driver);
+      },
+    };
+  } catch (error) {
+    end(driver);
+    throw error;
+  }
+}
+
+async function untilReady(ask: () => Promise<unknown>, { exitCode }: ChildProcess): Promise<void> {
+  for (;;) {
+    try {
+      await ask();
+      return;
+    } catch (error) {
+      if (exitCode !== null) throw error;
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+  }
+}
+
+function end({ pid }: ChildProcess): void {
+  if (pid !== undefined) process.kill(-pid, 'SIGTERM');
+}
+
+const CHROMIUM = '/usr/bin/chromium';
+const FIREFOX = '/usr/bin/firefox-esr';
+const WEBKIT = '/usr/bin/WebKitWebDriver';
+
+export const browsers: BrowserDriver[] = [
+  { name: 'Chromium', program: CHROMIUM, keepsPages: true, start: driveWithPuppeteer('chrome', CHROMIUM) },
+  { name: 'Firefox', program: FIREFOX, start: driveWithPuppeteer('firefox', FIREFOX) },
+  { name: 'WebKitGTK', program: WEBKIT, start: startWebKit },
+];

@@ -1,0 +1,256 @@
+import http from 'node:http';
+import http2 from 'node:http2';
+import type { Socket } from 'node:net';
+import { createHub, type Hub, type HubOptions } from '@tidings/core';
+import { openStream } from '@tidings/core/node';
+import { sse } from '@tidings/express';
+import express, { type Request } from 'express';
+import { generate } from 'selfsigned';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { eventually } from '../support/client.ts';
+import { type Running, run } from '../support/server.ts';
+import { browsers, type Page } from './browser-drivers.ts';
+import { describeSubject } from './subject.ts';
+
+/** A page that follows what its URL names, and notes what it is told. */
+const PAGE = `<!doctype html><title>Page</title><link rel="icon" href="data:,"><script>
+  const seen = [], sources = [];
+  let opened = 0;
+  function follow(url, options) {
+    const source = new EventSource(url, options);
+    source.onopen = () => opened++;
+    for (const type of ['message', 'tick', 'reset'])
+      source.addEventListener(type, event => seen.push([event.type, event.data, event.lastEventId]));
+    sources.push(source);
+  }
+  const url = new URLSearchParams(location.search).get('follow');
+  if (url) follow(url);
+</script>`;
+
+type Seen = [type: string, data: string, id: string];
+
+interface Site {
+  hub: Hub;
+  origin: string;
+  requests: Request[];
+  /** Kills every connection, without a FIN. */
+  cut(): void;
+}
+
+const running: Running[] = [];
+afterEach(() => {
+  for (const server of running.splice(0)) server.kill();
+});
+
+async function serve(options: HubOptions = {}): Promise<Site> {
+  const hub = createHub(options);
+  const requests: Request[] = [];
+  const app = express();
+  app.use(sse({ hub }));
+  app.get('/page', (_req, res) => {
+    res.cookie('session', 'ann').send(PAGE);
+  });
+  app.get('/other', (_req, res) => {
+    res.send('<title>Other</title>');
+  });
+  app.use((req, res, next) => {
+    requests.push(req);
+    if (req.headers.origin) {
+      res.set({
+        'Access-Control-Allow-Origin': req.headers.origin,
+        'Access-Control-Allow-Credentials': String('credentials' in req.query),
+      });
+    }
+    next();
+  });
+  app.get('/news', (req, res) => {
+    res.sse({ retry: Number(req.query.retry ?? 50) }).subscribe('news');
+  });
+  app.get('/kinds', (_req, res) => {
+    const stream = res.sse();
+    stream.send('plain');
+    stream.send('one\ntwo\n\nthree ü 😀', { event: 'tick', id: 'ü-7' });
+    stream.send({ text: ' ' });
+  });
+  app.get('/source', (_req, res) => {
+    res.sse({ retry: 50 }).stream(['a', 'b']);
+  });
+  app.get('/cookie', (req, res) => {
+    res.sse().send(req.headers.cookie ?? 'none');
+  });
+  const server = http.createServer(app);
+  const sockets = new Set<Socket>();
+  server.on('connection', socket => sockets.add(socket));
+  const started = await run(server);
+  running.push(started);
+  return {
+    hub,
+    origin: started.origin,
+    requests,
+    cut() {
+      for (const socket of sockets) socket.resetAndDestroy();
+      sockets.clear();
+    },
+  };
+}
+
+describe('Browsers', () => {
+  for (const { name, program, keepsPages, start } of browsers) {
+    describeSubject({ name, program }, () => {
+      let page: Page;
+      beforeAll(async () => {
+        page = await start();
+      });
+      afterAll(() => page?.close());
+      // So that nothing of one test comes back in the next.
+      afterEach(() => page.open('about:blank'));
+
+      const follow = ({ origin }: Site, path: string) =>
+        page.open(`${origin}/page?follow=${encodeURIComponent(path)}`);
+      const seen = () => page.evaluate<Seen[]>('seen');
+      const data = async () => (await seen()).map(([, text]) => text);
+      const poll = <T>(ask: () => Promise<T>) => expect.poll(ask, { timeout: 20_000, interval: 20 });
+      const isClosed = () => page.evaluate<boolean>('sources[0].readyState === EventSource.CLOSED');
+
+      test('named events, several lines, ids', async () => {
+        await follow(await serve(), '/kinds');
+        await poll(seen).toEqual([
+          ['message', 'plain', ''],
+          ['tick', 'one\ntwo\n\nthree ü 😀', 'ü-7'],
+          ['message', '{"text":" "}', 'ü-7'],
+        ]);
+      });
+
+      test('resume after a clean end and after a killed connection: nothing lost, nothing twice', async () => {
+        const site = await serve();
+        await follow(site, '/news');
+        await eventually(() => site.hub.streams.size === 1);
+        const all = Array.from({ length: 90 }, (_, n) => String(n));
+        for (const n of all) {
+          await site.hub.publish('news', n);
+          if (n === '30') for (const stream of site.hub.streams) stream.close();
+          if (n === '60') site.cut();
+          // Some while it is here, and some while it is away.
+          await new Promise(resolve => setTimeout(resolve, 10));
+          if (n === '50') await eventually(() => site.requests.length === 2);
+        }
+        await poll(data).toEqual(all);
+        expect(site.requests).toHaveLength(3);
+      });
+
+      test('`reset` when the past is gone, then what is left', async () => {
+        const site = await serve({ history: { events: 3 } });
+        await follow(site, '/news');
+        await eventually(() => site.hub.streams.size === 1);
+        await site.hub.publish('news', 'first');
+        await poll(data).toEqual(['first']);
+        site.cut();
+        for (let n = 0; n < 10; n++) site.hub.publish('news', n);
+        await poll(async () => (await data()).at(-1)).toBe('9');
+        const [, reset, ...left] = await seen();
+        expect(reset?.[0]).toBe('reset');
+        expect(JSON.parse(reset?.[1] ?? '')).toMatchObject({ channels: ['news'] });
+        expect(left.map(([, text]) => text)).toEqual(['7', '8', '9']);
+      });
+
+      test('204 ends it after a channel has ended', async () => {
+        const site = await serve();
+        await follow(site, '/news');
+        await eventually(() => site.hub.streams.size === 1);
+        await site.hub.publish('news', 'last');
+        await site.hub.channel('news').end();
+        await poll(isClosed).toBe(true);
+        expect(await data()).toEqual(['last']);
+        expect(site.requests).toHaveLength(2);
+      });
+
+      test('a finished `stream()` is asked for once more, and that is all', async () => {
+        const site = await serve();
+        await follow(site, '/source');
+        await poll(isClosed).toBe(true);
+        expect(await data()).toEqual(['a', 'b']);
+        expect(site.requests).toHaveLength(2);
+      });
+
+      test('`retry` is honoured', async () => {
+        const site = await serve();
+        const pause = async (retry: number) => {
+          site.requests.length = 0;
+          await follow(site, `/news?retry=${retry}`);
+          await eventually(() => site.hub.streams.size === 1);
+          await poll(() => page.evaluate('opened')).toBe(1);
+          for (const stream of site.hub.streams) stream.close();
+          const before = performance.now();
+          await eventually(() => site.requests.length === 2);
+          const passed = performance.now() - before;
+          await page.evaluate('sources[0].close()');
+          await eventually(() => site.hub.streams.size === 0);
+          return passed;
+        };
+        const long = await pause(2_000);
+        expect(long).toBeGreaterThan(1_900);
+        expect(long - (await pause(100))).toBeGreaterThan(1_000);
+      });
+
+      test('another origin, with its cookies and without', async () => {
+        const home = await serve();
+        const away = await serve();
+        await follow(home, `${away.origin}/cookie`);
+        await poll(data).toEqual(['none']);
+        await page.evaluate(`follow('${away.origin}/cookie?credentials', { withCredentials: true })`);
+        await poll(data).toEqual(['none', 'session=ann']);
+      });
+
+      test('20 streams at once over HTTP/2', async () => {
+        const hub = createHub();
+        const versions = new Set<string>();
+        const { private: key, cert } = await generate([{ name: 'commonName', value: '127.0.0.1' }]);
+        const server = http2.createSecureServer({ key, cert, allowHTTP1: true }, (req, res) => {
+          if (!req.url.startsWith('/news')) {
+            res.setHeader('Content-Type', 'text/html');
+            res.end(PAGE);
+            return;
+          }
+          versions.add(req.httpVersion);
+          openStream(req, res, { hub }).subscribe('news');
+        });
+        const started = await run(server);
+        running.push(started);
+        await page.open(`${started.origin.replace('http:', 'https:')}/page`);
+        await page.evaluate(`Array.from({ length: 20 }, (_, n) => follow('/news?' + n)).length`);
+        await poll(() => page.evaluate('opened')).toBe(20);
+        await hub.publish('news', 'to all');
+        await poll(data).toEqual(Array(20).fill('to all'));
+        expect([...versions]).toEqual(['2.0']);
+      });
+
+      test('a page that is left and come back to', async ({ annotate }) => {
+        const site = await serve();
+        await follow(site, '/news');
+        await eventually(() => site.hub.streams.size === 1);
+        await page.open(`${site.origin}/other`);
+        if (keepsPages) {
+          await annotate(
+            'Keeps the stream of a page that was left open for a while, for its way back: close it in `pagehide` if the server is to notice at once',
+            'note',
+          );
+          await site.hub.publish('news', 'meanwhile');
+        } else {
+          await eventually(() => site.hub.streams.size === 0);
+        }
+        await page.back();
+        await eventually(() => site.hub.streams.size === 1);
+        await site.hub.publish('news', 'again');
+        await poll(data).toEqual(keepsPages ? ['meanwhile', 'again'] : ['again']);
+      });
+
+      test('the server notices a source that is closed', async () => {
+        const site = await serve();
+        await follow(site, '/news');
+        await eventually(() => site.hub.streams.size === 1);
+        await page.evaluate('sources[0].close()');
+        await eventually(() => site.hub.streams.size === 0);
+      });
+    });
+  }
+});
