@@ -3,7 +3,7 @@ export interface StreamRequest {
   method: string;
   /** Absolute or not; only its query is read. */
   url: string;
-  /** The `Last-Event-ID` header as it came: each character one byte, as HTTP libraries give it. */
+  /** The `Last-Event-ID` header as the HTTP library gives it: each character one byte, or decoded as UTF-8. */
   lastEventId?: string | null | undefined;
 }
 
@@ -20,8 +20,13 @@ export function readLastEventId({ url, lastEventId }: StreamRequest): string | u
   return id && !/[\r\n\0]/.test(id) ? id : undefined;
 }
 
-/** Ids are UTF-8 on the wire (WHATWG HTML 9.2.3), and HTTP libraries show each byte as a character. */
+/** Ids are UTF-8 on the wire (WHATWG HTML 9.2.3). HTTP libraries show each byte as a character; workerd decodes it. */
 function decodeHeader(value: string): string {
-  const bytes = Uint8Array.from(value, character => character.charCodeAt(0));
-  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
+  if (/[\u0100-\uffff]/.test(value)) return value;
+  try {
+    const bytes = Uint8Array.from(value, character => character.charCodeAt(0));
+    return new TextDecoder('utf-8', { ignoreBOM: true, fatal: true }).decode(bytes);
+  } catch {
+    return value;
+  }
 }
