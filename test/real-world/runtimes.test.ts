@@ -1,0 +1,264 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { build } from 'tsup';
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
+import { type Client, type RequestOptions, request } from '../support/client.ts';
+import { freePort } from '../support/server.ts';
+import { describeSubject } from './subject.ts';
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url));
+const SERVERS = `${ROOT}test/real-world/servers`;
+const MODULES = `${SERVERS}/node_modules`;
+const bundles = mkdtempSync(`${SERVERS}/.bundles-`);
+
+/** How each runtime is told to serve a module: one that listens itself, or one that exports `fetch`. */
+const runtimes = [
+  {
+    name: 'Bun',
+    program: `${MODULES}/bun/bin/bun.exe`,
+    servers: ['express', 'koa', 'hono', 'fetch'],
+    departures: ['with a FIN', 'with a RST'],
+    args: (server: string) => [`${bundles}/${server}.js`],
+  },
+  {
+    name: 'Deno',
+    program: `${MODULES}/deno/deno`,
+    servers: ['express', 'koa', 'hono', 'fetch'],
+    departures: ['with a FIN', 'with a RST'],
+    args: (server: string, port: number) =>
+      exportsFetch(server)
+        ? ['serve', '--quiet', `--port=${port}`, '--host=127.0.0.1', `${bundles}/${server}.js`]
+        : ['run', '--quiet', '-A', `${bundles}/${server}.js`],
+  },
+  {
+    name: 'workerd',
+    program: `${MODULES}/workerd/bin/workerd`,
+    servers: ['hono', 'fetch'],
+    departures: ['with a RST'],
+    args(server: string, port: number) {
+      const config = `${bundles}/${server}.capnp`;
+      writeFileSync(config, workerdConfig(server, port));
+      return ['serve', config];
+    },
+  },
+];
+
+function exportsFetch(server: string): boolean {
+  return server === 'hono' || server === 'fetch';
+}
+
+const workerdConfig = (server: string, port: number) => `using Workerd = import "/workerd/workerd.capnp";
+const config :Workerd.Config = (
+  services = [(name = "main", worker = .worker)],
+  sockets = [(name = "http", address = "127.0.0.1:${port}", http = (), service = "main")],
+);
+const worker :Workerd.Worker = (
+  modules = [
+    (name = "worker", esModule = embed "../workerd.mjs"),
+    (name = "server", esModule = embed "${server}.js"),
+  ],
+  compatibilityDate = "2026-11-01",
+  bindings = [(name = "ROOM", durableObjectNamespace = "Room")],
+  durableObjectNamespaces = [(className = "Room", uniqueKey = "room")],
+  durableObjectStorage = (inMemory = void),
+);
+`;
+
+/** The events but for markers, which carry an id and nothing else. */
+const published = ({ events }: Client) => events.filter(({ event }) => event !== 'tidings');
+const hasLast = (client: Client) => published(client).at(-1)?.data === '3';
+const lastId = ({ events }: Client) => events.at(-1)?.id ?? '';
+
+/** What a server tells of itself. */
+interface State {
+  departures: object[];
+  failures: string[];
+  flood: { produced: number; reason?: string };
+  asked: number;
+}
+
+beforeAll(async () => {
+  await build({
+    config: false,
+    silent: true,
+    entry: ['express', 'koa', 'hono', 'fetch'].map(server => `${SERVERS}/${server}.mjs`),
+    outDir: bundles,
+    outExtension: () => ({ js: '.js' }),
+    format: 'esm',
+    target: 'node20',
+    noExternal: [/./],
+    splitting: false,
+    removeNodeProtocol: false,
+    // Express and Koa are CommonJS, which asks for Node's modules with `require`.
+    plugins: [
+      {
+        name: 'require',
+        renderChunk(code, { path }) {
+          if (/(hono|fetch)\.js$/.test(path)) return { code };
+          const require = `import { createRequire } from 'node:module'; const require = createRequire(import.meta.url);`;
+          return { code: `${require}\n${code}` };
+        },
+      },
+    ],
+  });
+  await Promise.all(
+    runtimes
+      .filter(({ program }) => existsSync(program))
+      .flatMap(runtime =>
+        runtime.servers.map(async server =>
+          running.set(`${runtime.name} ${server}`, await start(runtime, server)),
+        ),
+      ),
+  );
+});
+
+interface Server {
+  origin: string;
+  /** Open from the start: all wait for heartbeats at the same time. */
+  silent: Client;
+}
+
+const children: ChildProcess[] = [];
+const running = new Map<string, Server>();
+
+async function start({ program, args }: (typeof runtimes)[number], server: string): Promise<Server> {
+  const port = await freePort();
+  const child = spawn(program, args(server, port), {
+    env: { ...process.env, PORT: String(port), BUN_PORT: String(port) },
+    stdio: 'ignore',
+  });
+  children.push(child);
+  const origin = `http://127.0.0.1:${port}`;
+  await vi.waitFor(() => askServer(origin, '/state'), { timeout: 30_000 });
+  return { origin, silent: await request(origin, '/silent') };
+}
+
+async function askServer(origin: string, question: string): Promise<State> {
+  return (await (await fetch(origin + question)).json()) as State;
+}
+
+afterAll(async () => {
+  for (const child of children) {
+    if (child.exitCode !== null) continue;
+    const exit = once(child, 'exit');
+    child.kill('SIGKILL');
+    await exit;
+  }
+  rmSync(bundles, { recursive: true, force: true });
+});
+
+describe('Runtimes', () => {
+  for (const { name, program, servers, departures } of runtimes) {
+    describeSubject({ name, program }, () => {
+      describe.each(servers)('%s', server => {
+        const at = () => running.get(`${name} ${server}`) as Server;
+        const get = (path: string, options?: RequestOptions) => request(at().origin, path, options);
+        const ask = (path: string) => askServer(at().origin, path);
+
+        test('head and events, byte by byte', async () => {
+          const client = await get('/fields');
+          expect(await client.ended).toBe(true);
+          expect(client.status).toBe(200);
+          expect(client.headers).toMatchObject({
+            'content-type': 'text/event-stream',
+            'cache-control': 'no-cache, no-transform',
+            'x-accel-buffering': 'no',
+          });
+          expect(client.text).toBe(
+            ':\n\nid: 1\nevent: e\nretry: 5\ndata: a\n\ndata: one\ndata: two\ndata: three\ndata: four\n\n' +
+              ': aside\n\ndata: {"a":[1]}\n\ndata: ü✓😀\n\n',
+          );
+        });
+
+        test('HEAD has the head only', async () => {
+          const client = await get('/silent', { method: 'HEAD' });
+          expect(await client.ended).toBe(true);
+          expect(client.headers['content-type']).toBe('text/event-stream');
+          expect(client.text).toBe('');
+        });
+
+        test('`Last-Event-ID`, as UTF-8', async () => {
+          const header = Buffer.from('hä✓').toString('latin1');
+          const client = await get('/id', { headers: { 'last-event-id': header } });
+          await client.until(({ events }) => events.length === 1);
+          expect(JSON.parse(client.events[0]?.data ?? '')).toEqual({ id: 'hä✓' });
+          client.leave();
+        });
+
+        test('a finished `stream()` is not asked again (204)', async () => {
+          const first = await get('/source');
+          await first.ended;
+          expect(published(first).map(({ data }) => data)).toEqual(['x', 'y']);
+          const again = await get('/source', { headers: { 'last-event-id': lastId(first) } });
+          await again.ended;
+          expect(again.status).toBe(204);
+          expect(await ask('/state')).toMatchObject({ asked: 1 });
+        });
+
+        test('channels: live to several, resume, and 204 after the end', async () => {
+          const clients = [await get('/channel'), await get('/channel')] as const;
+          for (const client of clients) await client.until(({ comments }) => comments.length === 1);
+          await ask('/publish');
+          for (const client of clients) await client.until(hasLast);
+          const [first, ...others] = published(clients[0]);
+          expect(first?.data).toBe('1');
+          const resumed = await get('/channel', { headers: { 'last-event-id': first?.id ?? '' } });
+          await resumed.until(hasLast);
+          expect(published(resumed)).toEqual(others);
+          await ask('/end');
+          for (const client of [...clients, resumed]) expect(await client.ended).toBe(true);
+          const late = await get('/channel', { headers: { 'last-event-id': lastId(clients[0]) } });
+          await late.ended;
+          expect(late.status).toBe(204);
+        });
+
+        test.for(departures)('a peer that leaves %s stops its source', async (how, { annotate }) => {
+          if (!departures.includes('with a FIN')) {
+            await annotate(
+              'Does not notice a peer that has only sent a FIN, until a write to it fails',
+              'note',
+            );
+          }
+          const before = (await ask('/state')).departures.length;
+          const client = await get('/leave');
+          await client.until(({ events }) => events.length > 0);
+          if (how === 'with a FIN') client.leave();
+          else client.reset();
+          await expect
+            .poll(async () => (await ask('/state')).departures[before], { timeout: 10_000 })
+            .toEqual({ aborted: true, stopped: true, reason: 'disconnected' });
+        });
+
+        test('a source waits for a peer that does not read, and a stalled peer is given up', async () => {
+          const client = await get('/flood');
+          client.stall();
+          await expect
+            .poll(async () => (await ask('/state')).flood.reason, { timeout: 15_000, interval: 200 })
+            .toBe('stalled');
+          expect((await ask('/state')).flood.produced).toBeLessThan(4_000);
+          client.reset();
+        });
+
+        test.each(['/throw', '/reject'])('an error before the head is a 500 (%s)', async path => {
+          const client = await get(path);
+          await client.ended;
+          expect(client.status).toBe(500);
+          expect(client.text).not.toContain('secret');
+        });
+
+        test('the first byte comes at once, and heartbeats keep a silent stream open for 15 s and more', async () => {
+          const { silent: opened } = at();
+          await opened.until(({ comments }) => comments.length === (name === 'Bun' ? 3 : 2));
+          expect(opened.text).toBe(':\n\n'.repeat(opened.comments.length));
+          opened.leave();
+        });
+
+        test('nothing went wrong behind the scenes', async () => {
+          expect((await ask('/state')).failures).toEqual([]);
+        });
+      });
+    });
+  }
+});
