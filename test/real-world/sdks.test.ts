@@ -1,0 +1,210 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import * as mcp2 from '@modelcontextprotocol/client';
+import { Client as McpClient } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { createHub, type Hub } from '@tidings/core';
+import { sse } from '@tidings/express';
+import express, { type Request, type Response } from 'express';
+import OpenAI from 'openai';
+import { describe, expect, type TestContext, test } from 'vitest';
+import { listen } from '../support/server.ts';
+import { describeSubject } from './subject.ts';
+
+async function serve(
+  handle: (req: Request, res: Response) => void,
+  { onTestFinished }: TestContext,
+  hub: Hub = createHub({ heartbeat: 100, onError: () => {} }),
+): Promise<string> {
+  const app = express();
+  app.use(sse({ hub }), express.json(), handle);
+  const { origin, kill } = await listen(app);
+  onTestFinished(kill);
+  return origin;
+}
+
+const WORDS = ['Good ', 'news:\n\n', '**all** is ', 'well ü 😀'];
+
+/** What a model says, as OpenAI's API has it. */
+async function* chunks() {
+  for (const content of WORDS) {
+    yield { id: 'chat-1', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content } }] };
+    // So that heartbeats come in between.
+    await delay(110);
+  }
+}
+
+async function* answer() {
+  yield* chunks();
+  yield '[DONE]';
+}
+
+async function* failingAnswer() {
+  yield* chunks();
+  throw new Error('the model is gone');
+}
+
+async function ask(answerWith: (res: Response) => void, context: TestContext) {
+  const origin = await serve((_req, res) => answerWith(res), context);
+  const client = new OpenAI({ baseURL: `${origin}/v1`, apiKey: 'none', maxRetries: 0 });
+  return client.chat.completions.create({ model: 'any', messages: [], stream: true });
+}
+
+/** JSON-RPC over Streamable HTTP: one tool, which says how far it is. */
+function serveMcp(context: TestContext) {
+  const hub = createHub({ heartbeat: 100 });
+  const calls: Request[] = [];
+  const methods: string[] = [];
+
+  async function call(id: unknown, progressToken: unknown) {
+    for (let progress = 1; progress <= 5; progress++) {
+      const params = { progressToken, progress, total: 5 };
+      await hub.publish('call', { jsonrpc: '2.0', method: 'notifications/progress', params });
+      await delay(50);
+    }
+    const result = { content: [{ type: 'text', text: 'done' }] };
+    await hub.publish('call', { jsonrpc: '2.0', id, result });
+    await hub.channel('call').end();
+  }
+
+  const origin = serve(
+    (req, res) => {
+      if (req.method === 'GET') {
+        // A call that was cut goes on here; otherwise, this is what the server says of itself.
+        const channel = req.get('Last-Event-ID') === undefined ? 'session' : 'call';
+        methods.push(`GET ${channel}`);
+        res.sse({ retry: 50 }).subscribe(channel);
+        return;
+      }
+      const { id, method, params } = req.body;
+      methods.push(method);
+      const reply = (result: object) => res.sse().stream([{ jsonrpc: '2.0', id, result }]);
+      if (method === 'initialize') {
+        reply({
+          protocolVersion: params.protocolVersion,
+          capabilities: { tools: { listChanged: true } },
+          serverInfo: { name: 'tidings', version: '1' },
+        });
+      } else if (method === 'tools/list') {
+        reply({ tools: [{ name: 'count', inputSchema: { type: 'object' } }] });
+      } else if (method === 'tools/call') {
+        calls.push(req);
+        res.sse({ retry: 50 }).subscribe('call');
+        call(id, params._meta.progressToken);
+      } else {
+        res.sendStatus(202);
+      }
+    },
+    context,
+    hub,
+  );
+  return { hub, calls, methods, origin };
+}
+
+interface McpConnection {
+  listTools(): Promise<{ tools: { name: string }[] }>;
+  callTool(onProgress: (progress: number) => void): Promise<object>;
+  onToolsChanged(listener: () => void): void;
+  close(): Promise<void>;
+}
+
+const INFO = { name: 'test', version: '1' };
+const COUNT = { name: 'count', arguments: {} };
+
+const mcpClients: { name: string; package: string; connect(url: URL): Promise<McpConnection> }[] = [
+  {
+    name: 'MCP TypeScript SDK 1, its client over Streamable HTTP',
+    package: '@modelcontextprotocol/sdk',
+    async connect(url) {
+      const { ToolListChangedNotificationSchema } = await import('@modelcontextprotocol/sdk/types.js');
+      const client = new McpClient(INFO);
+      await client.connect(new StreamableHTTPClientTransport(url));
+      return {
+        listTools: () => client.listTools(),
+        callTool: onProgress =>
+          client.callTool(COUNT, undefined, { onprogress: ({ progress }) => onProgress(progress) }),
+        onToolsChanged: listener =>
+          client.setNotificationHandler(ToolListChangedNotificationSchema, listener),
+        close: () => client.close(),
+      };
+    },
+  },
+  {
+    name: 'MCP TypeScript SDK 2, its client over Streamable HTTP',
+    package: '@modelcontextprotocol/client',
+    async connect(url) {
+      const client = new mcp2.Client(INFO);
+      await client.connect(new mcp2.StreamableHTTPClientTransport(url));
+      return {
+        listTools: () => client.listTools(),
+        callTool: onProgress =>
+          client.callTool(COUNT, { onprogress: ({ progress }) => onProgress(progress) }),
+        onToolsChanged: listener =>
+          client.setNotificationHandler('notifications/tools/list_changed', () => listener()),
+        close: () => client.close(),
+      };
+    },
+  },
+];
+
+describe.concurrent('SDKs', () => {
+  describeSubject({ name: 'OpenAI SDK, chat completions', package: 'openai' }, () => {
+    test('a whole answer, over heartbeats', async context => {
+      const stream = await ask(res => res.sse().stream(answer), context);
+      const words: unknown[] = [];
+      for await (const { choices } of stream) words.push(choices[0]?.delta.content);
+      expect(words).toEqual(WORDS);
+    });
+
+    test('an answer that is cut throws', async context => {
+      const stream = await ask(res => {
+        res.sse().stream(answer);
+        setTimeout(() => res.socket?.resetAndDestroy(), 150);
+      }, context);
+      const words: unknown[] = [];
+      const read = async () => {
+        for await (const { choices } of stream) words.push(choices[0]?.delta.content);
+      };
+      await expect(read()).rejects.toThrow();
+      expect(words).toEqual(WORDS.slice(0, 2));
+    });
+
+    test('an answer whose source fails ends without an error', async context => {
+      const stream = await ask(res => res.sse().stream(failingAnswer), context);
+      const words: unknown[] = [];
+      for await (const { choices } of stream) words.push(choices[0]?.delta.content);
+      expect(words).toEqual(WORDS);
+    });
+  });
+
+  for (const { connect, ...subject } of mcpClients) {
+    describeSubject(subject, () => {
+      test('tools are listed; a call with its progress; messages of the server', async context => {
+        const { hub, origin, methods } = serveMcp(context);
+        const client = await connect(new URL('/mcp', await origin));
+        context.onTestFinished(() => client.close());
+        expect((await client.listTools()).tools.map(({ name }) => name)).toEqual(['count']);
+        const progress: number[] = [];
+        expect(await client.callTool(n => progress.push(n))).toMatchObject({ content: [{ text: 'done' }] });
+        expect(progress).toEqual([1, 2, 3, 4, 5]);
+        const changed = new Promise<void>(resolve => client.onToolsChanged(resolve));
+        await context.expect.poll(() => methods).toContain('GET session');
+        await hub.publish('session', { jsonrpc: '2.0', method: 'notifications/tools/list_changed' });
+        await changed;
+      });
+
+      test('a call whose connection is killed goes on where it was', async context => {
+        const { calls, methods, origin } = serveMcp(context);
+        const client = await connect(new URL('/mcp', await origin));
+        context.onTestFinished(() => client.close());
+        const progress: number[] = [];
+        const result = await client.callTool(n => {
+          progress.push(n);
+          if (n === 2) calls[0]?.socket.resetAndDestroy();
+        });
+        expect(result).toMatchObject({ content: [{ text: 'done' }] });
+        expect(progress).toEqual([1, 2, 3, 4, 5]);
+        expect(methods).toContain('GET call');
+      });
+    });
+  }
+});
