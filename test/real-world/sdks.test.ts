@@ -7,6 +7,7 @@ import { sse } from '@tidings/express';
 import express, { type Request, type Response } from 'express';
 import OpenAI from 'openai';
 import { describe, expect, type TestContext, test } from 'vitest';
+import { eventually } from '../support/client.ts';
 import { listen } from '../support/server.ts';
 import { describeSubject } from './subject.ts';
 
@@ -33,20 +34,22 @@ async function* chunks() {
   }
 }
 
-async function* answer() {
-  yield* chunks();
-  yield '[DONE]';
-}
-
-async function* failingAnswer() {
-  yield* chunks();
-  throw new Error('the model is gone');
-}
-
-async function ask(answerWith: (res: Response) => void, context: TestContext) {
-  const origin = await serve((_req, res) => answerWith(res), context);
+/** @returns the words of an answer, which are passed on to `hear` as they come. */
+async function ask(
+  answer: (res: Response) => AsyncIterable<unknown>,
+  context: TestContext,
+  hear: (word: unknown) => void = () => {},
+): Promise<unknown[]> {
+  const origin = await serve((_req, res) => void res.sse().stream(answer(res)), context);
   const client = new OpenAI({ baseURL: `${origin}/v1`, apiKey: 'none', maxRetries: 0 });
-  return client.chat.completions.create({ model: 'any', messages: [], stream: true });
+  const stream = await client.chat.completions.create({ model: 'any', messages: [], stream: true });
+  const words: unknown[] = [];
+  for await (const { choices } of stream) {
+    const word = choices[0]?.delta.content;
+    words.push(word);
+    hear(word);
+  }
+  return words;
 }
 
 /** JSON-RPC over Streamable HTTP: one tool, which says how far it is. */
@@ -149,30 +152,41 @@ const mcpClients: { name: string; package: string; connect(url: URL): Promise<Mc
 describe.concurrent('SDKs', () => {
   describeSubject({ name: 'OpenAI SDK, chat completions', package: 'openai' }, () => {
     test('a whole answer, over heartbeats', async context => {
-      const stream = await ask(res => res.sse().stream(answer), context);
-      const words: unknown[] = [];
-      for await (const { choices } of stream) words.push(choices[0]?.delta.content);
-      expect(words).toEqual(WORDS);
+      async function* answer() {
+        yield* chunks();
+        yield '[DONE]';
+      }
+      expect(await ask(answer, context)).toEqual(WORDS);
     });
 
     test('an answer that is cut throws', async context => {
-      const stream = await ask(res => {
-        res.sse().stream(answer);
-        setTimeout(() => res.socket?.resetAndDestroy(), 150);
-      }, context);
-      const words: unknown[] = [];
-      const read = async () => {
-        for await (const { choices } of stream) words.push(choices[0]?.delta.content);
-      };
-      await expect(read()).rejects.toThrow();
-      expect(words).toEqual(WORDS.slice(0, 2));
+      const heard: unknown[] = [];
+      async function* answer(res: Response) {
+        yield* chunks();
+        await eventually(() => heard.length === WORDS.length);
+        res.socket?.resetAndDestroy();
+      }
+      await expect(ask(answer, context, word => heard.push(word))).rejects.toThrow('terminated');
     });
 
-    test('an answer whose source fails ends without an error', async context => {
-      const stream = await ask(res => res.sse().stream(failingAnswer), context);
-      const words: unknown[] = [];
-      for await (const { choices } of stream) words.push(choices[0]?.delta.content);
-      expect(words).toEqual(WORDS);
+    test('an error that is sent throws', async context => {
+      async function* answer() {
+        yield* chunks();
+        yield { error: { message: 'the model is gone' } };
+      }
+      await expect(ask(answer, context)).rejects.toThrow('the model is gone');
+    });
+
+    test('a source that fails', async context => {
+      await context.annotate(
+        'Does not miss `[DONE]`: an answer whose source throws looks whole. Catch what it throws, and send `{ error: { message } }`',
+        'note',
+      );
+      async function* answer() {
+        yield* chunks();
+        throw new Error('the model is gone');
+      }
+      expect(await ask(answer, context)).toEqual(WORDS);
     });
   });
 
