@@ -1,10 +1,13 @@
 // Packs every package as it would be published, and checks the tarballs: their contents (publint), their types for
-// every way to import them (attw), and that they work when npm installs them, by `import` and by `require`.
+// every way to import them (attw), that they work when npm installs them, by `import` and by `require`, and how large
+// the core is.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+import { build } from 'esbuild';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'tidings-packages-'));
@@ -28,6 +31,7 @@ try {
     run('attw', [tarball, '--profile', 'node16']);
   }
   tryOut(tarballs);
+  await measure('@tidings/core', 17 * 1024);
 } finally {
   rmSync(scratch, { recursive: true });
 }
@@ -77,4 +81,19 @@ function tryOut(tarballs) {
     '--allowImportingTsExtensions',
   ];
   run('tsc', [...types, '--exactOptionalPropertyTypes', 'page.ts'], project);
+}
+
+/** Fails if a package, minified and compressed as for a download, takes more than so many bytes. */
+async function measure(name, limit) {
+  const { outputFiles } = await build({
+    stdin: { contents: `export * from '${name}'`, resolveDir: join(scratch, 'project') },
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    platform: 'neutral',
+    write: false,
+  });
+  const size = gzipSync(outputFiles[0].contents).length;
+  console.log(`${name}: ${size} of ${limit} bytes, minified and compressed`);
+  if (size > limit) process.exitCode = 1;
 }
