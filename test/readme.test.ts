@@ -31,7 +31,7 @@ describe('what the README shows', () => {
   });
 
   it('notifies, and drains on SIGTERM', async () => {
-    program = await runProgram(code('notifications'));
+    program = await runProgram(snippet('docs/streams.md', 'notifications'));
     const ann = await program.get('/notifications/ann');
     const bob = await program.get('/notifications/bob');
     const headers = { 'content-type': 'application/json' };
@@ -47,7 +47,7 @@ describe('what the README shows', () => {
   });
 
   it('works without a framework', async () => {
-    program = await runProgram(code('node'));
+    program = await runProgram(snippet('docs/streams.md', 'node'));
     const client = await program.get('/');
     await client.until(({ events }) => events.length === 1);
     expect(client.text).toBe('retry: 1000\n\nid: 1\nevent: greeting\ndata: {"hello":"world"}\n\n');
@@ -80,10 +80,7 @@ describe('what the README shows', () => {
       'hono',
       'channels',
       'page',
-      'types',
-      'typed page',
-      'notifications',
-      'node',
+      'picture',
     ]);
   });
 

@@ -19,6 +19,7 @@ export default defineConfig({
         text: 'Begin',
         items: [
           { text: 'Getting started', link: '/getting-started' },
+          { text: 'Streams and options', link: '/streams' },
           { text: 'Resume and reset', link: '/resume' },
           { text: 'Typed events', link: '/types' },
           { text: 'Migrating', link: '/migrating' },

@@ -46,7 +46,9 @@ const others = [
 describe('the code of the documentation', () => {
   // Among the tests, so that the packages are found as from any other.
   const folder = mkdtempSync(`${root}test/.snippets-`);
-  const all = pages.flatMap(snippets);
+  // What Jest and others have as globals, they are asked for themselves, by the test that runs these.
+  const isRun = ({ file, language }: Snippet) => file === 'packages/testing/README.md' && language === 'js';
+  const all = pages.flatMap(snippets).filter(block => !isRun(block));
   afterAll(() => rmSync(folder, { recursive: true }));
 
   it('is of a kind that is checked', () => {
@@ -89,8 +91,8 @@ describe('the code of the documentation', () => {
   });
 
   it('is checked for what is published where', { timeout: 120_000 }, () => {
-    const code = snippet('README.md', 'types').replace('12.3', "'much'");
+    const code = snippet('docs/types.md', 'types').replace('12.3', "'much'");
     const block: Snippet = { file: 'wrong', line: 1, name: '', given: '', language: 'ts', code };
-    expect(check([block], kinds.ts ?? {})).toEqual([expect.stringMatching(/^wrong:9: .*not assignable/)]);
+    expect(check([block], kinds.ts ?? {})).toEqual([expect.stringMatching(/^wrong:\d+: .*not assignable/)]);
   });
 });
