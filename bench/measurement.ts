@@ -19,7 +19,7 @@ export interface Row {
   readonly title: string;
 }
 
-export interface Column {
+interface Column {
   readonly name: string;
   /** Its head. Default: the name. */
   readonly title?: string;

@@ -6,7 +6,7 @@ export const STREAMS = 5_000;
 export const WITHIN = 3_000;
 
 export const TOOK = 'server closed after, ms';
-export const CLEAN = 'ended in order, %';
+const CLEAN = 'ended in order, %';
 
 export function drainTable(streams: number): string {
   return `Draining ${streamsTitle(streams)} within ${WITHIN / 1000} s`;

@@ -1,10 +1,10 @@
 import { cpuFor, type Measurement, serving, streamsTitle } from '../measurement.ts';
 import { type Subject, subjects } from '../subjects.ts';
 
-export const STREAMS = [100, 1_000, 10_000];
-export const SIZES = [130, 3_500];
+const STREAMS = [100, 1_000, 10_000];
+const SIZES = [130, 3_500];
 /** How many events are published in one turn of the event loop. */
-export const PER_TURN = { 'one per turn': 1, 'ten per turn': 10 };
+const PER_TURN = { 'one per turn': 1, 'ten per turn': 10 };
 
 /** Ms. */
 const WARM_UP = 60;

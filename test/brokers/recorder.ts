@@ -7,7 +7,7 @@ export function draft(channel: string, data: string, more: Partial<Draft> = {}):
 }
 
 /** A sink that writes down what it is given, in order. */
-export class Recorder implements Sink {
+class Recorder implements Sink {
   readonly log: unknown[] = [];
   readonly list: Entry[] = [];
   readonly lostChannels: (readonly string[] | undefined)[] = [];
