@@ -56,20 +56,16 @@ describe('what the README shows', () => {
   it('tells a page what is there and what is missing', () => {
     const calls: unknown[] = [];
     const source = new EventTarget() as EventTarget & { onmessage?: (event: Event) => void };
-    const page = new Function('EventSource', 'show', 'forget', code('page'));
+    const page = new Function('EventSource', 'console', code('page'));
     page(
       function open() {
         return source;
       },
-      (data: unknown) => calls.push(['show', data]),
-      (channels: unknown) => calls.push(['forget', channels]),
+      { log: (...args: unknown[]) => calls.push(args) },
     );
     source.onmessage?.(new MessageEvent('message', { data: '{"price":1}' }));
     source.dispatchEvent(new MessageEvent('reset', { data: '{"reason":"unknown","channels":["prices"]}' }));
-    expect(calls).toEqual([
-      ['show', { price: 1 }],
-      ['forget', ['prices']],
-    ]);
+    expect(calls).toEqual([[{ price: 1 }], ['missing', ['prices']]]);
   });
 
   it('has no other code', () => {
