@@ -3,7 +3,7 @@ import { eventually } from '../support/client.ts';
 import { publishThrough, startNewsSite } from './news-site.ts';
 import { nodeClients } from './node-clients.ts';
 import { closeBrowser, pageClients } from './page-clients.ts';
-import { programClients } from './program-clients.ts';
+import { programClients, removeGoProgram } from './program-clients.ts';
 import type { SseClient } from './sse-client.ts';
 import { describeSubject } from './subject.ts';
 
@@ -25,7 +25,7 @@ async function follow({ follow }: SseClient, path: string, context: TestContext)
 }
 
 describe.concurrent('Clients', () => {
-  afterAll(closeBrowser);
+  afterAll(() => Promise.all([closeBrowser(), removeGoProgram()]));
 
   for (const client of [...nodeClients, ...pageClients, ...programClients]) {
     describeSubject(client, () => {

@@ -31,7 +31,7 @@ const fragments = (html: string, ...options: string[]) =>
 
 const table: Library[] = [
   {
-    name: 'htmx 2, with its extension `sse`',
+    name: 'htmx-ext-sse, htmx',
     package: 'htmx2',
     scripts: ['htmx2/dist/htmx.js', 'htmx-ext-sse/dist/sse.js'],
     body: `
@@ -45,7 +45,7 @@ const table: Library[] = [
     note: 'Comes back after a 204: end it by an event, named in `sse-close`',
   },
   {
-    name: 'htmx 4, with its extension `hx-sse`',
+    name: 'hx-sse, htmx',
     package: 'htmx.org',
     scripts: ['htmx.org/dist/htmx.js', 'htmx.org/dist/ext/hx-sse.js'],
     body: `
@@ -57,7 +57,7 @@ const table: Library[] = [
     note: 'Swaps in events without a name; those with one are DOM events. Comes back after a 204: end it by an event, named in `hx-sse:close`. Does not heed `retry` without an event',
   },
   {
-    name: 'intercooler, with jQuery 3',
+    name: 'jQuery 3, intercooler',
     package: 'intercooler',
     scripts: ['jquery/dist/jquery.js', 'intercooler/dist/intercooler.js'],
     body: `
@@ -135,7 +135,11 @@ describe.concurrent('Hypermedia libraries', () => {
       });
 
       if (publishEnd !== undefined) {
-        test('leaves at the event that is the last', async context => {
+        test('a 204 does not stop it, its last event does', async context => {
+          const ended = await open(library, context);
+          await ended.site.hub.channel('news').end();
+          await eventually(() => newsRequests(ended.site).length >= 4);
+
           const { site, poll, items } = await open(library, context);
           await publishItem(site.hub, '<li>last</li>');
           await publishEnd(site.hub);

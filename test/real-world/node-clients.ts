@@ -60,7 +60,7 @@ export const nodeClients: SseClient[] = [
     },
   },
   {
-    name: 'fetch and eventsource-parser',
+    name: 'fetch, eventsource-parser',
     package: 'eventsource-parser',
     note: `${MARKERS}. Reconnecting is the application's`,
     follow(url, see) {

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -27,6 +27,8 @@ function start(program: string, args: string[]) {
   });
   return { child, exited };
 }
+
+const LINES = 'Gives lines: the test parses them, and asks again with the last id';
 
 /** For a program that writes a response as it comes: started again when the response is over. */
 const followByLines =
@@ -65,6 +67,7 @@ const python = (library: string): SseClient => ({
   program: PYTHON,
   versionArgs: ['-c', `import ${library}; print(${library}.__version__)`],
   needs: `/usr/lib/python3/dist-packages/${library}/__init__.py`,
+  note: LINES,
   follow: followByLines(PYTHON, (...args) => [sourceOf('lines.py'), library, ...args]),
 });
 
@@ -73,7 +76,6 @@ let goProgram: Promise<string> | undefined;
 
 async function buildGoProgram(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), 'tidings-go-'));
-  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
   const output = join(folder, 'follow');
   await promisify(execFile)('/usr/bin/go', ['build', '-o', output, sourceOf('follow.go')], {
     env: {
@@ -84,6 +86,10 @@ async function buildGoProgram(): Promise<string> {
     },
   });
   return output;
+}
+
+export async function removeGoProgram(): Promise<void> {
+  if (goProgram !== undefined) rmSync(dirname(await goProgram), { recursive: true });
 }
 
 /** They run in processes of their own. */
@@ -111,6 +117,7 @@ export const programClients: SseClient[] = [
   {
     name: 'curl',
     program: '/usr/bin/curl',
+    note: LINES,
     follow: followByLines('/usr/bin/curl', (url, lastEventId) => [
       ...['--silent', '--no-buffer', '--header', `Last-Event-ID:${lastEventId && ` ${lastEventId}`}`],
       url,
@@ -122,6 +129,7 @@ export const programClients: SseClient[] = [
   {
     name: 'Mojo::UserAgent, Perl',
     program: '/usr/bin/perl',
+    note: LINES,
     versionArgs: ['-MMojolicious', '-e', 'print Mojolicious->VERSION'],
     needs: '/usr/share/perl5/Mojolicious.pm',
     follow: followByLines('/usr/bin/perl', (...args) => [sourceOf('lines.pl'), ...args]),
@@ -129,18 +137,19 @@ export const programClients: SseClient[] = [
   {
     name: 'Net::HTTP, Ruby',
     program: '/usr/bin/ruby',
-    note: 'Repeats a request that was cut as it was, by itself: set `max_retries` to 0, and ask again with the last id',
+    note: `${LINES}. Repeats a request that was cut as it was, by itself, unless \`max_retries\` is 0`,
     follow: followByLines('/usr/bin/ruby', (...args) => [sourceOf('lines.rb'), ...args]),
   },
   {
     name: 'fopen, PHP',
     program: '/usr/bin/php',
-    note: 'Ask by HTTP/1.0: PHP keeps what comes in chunks until it has a lot of it',
+    note: `${LINES}. Ask by HTTP/1.0: PHP keeps what comes in chunks until it has a lot of it`,
     follow: followByLines('/usr/bin/php', (...args) => [sourceOf('lines.php'), ...args]),
   },
   {
     name: 'java.net.http, Java',
     program: '/usr/bin/java',
+    note: LINES,
     needs: '/usr/bin/javac',
     follow: followByLines('/usr/bin/java', (...args) => [sourceOf('Lines.java'), ...args]),
   },

@@ -115,7 +115,7 @@ const COUNT = { name: 'count', arguments: {} };
 
 const mcpClients: { name: string; package: string; connect(url: URL): Promise<McpConnection> }[] = [
   {
-    name: 'MCP TypeScript SDK 1, its client over Streamable HTTP',
+    name: 'MCP over Streamable HTTP, @modelcontextprotocol/sdk',
     package: '@modelcontextprotocol/sdk',
     async connect(url) {
       const { ToolListChangedNotificationSchema } = await import('@modelcontextprotocol/sdk/types.js');
@@ -132,7 +132,7 @@ const mcpClients: { name: string; package: string; connect(url: URL): Promise<Mc
     },
   },
   {
-    name: 'MCP TypeScript SDK 2, its client over Streamable HTTP',
+    name: 'MCP over Streamable HTTP, @modelcontextprotocol/client',
     package: '@modelcontextprotocol/client',
     async connect(url) {
       const client = new mcp2.Client(INFO);
@@ -150,7 +150,7 @@ const mcpClients: { name: string; package: string; connect(url: URL): Promise<Mc
 ];
 
 describe.concurrent('SDKs', () => {
-  describeSubject({ name: 'OpenAI SDK, chat completions', package: 'openai' }, () => {
+  describeSubject({ name: 'Chat completions, openai', package: 'openai' }, () => {
     test('a whole answer, over heartbeats', async context => {
       async function* answer() {
         yield* chunks();
@@ -179,7 +179,7 @@ describe.concurrent('SDKs', () => {
 
     test('a source that fails', async context => {
       await context.annotate(
-        'Does not miss `[DONE]`: an answer whose source throws looks whole. Catch what it throws, and send `{ error: { message } }`',
+        'Does not notice that `[DONE]` is missing, so an answer whose source throws looks whole: catch what it throws, and send `{ error: { message } }`',
         'note',
       );
       async function* answer() {
