@@ -11,7 +11,7 @@ export interface Network {
   remove(): void;
 }
 
-export interface Host extends Child {
+interface Host extends Child {
   /** Runs a line of shell there, and gives what it prints. */
   run(line: string): string;
 }
@@ -20,7 +20,7 @@ export interface Host extends Child {
 export const CABLE = 'cable';
 
 /** Programs that a network is made with. */
-export const PROGRAMS = [
+const PROGRAMS = [
   '/usr/sbin/ip',
   '/usr/sbin/tc',
   '/usr/sbin/nft',

@@ -14,7 +14,7 @@ export interface SseClient extends Subject {
   follow(url: string, see: See): Leave | Promise<Leave>;
 }
 
-export type Leave = () => unknown;
+type Leave = () => unknown;
 
 /** What the tests send; an EventSource is asked for each by its name. */
 export const TYPES = ['message', 'tick', 'reset'];
