@@ -20,13 +20,7 @@ interface Host extends Child {
 export const CABLE = 'cable';
 
 /** Programs that a network is made with. */
-const PROGRAMS = [
-  '/usr/sbin/ip',
-  '/usr/sbin/tc',
-  '/usr/sbin/nft',
-  '/usr/bin/unshare',
-  '/usr/bin/nsenter',
-];
+const PROGRAMS = ['/usr/sbin/ip', '/usr/sbin/tc', '/usr/sbin/nft', '/usr/bin/unshare', '/usr/bin/nsenter'];
 
 /** Why there can be no network here; undefined if there can. */
 export function whyNoNetwork(): string | undefined {
