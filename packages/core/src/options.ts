@@ -43,6 +43,7 @@ export interface HubOptions {
    * all come back at once. Default: `false`, no limit.
    */
   maxAge?: number | false | undefined;
+  /** How many streams there may be. Default: no limits. */
   limits?: Limits | undefined;
   /** What channels keep, unless their own options say otherwise; all together at most 64 MiB. `false`: nothing. */
   history?: HistoryOptions | false | undefined;

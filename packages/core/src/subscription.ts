@@ -19,8 +19,8 @@ export interface FilterEvent {
 export interface SubscribeOptions {
   /**
    * Default: after the last event that the client has seen, if it says which, else `now` (of a compacted channel: its
-   * state). What the client has seen counts for what is subscribed to before the answer begins: in the turn of the
-   * request, or until something is sent. Whoever subscribes later says from where.
+   * state). What the client has seen counts for what is subscribed to in the turn of the request, before the answer
+   * begins. Whoever subscribes later says from where.
    */
   from?: From | undefined;
   /** Which events of the channels the stream gets. Default: all. */
