@@ -88,6 +88,7 @@ export async function fill(stream: EventStream): Promise<number> {
     do sent += 1;
     while (stream.send('x'.repeat(16 * KIB)));
     const waited = new Promise<boolean>(resolve => setTimeout(resolve, 60, false));
-    if (!(await Promise.race([stream.drained().then(() => true), waited]))) return sent;
+    const isDrained = await Promise.race([stream.drained().then(() => true), waited]);
+    if (!isDrained || stream.signal.aborted) return sent;
   }
 }

@@ -97,7 +97,9 @@ contract('a stream notices', ({ connect, serve }) => {
   it('that a peer takes nothing any more', async () => {
     const { hub, client, stream } = await connect({ hub: { stallTimeout: 150 } });
     client.stall();
-    const sent = await fill(stream);
+    let sent = 0;
+    // From Node 22 on, what lies between a Response and the kernel takes a little more even then.
+    while (!stream.signal.aborted) sent += await fill(stream);
     expect(await stream.closed).toBe('stalled');
     expect(hub.streams.size).toBe(0);
     client.resume();
@@ -119,7 +121,7 @@ contract('a stream notices', ({ connect, serve }) => {
   });
 
   it('that a peer is slow and not stalled', async () => {
-    const { client, stream } = await connect({ hub: { stallTimeout: 400, maxBufferedBytes: 64 * MIB } });
+    const { client, stream } = await connect({ hub: { stallTimeout: 1_000, maxBufferedBytes: 64 * MIB } });
     client.stall();
     await fill(stream);
     for (let i = 0; i < 100; i++) stream.send('x'.repeat(64 * KIB));

@@ -30,9 +30,10 @@ contract('a stream ends', ({ connect, serve, mount }) => {
   });
 
   it('for a peer that does not read, once it is given up', async () => {
-    const { hub, client, stream } = await connect({ hub: { stallTimeout: 150 } });
+    const { hub, client, stream } = await connect({ hub: { stallTimeout: 400, maxBufferedBytes: 64 * MIB } });
     client.stall();
     await fill(stream);
+    stream.send('x'.repeat(8 * MIB));
     stream.close();
     expect(hub.streams.has(stream)).toBe(true);
     expect(await stream.closed).toBe('closed');
@@ -213,7 +214,7 @@ contract('a stream that fails', ({ connect, serve }) => {
 
   it('in its handler while the peer does not read, stays until that is given up', async () => {
     const { hub, client, stream } = await connect({
-      hub: { stallTimeout: 200, onError: () => {} },
+      hub: { stallTimeout: 200, maxBufferedBytes: 64 * MIB, onError: () => {} },
       use: async opened => {
         opened.send('x');
         await new Promise(resolve => opened.signal.addEventListener('abort', resolve, { once: true }));
@@ -222,6 +223,7 @@ contract('a stream that fails', ({ connect, serve }) => {
     });
     client.stall();
     await fill(stream);
+    stream.send('x'.repeat(8 * MIB));
     stream.close();
     expect(hub.streams.size).toBe(1);
     expect(await stream.closed).toBe('closed');
