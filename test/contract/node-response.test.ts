@@ -212,6 +212,7 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
     const written: string[] = [];
     const server = await serve(async (_req, res, open) => {
       const stream = open();
+      stream.send('before');
       await new Promise(resolve => setTimeout(resolve, 10));
       const { write } = res;
       res.write = function wrapped(this: ServerResponse, ...args: unknown[]) {
@@ -223,7 +224,7 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
       stream.send(3);
     });
     const client = await request(server.origin, '/');
-    await client.until(({ events }) => events.length === 4);
+    await client.until(({ events }) => events.length === 5);
     expect(written).toEqual(['data: 0\n\n', 'data: 1\n\n', 'data: 2\n\n', 'data: 3\n\n']);
   });
 

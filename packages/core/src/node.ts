@@ -174,8 +174,9 @@ class NodeTransport implements Transport {
   #bareSocket(): Socket | undefined {
     if (!this.#begun || this.#http2 !== undefined) return undefined;
     const known = this.#socket;
-    if (known?.writable && known.bytesWritten === this.#written) return known;
-    this.#socket = bareSocket(this.#res as ServerResponse);
+    const res = this.#res as ServerResponse;
+    if (known?.writable && known.bytesWritten === this.#written && res.write === write) return known;
+    this.#socket = bareSocket(res);
     this.#written = this.#socket?.bytesWritten ?? 0;
     return this.#socket;
   }
