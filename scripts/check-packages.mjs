@@ -69,18 +69,17 @@ function tryOut(tarballs) {
   for (const name of ['page.ts', 'channels.ts']) {
     copyFileSync(join(root, 'packages/core/test/page', name), join(project, name));
   }
-  const types = [
-    '--strict',
-    '--lib',
-    'es2024,dom',
-    '--types',
-    '',
-    '--module',
-    'preserve',
-    '--noEmit',
-    '--allowImportingTsExtensions',
-  ];
-  run('tsc', [...types, '--exactOptionalPropertyTypes', 'page.ts'], project);
+  const compilerOptions = {
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    lib: ['es2024', 'dom'],
+    types: [],
+    module: 'preserve',
+    noEmit: true,
+    allowImportingTsExtensions: true,
+  };
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['page.ts'] }));
+  run('tsc', ['--project', '.'], project);
 }
 
 /** Fails if a package, minified and compressed as for a download, takes more than so many bytes. */
