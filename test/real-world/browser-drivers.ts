@@ -8,6 +8,8 @@ export interface Page {
   /** The value of an expression. */
   evaluate<T>(expression: string): Promise<T>;
   back(): Promise<void>;
+  /** Nobody sees it, while something is done. */
+  whileHidden(action: () => Promise<void>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -33,6 +35,13 @@ function driveWithPuppeteer(browser: 'chrome' | 'firefox', executablePath: strin
       open: async url => void (await page.goto(url)),
       evaluate: expression => page.evaluate(expression) as Promise<never>,
       back: async () => void (await page.goBack()),
+      async whileHidden(action) {
+        const other = await process.newPage();
+        await other.bringToFront();
+        await action();
+        await page.bringToFront();
+        await other.close();
+      },
       close: () => process.close(),
     };
   };
@@ -66,6 +75,12 @@ async function startWebKit(): Promise<Page> {
       evaluate: expression =>
         command('POST', `${session}/execute/sync`, { script: `return ${expression}`, args: [] }),
       back: () => command('POST', `${session}/back`, {}),
+      async whileHidden(action) {
+        const rect = await command('GET', `${session}/window/rect`);
+        await command('POST', `${session}/window/minimize`, {});
+        await action();
+        await command('POST', `${session}/window/rect`, rect as object);
+      },
       async close() {
         await command('DELETE', session).catch(() => {});
         end(driver);

@@ -244,6 +244,24 @@ describe('Browsers', () => {
         await poll(data).toEqual(keepsPages ? ['meanwhile', 'again'] : ['again']);
       });
 
+      test('a page that is hidden for a while has everything', async () => {
+        const site = await serve();
+        await follow(site, '/news');
+        await eventually(() => site.hub.streams.size === 1);
+        await page.evaluate(
+          'void (document.onvisibilitychange = () => { window.wasHidden ||= document.hidden; })',
+        );
+        const all = Array.from({ length: 20 }, (_, n) => String(n));
+        await page.whileHidden(async () => {
+          for (const n of all) {
+            await site.hub.publish('news', n);
+            await new Promise(resolve => setTimeout(resolve, 100));
+          }
+        });
+        await poll(data).toEqual(all);
+        expect(await page.evaluate('window.wasHidden')).toBe(true);
+      });
+
       test('the server notices a source that is closed', async () => {
         const site = await serve();
         await follow(site, '/news');
