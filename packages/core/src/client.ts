@@ -66,13 +66,15 @@ export interface TypedEventSource<Events>
   removeEventListener: Listen<Events>;
 }
 
+type ListenOptions = boolean | { once?: boolean; capture?: boolean; passive?: boolean; signal?: AbortSignal };
+
 interface Listen<Events> {
   <Name extends keyof AllEvents<Events> & string>(
     name: Name,
     listener: (event: TypedMessageEvent<AllEvents<Events>[Name]>) => unknown,
-    options?: boolean | { once?: boolean; capture?: boolean; passive?: boolean },
+    options?: ListenOptions,
   ): void;
-  (name: 'open' | 'error', listener: (event: Event) => unknown): void;
+  (name: 'open' | 'error', listener: (event: Event) => unknown, options?: ListenOptions): void;
 }
 
 /**

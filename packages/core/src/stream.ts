@@ -65,7 +65,8 @@ export interface EventStream {
    * Sends one event. Data: a string as it is, bytes as UTF-8 text, anything else as JSON.
    *
    * @returns false: the peer is behind; await `drained()`. On a closed stream nothing happens, and it is false.
-   * @throws {TidingsError} `invalid-field`: CR, LF or NUL in `id` or `event`; `retry` not an integer of 0 or more.
+   * @throws {TidingsError} `invalid-field`: CR, LF or NUL in `id` or `event`; an `id` on a stream that is subscribed,
+   *   whose ids are positions; `retry` not an integer of 0 or more.
    * @throws {TypeError} data that is undefined, a function, a symbol, a promise, or cannot be JSON.
    */
   send(data: unknown, fields?: EventFields): boolean;

@@ -28,6 +28,9 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
   /** How the response ended: undefined while it has not. */
   #end: 'complete' | 'cut' | 'left' | undefined;
   #isStalled = false;
+  #lastTurn: Promise<void> = Promise.resolve();
+  /** Gives up the request that has no answer yet. */
+  #asking: AbortController | undefined;
   #closed: Promise<void> | undefined;
 
   /** @internal {@link connect} makes one. */
@@ -92,9 +95,33 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
    * @throws {Error} there was none within `timeout`, or the response ended first, or it is no stream of events.
    */
   async next<T = unknown>(name?: string): Promise<ReceivedEvent<T>> {
-    await this.#until(
+    const done = await this.#turn();
+    try {
+      await this.#arrival();
+      return this.#pick<T>(name);
+    } finally {
+      done();
+    }
+  }
+
+  /** Those who wait for an event at the same time get one each, in the order in which they asked. */
+  async #turn(): Promise<() => void> {
+    const before = this.#lastTurn;
+    let done = () => {};
+    this.#lastTurn = new Promise(resolve => {
+      done = resolve;
+    });
+    await before;
+    return done;
+  }
+
+  #arrival(): Promise<void> {
+    return this.#until(
       () => this.#taken < this.#events.length || this.#end !== undefined || this.#body.length >= SHOWN,
     );
+  }
+
+  #pick<T>(name?: string): ReceivedEvent<T> {
     const event = this.#events[this.#taken];
     const wanted = name === undefined ? 'event' : `event ${JSON.stringify(name)}`;
     if (event === undefined) throw new Error(this.#whyNone(wanted));
@@ -110,9 +137,17 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
   /** Each event that comes until the response ends properly; to leave the loop leaves the client as it is. */
   async *[Symbol.asyncIterator](): AsyncGenerator<ReceivedEvent, void, void> {
     for (;;) {
-      await this.#until(() => this.#taken < this.#events.length || this.#end !== undefined);
-      if (this.#taken === this.#events.length && this.#end === 'complete' && this.#isStream) return;
-      yield await this.next();
+      const done = await this.#turn();
+      let event: ReceivedEvent;
+      try {
+        await this.#arrival();
+        const isOver = this.#taken === this.#events.length && this.#end === 'complete';
+        if (isOver && (this.#isStream || this.status === 204)) return;
+        event = this.#pick();
+      } finally {
+        done();
+      }
+      yield event;
     }
   }
 
@@ -130,6 +165,7 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
 
   /** Leaves, as a browser does that has lost its network; what was not read yet is lost. The server stays. */
   disconnect(): void {
+    this.#asking?.abort(new Error('the client has left'));
     if (this.#end !== undefined) return;
     this.#end = 'left';
     this.#answer?.cut();
@@ -149,7 +185,12 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
     const { body, method = body === undefined ? 'GET' : 'POST', headers } = this.#options;
     const asked = `${method} ${this.#path}`;
     const limit = new AbortController();
-    const timer = setTimeout(() => limit.abort(), this.#timeout);
+    this.#asking = limit;
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
+      limit.abort();
+    }, this.#timeout);
     let answer: Answer;
     try {
       const question = {
@@ -160,14 +201,15 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
       };
       answer = await this.#host.ask(question, limit.signal);
     } catch (cause) {
-      if (limit.signal.aborted) throw new Error(`no answer to ${asked} within ${this.#limit}`, { cause });
+      if (isLate) throw new Error(`no answer to ${asked} within ${this.#limit}`, { cause });
       throw new Error(`${asked} failed: ${(cause as Error)?.message ?? cause}`, { cause });
     } finally {
       clearTimeout(timer);
+      if (this.#asking === limit) this.#asking = undefined;
     }
-    if (this.#closed !== undefined) {
+    if (limit.signal.aborted) {
       answer.cut();
-      throw new Error('the client is closed');
+      throw new Error(`${asked} failed: the client has left`);
     }
     this.#follow(answer);
     return this;

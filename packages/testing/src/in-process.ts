@@ -24,7 +24,12 @@ export async function askInProcess(
     leaving.signal.addEventListener('abort', () => reject(leaving.signal.reason));
   });
   given.catch(() => {});
-  const response = await Promise.race([app.fetch(request), given]);
+  const asked = Promise.resolve(app.fetch(request));
+  const response = await Promise.race([asked, given]).catch(error => {
+    // Nobody takes what comes too late.
+    asked.then(late => late.body?.cancel()).catch(() => {});
+    throw error;
+  });
   signal.removeEventListener('abort', giveUp);
   return answer(response, () => leaving.abort());
 }
@@ -32,6 +37,7 @@ export async function askInProcess(
 function answer({ status, headers, body }: Response, abort: () => void): Answer {
   const reader = body?.getReader();
   let room = Promise.resolve();
+  let isPaused = false;
   let makeRoom = () => {};
   const read = async (onChunk: (bytes: Uint8Array) => void) => {
     try {
@@ -51,11 +57,16 @@ function answer({ status, headers, body }: Response, abort: () => void): Answer 
     headers,
     read,
     pause() {
+      if (isPaused) return;
+      isPaused = true;
       room = new Promise(resolve => {
         makeRoom = resolve;
       });
     },
-    resume: () => makeRoom(),
+    resume() {
+      isPaused = false;
+      makeRoom();
+    },
     cut() {
       // Both are what a server does when its peer leaves. Neither tells a client anything.
       abort();

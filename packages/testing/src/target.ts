@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { Http2SecureServer, Http2Server } from 'node:http2';
+import type { AddressInfo, Socket } from 'node:net';
 import type { Host } from './answer.ts';
 import { askInProcess, type FetchApplication } from './in-process.ts';
 import { askOverHttp } from './over-http.ts';
@@ -8,14 +9,24 @@ import { askOverHttp } from './over-http.ts';
 /** An Express application, `koa.callback()`, or any other listener of `node:http`. */
 type Listener = (req: IncomingMessage, res: ServerResponse) => unknown;
 
+/** What the servers that frameworks make are; they are asked by HTTP/1.1. */
+type AnyServer = Server | Http2Server | Http2SecureServer;
+
 /**
  * What a client can connect to: an Express, Koa or Hono application, or anything with `fetch(request)`; a request
  * listener or a server of `node:http`; the URL of a server that runs elsewhere.
  */
-export type Target = string | URL | Server | Listener | { callback(): Listener } | FetchApplication;
+export type Target = string | URL | AnyServer | Listener | { callback(): Listener } | FetchApplication;
 
 /** Servers that did not listen before a client came, and how many clients they have. */
-const served = new WeakMap<Server, number>();
+const served = new WeakMap<AnyServer, number>();
+
+// As it is now, whatever a test fakes later.
+const { setImmediate } = globalThis;
+
+function unref(socket: Socket): void {
+  socket.unref();
+}
 
 export async function hostOf(target: Target): Promise<Host> {
   if (typeof target === 'function') return serve(createServer(target));
@@ -36,13 +47,15 @@ function remote(origin: URL): Host {
 }
 
 /** Ends with the last of its clients, unless it listened before the first of them. */
-async function serve(server: Server): Promise<Host> {
+async function serve(server: AnyServer): Promise<Host> {
+  // One that has been told to listen with a host does so a turn later.
+  if (!server.listening) await new Promise(resolve => setImmediate(resolve));
   const clients = served.get(server);
   if (clients !== undefined || !server.listening) served.set(server, (clients ?? 0) + 1);
   if (clients === undefined && !server.listening) {
     // A test that forgets to close its client still ends.
     server.unref();
-    server.on('connection', socket => socket.unref());
+    server.on('connection', unref);
     server.listen(0, '127.0.0.1');
   }
   if (server.address() === null) await once(server, 'listening');
@@ -50,15 +63,16 @@ async function serve(server: Server): Promise<Host> {
   const anywhere = address === '::' || address === '0.0.0.0';
   const name = anywhere ? 'localhost' : family === 'IPv6' ? `[${address}]` : address;
   return {
-    ...remote(new URL(`http://${name}:${port}`)),
+    ...remote(new URL(`${'setSecureContext' in server ? 'https' : 'http'}://${name}:${port}`)),
     async close() {
       const others = served.get(server);
       if (others === undefined) return;
       served.set(server, others - 1);
       if (others > 1) return;
       served.delete(server);
+      server.off('connection', unref);
       const closed = new Promise(resolve => server.close(resolve));
-      server.closeAllConnections();
+      if ('closeAllConnections' in server) server.closeAllConnections();
       await closed;
     },
   };

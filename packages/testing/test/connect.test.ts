@@ -5,7 +5,7 @@ import { openStream } from '@tidings/core/node';
 import { connect, type TestClient } from '@tidings/testing';
 import { afterEach, describe, expect, expectTypeOf, it } from 'vitest';
 import { eventually } from '../../../test/support/client.ts';
-import { run } from '../../../test/support/server.ts';
+import { freePort, run } from '../../../test/support/server.ts';
 import { expressApp, frameworks } from './apps.ts';
 
 const clients: TestClient[] = [];
@@ -161,6 +161,60 @@ it('leaves a server running that ran before, and ends one that it has begun', as
   } finally {
     server.close();
   }
+});
+
+it('leaves alone a server that is about to listen, and leaves no listener on one that it has served', async () => {
+  const server = createServer(expressApp());
+  for (let i = 0; i < 3; i++) await (await open(server, '/prices')).close();
+  expect(server.listenerCount('connection')).toBe(createServer(() => {}).listenerCount('connection'));
+
+  const port = await freePort();
+  server.listen(port, '127.0.0.1');
+  try {
+    await (await open(server, '/prices')).close();
+    expect(server.address()).toMatchObject({ port });
+    expect(server.listening).toBe(true);
+  } finally {
+    server.close();
+  }
+});
+
+it('gives those who wait at the same time an event each, in turn', async () => {
+  const hub = createHub();
+  const client = await open(expressApp(hub), '/prices');
+  const both = Promise.all([client.next(), client.next('last')]);
+  await hub.publish('prices', 1);
+  await new Promise(resolve => setTimeout(resolve, 20));
+  await hub.publish('prices', 2, { event: 'last' });
+  expect((await both).map(({ data }) => data)).toEqual(['1', '2']);
+});
+
+it('waits once for each event of a loop, and ends the loop at a 204', async () => {
+  const hub = createHub();
+  const client = await open(expressApp(hub), '/prices', { timeout: 100 });
+  const loop = (async () => {
+    for await (const event of client) expect(event).toBe('none');
+  })();
+  const late = setTimeout(() => hub.publish('prices', 'late'), 150);
+  await expect(loop).rejects.toThrow('no event within 0.1 s; got no event');
+  clearTimeout(late);
+
+  const countdown = await open(expressApp(), '/countdown');
+  for await (const _ of countdown);
+  await countdown.reconnect();
+  for await (const event of countdown) expect(event).toBe('none');
+  expect(countdown.status).toBe(204);
+});
+
+it('leaves though it is just coming back', async () => {
+  const hub = createHub();
+  const client = await open(expressApp(hub), '/prices');
+  const back = client.reconnect();
+  client.disconnect();
+  await expect(back).rejects.toThrow('the client has left');
+  await Promise.allSettled([client.reconnect(), client.reconnect()]);
+  client.disconnect();
+  await eventually(() => hub.streams.size === 0);
 });
 
 it('has a comment for the first byte, and one for each heartbeat', async () => {

@@ -22,7 +22,8 @@ prices.addEventListener('snapshot', event => {
   const state = parse(event);
   same<typeof state, unknown>(true);
 });
-prices.addEventListener('open', event => event.type);
+prices.addEventListener('open', event => event.type, { once: true });
+prices.addEventListener('tick', event => event.data, { signal: AbortSignal.timeout(1) });
 prices.onerror = () => prices.close();
 same<typeof prices.readyState, number>(true);
 const onTick = (event: MessageEvent) => event.data;
