@@ -1,7 +1,7 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { createHub, type From, type Hub } from '@tidings/core';
 import { describe, expect, it } from 'vitest';
 import { MemoryTransport } from '../../packages/core/test/memory-transport.ts';
+import { wait } from '../support/memory-stream.ts';
 
 /** Where a subscription begins, of five events that are there and two that come. */
 const table: [name: string, from: (ids: string[]) => From | undefined, expected: number[]][] = [

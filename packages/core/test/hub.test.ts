@@ -1,5 +1,5 @@
-import { setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
+import { wait } from '../../../test/support/memory-stream.ts';
 import { createHub, type Hub } from '../src/hub.ts';
 import type { PublishFields } from '../src/hub-channel.ts';
 import type { Observer } from '../src/meter.ts';
