@@ -12,8 +12,16 @@ export default defineConfig({
           include: [
             'packages/*/test/**/*.test.ts',
             'test/*.test.ts',
-            'test/{contract,spec,limits,model,channels,docs}/**/*.test.ts',
+            'test/{contract,spec,channels,docs}/**/*.test.ts',
           ],
+        },
+      },
+      // Bounds on memory and time, and the model: what takes long, or measures.
+      {
+        extends: true,
+        test: {
+          name: 'bounds',
+          include: ['test/{limits,model}/**/*.test.ts'],
         },
       },
       // What needs more of the machine than Node: programs that `npm test` installs where it can.
