@@ -175,7 +175,10 @@ class NodeTransport implements Transport {
     if (!this.#begun || this.#http2 !== undefined) return undefined;
     const known = this.#socket;
     const res = this.#res as ServerResponse;
-    if (known?.writable && known.bytesWritten === this.#written && res.write === write) return known;
+    if (known?.writable && known.bytesWritten === this.#written && res.write === write) {
+      // From Node 26 on, a response may keep what the application writes for the rest of the turn.
+      if (res.writableLength === known.writableLength) return known;
+    }
     this.#socket = bareSocket(res);
     this.#written = this.#socket?.bytesWritten ?? 0;
     return this.#socket;
