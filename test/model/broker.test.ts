@@ -23,6 +23,23 @@ function like(broker: Broker, changes: Partial<Broker>): Broker {
   return { ...(bound as unknown as Broker), ...changes };
 }
 
+/** Another's broker, whose answers about channels are held back for as long as that is said. */
+function gated(broker: Broker, isHeld: boolean) {
+  const gate = {
+    isHeld,
+    calls: 0,
+    broker: like(broker, {
+      async open(wants) {
+        const opened = await broker.open(wants as ReadonlyMap<string, number>);
+        gate.calls += 1;
+        while (gate.isHeld) await wait(5);
+        return opened;
+      },
+    }),
+  };
+  return gate;
+}
+
 describe('a hub with a broker', () => {
   const hubs: { close: (options: { within: number }) => Promise<void> }[] = [];
   afterEach(async () => {
@@ -218,21 +235,16 @@ describe('a hub with a broker', () => {
     const log = new SharedLog();
     const other = hubOn(new VirtualBroker(log));
     const broker = new VirtualBroker(log);
-    let isHeld = false;
-    const openSlowly = async (wants: ReadonlyMap<string, number>) => {
-      const opened = await broker.open(wants);
-      while (isHeld) await wait(5);
-      return opened;
-    };
+    const gate = gated(broker, false);
     const channels = () => ({ compact: true, history: { age: 40 } });
-    const hub = hubOn(like(broker, { open: openSlowly }), { channels });
+    const hub = hubOn(gate.broker, { channels });
     const follower = open(hub);
     follower.stream.subscribe('a');
     const first = await other.publish('a', 'first', { key: '1' });
     await other.publish('a', '', { key: '2', gone: true });
     await until(() => follower.transport.text.includes('data: first'));
 
-    broker.isBehind = isHeld = true;
+    broker.isBehind = gate.isHeld = true;
     const ahead = open(hub, await other.publish('a', 'second', { key: '4' }));
     ahead.stream.subscribe('a');
     await wait(20);
@@ -242,7 +254,7 @@ describe('a hub with a broker', () => {
     await wait(1_300);
     for (const key of ['third', 'fourth']) await other.publish('a', key, { key });
     await until(() => follower.transport.text.includes('data: fourth'));
-    isHeld = false;
+    gate.isHeld = false;
     await wait(20);
 
     const late = open(hub, first);
@@ -288,13 +300,8 @@ describe('a hub with a broker', () => {
     const other = hubOn(new VirtualBroker(log));
     const ids = [await other.publish('a', 0)];
     const broker = new VirtualBroker(log);
-    let isHeld = true;
-    const openSlowly = async (wants: ReadonlyMap<string, number>) => {
-      const opened = await broker.open(wants);
-      while (isHeld) await wait(5);
-      return opened;
-    };
-    const hub = hubOn(like(broker, { open: openSlowly }), { history: { events: 1 } });
+    const gate = gated(broker, true);
+    const hub = hubOn(gate.broker, { history: { events: 1 } });
     const early = open(hub);
     early.stream.subscribe('a');
     await wait(20);
@@ -303,7 +310,7 @@ describe('a hub with a broker', () => {
       ids.push(await other.publish('a', i));
       await wait(5);
     }
-    isHeld = false;
+    gate.isHeld = false;
     const late = open(hub, ids[1]);
     late.stream.subscribe('a');
     await until(() => late.transport.text.includes('data: 5'));
@@ -312,24 +319,17 @@ describe('a hub with a broker', () => {
 
   it('keeps what is being fetched, though nobody waits for it any more', async () => {
     const broker = new VirtualBroker(new SharedLog());
-    let isHeld = true;
-    let calls = 0;
-    const openSlowly = async (wants: ReadonlyMap<string, number>) => {
-      const opened = await broker.open(wants);
-      calls += 1;
-      while (isHeld) await wait(5);
-      return opened;
-    };
-    const hub = hubOn(like(broker, { open: openSlowly }), { history: { age: 40 } });
+    const gate = gated(broker, true);
+    const hub = hubOn(gate.broker, { history: { age: 40 } });
     const early = open(hub);
     early.stream.subscribe('a');
-    await until(() => calls === 1);
+    await until(() => gate.calls === 1);
     early.stream.unsubscribe('a');
     await wait(1_500);
     const late = open(hub);
     late.stream.subscribe('a');
     await wait(20);
-    isHeld = false;
+    gate.isHeld = false;
     await until(() => late.transport.text.includes('id: '));
     await hub.publish('a', 'live');
     await until(() => late.transport.text.includes('data: live'));

@@ -1,6 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { launch } from 'puppeteer-core';
 import { freePort } from '../support/server.ts';
+import { CHROMIUM, CHROMIUM_ARGS } from '../support/system.ts';
 
 /** One page of a real browser. */
 export interface Page {
@@ -28,7 +29,7 @@ function driveWithPuppeteer(browser: 'chrome' | 'firefox', executablePath: strin
       executablePath,
       headless: true,
       acceptInsecureCerts: true,
-      args: browser === 'chrome' ? ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] : [],
+      args: browser === 'chrome' ? CHROMIUM_ARGS : [],
     });
     const page = await process.newPage();
     return {
@@ -92,13 +93,13 @@ async function startWebKit(): Promise<Page> {
   }
 }
 
-async function untilReady(ask: () => Promise<unknown>, { exitCode }: ChildProcess): Promise<void> {
+async function untilReady(ask: () => Promise<unknown>, driver: ChildProcess): Promise<void> {
   for (;;) {
     try {
       await ask();
       return;
     } catch (error) {
-      if (exitCode !== null) throw error;
+      if (driver.exitCode !== null) throw error;
       await new Promise(resolve => setTimeout(resolve, 20));
     }
   }
@@ -108,7 +109,6 @@ function end({ pid }: ChildProcess): void {
   if (pid !== undefined) process.kill(-pid, 'SIGTERM');
 }
 
-const CHROMIUM = '/usr/bin/chromium';
 const FIREFOX = '/usr/bin/firefox-esr';
 const WEBKIT = '/usr/bin/WebKitWebDriver';
 

@@ -1,5 +1,5 @@
 import { type Browser, chromium } from 'playwright-core';
-import { CHROMIUM } from '../support/system.ts';
+import { CHROMIUM, CHROMIUM_ARGS } from '../support/system.ts';
 import { type SseClient, TYPES } from './sse-client.ts';
 
 let browser: Promise<Browser> | undefined;
@@ -8,7 +8,7 @@ let browser: Promise<Browser> | undefined;
 export async function newPage() {
   browser ??= chromium.launch({
     executablePath: CHROMIUM,
-    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+    args: CHROMIUM_ARGS,
   });
   return (await browser).newPage();
 }

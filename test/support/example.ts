@@ -7,14 +7,13 @@ import { fileURLToPath } from 'node:url';
 import { type Browser, type BrowserContext, type BrowserContextOptions, chromium } from 'playwright-core';
 import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
 import { run } from './server.ts';
-import { CHROMIUM } from './system.ts';
+import { CHROMIUM, CHROMIUM_ARGS } from './system.ts';
 
 /** Chromium for the suite that calls this: a function that opens a profile of somebody new, until the test is over. */
 export function inChromium(): (options?: BrowserContextOptions) => Promise<BrowserContext> {
   let browser: Browser;
   beforeAll(async () => {
-    const args = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
-    browser = await chromium.launch({ executablePath: CHROMIUM, args });
+    browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGS });
   });
   afterAll(() => browser?.close());
   return async options => {

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { describe } from 'vitest';
 
 export const CHROMIUM = '/usr/bin/chromium';
+export const CHROMIUM_ARGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
 
 /**
  * `describe`, for tests that need a program of the machine. Where it is missing they are skipped under a name

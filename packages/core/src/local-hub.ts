@@ -27,6 +27,9 @@ import type { Transport } from './transport.ts';
 /** Bytes that the histories of all channels take together. */
 const ALL_HISTORIES = 64 * 1024 * 1024;
 
+const { navigator } = globalThis as { navigator?: { userAgent?: string } };
+const isWorkers = navigator?.userAgent === 'Cloudflare-Workers';
+
 /** The hub of one process. With a broker, it is one of several that share a log. */
 export class LocalHub implements Hub, StreamHost {
   readonly streams = new Set<OpenStream>();
@@ -84,10 +87,9 @@ export class LocalHub implements Hub, StreamHost {
     return stream;
   }
 
-  /** On Cloudflare Workers a timer ends with the request that has made it: each stream has a clock of its own. */
+  /** Where a timer ends with the request that has made it, each stream has a clock of its own. */
   #hostOf(): StreamHost {
-    const { navigator } = globalThis as { navigator?: { userAgent?: string } };
-    if (navigator?.userAgent !== 'Cloudflare-Workers') return this;
+    if (!isWorkers) return this;
     const { log, meter, settings } = this;
     return {
       scheduler: new Scheduler(settings.precision, start => start()),

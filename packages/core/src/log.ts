@@ -173,8 +173,8 @@ export class Log implements FlushHost, Timed {
   /**
    * Takes what a broker has of a channel.
    *
-   * @param after to before the page.
-   * @param upto to its end.
+   * @param after the page has what comes after it; 0: the broker was asked for all.
+   * @param upto and nothing newer than this.
    */
   fill(channel: ChannelState, { entries, floor, last, ended }: Page, after: Position, upto: Position): void {
     const now = this.#scheduler.now;

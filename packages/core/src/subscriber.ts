@@ -370,8 +370,8 @@ export class Subscriber {
     // The channels, a filter or exceptions make it this stream's own.
     return merge(
       ready,
-      ({ channel, start }) => {
-        const entry = channel.entryAfter(Math.max(this.#position, start));
+      subscription => {
+        const entry = subscription.channel.entryAfter(subscription.from(this.#position));
         return entry === undefined || entry.position > upto ? undefined : entry;
       },
       (subscription, entry) => {

@@ -1,6 +1,7 @@
-import { defineConfig } from 'tsup';
+import { defineConfig, type Options } from 'tsup';
 
-export default defineConfig({
+/** How every package is built, from its own folder. */
+export const common: Options = {
   entry: ['src/index.ts'],
   format: ['esm', 'cjs'],
   target: 'node20',
@@ -8,4 +9,6 @@ export default defineConfig({
   // Runtimes other than Node know their built-in modules by this name only.
   removeNodeProtocol: false,
   clean: true,
-});
+};
+
+export default defineConfig(common);
