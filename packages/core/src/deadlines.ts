@@ -1,19 +1,13 @@
-import type { Timed } from './scheduler.ts';
+import type { HubSettings } from './options.ts';
+import type { Scheduler, Timed } from './scheduler.ts';
 import type { CloseReason } from './stream.ts';
 import type { Writer } from './writer.ts';
 
-/** The clock's times. Infinity: switched off. */
-export interface Limits {
-  /** Ms of silence. */
-  readonly heartbeat: number;
-  /** Ms without any of the queued bytes moving. */
-  readonly stallTimeout: number;
-  /** Ms that a stream lives at most. */
-  readonly maxAge: number;
-}
-
-/** What is done to a stream when its time has come. */
+/** What has deadlines, and what is done to it when its time has come. */
 export interface DeadlinesHost {
+  readonly scheduler: Scheduler;
+  readonly settings: HubSettings;
+  readonly writer: Writer;
   /** Ms for which its client may be kept waiting for an answer; undefined once it has one. */
   readonly patience: number | undefined;
   answer(): void;
@@ -28,23 +22,13 @@ const NEVER = Number.POSITIVE_INFINITY;
 export class Deadlines implements Timed {
   slot: Set<Timed> | undefined;
   readonly #host: DeadlinesHost;
-  readonly #writer: Writer;
-  readonly #limits: Limits;
   /** By the clock of the world, in ms. */
   readonly #expiresAt: number | undefined;
   readonly #closesAt: number | undefined;
 
-  constructor(
-    host: DeadlinesHost,
-    writer: Writer,
-    limits: Limits,
-    now: number,
-    expiresAt: Date | number | undefined,
-  ) {
+  constructor(host: DeadlinesHost, expiresAt: Date | number | undefined) {
     this.#host = host;
-    this.#writer = writer;
-    this.#limits = limits;
-    const closesAt = now + limits.maxAge * (0.8 + 0.2 * Math.random());
+    const closesAt = host.scheduler.now + host.settings.maxAge * (0.8 + 0.2 * Math.random());
     // What never comes takes no memory.
     this.#expiresAt = Number.isFinite(Number(expiresAt)) ? Number(expiresAt) : undefined;
     // Streams that began together must not end, and come back, together.
@@ -52,25 +36,28 @@ export class Deadlines implements Timed {
   }
 
   visit(now: number): number {
-    const { heartbeat, stallTimeout } = this.#limits;
-    if (now >= this.#answerBy) this.#host.answer();
-    if (this.#expiresAt !== undefined && Date.now() >= this.#expiresAt) this.#host.finish('expired');
-    if (this.#closesAt !== undefined && now >= this.#closesAt) this.#host.finish('maxAge');
-    if (this.#writer.stalledFor(now) >= stallTimeout) this.#host.destroy('stalled');
-    if (this.#writer.hasRoom && now - this.#writer.lastWriteAt >= heartbeat) this.#host.beat();
+    const host = this.#host;
+    const { writer, settings } = host;
+    if (now >= this.#answerBy) host.answer();
+    if (this.#expiresAt !== undefined && Date.now() >= this.#expiresAt) host.finish('expired');
+    if (this.#closesAt !== undefined && now >= this.#closesAt) host.finish('maxAge');
+    if (writer.stalledFor(now) >= settings.stallTimeout) host.destroy('stalled');
+    if (writer.hasRoom && now - writer.lastWriteAt >= settings.heartbeat) host.beat();
     return this.next(now);
   }
 
   /** When to visit next. */
   next(now: number): number {
-    const { heartbeat, stallTimeout } = this.#limits;
-    const silence = this.#writer.hasRoom ? now - this.#writer.lastWriteAt : 0;
+    const { writer, settings } = this.#host;
+    const { heartbeat, stallTimeout } = settings;
+    const silence = writer.hasRoom ? now - writer.lastWriteAt : 0;
     const expiry = this.#expiresAt === undefined ? NEVER : now + this.#expiresAt - Date.now();
     const closes = this.#closesAt ?? NEVER;
     return Math.min(now + heartbeat - silence, now + stallTimeout / 4, expiry, closes, this.#answerBy);
   }
 
   get #answerBy(): number {
-    return this.#writer.lastWriteAt + (this.#host.patience ?? NEVER);
+    const { writer, patience } = this.#host;
+    return writer.lastWriteAt + (patience ?? NEVER);
   }
 }

@@ -70,7 +70,6 @@ function leave(this: NodeResponse): void {
 class NodeTransport implements Transport {
   onDrain: (() => void) | undefined;
   onClose: (() => void) | undefined;
-  onFail: ((error: unknown) => void) | undefined;
   /** Something else is going to answer. */
   released = false;
   readonly #req: NodeRequest;
@@ -95,6 +94,10 @@ class NodeTransport implements Transport {
   get closed(): boolean {
     const { stream } = this.#http2 ?? {};
     return stream === undefined ? (this.#res as ServerResponse).destroyed : stream.destroyed || stream.closed;
+  }
+
+  get refused(): boolean {
+    return !this.#opened && this.#res.headersSent;
   }
 
   get bufferedBytes(): number {
@@ -161,7 +164,6 @@ class NodeTransport implements Transport {
   leave(): void {
     if (this.#http2 === undefined) queuedOn.get(this.#req.socket)?.delete(this);
     this.#drain?.source.off('drain', this.#drain.listener);
-    if (!this.#opened && this.#res.headersSent) this.onFail?.(headSent());
     this.onClose?.();
   }
 

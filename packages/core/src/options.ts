@@ -115,7 +115,8 @@ export function readHubOptions(options: HubOptions): HubSettings {
     heartbeat,
     stallTimeout,
     maxAge,
-    precision: Math.max(5, Math.min(1_000, Math.min(heartbeat, stallTimeout, maxAge) / 32)),
+    // Whole, so that the times that every stream keeps are small integers, which take no memory of their own.
+    precision: Math.ceil(Math.max(5, Math.min(1_000, Math.min(heartbeat, stallTimeout, maxAge) / 32))),
     maxBufferedBytes: readCount('maxBufferedBytes', options.maxBufferedBytes, 1024 * 1024),
     resetEvent: readResetEvent(options.resetEvent),
     channel: (name, own) =>

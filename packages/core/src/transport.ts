@@ -7,6 +7,8 @@ import type { Frame } from './frame.ts';
 export interface Transport {
   /** True when the peer had left before the transport was made; absent counts as false. */
   readonly closed?: boolean;
+  /** True when the response is over because something else has answered; absent counts as false. */
+  readonly refused?: boolean;
   /** Bytes that were written and are still in this process. */
   readonly bufferedBytes: number;
 
@@ -38,8 +40,9 @@ export interface Transport {
    */
   onClose: (() => void) | undefined;
   /**
-   * Set once by the stream. To be called when whoever handles the request has failed: the stream reports it and
-   * ends the response. With a `head-sent` as for `open`, something else answers, and the stream is refused.
+   * Set once by the stream, if the transport has such a property. To be called when whoever handles the request has
+   * failed: the stream reports it and ends the response. With a `head-sent` as for `open`, something else answers, and
+   * the stream is refused.
    */
   onFail?: ((error: unknown) => void) | undefined;
 }

@@ -42,6 +42,11 @@ export class Writer {
     return this.#opened && !this.#full && this.#backlog === undefined;
   }
 
+  /** The end is on its way, behind what was written before. */
+  get isEnding(): boolean {
+    return this.#end !== undefined;
+  }
+
   get bufferedBytes(): number {
     return (this.#backlog?.length ?? 0) + this.#transport.bufferedBytes;
   }
@@ -84,7 +89,7 @@ export class Writer {
   stalledFor(now: number): number {
     // What is written in between, framing and all, only adds to this; so if there is less, some has gone.
     const { bufferedBytes } = this.#transport;
-    const waits = this.#full || bufferedBytes > 0 || this.#end !== undefined;
+    const waits = this.#full || bufferedBytes > 0 || this.isEnding;
     if (!waits || bufferedBytes < this.#waiting) this.#movedAt = now;
     this.#waiting = bufferedBytes;
     return now - this.#movedAt;
