@@ -40,7 +40,7 @@ export abstract class Exchange<Host extends ExchangeHost> implements WriterHost,
   constructor(host: Host, transport: Transport, request: StreamRequest, options: StreamSettings) {
     this.#host = host;
     this.#writer = new Writer(transport, this);
-    transport.onClose = () => this.leave(transport.refused ? 'refused' : 'disconnected');
+    transport.onClose = () => this.leave(this.#writer.wasRefused ? 'refused' : 'disconnected');
     if ('onFail' in transport) {
       transport.onFail = error => {
         const reason = this.#judge(error, 'handler');

@@ -2,18 +2,28 @@ import { Backlog } from './backlog.ts';
 import type { Frame } from './frame.ts';
 import type { Position } from './position.ts';
 
-/** What an application sent to a stream that was behind: each in its place, after what was published before it. */
+/** What an application sent to a stream that was behind, or its end: each in its place, after what was published before. */
 export class Held {
   bytes = 0;
+  #end: { after: Position; done: () => void } | undefined;
   readonly #stretches: { after: Position; frames: Backlog }[] = [];
 
   get isPending(): boolean {
     return this.#stretches.length > 0;
   }
 
-  /** The position after which the next one comes, if there is one. */
+  /** Called when all that comes before the end has been taken. */
+  get onEnd(): (() => void) | undefined {
+    return this.#end?.done;
+  }
+
+  /** The position after which the next one comes, or the end, if there is one. */
   get next(): Position | undefined {
-    return this.#stretches[0]?.after;
+    return this.#stretches[0]?.after ?? this.#end?.after;
+  }
+
+  end(after: Position, done: () => void): void {
+    this.#end = { after, done };
   }
 
   push(frame: Frame, after: Position): void {
@@ -44,6 +54,7 @@ export class Held {
   /** The positions have lost their meaning: all that is held comes first. */
   release(): void {
     for (const stretch of this.#stretches) stretch.after = 0;
+    if (this.#end !== undefined) this.#end.after = 0;
   }
 
   clear(): void {

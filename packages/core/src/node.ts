@@ -1,5 +1,4 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http';
-import type { Http2ServerResponse } from 'node:http2';
 import type { Socket } from 'node:net';
 import { cut, hangUp, isHttp2, type NodeRequest, type NodeResponse } from './connection.ts';
 import { TidingsError } from './errors.ts';
@@ -74,10 +73,8 @@ class NodeTransport implements Transport {
   released = false;
   readonly #req: NodeRequest;
   readonly #res: NodeResponse;
-  /** The same, if it is one of HTTP/2. */
-  readonly #http2: Http2ServerResponse | undefined;
   #opened = false;
-  /** The head is on the socket, or queued before whatever follows. */
+  /** Of HTTP/1.1, the head is on the socket, or queued before whatever follows. */
   #begun = false;
   #drain: Drain | undefined;
   /** Where the last chunk was written, past the response. */
@@ -88,12 +85,11 @@ class NodeTransport implements Transport {
   constructor(req: NodeRequest, res: NodeResponse) {
     this.#req = req;
     this.#res = res;
-    this.#http2 = isHttp2(req, res) ? res : undefined;
   }
 
   get closed(): boolean {
-    const { stream } = this.#http2 ?? {};
-    return stream === undefined ? (this.#res as ServerResponse).destroyed : stream.destroyed || stream.closed;
+    const res = this.#res;
+    return isHttp2(this.#req, res) ? res.stream.destroyed || res.stream.closed : res.destroyed;
   }
 
   get refused(): boolean {
@@ -114,7 +110,7 @@ class NodeTransport implements Transport {
     // An encoding that somebody has announced is true only if that somebody encodes what is written.
     if (!Object.hasOwn(res, 'write')) res.removeHeader('content-encoding');
     // What another middleware may have set for another status. HTTP/2 has no such thing.
-    if (this.#http2 === undefined) (res as ServerResponse).statusMessage = '';
+    if (!isHttp2(this.#req, res)) res.statusMessage = '';
     if (isLast) hangUp(this.#req, res);
     res.writeHead(status, headers);
     // With a body that nobody reads, Node does not see that the peer has gone.
@@ -129,7 +125,7 @@ class NodeTransport implements Transport {
     }
     const res = this.#res;
     if (this.closed || res.writableEnded) return true;
-    this.#begun = true;
+    this.#begun = !isHttp2(this.#req, res);
     const room = (res as ServerResponse).write(frame.bytes);
     // compression() and its like hold back what they are not told to flush.
     if (Object.hasOwn(res, 'flush')) (res as unknown as { flush(): void }).flush();
@@ -162,7 +158,7 @@ class NodeTransport implements Transport {
   }
 
   leave(): void {
-    if (this.#http2 === undefined) queuedOn.get(this.#req.socket)?.delete(this);
+    if (!isHttp2(this.#req, this.#res)) queuedOn.get(this.#req.socket)?.delete(this);
     this.#drain?.source.off('drain', this.#drain.listener);
     this.onClose?.();
   }
@@ -174,7 +170,7 @@ class NodeTransport implements Transport {
    * reading a few of its properties takes Node longer than all else that is done for a write.
    */
   #bareSocket(): Socket | undefined {
-    if (!this.#begun || this.#http2 !== undefined) return undefined;
+    if (!this.#begun) return undefined;
     const known = this.#socket;
     const res = this.#res as ServerResponse;
     if (known?.writable && known.bytesWritten === this.#written && res.write === write) {

@@ -86,7 +86,7 @@ export class OpenStream extends Exchange<StreamHost> implements EventStream, Sub
     const checked = readSubscribeOptions(options);
     if (!this.isOpen) return this;
     if (this.#subscriber === undefined) {
-      this.#subscriber = new Subscriber(this.host.log, this);
+      this.#subscriber = new Subscriber(this);
       if (this.isAnswered) this.#subscriber.beginLate();
     }
     this.#subscriber.subscribe(names, checked);
@@ -103,6 +103,10 @@ export class OpenStream extends Exchange<StreamHost> implements EventStream, Sub
   }
 
   // For its subscriber.
+
+  get log(): Log {
+    return this.host.log;
+  }
 
   get resetEvent(): string {
     return this.settings.resetEvent;
@@ -166,7 +170,7 @@ export class OpenStream extends Exchange<StreamHost> implements EventStream, Sub
   // For its exchange.
 
   get patience(): number | undefined {
-    return !this.isAnswered && this.host.log.mirror !== undefined ? PATIENCE : undefined;
+    return !this.isAnswered && this.log.mirror !== undefined ? PATIENCE : undefined;
   }
 
   answer(): void {
@@ -179,7 +183,7 @@ export class OpenStream extends Exchange<StreamHost> implements EventStream, Sub
   }
 
   onRoom(): void {
-    if (this.#subscriber !== undefined) this.host.log.wake(this.#subscriber);
+    if (this.#subscriber !== undefined) this.log.wake(this.#subscriber);
     this.caughtUp();
   }
 

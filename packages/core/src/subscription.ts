@@ -3,6 +3,7 @@ import type { LogEntry } from './entry.ts';
 import type { Frame } from './frame.ts';
 import type { Log } from './log.ts';
 import { type Position, parseId } from './position.ts';
+import type { Subscriber } from './subscriber.ts';
 
 /** Where a subscription begins. `now`: with what comes. `start`: with all there is. */
 export type From = 'now' | 'start' | { last: number } | { after: string };
@@ -54,6 +55,17 @@ export class Subscription {
     this.channel = channel;
     this.options = options;
     this.#now = now;
+  }
+
+  join(subscriber: Subscriber): void {
+    this.channel.subscribers.add(subscriber);
+    this.channel.pins.add(this);
+  }
+
+  leave(subscriber: Subscriber): void {
+    this.hasLeft = true;
+    this.channel.subscribers.delete(subscriber);
+    this.channel.pins.delete(this);
   }
 
   /**
@@ -150,6 +162,17 @@ export class Subscription {
     this.excused = history.floor;
     if (history.keep.compact) this.start = 0;
     this.#startAtSnapshot(head);
+  }
+
+  /** Whether the channel has ended, and has nothing more for a stream at a position. */
+  isOver(position: Position, reader: Reader): boolean {
+    if (this.channel.endedAt === undefined) return false;
+    for (let after = this.from(position); ; ) {
+      const entry = this.channel.entryAfter(after);
+      if (entry === undefined) return true;
+      if (this.wants(entry, reader)) return false;
+      after = entry.position;
+    }
   }
 
   /** Whether an entry has something to send that is for this stream. */

@@ -47,6 +47,11 @@ export class Writer {
     return this.#end !== undefined;
   }
 
+  /** Something else has answered. */
+  get wasRefused(): boolean {
+    return this.#transport.refused === true;
+  }
+
   get bufferedBytes(): number {
     return (this.#backlog?.length ?? 0) + this.#transport.bufferedBytes;
   }
