@@ -28,7 +28,7 @@ export function nodeConnection(req: NodeRequest, res: NodeResponse): FetchConnec
 }
 
 /** Bytes that a response holds before its stream counts as full. */
-const HIGH_WATER_MARK = 64 * 1024;
+const FULL = 64 * 1024;
 
 const answered = new WeakSet<Request>();
 
@@ -106,7 +106,8 @@ class FetchTransport implements Transport {
         pull: () => this.#pull(),
         cancel: () => this.#leave(),
       },
-      new ByteLengthQueuingStrategy({ highWaterMark: HIGH_WATER_MARK }),
+      // With 0, `pull` is called when a reader waits and all has been taken, and not with each chunk besides.
+      new ByteLengthQueuingStrategy({ highWaterMark: 0 }),
     );
     // Some servers cancel the body when the peer leaves, some abort the signal, some do both. A body that
     // failed would be worth a line in the log to them; a peer that left is not.
@@ -119,7 +120,7 @@ class FetchTransport implements Transport {
   }
 
   get bufferedBytes(): number {
-    return this.closed ? 0 : HIGH_WATER_MARK - (this.#controller.desiredSize ?? HIGH_WATER_MARK);
+    return this.closed ? 0 : -(this.#controller.desiredSize ?? 0);
   }
 
   open(status: number, headers: Record<string, string>, isLast = false): void {
@@ -133,7 +134,7 @@ class FetchTransport implements Transport {
   write(frame: Frame): boolean {
     if (this.closed) return true;
     this.#controller.enqueue(frame.bytes);
-    this.#full = (this.#controller.desiredSize ?? 0) <= 0;
+    this.#full = this.bufferedBytes >= FULL;
     return !this.#full;
   }
 
