@@ -27,7 +27,11 @@ server.on('request', (req, res) => {
   if (req.url === '/ping') {
     res.end('pong');
   } else if (req.url === '/bare') {
-    res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
+    res.writeHead(200, {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-cache, no-transform',
+      'x-accel-buffering': 'no',
+    });
     res.write(':\n\n');
   } else {
     application?.(req, res);
