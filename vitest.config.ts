@@ -9,6 +9,9 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
+          // Its files wait more than they compute. What measures, or drives other programs, comes after, a file at a time.
+          maxWorkers: 4,
+          sequence: { groupOrder: 0 },
           include: [
             'packages/*/test/**/*.test.ts',
             'test/*.test.ts',
@@ -21,6 +24,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'bounds',
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
           include: ['test/{limits,model}/**/*.test.ts'],
         },
       },
@@ -29,6 +34,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'system',
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
           include: ['test/{browser,brokers,examples}/**/*.test.ts'],
           testTimeout: 60_000,
         },
@@ -38,6 +45,8 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'real-world',
+          maxWorkers: 1,
+          sequence: { groupOrder: 1 },
           include: ['test/real-world/**/*.test.ts'],
           testTimeout: 60_000,
         },

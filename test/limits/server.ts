@@ -1,6 +1,6 @@
 // A server in a process of its own, whose heap and timers can be looked at: with Tidings, or with node:http alone.
 import { createHook } from 'node:async_hooks';
-import http, { type ServerResponse } from 'node:http';
+import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createHub } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
@@ -22,17 +22,24 @@ createHook({
 }).enable();
 
 const hub = createHub();
-const bare = new Set<ServerResponse>();
+let bare = 0;
+const leave = () => {
+  bare -= 1;
+};
 
 const server = http.createServer((req, res) => {
   if (req.url === '/tidings') {
-    openStream(req, res, { hub });
+    openStream(req, res, { hub }).subscribe('news');
     return;
   }
-  res.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-cache' });
+  res.writeHead(200, {
+    'content-type': 'text/event-stream',
+    'cache-control': 'no-cache, no-transform',
+    'x-accel-buffering': 'no',
+  });
   res.write(':\n\n');
-  bare.add(res);
-  res.on('close', () => bare.delete(res));
+  bare += 1;
+  res.on('close', leave);
 });
 
 server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressInfo).port));
@@ -42,7 +49,7 @@ process.on('message', () => {
   globalThis.gc?.();
   const figures: Figures = {
     heap: process.memoryUsage().heapUsed,
-    streams: hub.streams.size + bare.size,
+    streams: hub.streams.size + bare,
     timers: timers.size,
   };
   process.send?.(figures);
