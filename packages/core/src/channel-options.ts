@@ -1,6 +1,7 @@
 import type { ChannelSettings, Overflow } from './channel.ts';
-import { invalid, isObject, TidingsError } from './errors.ts';
+import { TidingsError } from './errors.ts';
 import type { Keep } from './history.ts';
+import { invalid, isObject, isWhole } from './invalid.ts';
 
 /** How much of its past a channel keeps. What is over a limit leaves, oldest first. */
 export interface HistoryOptions {
@@ -89,5 +90,5 @@ export function readHistory(history: HistoryOptions | false = {}): HistorySettin
 }
 
 function isCount(value: unknown): boolean {
-  return value === Number.POSITIVE_INFINITY || (Number.isSafeInteger(value) && (value as number) >= 0);
+  return value === Number.POSITIVE_INFINITY || isWhole(value);
 }

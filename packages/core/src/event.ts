@@ -1,4 +1,5 @@
-import { show, TidingsError } from './errors.ts';
+import { TidingsError } from './errors.ts';
+import { show } from './invalid.ts';
 
 /** The fields of an event beside its data. */
 export interface EventFields {

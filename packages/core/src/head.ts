@@ -1,7 +1,7 @@
 import { encodeComment, encodeRetry } from './event.ts';
 import { createFrame, type Frame } from './frame.ts';
 import { createMarker } from './marker.ts';
-import type { StreamSettings } from './options.ts';
+import type { StreamSettings } from './stream-options.ts';
 
 const NO_CACHE = { 'cache-control': 'no-cache, no-transform' };
 const STREAM_HEADERS = { 'content-type': 'text/event-stream', ...NO_CACHE, 'x-accel-buffering': 'no' };

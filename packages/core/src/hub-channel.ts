@@ -1,4 +1,4 @@
-import { invalid } from './errors.ts';
+import { invalid } from './invalid.ts';
 import type { EventStream } from './stream.ts';
 
 /**

@@ -20,5 +20,5 @@ export type { StreamRequest } from './request.ts';
 export type { Reset, ResetReason } from './reset.ts';
 export type { Source, SourceInput, SourceItem, SourceOptions } from './source.ts';
 export type { CloseReason, ErrorContext, EventStream, StreamHeaders, StreamOptions } from './stream.ts';
-export type { FilterEvent, From, SubscribeOptions } from './subscription.ts';
+export type { FilterEvent, From, SubscribeOptions } from './subscribe-options.ts';
 export type { Transport } from './transport.ts';

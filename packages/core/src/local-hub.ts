@@ -2,26 +2,22 @@ import type { ChannelSettings } from './channel.ts';
 import { Clients } from './clients.ts';
 import { drain } from './drain.ts';
 import type { Entry } from './entry.ts';
-import { show, TidingsError } from './errors.ts';
+import { TidingsError } from './errors.ts';
 import type { Hub } from './hub.ts';
 import { type Channel, type ChannelName, nameOf, type PublishFields } from './hub-channel.ts';
+import { show } from './invalid.ts';
 import { Log } from './log.ts';
 import { type HubStats, Meter } from './meter.ts';
 import { Mirror } from './mirror.ts';
 import { OpenStream, type StreamHost } from './open-stream.ts';
-import {
-  type ChannelOptions,
-  type CloseOptions,
-  type HubSettings,
-  readCloseOptions,
-  readStreamOptions,
-} from './options.ts';
+import { type ChannelOptions, type CloseOptions, type HubSettings, readCloseOptions } from './options.ts';
 import { Outbox } from './outbox.ts';
 import { readPublished } from './publish-fields.ts';
 import type { StreamRequest } from './request.ts';
 import { COME_BACK_LATER, createRetry, randomBetween } from './retry.ts';
 import { Scheduler, TurnBudget } from './scheduler.ts';
 import type { CloseReason, ErrorContext, EventStream, StreamOptions } from './stream.ts';
+import { readStreamOptions } from './stream-options.ts';
 import type { Transport } from './transport.ts';
 
 /** Bytes that the histories of all channels take together. */
@@ -112,11 +108,11 @@ export class LocalHub implements Hub, StreamHost {
   ): Channel<Record<string, unknown>, Name> {
     const name = nameOf(channel) as Name;
     if (options !== undefined) this.#pin(name, this.settings.channel(name, options));
-    const { log } = this;
+    const { channels } = this.log;
     return {
       name,
       get subscriberCount() {
-        return log.find(name)?.subscribers.size ?? 0;
+        return channels.find(name)?.subscribers.size ?? 0;
       },
       publish: (data: unknown, fields?: PublishFields) => this.publish(name, data, fields),
       end: () => this.#accept(name, () => ({ kind: 'end', data: '' })),
@@ -129,8 +125,8 @@ export class LocalHub implements Hub, StreamHost {
     return {
       streams: streams.length,
       clients: this.clients.size,
-      channels: this.log.size,
-      historyBytes: this.log.bytes,
+      channels: this.log.channels.size,
+      historyBytes: this.log.channels.bytes,
       lagging: streams.filter(stream => stream.isLagging).length,
       bufferedBytes: streams.reduce((sum, stream) => sum + stream.bufferedBytes, 0),
       opened,
@@ -155,7 +151,7 @@ export class LocalHub implements Hub, StreamHost {
 
   #pin(name: string, settings: ChannelSettings): void {
     this.#pinned.set(name, settings);
-    this.log.configure(name, settings);
+    this.log.channels.configure(name, settings);
   }
 
   /** Gives an entry its place in the order; what is wrong with it becomes a rejection that ends no process. */
@@ -166,7 +162,7 @@ export class LocalHub implements Hub, StreamHost {
       channel = nameOf(target);
       if (this.#isClosed) throw new TidingsError('closed', 'the hub is closed');
       const draft = { ...content(), channel };
-      const ended = this.log.find(channel)?.endedAt;
+      const ended = this.log.channels.find(channel)?.endedAt;
       if (ended !== undefined && draft.kind === 'end') return Promise.resolve(this.log.id(ended));
       if (ended !== undefined) {
         throw new TidingsError('ended', `the channel ${show(channel)} has ended: nothing can follow`);
@@ -207,7 +203,7 @@ export class LocalHub implements Hub, StreamHost {
       this.#comeBack = checked.retry;
       this.#drained = drain([...this.streams], checked).then(async () => {
         this.#isClosed = true;
-        this.scheduler.delete(this.log);
+        this.log.channels.close();
         await this.#outbox?.settled();
         await this.log.mirror?.close();
       });

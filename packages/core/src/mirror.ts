@@ -119,7 +119,7 @@ export class Mirror {
     for (const loader of loaders) {
       for (const [name, after] of loader.wants()) {
         // A channel that is read again is read whole: others, who come back from earlier, find it then.
-        const isOpen = this.#log.find(name)?.isOpen === true;
+        const isOpen = this.#log.channels.find(name)?.isOpen === true;
         wants.set(name, isOpen ? 0 : Math.min(after, wants.get(name) ?? after));
       }
     }
@@ -129,7 +129,7 @@ export class Mirror {
     const { head, pages } = await this.#broker.open(wants);
     for (const [name, first] of pages) {
       const page = first.more ? await this.#readOn(name, first, head) : first;
-      const channel = this.#log.find(name);
+      const channel = this.#log.channels.find(name);
       // What was read is of a life that has ended, or has been lost meanwhile.
       if (this.#log.epoch !== epoch || (channel?.lostAt ?? 0) > head) return this.#fetch(loaders);
       if (channel === undefined) {

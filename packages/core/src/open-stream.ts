@@ -5,14 +5,14 @@ import { createFrame, type Frame } from './frame.ts';
 import { finishedMarker, heartbeatComment } from './head.ts';
 import { type ChannelName, namesOf } from './hub-channel.ts';
 import type { Log } from './log.ts';
-import { readSubscribeOptions, type StreamSettings } from './options.ts';
 import type { StreamRequest } from './request.ts';
 import type { ResetReason } from './reset.ts';
 import { COME_BACK_LATER, createRetry } from './retry.ts';
 import { pump, type SourceInput, type SourceOptions } from './source.ts';
 import type { CloseReason, ErrorContext, EventStream } from './stream.ts';
+import type { StreamSettings } from './stream-options.ts';
+import { readSubscribeOptions, type SubscribeOptions } from './subscribe-options.ts';
 import { Subscriber, type SubscriberHost } from './subscriber.ts';
-import type { SubscribeOptions } from './subscription.ts';
 import type { Transport } from './transport.ts';
 
 /** What a stream needs of its hub. */

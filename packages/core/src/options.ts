@@ -7,11 +7,10 @@ import {
   readChannelOptions,
   readHistory,
 } from './channel-options.ts';
-import { invalid, isObject, show, TidingsError } from './errors.ts';
 import { encode } from './event.ts';
+import { invalid, isObject, isWhole } from './invalid.ts';
 import type { Observer } from './meter.ts';
-import type { ErrorContext, StreamHeaders, StreamOptions } from './stream.ts';
-import type { SubscribeOptions } from './subscription.ts';
+import type { ErrorContext } from './stream.ts';
 
 export type { ChannelOptions, HistoryOptions } from './channel-options.ts';
 
@@ -182,77 +181,6 @@ export function readCloseOptions(options: CloseOptions): CloseSettings {
   return { within, retry };
 }
 
-/** Headers that belong to the stream or to the connection, and not to the application. */
-const OUR_HEADERS = [
-  'content-type',
-  'content-length',
-  'content-encoding',
-  'transfer-encoding',
-  'connection',
-  'keep-alive',
-];
-
-/** {@link StreamOptions}, with the headers as they are sent. */
-export interface StreamSettings extends StreamOptions {
-  headers: Record<string, string> | undefined;
-}
-
-/** @throws {TidingsError} `invalid-option`, naming the option. */
-export function readStreamOptions(options: StreamOptions): StreamSettings {
-  if (!isObject(options)) throw invalid('options', 'an object', options);
-  const { client, retry, headers, expiresAt } = options;
-  if (client !== undefined && typeof client !== 'string') throw invalid('client', 'a string', client);
-  if (retry !== undefined && !isWhole(retry)) throw invalid('retry', 'an integer of ms, 0 or more', retry);
-  if (expiresAt !== undefined && Number.isNaN(Number(expiresAt))) {
-    throw invalid('expiresAt', 'a Date, or ms since 1970', expiresAt);
-  }
-  return { client, retry, expiresAt, headers: headers && readHeaders(headers) };
-}
-
-/** What Node refuses in a header's value, and the Fetch standard does not. */
-const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/;
-
-function readHeaders(headers: StreamHeaders): Record<string, string> {
-  const checked = new Headers();
-  for (const [name, value] of Symbol.iterator in headers ? headers : Object.entries(headers)) {
-    if (value === undefined) continue;
-    try {
-      checked.set(name, value);
-    } catch (cause) {
-      throw new TidingsError('invalid-option', `headers: ${show(name)} cannot be sent`, { cause });
-    }
-    if (UNSENDABLE.test(value))
-      throw new TidingsError('invalid-option', `headers: ${show(name)} cannot be sent`);
-  }
-  for (const name of OUR_HEADERS) checked.delete(name);
-  return Object.fromEntries(checked);
-}
-
-/**
- * Checks the options of a subscription, and gives them back.
- *
- * @throws {TidingsError} `invalid-option`, naming the option.
- */
-export function readSubscribeOptions(options: SubscribeOptions): SubscribeOptions {
-  if (!isObject(options)) throw invalid('options', 'an object', options);
-  const { from, filter } = options;
-  if (from !== undefined && from !== 'now' && from !== 'start' && !isPlace(from)) {
-    throw invalid(
-      'from',
-      "'now', 'start', { last: an integer, 0 or more } or { after: an event's id }",
-      from,
-    );
-  }
-  if (filter !== undefined && typeof filter !== 'function') throw invalid('filter', 'a function', filter);
-  return options;
-}
-
-/** Whether it has either `last` or `after`, and that is right. */
-function isPlace(from: object): boolean {
-  if (!isObject(from) || 'last' in from === 'after' in from) return false;
-  return 'last' in from ? isWhole(from.last) : 'after' in from && typeof from.after === 'string';
-}
-
 function readDuration(name: string, value: number | false | undefined, standard: number): number {
   if (value === false) return Number.POSITIVE_INFINITY;
   if (value === undefined) return standard;
@@ -271,10 +199,6 @@ function readLimit(name: string, value: number | undefined, least: number): numb
   if (value === undefined) return Number.POSITIVE_INFINITY;
   if (!isWhole(value) || value < least) throw invalid(name, `an integer, ${least} or more`, value);
   return value;
-}
-
-function isWhole(value: unknown): boolean {
-  return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 function reportToConsole(error: unknown, { stage }: ErrorContext): void {

@@ -1,7 +1,8 @@
 import type { Entry } from './entry.ts';
-import { invalid, isObject, TidingsError } from './errors.ts';
+import { TidingsError } from './errors.ts';
 import { dataText, type EventFields, encode } from './event.ts';
 import type { PublishFields } from './hub-channel.ts';
+import { invalid, isObject } from './invalid.ts';
 
 /** What `send()` takes, and `publish()` does not. */
 type Refused = Pick<EventFields, 'id' | 'retry'>;

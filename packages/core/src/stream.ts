@@ -1,7 +1,7 @@
 import type { EventFields } from './event.ts';
 import type { ChannelName } from './hub-channel.ts';
 import type { SourceInput, SourceOptions } from './source.ts';
-import type { SubscribeOptions } from './subscription.ts';
+import type { SubscribeOptions } from './subscribe-options.ts';
 
 /** Why a stream closed. */
 export type CloseReason =

@@ -4,7 +4,8 @@ import type { Frame } from './frame.ts';
 import { Held } from './held.ts';
 import type { Position } from './position.ts';
 import { findStart } from './start.ts';
-import type { SubscribeOptions, Subscription } from './subscription.ts';
+import type { SubscribeOptions } from './subscribe-options.ts';
+import type { Subscription } from './subscription.ts';
 
 /** What a subscriber needs of its stream. */
 export interface SubscriberHost extends CursorHost {

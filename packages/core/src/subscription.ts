@@ -3,30 +3,8 @@ import type { LogEntry } from './entry.ts';
 import type { Frame } from './frame.ts';
 import type { Log } from './log.ts';
 import { type Position, parseId } from './position.ts';
+import type { SubscribeOptions } from './subscribe-options.ts';
 import type { Subscriber } from './subscriber.ts';
-
-/** Where a subscription begins. `now`: with what comes. `start`: with all there is. */
-export type From = 'now' | 'start' | { last: number } | { after: string };
-
-/** An event, as a filter sees it. */
-export interface FilterEvent {
-  channel: string;
-  event: string | undefined;
-  key: string | undefined;
-  /** As it goes on the wire. */
-  data: string;
-}
-
-export interface SubscribeOptions {
-  /**
-   * Default: after the last event that the client has seen, if it says which, else `now` (of a compacted channel: its
-   * state). What the client has seen counts for what is subscribed to in the turn of the request, before the answer
-   * begins. Whoever subscribes later says from where.
-   */
-  from?: From | undefined;
-  /** Which events of the channels the stream gets. Default: all. */
-  filter?: ((event: FilterEvent) => boolean) | undefined;
-}
 
 /** Whose subscription it is. */
 export interface Reader {

@@ -1,14 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import {
-  type CloseOptions,
-  type HubOptions,
-  readCloseOptions,
-  readHubOptions,
-  readStreamOptions,
-  readSubscribeOptions,
-} from '../src/options.ts';
+import { type CloseOptions, type HubOptions, readCloseOptions, readHubOptions } from '../src/options.ts';
 import type { StreamOptions } from '../src/stream.ts';
-import type { SubscribeOptions } from '../src/subscription.ts';
+import { readStreamOptions } from '../src/stream-options.ts';
+import { readSubscribeOptions, type SubscribeOptions } from '../src/subscribe-options.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
