@@ -1,7 +1,7 @@
 // For pages: it knows of no server, and needs the types of nothing but an EventSource.
-import type { Reset } from './reset.ts';
+import type { Reset } from './subscriber/reset.ts';
 
-export type { Reset, ResetReason } from './reset.ts';
+export type { Reset, ResetReason } from './subscriber/reset.ts';
 
 declare const carries: unique symbol;
 

@@ -3,8 +3,8 @@ import type { Socket } from 'node:net';
 import { cut, hangUp, isHttp2, type NodeRequest, type NodeResponse } from './connection.ts';
 import { TidingsError } from './errors.ts';
 import type { Frame } from './frame.ts';
-import type { Hub } from './hub.ts';
-import type { EventStream, StreamOptions } from './stream.ts';
+import type { Hub } from './hub/hub.ts';
+import type { EventStream, StreamOptions } from './stream/stream.ts';
 import type { Transport } from './transport.ts';
 
 export type { NodeRequest, NodeResponse };

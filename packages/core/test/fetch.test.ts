@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import { streamResponse } from '../src/fetch.ts';
-import { createHub } from '../src/hub.ts';
-import type { EventStream } from '../src/stream.ts';
+import { createHub } from '../src/hub/hub.ts';
+import type { EventStream } from '../src/stream/stream.ts';
 
 async function connect(signal: AbortSignal) {
   const hub = createHub();

@@ -2,9 +2,9 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createHub } from '../src/hub.ts';
-import type { Source } from '../src/source.ts';
-import type { ErrorContext } from '../src/stream.ts';
+import { createHub } from '../src/hub/hub.ts';
+import type { Source } from '../src/stream/source.ts';
+import type { ErrorContext } from '../src/stream/stream.ts';
 import { MemoryTransport } from './memory-transport.ts';
 
 const HEAD = ':\n\n';

@@ -1,0 +1,70 @@
+import { invalid } from '../invalid.ts';
+import type { EventStream } from '../stream/stream.ts';
+
+/**
+ * What is published where, for `createHub<Channels>()`: by channel, by event, the type of the data. `message` is the
+ * event without a name. Channels that are made as they are needed have a pattern for a key: `[user: `user:${string}`]`.
+ */
+export type AnyChannels = Record<string, Record<string, unknown>>;
+
+/** What `publish` takes for a channel with these events: the data, and the fields that go with it. */
+export type PublishArguments<Events> =
+  | {
+      [Name in keyof Events & string]: string extends Name
+        ? [data: unknown, fields?: PublishFields | undefined]
+        : Name extends 'message'
+          ? [data: Events[Name], fields?: (PublishFields & { event?: 'message' | undefined }) | undefined]
+          : [data: Events[Name], fields: PublishFields & { event: Name }];
+    }[keyof Events & string]
+  | [data: null, fields: PublishFields & { key: string; gone: true }];
+
+/** A channel of a hub: a name for a sequence of events. It holds nothing; it may come and go. */
+export interface Channel<Events = Record<string, unknown>, Name extends string = string> {
+  readonly name: Name;
+  /** How many streams follow it on this node. */
+  readonly subscriberCount: number;
+  /** {@link Hub.publish}, to this channel. */
+  publish(...event: PublishArguments<Events>): Promise<string>;
+  /**
+   * Says that nothing follows. A stream all of whose channels have ended closes once it has everything, and its
+   * client is told not to come back. To be called again does nothing. It is known for as long as the channel is:
+   * while it is followed, and as long as its history reaches back.
+   */
+  end(): Promise<string>;
+}
+
+/** A channel, or the name of one. */
+export type ChannelName = string | { readonly name: string };
+
+export interface PublishFields {
+  /** The name of the event. Default: none, which is `message` at the client. */
+  event?: string | undefined;
+  /**
+   * In a compacted channel: what it is the newest event of. Default: its name, or '' if it has none. It is not sent: what
+   * the client has to know of it belongs into the data.
+   */
+  key?: string | undefined;
+  /**
+   * In a compacted channel: the key is gone, and so is what was kept of it. The event is sent, so that clients see it
+   * go; say with its `event` and its data what went.
+   */
+  gone?: boolean | undefined;
+  /** Everyone but this stream, or this client: a stream, its id, or a client. */
+  except?: EventStream | string | undefined;
+}
+
+/** @throws {TidingsError} `invalid-option`: one of them has no name, or one that UTF-8 cannot say. */
+export function namesOf(channels: ChannelName | readonly ChannelName[]): string[] {
+  return Array.isArray(channels) ? channels.map(nameOf) : [nameOf(channels as ChannelName)];
+}
+
+/** @throws {TidingsError} `invalid-option`: it has no name, or one that UTF-8 cannot say. */
+export function nameOf(channel: ChannelName): string {
+  const name: unknown = typeof channel === 'string' ? channel : channel?.name;
+  // A function has a name, too, and is no channel.
+  if (typeof name !== 'string' || name === '' || typeof channel === 'function') {
+    throw invalid('a channel', 'a name, or have one', channel);
+  }
+  if (!name.isWellFormed()) throw invalid('a channel', 'a name without lone surrogates', name);
+  return name;
+}

@@ -1,0 +1,134 @@
+import type { CloseReason, EventStream } from '../stream/stream.ts';
+import type { ResetReason } from '../subscriber/reset.ts';
+
+/**
+ * Is told what a hub does, as it does it: to count, to log, to export. Every callback is optional, and cheap enough to
+ * leave on. What one throws, or rejects with, goes to `onError`.
+ */
+export interface Observer {
+  /** A stream has been accepted. */
+  opened?(stream: EventStream): void;
+  /** A stream's response is over. Also called for one that was refused, and so never opened. */
+  closed?(stream: EventStream, reason: CloseReason): void;
+  /** An event has been accepted from this process. */
+  published?(channel: string): void;
+  /** Events have been handed to one stream's transport, with so many bytes, framing not counted. */
+  delivered?(events: number, bytes: number): void;
+  /** A stream's peer does not keep up: what comes next waits for it. Called once for each time it falls behind. */
+  lagging?(stream: EventStream): void;
+  /** A client is told that it has missed something. */
+  reset?(stream: EventStream, reason: ResetReason, channels: readonly string[]): void;
+  /** A client has come back, and goes on after the last event it has seen. */
+  replayed?(stream: EventStream): void;
+  /** A channel has been forgotten: nobody followed it, and what it kept was too old. */
+  dropped?(channel: string): void;
+}
+
+/** What a hub holds now, and what it has done since it was made. Of this node alone. */
+export interface HubStats {
+  /** Open streams. */
+  streams: number;
+  /** Clients that have a stream. */
+  clients: number;
+  /** Channels that are followed or keep something. */
+  channels: number;
+  /** Bytes that the histories take, about. */
+  historyBytes: number;
+  /** Streams whose peer does not keep up. */
+  lagging: number;
+  /** Bytes that streams have yet to hand to the system. */
+  bufferedBytes: number;
+  /** Streams there have been. */
+  opened: number;
+  /** Of these, how many have closed, by reason, those that were refused included. */
+  closed: Partial<Record<CloseReason, number>>;
+  /** Events accepted from this process. */
+  published: number;
+  /** Events handed to transports. */
+  delivered: number;
+  deliveredBytes: number;
+  resets: number;
+  replayed: number;
+  /** Channels forgotten. */
+  dropped: number;
+}
+
+/** Counts what a hub does, and tells its observer. */
+export class Meter {
+  opened = 0;
+  readonly closed: Partial<Record<CloseReason, number>> = {};
+  published = 0;
+  delivered = 0;
+  deliveredBytes = 0;
+  resets = 0;
+  replayed = 0;
+  dropped = 0;
+  readonly #observer: Observer;
+  readonly #onError: (error: unknown) => void;
+
+  constructor(observer: Observer, onError: (error: unknown) => void) {
+    this.#observer = observer;
+    this.#onError = onError;
+  }
+
+  streamOpened(stream: EventStream): void {
+    this.opened += 1;
+    this.#call(observer => observer.opened?.(stream));
+  }
+
+  streamClosed(stream: EventStream, reason: CloseReason): void {
+    this.closed[reason] = (this.closed[reason] ?? 0) + 1;
+    this.#call(observer => observer.closed?.(stream, reason));
+  }
+
+  eventPublished(channel: string): void {
+    this.published += 1;
+    this.#call(observer => observer.published?.(channel));
+  }
+
+  /** The hot one: no closure is made for it. */
+  eventsDelivered(events: number, bytes: number): void {
+    this.delivered += events;
+    this.deliveredBytes += bytes;
+    if (this.#observer.delivered === undefined) return;
+    try {
+      const told: unknown = this.#observer.delivered(events, bytes);
+      if (told !== undefined) this.#await(told);
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+
+  streamLagging(stream: EventStream): void {
+    this.#call(observer => observer.lagging?.(stream));
+  }
+
+  streamReset(stream: EventStream, reason: ResetReason, channels: readonly string[]): void {
+    this.resets += 1;
+    this.#call(observer => observer.reset?.(stream, reason, channels));
+  }
+
+  streamReplayed(stream: EventStream): void {
+    this.replayed += 1;
+    this.#call(observer => observer.replayed?.(stream));
+  }
+
+  channelDropped(channel: string): void {
+    this.dropped += 1;
+    this.#call(observer => observer.dropped?.(channel));
+  }
+
+  #call(tell: (observer: Observer) => unknown): void {
+    try {
+      this.#await(tell(this.#observer));
+    } catch (error) {
+      this.#onError(error);
+    }
+  }
+
+  /** A callback may be async: what it rejects with is caught like what it throws. */
+  #await(told: unknown): void {
+    if (typeof (told as PromiseLike<unknown> | null | undefined)?.then !== 'function') return;
+    Promise.resolve(told).catch(this.#onError);
+  }
+}

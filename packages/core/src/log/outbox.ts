@@ -1,0 +1,129 @@
+import { TidingsError } from '../errors.ts';
+import { createOutside } from '../outside.ts';
+import type { Broker, Draft } from './broker.ts';
+import type { Position } from './position.ts';
+
+/** What one call of a broker takes. */
+const MAX_DRAFTS = 500;
+const MAX_BYTES = 256 * 1024;
+
+/** Characters of data that may wait for the broker. */
+const MAX_WAITING = 16 * 1024 * 1024;
+
+interface Waiting {
+  readonly draft: Draft;
+  /** Ms, monotonic: when its publisher gives up. */
+  readonly deadline: number;
+  resolve(position: Position): void;
+  reject(error: unknown): void;
+}
+
+/** What is on its way to the broker: in order, one call at a time, so that what comes meanwhile goes together. */
+export class Outbox {
+  readonly #broker: Broker;
+  readonly #start: () => Promise<void>;
+  /** Ms. */
+  readonly #timeout: number;
+  readonly #outside = createOutside();
+  #queue: Waiting[] = [];
+  #size = 0;
+  #running: Promise<void> | undefined;
+
+  /**
+   * @param start resolves when the broker can be called.
+   * @param timeout ms after which a publisher gives up.
+   */
+  constructor(broker: Broker, start: () => Promise<void>, timeout: number) {
+    this.#broker = broker;
+    this.#start = start;
+    this.#timeout = timeout;
+  }
+
+  /** Resolves when the entry is stored; rejects with a TidingsError that says whether it may be. */
+  publish(draft: Draft): Promise<Position> {
+    if (this.#size + draft.data.length > MAX_WAITING) {
+      throw new TidingsError(
+        'not-stored',
+        'more is published than the broker takes: publish less, or wait for it',
+      );
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ draft, deadline: performance.now() + this.#timeout, resolve, reject });
+      this.#size += draft.data.length;
+      if (this.#running !== undefined) return;
+      this.#running = new Promise(done => {
+        this.#outside(async () => {
+          // Something may come between the end of a run and this learning of it.
+          do await this.#run();
+          while (this.#queue.length > 0);
+          this.#running = undefined;
+          done();
+        });
+      });
+    });
+  }
+
+  /** Resolves when nothing is on its way. */
+  async settled(): Promise<void> {
+    while (this.#running !== undefined) await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
+      const controller = new AbortController();
+      const timer = setTimeout(() => controller.abort(), Math.max(0, first.deadline - performance.now()));
+      const batch = await this.#take(controller.signal);
+      if (batch.length > 0) await this.#call(batch, controller.signal);
+      clearTimeout(timer);
+    }
+  }
+
+  /** Takes what one call can carry, once the broker can be called. */
+  async #take(signal: AbortSignal): Promise<Waiting[]> {
+    const expired = new Promise(resolve => signal.addEventListener('abort', resolve));
+    if (!signal.aborted) await Promise.race([this.#start(), expired]);
+    if (signal.aborted) {
+      this.#expire();
+      return [];
+    }
+    let count = 0;
+    for (let size = 0; count < Math.min(this.#queue.length, MAX_DRAFTS); count++) {
+      size += (this.#queue[count] as Waiting).draft.data.length;
+      if (count > 0 && size > MAX_BYTES) break;
+    }
+    return this.#remove(count);
+  }
+
+  #expire(): void {
+    const now = performance.now();
+    const alive = this.#queue.findIndex(({ deadline }) => deadline > now);
+    // A timer may be early by part of a millisecond.
+    for (const { reject } of this.#remove(alive === -1 ? this.#queue.length : Math.max(1, alive))) {
+      reject(new TidingsError('not-stored', `the broker was not there for ${this.#timeout} ms`));
+    }
+  }
+
+  #remove(count: number): Waiting[] {
+    const removed = this.#queue.splice(0, count);
+    for (const { draft } of removed) this.#size -= draft.data.length;
+    return removed;
+  }
+
+  async #call(batch: readonly Waiting[], signal: AbortSignal): Promise<void> {
+    try {
+      const results = await this.#broker.publish(
+        batch.map(({ draft }) => draft),
+        signal,
+      );
+      batch.forEach(({ resolve, reject }, index) => {
+        const result = results[index];
+        if (typeof result === 'number') resolve(result);
+        else reject(result ?? new TidingsError('maybe-stored', 'the broker gave no answer'));
+      });
+    } catch (cause) {
+      const hasCode = typeof (cause as { code?: unknown } | null)?.code === 'string';
+      const error = hasCode ? cause : new TidingsError('maybe-stored', 'the broker failed', { cause });
+      for (const { reject } of batch) reject(error);
+    }
+  }
+}

@@ -1,0 +1,49 @@
+import { TidingsError } from '../errors.ts';
+import { invalid, isObject, isWhole, show } from '../invalid.ts';
+import type { StreamHeaders, StreamOptions } from './stream.ts';
+
+/** Headers that belong to the stream or to the connection, and not to the application. */
+const OUR_HEADERS = [
+  'content-type',
+  'content-length',
+  'content-encoding',
+  'transfer-encoding',
+  'connection',
+  'keep-alive',
+];
+
+/** {@link StreamOptions}, with the headers as they are sent. */
+export interface StreamSettings extends StreamOptions {
+  headers: Record<string, string> | undefined;
+}
+
+/** @throws {TidingsError} `invalid-option`, naming the option. */
+export function readStreamOptions(options: StreamOptions): StreamSettings {
+  if (!isObject(options)) throw invalid('options', 'an object', options);
+  const { client, retry, headers, expiresAt } = options;
+  if (client !== undefined && typeof client !== 'string') throw invalid('client', 'a string', client);
+  if (retry !== undefined && !isWhole(retry)) throw invalid('retry', 'an integer of ms, 0 or more', retry);
+  if (expiresAt !== undefined && Number.isNaN(Number(expiresAt))) {
+    throw invalid('expiresAt', 'a Date, or ms since 1970', expiresAt);
+  }
+  return { client, retry, expiresAt, headers: headers && readHeaders(headers) };
+}
+
+/** What Node refuses in a header's value, and the Fetch standard does not. */
+const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/;
+
+function readHeaders(headers: StreamHeaders): Record<string, string> {
+  const checked = new Headers();
+  for (const [name, value] of Symbol.iterator in headers ? headers : Object.entries(headers)) {
+    if (value === undefined) continue;
+    try {
+      checked.set(name, value);
+    } catch (cause) {
+      throw new TidingsError('invalid-option', `headers: ${show(name)} cannot be sent`, { cause });
+    }
+    if (UNSENDABLE.test(value))
+      throw new TidingsError('invalid-option', `headers: ${show(name)} cannot be sent`);
+  }
+  for (const name of OUR_HEADERS) checked.delete(name);
+  return Object.fromEntries(checked);
+}
