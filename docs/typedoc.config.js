@@ -1,6 +1,13 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { Converter } from 'typedoc';
 
-const entries = ['core', 'core/node', 'core/fetch', 'express', 'koa', 'hono', 'redis'];
+const packages = new URL('../packages/', import.meta.url);
+
+/** The files of everything that can be imported from a package. */
+function entriesOf(name) {
+  const { exports } = JSON.parse(readFileSync(new URL(`${name}/package.json`, packages), 'utf8'));
+  return Object.values(exports).map(file => `../packages/${name}/${file}`);
+}
 
 /** Gives things the names that readers know: `core/src/node` is imported as `@tidings/core/node`. */
 function rename({ converter }) {
@@ -16,10 +23,7 @@ export default {
   name: 'API',
   plugin: ['typedoc-plugin-markdown', rename],
   tsconfig: 'tsconfig.json',
-  entryPoints: entries.map(entry => {
-    const [folder, file = 'index'] = entry.split('/');
-    return `../packages/${folder}/src/${file}.ts`;
-  }),
+  entryPoints: readdirSync(packages).flatMap(entriesOf),
   out: 'api',
   readme: 'none',
   groupOrder: ['Functions', 'Interfaces', 'Type Aliases', 'Classes'],

@@ -55,10 +55,17 @@ export default defineConfig({
       {
         text: 'API',
         collapsed: true,
-        items: ['core', 'core/node', 'core/fetch', 'express', 'koa', 'hono', 'redis'].map(name => ({
-          text: `@tidings/${name}`,
-          link: `/api/@tidings/${name}`,
-        })),
+        items: [
+          'core',
+          'core/node',
+          'core/fetch',
+          'core/client',
+          'express',
+          'koa',
+          'hono',
+          'redis',
+          'testing',
+        ].map(name => ({ text: `@tidings/${name}`, link: `/api/@tidings/${name}` })),
       },
     ],
   },

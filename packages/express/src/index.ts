@@ -2,17 +2,32 @@ import { createHub, type EventStream, type Hub, type StreamOptions } from '@tidi
 import { openStream } from '@tidings/core/node';
 import type { NextFunction, Request, Response } from 'express';
 
+/** What `app.use(sse())` adds to every response. */
+export interface SseResponse {
+  /**
+   * `res.sse()` answers the request with a stream, which stays open when the handler has returned: until it is closed,
+   * or its peer leaves.
+   *
+   * What the client has seen counts for channels that are subscribed in the same turn: await what you need to know
+   * before.
+   *
+   * @param options whom the stream belongs to, and how the request is answered.
+   * @throws {TidingsError} `already-open`: at the second call; `head-sent`: the request has been answered;
+   *   `invalid-option`, naming the option.
+   * @example
+   * ```ts
+   * app.get('/notifications', async (req, res) => {
+   *   const user = await userOf(req);
+   *   res.sse({ client: user.id }).subscribe(`user:${user.id}`);
+   * });
+   * ```
+   */
+  sse(options?: StreamOptions): EventStream;
+}
+
 declare global {
   namespace Express {
-    interface Response {
-      /**
-       * Answers the request with a stream. There with `app.use(sse())`.
-       *
-       * @throws {TidingsError} `already-open`: at the second call; `head-sent`: the request has been answered;
-       *   `invalid-option`, naming the option.
-       */
-      sse(options?: StreamOptions): EventStream;
-    }
+    interface Response extends SseResponse {}
   }
 }
 
@@ -27,7 +42,7 @@ export interface SseMiddleware {
   readonly hub: Hub;
 }
 
-/** Gives `res.sse()` to every handler after it. Without a hub it makes one. */
+/** Gives {@linkcode SseResponse.sse | res.sse()} to every handler after it. Without a hub it makes one. */
 export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   const middleware = (req: Request, res: Response, next: NextFunction) => {
     res.sse = options => openStream(req, res, { ...options, hub });

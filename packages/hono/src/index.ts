@@ -8,19 +8,32 @@ import {
 } from '@tidings/core/fetch';
 import type { MiddlewareHandler } from 'hono';
 
-/**
- * Answers the request with a stream; return what it returns. The handler is given the stream, which stays open
- * when the handler has returned.
- *
- * @returns rejects with what the handler throws before there is an answer, so that `app.onError` sees it; with
- *   a TidingsError `already-open` at the second call, or `invalid-option`, naming the option.
- */
-export type Sse = (handler: (stream: EventStream) => unknown, options?: StreamOptions) => Promise<Response>;
+/** What `app.use(sse())` adds to the variables of every context. */
+export interface SseVariables {
+  /**
+   * `c.var.sse()` answers the request with a stream; return what it returns. The stream stays open when the handler has
+   * returned: until it is closed, or its peer leaves.
+   *
+   * What the client has seen counts for channels that are subscribed in the same turn: await what you need to know
+   * before.
+   *
+   * @param handler is given the stream. It is not called for a HEAD request, nor for a stream that is refused.
+   * @param options whom the stream belongs to, and how the request is answered.
+   * @returns rejects with what the handler throws before there is an answer, so that `app.onError` sees it; with
+   *   a TidingsError `already-open` at the second call, or `invalid-option`, naming the option.
+   * @example
+   * ```ts
+   * app.get('/notifications', async c => {
+   *   const user = await userOf(c);
+   *   return c.var.sse(stream => stream.subscribe(`user:${user.id}`), { client: user.id });
+   * });
+   * ```
+   */
+  sse(handler: (stream: EventStream) => unknown, options?: StreamOptions): Promise<Response>;
+}
 
 declare module 'hono' {
-  interface ContextVariableMap {
-    sse: Sse;
-  }
+  interface ContextVariableMap extends SseVariables {}
 }
 
 export interface SseOptions {
@@ -29,14 +42,14 @@ export interface SseOptions {
 }
 
 /** Middleware for Hono 4, and the hub that its streams belong to. */
-export type SseMiddleware = MiddlewareHandler<{ Variables: { sse: Sse } }> & { readonly hub: Hub };
+export type SseMiddleware = MiddlewareHandler<{ Variables: SseVariables }> & { readonly hub: Hub };
 
 /** Headers that other middleware may have set, and that are not true of a stream. */
 const BREAKING = ['content-length', 'content-encoding', 'etag'];
 
-/** Gives `c.var.sse()` to every handler after it. Without a hub it makes one. */
+/** Gives {@linkcode SseVariables.sse | c.var.sse()} to every handler after it. Without a hub it makes one. */
 export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
-  const middleware: MiddlewareHandler<{ Variables: { sse: Sse } }> = async (c, next) => {
+  const middleware: MiddlewareHandler<{ Variables: SseVariables }> = async (c, next) => {
     c.set('sse', async (handler, options) => {
       const response = await streamResponse(c.req.raw, handler, {
         ...options,

@@ -2,16 +2,31 @@ import { createHub, type EventStream, type Hub, type StreamOptions } from '@tidi
 import { openStream, releaseResponse } from '@tidings/core/node';
 import type { Context, Next } from 'koa';
 
+/** What `app.use(sse())` adds to every context. */
+export interface SseContext {
+  /**
+   * `ctx.sse()` answers the request with a stream, which stays open when the middleware is through: until it is closed,
+   * or its peer leaves. Leave `ctx.body` alone.
+   *
+   * What the client has seen counts for channels that are subscribed in the same turn: await what you need to know
+   * before.
+   *
+   * @param options whom the stream belongs to, and how the request is answered.
+   * @throws {TidingsError} `already-open`: at the second call; `head-sent`: the request has been answered;
+   *   `invalid-option`, naming the option.
+   * @example
+   * ```ts
+   * app.use(async ctx => {
+   *   const user = await userOf(ctx);
+   *   ctx.sse({ client: user.id }).subscribe(`user:${user.id}`);
+   * });
+   * ```
+   */
+  sse(options?: StreamOptions): EventStream;
+}
+
 declare module 'koa' {
-  interface ExtendableContext {
-    /**
-     * Answers the request with a stream; leave `ctx.body` alone. There with `app.use(sse())`.
-     *
-     * @throws {TidingsError} `already-open`: at the second call; `head-sent`: the request has been answered;
-     *   `invalid-option`, naming the option.
-     */
-    sse(options?: StreamOptions): EventStream;
-  }
+  interface ExtendableContext extends SseContext {}
 }
 
 export interface SseOptions {
@@ -25,7 +40,7 @@ export interface SseMiddleware {
   readonly hub: Hub;
 }
 
-/** Gives `ctx.sse()` to every middleware after it: mount it first. Without a hub it makes one. */
+/** Gives {@linkcode SseContext.sse | ctx.sse()} to every middleware after it: mount it first. Without a hub it makes one. */
 export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   const middleware = async (ctx: Context, next: Next) => {
     let stream: EventStream | undefined;

@@ -5,6 +5,7 @@ import { hostOf, type Target } from './target.ts';
 export interface ConnectOptions {
   /** Default: GET, or POST with a body. */
   method?: string | undefined;
+  /** Of the request, beside `accept` and `last-event-id`. */
   headers?: Record<string, string> | undefined;
   /** Sent as it is; say in `headers` what it is. */
   body?: string | undefined;

@@ -5,6 +5,7 @@ export const SHOWN = 200;
 export interface ReceivedEvent<T = unknown> {
   /** Its name: `message` if it was sent without one. */
   event: string;
+  /** As it was sent: what a server gives as an object is JSON here. */
   data: string;
   /** Absent if it was sent without one. */
   id?: string;
