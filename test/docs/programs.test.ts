@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Client } from '../support/client.ts';
 import { type Program, runProgram } from '../support/program.ts';
 import { root, snippet } from '../support/snippets.ts';
 
@@ -13,6 +14,21 @@ const page = (file: string) => readFileSync(root + file, 'utf8');
 
 /** Output as it is whatever the hub calls its life. */
 const anonymous = (text: string) => text.replaceAll(/[0-9a-z]{14}-/g, 'life-');
+
+/** A client leaves when it has an event, and is sent the very next one where it comes back. Resolves with that. */
+async function comesBack({ get }: Program, from: string, to: string): Promise<Client> {
+  const hasEvent = ({ events }: Client) => events.some(({ event }) => event === undefined);
+  const client = await get(from);
+  await client.until(hasEvent);
+  const id = client.events.at(-1)?.id ?? '';
+  client.leave();
+  await client.ended;
+  const again = await get(to, { headers: { 'last-event-id': id } });
+  await again.until(hasEvent);
+  const next = id.replace(/\d+$/, position => String(Number(position) + 1));
+  expect(again.events.find(({ event }) => event === undefined)?.id).toBe(next);
+  return again;
+}
 
 describe('what the page about getting started shows', () => {
   it.each(['express', 'koa', 'hono'])('on %s prints what it says', async name => {
@@ -82,16 +98,16 @@ describe('what the page about MCP shows', () => {
 describe('what the page about transports shows', () => {
   it('streams over a bare socket, and resumes', async () => {
     program = await runProgram(snippet('docs/transport.md', 'socket'));
-    const client = await program.get('/');
-    await client.until(({ events }) => events.some(({ event }) => event === undefined));
+    const client = await comesBack(program, '/', '/');
     expect(client.headers['content-type']).toBe('text/event-stream');
-    const id = client.events.at(-1)?.id ?? '';
-    client.leave();
-    await client.ended;
-    const again = await program.get('/', { headers: { 'last-event-id': id } });
-    await again.until(({ events }) => events.some(({ event }) => event === undefined));
-    const next = id.replace(/\d+$/, position => String(Number(position) + 1));
-    expect(again.events.find(({ event }) => event === undefined)?.id).toBe(next);
+  });
+});
+
+describe('what the page about brokers shows', () => {
+  it('goes on where a client was, on another node', async () => {
+    const [broker, nodes] = ['broker', 'nodes'].map(name => snippet('docs/broker.md', name));
+    program = await runProgram(`${broker}\n${nodes}`);
+    await comesBack(program, '/a', '/b');
   });
 });
 
