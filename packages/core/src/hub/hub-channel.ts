@@ -7,16 +7,32 @@ import type { EventStream } from '../stream/stream.ts';
  */
 export type AnyChannels = Record<string, Record<string, unknown>>;
 
-/** What `publish` takes for a channel with these events: the data, and the fields that go with it. */
-export type PublishArguments<Events> =
-  | {
-      [Name in keyof Events & string]: string extends Name
-        ? [data: unknown, fields?: PublishFields | undefined]
-        : Name extends 'message'
-          ? [data: Events[Name], fields?: (PublishFields & { event?: 'message' | undefined }) | undefined]
-          : [data: Events[Name], fields: PublishFields & { event: Name }];
-    }[keyof Events & string]
-  | [data: null, fields: PublishFields & { key: string; gone: true }];
+/**
+ * What `publish` takes for a channel with these events: the data, and the fields that go with it.
+ *
+ * @typeParam Event the name of the event; of several, the data has to fit whichever it turns out to be.
+ */
+export type PublishArguments<Events, Event extends keyof Events & string = keyof Events & string> =
+  | { [Name in Event]: [data: Events[Name], fields: PublishFields & { event: Name }] }[Event]
+  | [data: DataOfAny<Events, Event>, fields: PublishFields & { event: Event }]
+  | Unnamed<Events>
+  | [data: null, fields: PublishFields & { event?: undefined; key: string; gone: true }];
+
+/** Nobody knows which of these it is going to be. */
+type DataOfAny<Events, Event extends keyof Events> = (
+  Event extends unknown
+    ? (data: Events[Event]) => void
+    : never
+) extends (data: infer Data) => void
+  ? Data
+  : never;
+
+/** Where any name will do, none will, too; else it is `message`. */
+type Unnamed<Events> = string extends keyof Events
+  ? [data: Events[keyof Events], fields?: PublishFields | undefined]
+  : Events extends { message: infer Data }
+    ? [data: Data, fields?: (PublishFields & { event?: 'message' | undefined }) | undefined]
+    : never;
 
 /** A channel of a hub: a name for a sequence of events. It holds nothing; it may come and go. */
 export interface Channel<Events = Record<string, unknown>, Name extends string = string> {
@@ -24,7 +40,9 @@ export interface Channel<Events = Record<string, unknown>, Name extends string =
   /** How many streams follow it on this node. */
   readonly subscriberCount: number;
   /** {@link Hub.publish}, to this channel. */
-  publish(...event: PublishArguments<Events>): Promise<string>;
+  publish<Event extends keyof Events & string = keyof Events & string>(
+    ...event: PublishArguments<Events, Event>
+  ): Promise<string>;
   /**
    * Says that nothing follows. A stream all of whose channels have ended closes once it has everything, and its
    * client is told not to come back. To be called again does nothing. It is known for as long as the channel is:

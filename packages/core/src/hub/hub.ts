@@ -29,9 +29,12 @@ export interface Hub<Channels = AnyChannels> {
    *   data that cannot be sent, else with a TidingsError: `invalid-field`, `ended`, `closed`. A rejection goes to
    *   `onError`, too, and ends no process if nobody awaits it.
    */
-  publish<Name extends keyof Channels & string>(
+  publish<
+    Name extends keyof Channels & string,
+    Event extends keyof Channels[Name] & string = keyof Channels[Name] & string,
+  >(
     channel: Name | { readonly name: Name },
-    ...event: PublishArguments<Channels[Name]>
+    ...event: PublishArguments<Channels[Name], Event>
   ): Promise<string>;
   /**
    * A handle of a channel. It need not be kept: the name is enough to find the same channel again.
