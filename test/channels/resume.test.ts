@@ -208,4 +208,17 @@ describe('a channel', () => {
       ['change', '6'],
     ]);
   });
+
+  it('with snapshots of several channels, each by the name that it has been given', async () => {
+    const hub = createHub({
+      channels: name => ({ snapshot: () => `state of ${name}`, snapshotEvent: `all ${name}` }),
+    });
+    await serve(hub);
+    const client = await connect('/a,b');
+    await client.until(each => seen(each).length === 2);
+    expect(seen(client).map(({ event, data }) => [event, data])).toEqual([
+      ['all a', 'state of a'],
+      ['all b', 'state of b'],
+    ]);
+  });
 });

@@ -34,7 +34,7 @@ type DataOf<Events, Event> = Events extends unknown
 
 /**
  * What a page may hear beside what is published: `reset` tells what it has missed, and `snapshot` is the state of a
- * channel that has one.
+ * channel that has one, unless its `snapshotEvent` says otherwise.
  */
 export interface OwnEvents {
   reset: Reset;

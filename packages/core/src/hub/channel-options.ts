@@ -1,4 +1,5 @@
 import { TidingsError } from '../errors.ts';
+import { encode } from '../event.ts';
 import { invalid, isObject, isWhole } from '../invalid.ts';
 import type { ChannelSettings, Overflow } from '../log/channel.ts';
 import type { Keep } from '../log/history.ts';
@@ -23,9 +24,11 @@ export interface ChannelOptions {
   compact?: boolean | undefined;
   /**
    * Tells the state of what the channel is about, where that lives elsewhere. A new stream, or one that has missed
-   * something, gets it as the data of an event `snapshot`, and then what was published since it was asked for.
+   * something, gets it as the data of an event, and then what was published since it was asked for.
    */
   snapshot?: (() => unknown) | undefined;
+  /** The name of that event, by which a page that follows several channels knows whose it is. Default: `snapshot`. */
+  snapshotEvent?: string | undefined;
   /**
    * What a stream gets that is so slow that what it needs has left the history: `reset`, an event that says so, and
    * what comes then; `disconnect`, an end, after which its client comes back. Default: `reset`.
@@ -66,7 +69,7 @@ export function channelOptionsFor(
  */
 export function readChannelOptions(options: ChannelOptions, standard: HistorySettings): ChannelSettings {
   if (!isObject(options)) throw invalid('options', 'an object', options);
-  const { compact = false, overflow = 'reset', snapshot, history } = options;
+  const { compact = false, overflow = 'reset', snapshot, snapshotEvent, history } = options;
   if (typeof compact !== 'boolean') throw invalid('compact', 'a boolean', compact);
   if (overflow !== 'reset' && overflow !== 'disconnect') {
     throw invalid('overflow', "'reset' or 'disconnect'", overflow);
@@ -74,8 +77,21 @@ export function readChannelOptions(options: ChannelOptions, standard: HistorySet
   if (snapshot !== undefined && typeof snapshot !== 'function') {
     throw invalid('snapshot', 'a function', snapshot);
   }
+  const event = readEventName('snapshotEvent', snapshotEvent, 'snapshot');
   const { events, bytes, age } = history === undefined ? standard : readHistory(history);
-  return { events, bytes, age, compact, overflow, snapshot };
+  return { events, bytes, age, compact, overflow, snapshot: snapshot && { event, take: snapshot } };
+}
+
+/** @throws {TidingsError} `invalid-option`, naming the option. */
+export function readEventName(name: string, value: string | undefined, standard: string): string {
+  if (value === undefined) return standard;
+  try {
+    encode('', { event: value });
+    if (value !== '') return value;
+  } catch {
+    // Said below, by the name of the option.
+  }
+  throw invalid(name, 'a string of at least one character, without CR, LF or NUL', value);
 }
 
 /** @throws {TidingsError} `invalid-option`, naming the option. */

@@ -1,4 +1,3 @@
-import { encode } from '../event.ts';
 import { invalid, isObject, isWhole } from '../invalid.ts';
 import type { Broker } from '../log/broker.ts';
 import type { ChannelSettings } from '../log/channel.ts';
@@ -8,6 +7,7 @@ import {
   channelOptionsFor,
   type HistoryOptions,
   readChannelOptions,
+  readEventName,
   readHistory,
 } from './channel-options.ts';
 import type { Observer } from './meter.ts';
@@ -117,7 +117,7 @@ export function readHubOptions(options: HubOptions): HubSettings {
     // Whole, so that the times that every stream keeps are small integers, which take no memory of their own.
     precision: Math.ceil(Math.max(5, Math.min(1_000, Math.min(heartbeat, stallTimeout, maxAge) / 32))),
     maxBufferedBytes: readCount('maxBufferedBytes', options.maxBufferedBytes, 1024 * 1024),
-    resetEvent: readResetEvent(options.resetEvent),
+    resetEvent: readEventName('resetEvent', options.resetEvent, 'reset'),
     channel: (name, own) =>
       readChannelOptions(own === undefined ? channelOptionsFor(name, channels) : own, history),
     maxStreams: readLimit('limits.streams', limits.streams, 0),
@@ -154,16 +154,6 @@ function readObserver(observer: Observer | undefined): Observer {
     }
   }
   return observer;
-}
-
-function readResetEvent(event = 'reset'): string {
-  try {
-    encode('', { event });
-    if (event !== '') return event;
-  } catch {
-    // Said below, by the name of the option.
-  }
-  throw invalid('resetEvent', 'a string of at least one character, without CR, LF or NUL', event);
 }
 
 /** With more, a timer fires at once. */

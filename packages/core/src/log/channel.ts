@@ -11,7 +11,13 @@ export type Overflow = 'reset' | 'disconnect';
 /** How a channel is kept. */
 export interface ChannelSettings extends Keep {
   overflow: Overflow;
-  snapshot: (() => unknown) | undefined;
+  snapshot: SnapshotSettings | undefined;
+}
+
+/** How the application tells the state of a channel: the name of the event, and what gives its data. */
+interface SnapshotSettings {
+  readonly event: string;
+  readonly take: () => unknown;
 }
 
 /** Consecutive entries of a channel, joined for one write. */
@@ -54,7 +60,7 @@ export class ChannelState {
   endedAt: Position | undefined;
   /** All that the last finished round of the flush has passed: superseded entries up to here are skipped. */
   #passed: Position;
-  #takeSnapshot: (() => unknown) | undefined;
+  #snapshots: SnapshotSettings | undefined;
   #snapshot: Snapshot | undefined;
   /** Shared by all streams that are as far, until there is more to join. */
   readonly #pieces = new Map<LogEntry, Piece>();
@@ -70,7 +76,7 @@ export class ChannelState {
     this.overflow = overflow;
     this.isOpen = !isMirror;
     this.isWhole = !isMirror;
-    this.#takeSnapshot = snapshot;
+    this.#snapshots = snapshot;
     this.history = new History(keep, floor);
     this.#passed = floor;
   }
@@ -83,7 +89,7 @@ export class ChannelState {
   /** Takes on other settings, and keeps what it has by them. */
   configure({ overflow, snapshot, ...keep }: ChannelSettings): void {
     this.overflow = overflow;
-    this.#takeSnapshot = snapshot;
+    this.#snapshots = snapshot;
     const { events, bytes, age, compact } = this.history.keep;
     const isSame = events === keep.events && bytes === keep.bytes && age === keep.age;
     if (isSame && compact === keep.compact) return;
@@ -139,7 +145,7 @@ export class ChannelState {
   }
 
   get hasSnapshots(): boolean {
-    return this.#takeSnapshot !== undefined;
+    return this.#snapshots !== undefined;
   }
 
   /** Asks the application for the state; all who ask while it works at it get the same. */
@@ -155,8 +161,8 @@ export class ChannelState {
       timer = setTimeout(() => reject(error), SNAPSHOT_TIMEOUT);
     });
     try {
-      const state = await Promise.race([this.#takeSnapshot?.(), timeout]);
-      return createFrame(encode(state, { event: 'snapshot' }), 1);
+      const { take, event } = this.#snapshots as SnapshotSettings;
+      return createFrame(encode(await Promise.race([take(), timeout]), { event }), 1);
     } finally {
       clearTimeout(timer);
       this.#snapshot = undefined;
