@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Program, runProgram } from './support/program.ts';
 import { snippet, snippets } from './support/snippets.ts';
@@ -17,6 +18,11 @@ describe('what the README shows', () => {
     expect(await client.ended).toBe(true);
     expect(code('express output')).toBe(`$ curl -N localhost:3000/countdown\n${client.text}`);
     expect(client.headers['content-type']).toBe('text/event-stream');
+  });
+
+  it.each(['express', 'koa', 'hono', 'channels'])('is JavaScript that Node takes as it is: %s', name => {
+    const check = spawnSync(process.execPath, ['--check', '--input-type=module'], { input: code(name) });
+    expect([check.status, String(check.stderr)]).toEqual([0, '']);
   });
 
   it('shows the present state of a channel, then what changes', async () => {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Client } from '../support/client.ts';
@@ -40,6 +41,31 @@ describe('what the page about getting started shows', () => {
     await client.until(({ text }) => text.includes('hello'));
     const output = snippet('docs/getting-started.md', 'output');
     expect(anonymous(output)).toBe(`$ curl -N localhost:3000/events\n${anonymous(client.text)}`);
+    client.leave();
+    await client.ended;
+    await program.get('/messages?text=again', { method: 'POST' });
+    const lastEventId = client.events.at(-1)?.id ?? '';
+    const again = await program.get('/events', { headers: { 'last-event-id': lastEventId } });
+    await again.until(({ text }) => text.includes('again'));
+    const command = `$ curl -N localhost:3000/events -H 'Last-Event-ID: ${lastEventId}'`;
+    const resumed = snippet('docs/getting-started.md', 'resumed');
+    expect(anonymous(resumed)).toBe(anonymous(`${command}\n${again.text}`));
+  });
+
+  it.each([
+    ['Express', 'express'],
+    ['Koa', 'koa'],
+    ['Hono', 'hono'],
+  ])('on %s is JavaScript, and all that it imports has been installed', (title, name) => {
+    const code = snippet('docs/getting-started.md', name);
+    const { status, stderr } = spawnSync(process.execPath, ['--check', '--input-type=module'], {
+      input: code,
+    });
+    expect([status, String(stderr)]).toEqual([0, '']);
+    const install = new RegExp(`^\`\`\`sh \\[${title}\\]\nnpm install (.*)$`, 'm');
+    const installed = install.exec(page('docs/getting-started.md'))?.[1]?.split(' ') ?? [];
+    const imported = [...code.matchAll(/ from '(.*)'/g)].map(match => match[1]);
+    expect([...installed].sort()).toEqual(imported.sort());
   });
 });
 
