@@ -20,21 +20,19 @@ export function isWhole(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-/** A value as error messages show it, whatever it is. */
+/**
+ * A value as error messages show it, whatever it is. Of an object only what it has, not what is in there: messages end
+ * in logs, and what is given by mistake may be a user with a password.
+ */
 export function show(value: unknown): string {
-  const text = describe(value);
+  const text = Array.isArray(value) ? `[${value.map(describe).join(', ')}]` : describe(value);
   return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }
 
 function describe(value: unknown): string {
   if (typeof value === 'function') return 'a function';
-  if (value === null || (typeof value !== 'object' && typeof value !== 'string')) return String(value);
-  try {
-    const json = JSON.stringify(value);
-    // What says that it is null, as an invalid Date does, is not.
-    if (json !== undefined && json !== 'null') return json;
-  } catch {
-    // It has a cycle, a BigInt, or a toJSON that fails.
-  }
-  return 'an object';
+  if (typeof value === 'string') return JSON.stringify(value);
+  if (typeof value !== 'object' || value === null) return String(value);
+  const names = Object.keys(value);
+  return names.length > 0 ? `an object with ${names.join(', ')}` : 'an object';
 }

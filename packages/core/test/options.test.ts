@@ -289,26 +289,15 @@ describe('options of a stream', () => {
 });
 
 describe('a value that is refused', () => {
-  const cycle: { own?: unknown } = {};
-  cycle.own = cycle;
-  const failing = {
-    toJSON() {
-      throw new Error('not to be shown');
-    },
-  };
-
   it.each<[string, unknown, string]>([
-    ['an object', { a: [1] }, '{"a":[1]}'],
-    ['an array', [1, 2], '[1,2]'],
+    ['an object', { id: 7, password: 'secret' }, 'an object with id, password'],
+    ['an array', [1, 'a', { secret: 1 }], '[1, "a", an object with secret]'],
     ['null', null, 'null'],
     ['a symbol', Symbol('s'), 'Symbol(s)'],
     ['a function', () => {}, 'a function'],
-    ['an object without a prototype', Object.create(null), '{}'],
-    ['an object with a cycle', cycle, 'an object'],
-    ['an object with a BigInt', { big: 1n }, 'an object'],
-    ['an object that cannot be shown', failing, 'an object'],
+    ['an object without a prototype', Object.create(null), 'an object'],
     ['a date that is none', new Date(Number.NaN), 'an object'],
-    ['a long one', { text: 'x'.repeat(1_000) }, `{"text":"${'x'.repeat(71)}…`],
+    ['a long one', { ['x'.repeat(1_000)]: 1 }, `an object with ${'x'.repeat(65)}…`],
   ])('is shown: %s', (_, value, shown) => {
     expect(() => readStreamOptions({ client: value as string })).toThrow(
       expect.objectContaining({ message: `client must be a string; got ${shown}` }),
