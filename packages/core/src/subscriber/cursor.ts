@@ -1,11 +1,10 @@
-import { encode } from '../event.ts';
-import { createFrame, type Frame, joinFrames } from '../frame.ts';
+import { type Frame, joinFrames } from '../frame.ts';
 import type { Log } from '../log/log.ts';
 import type { IdSuffix, Position } from '../log/position.ts';
 import { Backfill } from './backfill.ts';
 import { createMarker } from './marker.ts';
 import { merge } from './merge.ts';
-import type { Reset, ResetReason } from './reset.ts';
+import { createReset, type ResetReason } from './reset.ts';
 import type { Start } from './start.ts';
 import type { Reader, Subscription } from './subscription.ts';
 
@@ -117,7 +116,7 @@ export abstract class Cursor<Host extends CursorHost> {
   /** What comes next, up to a position: one write's worth at most. Undefined: the stream has come to that position. */
   protected takeUpTo(upto: Position): Frame | undefined {
     if (this.position >= upto) return undefined;
-    if (this.#hasLost()) return this.takeFirst();
+    if (this.#hasLost) return this.#takeLoss();
     const frame = this.#takeEntries(upto);
     // If there is none, nothing up to there is for this stream.
     if (frame === undefined) this.position = Math.max(this.position, upto);
@@ -160,8 +159,10 @@ export abstract class Cursor<Host extends CursorHost> {
 
   /** The channels have ended, and the stream has been given all of them. */
   protected get hasHadAll(): boolean {
-    const { position, subscriptions, host } = this;
-    return subscriptions.length > 0 && subscriptions.every(each => each.isOver(position, host));
+    for (const subscription of this.subscriptions) {
+      if (!subscription.isOver(this.position, this.host)) return false;
+    }
+    return this.subscriptions.length > 0;
   }
 
   /** Tells a client where the log is by now, if it does not know and there was nothing for it. */
@@ -189,8 +190,7 @@ export abstract class Cursor<Host extends CursorHost> {
     this.#note(() => {
       // Before a backfill or in the middle of one, the client must not take it for complete.
       const id = this.log.id(this.position, this.#backfill?.isUnderWay ? '~' : '');
-      const reset: Reset = { reason, channels };
-      return createFrame(encode(reset, { id, event: this.host.resetEvent }), 1);
+      return createReset({ reason, channels }, id, this.host.resetEvent);
     });
     this.host.lost(reason, channels);
     this.#told = this.position;
@@ -201,16 +201,21 @@ export abstract class Cursor<Host extends CursorHost> {
     for (const subscription of subscriptions) subscription.restart(this.log.head);
   }
 
-  /** Looks for channels whose history no longer reaches back to this stream, and says so. */
-  #hasLost(): boolean {
+  /** Whether what the stream needs of a channel has left its history. A loop: this is done before each write. */
+  get #hasLost(): boolean {
+    for (const subscription of this.subscriptions) if (subscription.isLost(this.position)) return true;
+    return false;
+  }
+
+  /** What there is to say of that. */
+  #takeLoss(): Frame | undefined {
     const lost = this.subscriptions.filter(subscription => subscription.isLost(this.position));
-    if (lost.length === 0) return false;
     if (lost.some(({ channel }) => channel.overflow === 'disconnect')) {
       this.host.overflowed(this.tellFirst());
-      return true;
+      return undefined;
     }
     this.#goOnAtHead(lost);
-    return true;
+    return this.takeFirst();
   }
 
   /** What is left would be lost again before it is sent. */

@@ -1,3 +1,6 @@
+import { encode } from '../event.ts';
+import { createFrame, type Frame } from '../frame.ts';
+
 /** Why a client cannot be given all that it has missed. */
 export type ResetReason = 'history' | 'slow' | 'unknown' | 'interrupted';
 
@@ -6,4 +9,8 @@ export interface Reset {
   reason: ResetReason;
   /** Those that lack something. */
   channels: string[];
+}
+
+export function createReset(reset: Reset, id: string, event: string): Frame {
+  return createFrame(encode(reset, { id, event }), 1);
 }
