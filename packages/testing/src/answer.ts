@@ -1,10 +1,4 @@
-/** What a client asks for. */
-export interface Question {
-  readonly method: string;
-  readonly path: string;
-  readonly headers: Record<string, string>;
-  readonly body: string | undefined;
-}
+import type { Question } from './question.ts';
 
 /** The response to one request. */
 export interface Answer {

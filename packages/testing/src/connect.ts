@@ -1,19 +1,6 @@
 import { TestClient } from './client.ts';
+import type { ConnectOptions } from './question.ts';
 import { hostOf, type Target } from './target.ts';
-
-/** What to ask for, and how long to wait. */
-export interface ConnectOptions {
-  /** Default: GET, or POST with a body. */
-  method?: string | undefined;
-  /** Of the request, beside `accept` and `last-event-id`. */
-  headers?: Record<string, string> | undefined;
-  /** Sent as it is; say in `headers` what it is. */
-  body?: string | undefined;
-  /** As if the client had been here before, and this was the id of the last event it saw. */
-  lastEventId?: string | undefined;
-  /** Ms that the answer, and then each wait, may take. Default: 2,000. */
-  timeout?: number | undefined;
-}
 
 /**
  * Asks a server for a stream of events, whatever it answers: look at `status`.

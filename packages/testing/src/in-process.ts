@@ -1,4 +1,5 @@
-import type { Answer, Question } from './answer.ts';
+import type { Answer } from './answer.ts';
+import type { Question } from './question.ts';
 
 /** An application that answers web Requests: Hono's, or any other. */
 export interface FetchApplication {

@@ -1,6 +1,7 @@
 import http from 'node:http';
 import https from 'node:https';
-import type { Answer, Question } from './answer.ts';
+import type { Answer } from './answer.ts';
+import type { Question } from './question.ts';
 
 /** Sends a request over a connection of its own. */
 export function askOverHttp(origin: URL, question: Question, signal: AbortSignal): Promise<Answer> {

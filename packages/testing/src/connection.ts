@@ -1,0 +1,105 @@
+import type { Answer } from './answer.ts';
+import type { Received } from './received.ts';
+import { SHOWN, soFar } from './received-event.ts';
+
+/** One response, while it is read and after. */
+export class Connection {
+  readonly #answer: Answer;
+  readonly #received: Received;
+  readonly #onChange: () => void;
+  /** The beginning of a response that is no stream. */
+  #body = '';
+  #end: 'complete' | 'cut' | 'left' | undefined;
+  #isStalled = false;
+
+  /**
+   * @param received takes what the stream says.
+   * @param onChange called when something has come, and when it has ended.
+   */
+  constructor(answer: Answer, received: Received, onChange: () => void) {
+    this.#answer = answer;
+    this.#received = received;
+    this.#onChange = onChange;
+    const decoder = new TextDecoder();
+    const parser = received.parser();
+    const { isStream } = this;
+    const read = answer.read(bytes => {
+      // It may have been left with this on its way.
+      if (this.#end !== undefined) return;
+      const text = decoder.decode(bytes, { stream: true });
+      if (isStream) parser.feed(text);
+      else if (this.#body.length < SHOWN) this.#body += text;
+      onChange();
+    });
+    read.then(isComplete => {
+      this.#end ??= isComplete ? 'complete' : 'cut';
+      onChange();
+    });
+  }
+
+  get status(): number {
+    return this.#answer.status;
+  }
+
+  get headers(): Headers {
+    return this.#answer.headers;
+  }
+
+  get isStream(): boolean {
+    const type = this.headers.get('content-type') ?? '';
+    return this.status === 200 && /^text\/event-stream *(;|$)/i.test(type);
+  }
+
+  /** How it ended: undefined while it has not. */
+  get end(): 'complete' | 'cut' | 'left' | undefined {
+    return this.#end;
+  }
+
+  /** No event is going to come: it has ended, or is no stream, of which there is enough to be shown. */
+  get isHopeless(): boolean {
+    return this.#end !== undefined || this.#body.length >= SHOWN;
+  }
+
+  stall(): void {
+    this.#isStalled = true;
+    this.#answer.pause();
+  }
+
+  resume(): void {
+    this.#isStalled = false;
+    this.#answer.resume();
+  }
+
+  leave(): void {
+    if (this.#end !== undefined) return;
+    this.#end = 'left';
+    this.#answer.cut();
+    this.#onChange();
+  }
+
+  /** Why it has not ended, for an error. */
+  whyOpen(limit: string): string {
+    return `the stream did not end within ${limit}${this.#stalled}; ${soFar(this.#received.events)}`;
+  }
+
+  /** Why there is no event in it, for an error. */
+  whyNone(wanted: string, limit: string): string {
+    const before = soFar(this.#received.events);
+    if (this.#end === 'left') return `the client has left before the ${wanted}: reconnect(); ${before}`;
+    if (this.status === 204) {
+      return `the stream ended first (status 204: nothing more will come), before the ${wanted}; ${before}`;
+    }
+    if (!this.isStream) {
+      const type = this.headers.get('content-type') ?? 'without a content-type';
+      const begin = JSON.stringify(this.#body.slice(0, SHOWN));
+      return `the response is no event stream: ${this.status} ${type}, its body begins ${begin}`;
+    }
+    if (this.#end === undefined) return `no ${wanted} within ${limit}${this.#stalled}; ${before}`;
+    const how = this.#end === 'complete' ? 'ended' : 'was cut';
+    return `the stream ${how} first, before the ${wanted}; ${before}`;
+  }
+
+  get #stalled(): string {
+    return this.#isStalled ? ' (the client is stalled)' : '';
+  }
+}

@@ -1,0 +1,33 @@
+import { createParser, type EventSourceMessage, type EventSourceParser } from 'eventsource-parser';
+import { type ReceivedEvent, receivedEvent } from './received-event.ts';
+
+/** All that a client has been given, in all of its connections. */
+export class Received {
+  readonly events: ReceivedEvent[] = [];
+  readonly comments: string[] = [];
+  /** Ms; undefined: the server has not said. */
+  retry: number | undefined;
+  lastEventId: string;
+
+  constructor(lastEventId: string) {
+    this.lastEventId = lastEventId;
+  }
+
+  /** Takes what one response says. */
+  parser(): EventSourceParser {
+    return createParser({
+      onEvent: message => this.#take(message),
+      onComment: comment => this.comments.push(comment),
+      onRetry: retry => {
+        this.retry = retry;
+      },
+    });
+  }
+
+  #take({ event = 'message', data, id }: EventSourceMessage): void {
+    this.lastEventId = id ?? this.lastEventId;
+    // A marker: it has an id to give, and nothing to say.
+    if (event === 'tidings' && data === '') return;
+    this.events.push(receivedEvent(event, data, id));
+  }
+}
