@@ -569,7 +569,9 @@ export class ModelClient {
     this.#sends += 1;
     const sent = { serial: this.#sends, before: Number.POSITIVE_INFINITY };
     this.#sent.push(sent);
-    this.#stream?.send({ serial: this.#sends, n: this.#model.published() }, { event: 'sent' });
+    // What it may be given yet, by a subscription of this very turn, was not published to it before.
+    const n = this.wishes.size > 0 ? this.#model.published() : 0;
+    this.#stream?.send({ serial: this.#sends, n }, { event: 'sent' });
     sent.before = this.#model.published();
   }
 }
