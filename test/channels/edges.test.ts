@@ -154,6 +154,23 @@ it.each([
   expect(transport.status).toBe(channels.length === 0 ? 200 : 204);
 });
 
+it('what is sent to a client that comes back arrives, though the channel that it then follows has ended', async () => {
+  const hub = quietHub();
+  const id = await hub.publish('other', 1);
+  await hub.channel('a').end();
+  const { stream, transport, data, lastId } = open(hub, id);
+  stream.send('sent');
+  stream.subscribe('a');
+  expect(await stream.closed).toBe('ended');
+  expect(transport.status).toBe(200);
+  expect(data()).toEqual(['sent']);
+  // The next time there is nothing to say.
+  const again = open(hub, lastId());
+  again.stream.subscribe('a');
+  expect(await again.stream.closed).toBe('ended');
+  expect(again.transport.status).toBe(204);
+});
+
 it('options of a channel that throw leave nothing behind', async () => {
   const hub = quietHub({
     onError: () => {},

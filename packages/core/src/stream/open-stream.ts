@@ -108,6 +108,10 @@ export class OpenStream extends Exchange<StreamHost> implements EventStream, Sub
     return this.host.log;
   }
 
+  get isBehind(): boolean {
+    return this.writer.bufferedBytes > 0;
+  }
+
   get resetEvent(): string {
     return this.settings.resetEvent;
   }

@@ -10,6 +10,8 @@ import type { Subscription } from './subscription.ts';
 /** What a subscriber needs of its stream. */
 export interface SubscriberHost extends CursorHost {
   readonly hasRoom: boolean;
+  /** What was sent before it was subscribed to anything has not gone out. */
+  readonly isBehind: boolean;
   readonly lastEventId: string | undefined;
   /** What the stream begins with is there. */
   ready(): void;
@@ -164,7 +166,7 @@ export class Subscriber extends Cursor<SubscriberHost> {
     this.#state = 'begun';
     if (start === undefined) return false;
     this.goTo(start);
-    if (this.#isIdle && this.hasHadAll) return false;
+    if (this.#isIdle && this.hasHadAll && !this.host.isBehind) return false;
     this.log.wake(this);
     return true;
   }
