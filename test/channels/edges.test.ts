@@ -171,6 +171,27 @@ it('what is sent to a client that comes back arrives, though the channel that it
   expect(again.transport.status).toBe(204);
 });
 
+it('a filter subscribes to a channel that has ended and has a state: that comes before the end', async () => {
+  const snapshot = async () => {
+    await wait(5);
+    return 'state';
+  };
+  const hub = quietHub({ channels: name => (name === 'b' ? { snapshot } : undefined) });
+  await hub.publish('b', 1);
+  await hub.channel('b').end();
+  const { stream, data } = open(hub);
+  const filter = () => {
+    if (data().length === 0) stream.subscribe('b');
+    return false;
+  };
+  stream.subscribe('a', { filter });
+  await wait(5);
+  hub.publish('a', 1);
+  hub.channel('a').end();
+  expect(await stream.closed).toBe('ended');
+  expect(data()).toEqual(['state']);
+});
+
 it('options of a channel that throw leave nothing behind', async () => {
   const hub = quietHub({
     onError: () => {},

@@ -1,3 +1,4 @@
+export type { ChannelName } from './channel-name.ts';
 export { TidingsError, type TidingsErrorCode } from './errors.ts';
 export { type EventFields, encodeEvent, type ServerSentEvent } from './event.ts';
 export type { Frame } from './frame.ts';
@@ -6,7 +7,6 @@ export { createHub, type Hub } from './hub/hub.ts';
 export type {
   AnyChannels,
   Channel,
-  ChannelName,
   PublishArguments,
   PublishFields,
 } from './hub/hub-channel.ts';

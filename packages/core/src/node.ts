@@ -92,6 +92,9 @@ class NodeTransport implements Transport {
     return isHttp2(this.#req, res) ? res.stream.destroyed || res.stream.closed : res.destroyed;
   }
 
+  /** Whose handlers answer for themselves: so nothing is kept for each response. */
+  set onFail(_call: ((error: unknown) => void) | undefined) {}
+
   get refused(): boolean {
     return !this.#opened && this.#res.headersSent;
   }

@@ -9,7 +9,7 @@ export interface Transport {
   readonly closed?: boolean;
   /** True when the response is over because something else has answered; absent counts as false. */
   readonly refused?: boolean;
-  /** Bytes that were written and are still in this process. */
+  /** Bytes that were written and are still in this process. With 0, there is room, though `onDrain` was not called. */
   readonly bufferedBytes: number;
 
   /**
@@ -40,9 +40,8 @@ export interface Transport {
    */
   onClose: (() => void) | undefined;
   /**
-   * Set once by the stream, if the transport has such a property. To be called when whoever handles the request has
-   * failed: the stream reports it and ends the response. With a `head-sent` as for `open`, something else answers, and
-   * the stream is refused.
+   * Set once by the stream. To be called when whoever handles the request has failed: the stream reports it and
+   * ends the response. With a `head-sent` as for `open`, something else answers, and the stream is refused.
    */
   onFail?: ((error: unknown) => void) | undefined;
 }

@@ -1,10 +1,12 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { streamResponse } from '../src/fetch.ts';
 import { createHub } from '../src/hub/hub.ts';
+import type { HubOptions } from '../src/hub/options.ts';
 import type { EventStream } from '../src/stream/stream.ts';
 
-async function connect(signal: AbortSignal) {
-  const hub = createHub();
+async function connect(signal: AbortSignal, options?: HubOptions) {
+  const hub = createHub(options);
   let stream: EventStream | undefined;
   const request = new Request('http://x/', { signal });
   const use = (opened: EventStream) => {
@@ -33,4 +35,34 @@ it('does not ask the handler of a peer that has left before', async () => {
   const { response, stream } = await connect(AbortSignal.abort());
   expect(stream).toBeUndefined();
   expect(response.status).toBe(499);
+});
+
+it('a reader that has taken everything is not stalled, and has room, though it asks for no more', async () => {
+  const { response, stream } = await connect(new AbortController().signal, { stallTimeout: 160 });
+  const reader = (response.body as ReadableStream<Uint8Array>).getReader();
+  await reader.read();
+  expect(stream.send('x'.repeat(64 * 1024 - 8))).toBe(false);
+  const drained = stream.drained();
+  await reader.read();
+  expect(stream.bufferedBytes).toBe(0);
+  await drained;
+  await delay(500);
+  expect(stream.signal.aborted).toBe(false);
+  // What it does not take is another matter.
+  stream.send('x'.repeat(64 * 1024 - 8));
+  expect(await stream.closed).toBe('stalled');
+});
+
+it('a stream that is answered with 204 is over, whatever was sent before', async () => {
+  const hub = createHub();
+  await hub.publish('a', 1);
+  const id = await hub.channel('a').end();
+  const request = new Request('http://x/', { headers: { 'last-event-id': `${id}.` } });
+  const use = (stream: EventStream) => {
+    stream.send('hello');
+    stream.subscribe('a');
+  };
+  const response = await streamResponse(request, use, { hub });
+  expect(response.status).toBe(204);
+  expect(hub.stats()).toMatchObject({ streams: 0, delivered: 0, closed: { ended: 1 } });
 });

@@ -4,7 +4,7 @@ import type { Transport } from '../src/transport.ts';
 /** A peer that takes everything at once, until it is told not to. */
 export class MemoryTransport implements Transport {
   onDrain: (() => void) | undefined;
-  onClose: ((error?: unknown) => void) | undefined;
+  onClose: (() => void) | undefined;
   bufferedBytes = 0;
   text = '';
   isFull = false;
@@ -17,6 +17,7 @@ export class MemoryTransport implements Transport {
 
   write(frame: Frame): boolean {
     this.text += Buffer.from(frame.bytes).toString();
+    if (this.isFull) this.bufferedBytes += frame.length;
     return !this.isFull;
   }
 
@@ -31,6 +32,7 @@ export class MemoryTransport implements Transport {
   /** The peer goes on reading. */
   drain(): void {
     this.isFull = false;
+    this.bufferedBytes = 0;
     this.onDrain?.();
   }
 

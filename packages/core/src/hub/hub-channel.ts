@@ -1,4 +1,3 @@
-import { invalid } from '../invalid.ts';
 import type { EventStream } from '../stream/stream.ts';
 
 /**
@@ -51,9 +50,6 @@ export interface Channel<Events = Record<string, unknown>, Name extends string =
   end(): Promise<string>;
 }
 
-/** A channel, or the name of one. */
-export type ChannelName = string | { readonly name: string };
-
 export interface PublishFields {
   /** The name of the event. Default: none, which is `message` at the client. */
   event?: string | undefined;
@@ -69,20 +65,4 @@ export interface PublishFields {
   gone?: boolean | undefined;
   /** Everyone but this stream, or this client: a stream, its id, or a client. */
   except?: EventStream | string | undefined;
-}
-
-/** @throws {TidingsError} `invalid-option`: one of them has no name, or one that UTF-8 cannot say. */
-export function namesOf(channels: ChannelName | readonly ChannelName[]): string[] {
-  return Array.isArray(channels) ? channels.map(nameOf) : [nameOf(channels as ChannelName)];
-}
-
-/** @throws {TidingsError} `invalid-option`: it has no name, or one that UTF-8 cannot say. */
-export function nameOf(channel: ChannelName): string {
-  const name: unknown = typeof channel === 'string' ? channel : channel?.name;
-  // A function has a name, too, and is no channel.
-  if (typeof name !== 'string' || name === '' || typeof channel === 'function') {
-    throw invalid('a channel', 'a name, or have one', channel);
-  }
-  if (!name.isWellFormed()) throw invalid('a channel', 'a name without lone surrogates', name);
-  return name;
 }

@@ -1,3 +1,4 @@
+import { type ChannelName, nameOf } from '../channel-name.ts';
 import { TidingsError } from '../errors.ts';
 import { show } from '../invalid.ts';
 import type { ChannelSettings } from '../log/channel.ts';
@@ -15,7 +16,7 @@ import type { Transport } from '../transport.ts';
 import { Clients } from './clients.ts';
 import { drain } from './drain.ts';
 import type { Hub } from './hub.ts';
-import { type Channel, type ChannelName, nameOf, type PublishFields } from './hub-channel.ts';
+import type { Channel, PublishFields } from './hub-channel.ts';
 import { type HubStats, Meter } from './meter.ts';
 import { type ChannelOptions, type CloseOptions, type HubSettings, readCloseOptions } from './options.ts';
 import { readPublished } from './publish-fields.ts';

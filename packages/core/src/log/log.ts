@@ -1,8 +1,6 @@
 import type { Meter } from '../hub/meter.ts';
 import type { Scheduler } from '../scheduler.ts';
-import type { SubscribeOptions } from '../subscriber/subscribe-options.ts';
 import type { Subscriber } from '../subscriber/subscriber.ts';
-import { Subscription } from '../subscriber/subscription.ts';
 import type { Page } from './broker.ts';
 import type { ChannelSettings, ChannelState } from './channel.ts';
 import { Channels, type ChannelsHost } from './channels.ts';
@@ -76,9 +74,9 @@ export class Log implements FlushHost, ChannelsHost {
     return !this.#breaks.some(([after, before]) => after < position && position < before);
   }
 
-  subscribe(name: string, options: SubscribeOptions): Subscription {
-    const isStarted = this.mirror === undefined || this.#epoch !== undefined;
-    return new Subscription(this.channels.get(name), options, isStarted ? this.known : undefined);
+  /** What is newer than it has yet to come; undefined as long as a broker has not said where it stands. */
+  get now(): Position | undefined {
+    return this.mirror === undefined || this.#epoch !== undefined ? this.known : undefined;
   }
 
   /** Has a stream visited that was behind and has room again, or has just begun. */

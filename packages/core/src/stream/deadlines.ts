@@ -41,6 +41,7 @@ export class Deadlines implements Timed {
     if (now >= this.#answerBy) host.answer();
     if (this.#expiresAt !== undefined && Date.now() >= this.#expiresAt) host.finish('expired');
     if (this.#closesAt !== undefined && now >= this.#closesAt) host.finish('maxAge');
+    writer.look();
     if (writer.stalledFor(now) >= settings.stallTimeout) host.destroy('stalled');
     if (writer.hasRoom && now - writer.lastWriteAt >= settings.heartbeat) host.beat();
     return this.next(now);

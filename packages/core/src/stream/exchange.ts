@@ -5,10 +5,10 @@ import { nextTurn, type Scheduler, type TurnBudget } from '../scheduler.ts';
 import type { Transport } from '../transport.ts';
 import { Deadlines, type DeadlinesHost } from './deadlines.ts';
 import { Head } from './head.ts';
+import { Lifetime } from './lifetime.ts';
 import { readLastEventId, type StreamRequest } from './request.ts';
 import type { CloseReason, ErrorContext } from './stream.ts';
 import type { StreamSettings } from './stream-options.ts';
-import { Waiters } from './waiters.ts';
 import { Writer, type WriterHost } from './writer.ts';
 
 /** What an exchange needs of its hub. */
@@ -24,7 +24,10 @@ export interface ExchangeHost {
  * One request, and the response to it: a head, what is written, an end. What is written, and what that has to wait
  * for, is its subclass's; they are one object, since there are as many as streams.
  */
-export abstract class Exchange<Host extends ExchangeHost> implements WriterHost, DeadlinesHost {
+export abstract class Exchange<Host extends ExchangeHost>
+  extends Lifetime
+  implements WriterHost, DeadlinesHost
+{
   readonly client: string | undefined;
   readonly lastEventId: string | undefined;
   readonly deadlines: Deadlines;
@@ -32,23 +35,18 @@ export abstract class Exchange<Host extends ExchangeHost> implements WriterHost,
   readonly #writer: Writer;
   /** How the request is answered; undefined once it is. */
   #head: Head | undefined;
-  /** Why nothing is taken any more. */
-  #reason: CloseReason | undefined;
-  #isOver = false;
   #hangUp = false;
-  #waiters: Waiters | undefined;
 
   constructor(host: Host, transport: Transport, request: StreamRequest, options: StreamSettings) {
+    super();
     this.#host = host;
     this.#writer = new Writer(transport, this);
     transport.onClose = () => this.leave(this.#writer.wasRefused ? 'refused' : 'disconnected');
-    if ('onFail' in transport) {
-      transport.onFail = error => {
-        const reason = this.#judge(error, 'handler');
-        if (reason === 'error') this.finish(reason);
-        else this.leave(reason);
-      };
-    }
+    transport.onFail = error => {
+      const reason = this.#judge(error, 'handler');
+      if (reason === 'error') this.finish(reason);
+      else this.leave(reason);
+    };
     this.client = options.client;
     this.lastEventId = readLastEventId(request);
     this.deadlines = new Deadlines(this, options.expiresAt);
@@ -59,7 +57,7 @@ export abstract class Exchange<Host extends ExchangeHost> implements WriterHost,
   protected abstract load(): boolean;
   /** Calls back when what was to come before the end has been written. */
   protected abstract settle(done: () => void): void;
-  /** Nothing is to be settled any more. */
+  /** There is nothing that an end would have to wait for. */
   protected abstract get isSettled(): boolean;
   /** Nothing more is written by itself. */
   protected abstract leaveChannels(): void;
@@ -70,28 +68,6 @@ export abstract class Exchange<Host extends ExchangeHost> implements WriterHost,
   abstract beat(): void;
   abstract onRoom(): void;
   abstract onFull(): void;
-
-  get signal(): AbortSignal {
-    const { signal } = this.#waiting;
-    if (!this.isOpen) this.#waiting.ended();
-    return signal;
-  }
-
-  get closed(): Promise<CloseReason> {
-    const { closed } = this.#waiting;
-    if (this.#isOver) this.#waiting.over(this.#reason as CloseReason);
-    return closed;
-  }
-
-  /** False as soon as the stream takes nothing any more; its response may still be under way. */
-  get isOpen(): boolean {
-    return this.#reason === undefined;
-  }
-
-  /** The response, too, is over. */
-  get isOver(): boolean {
-    return this.#isOver;
-  }
 
   /** Its head has gone out, or never will. */
   get isAnswered(): boolean {
@@ -105,7 +81,7 @@ export abstract class Exchange<Host extends ExchangeHost> implements WriterHost,
 
   /** Its peer does not keep up. */
   get isLagging(): boolean {
-    return this.isAnswered && !this.#isOver && !this.#writer.hasRoom;
+    return this.isAnswered && !this.isOver && !this.#writer.hasRoom;
   }
 
   get hasRoom(): boolean {
@@ -132,16 +108,6 @@ export abstract class Exchange<Host extends ExchangeHost> implements WriterHost,
     return this.#host;
   }
 
-  /** Resolves with the next {@link room}. */
-  protected get untilRoom(): Promise<void> {
-    return this.#waiting.drained;
-  }
-
-  /** What is sent now need not wait. */
-  protected room(): void {
-    this.#waiters?.room();
-  }
-
   start(): void {
     this.scheduler.add(this.deadlines, this.deadlines.next(this.scheduler.now));
     this.#respondSoon();
@@ -163,6 +129,8 @@ export abstract class Exchange<Host extends ExchangeHost> implements WriterHost,
     const head = this.#head;
     if (head === undefined) return;
     this.#head = undefined;
+    // Such an answer has no body.
+    if (isFinished) this.#writer.drop();
     try {
       this.#writer.open(...head.answer(isFinished));
     } catch (error) {
@@ -174,13 +142,6 @@ export abstract class Exchange<Host extends ExchangeHost> implements WriterHost,
     if (!isFinished) return;
     this.leaveChannels();
     this.finish('ended');
-  }
-
-  /** Nothing more is taken. Only the first reason counts. */
-  protected end(reason: CloseReason): void {
-    if (!this.isOpen) return;
-    this.#reason = reason;
-    this.#waiters?.ended();
   }
 
   /**
@@ -196,7 +157,7 @@ export abstract class Exchange<Host extends ExchangeHost> implements WriterHost,
     };
     this.guard(() => {
       if (this.isOpen) {
-        this.end(reason);
+        this.stop(reason);
         this.settle(end);
       } else if (this.#writer.isEnding) {
         if (hangUp) this.#writer.end(true);
@@ -209,8 +170,8 @@ export abstract class Exchange<Host extends ExchangeHost> implements WriterHost,
 
   /** Closes at once, dropping what is queued. */
   destroy(reason: CloseReason): void {
-    if (this.#isOver) return;
-    this.end(reason);
+    if (this.isOver) return;
+    this.stop(reason);
     try {
       this.#writer.destroy();
     } catch (error) {
@@ -221,14 +182,11 @@ export abstract class Exchange<Host extends ExchangeHost> implements WriterHost,
 
   /** To be called when the response is over; `reason` counts if the stream was still open. */
   leave(reason: CloseReason): void {
-    if (this.#isOver) return;
+    if (this.isOver) return;
     this.#head = undefined;
     this.#writer.drop();
     this.leaveChannels();
-    this.end(reason);
-    this.#isOver = true;
-    this.#waiters?.over(this.#reason as CloseReason);
-    this.gone(this.#reason as CloseReason);
+    this.gone(this.over(reason));
   }
 
   /** For writes that nobody asked for just now. What throws is the application's: it has wrapped its response. */
@@ -260,10 +218,5 @@ export abstract class Exchange<Host extends ExchangeHost> implements WriterHost,
     if ((error as { code?: unknown } | null)?.code === 'head-sent') return 'refused';
     this.report(error, stage);
     return 'error';
-  }
-
-  get #waiting(): Waiters {
-    this.#waiters ??= new Waiters();
-    return this.#waiters;
   }
 }

@@ -1,6 +1,6 @@
 import { encodeComment, encodeRetry } from '../event.ts';
 import { createFrame, type Frame } from '../frame.ts';
-import { createMarker } from '../subscriber/marker.ts';
+import { createMarker } from '../marker.ts';
 import type { StreamSettings } from './stream-options.ts';
 
 const NO_CACHE = { 'cache-control': 'no-cache, no-transform' };

@@ -1,7 +1,7 @@
+import { type ChannelName, namesOf } from '../channel-name.ts';
 import { TidingsError } from '../errors.ts';
 import { type EventFields, encode, encodeComment } from '../event.ts';
 import { createFrame, type Frame } from '../frame.ts';
-import { type ChannelName, namesOf } from '../hub/hub-channel.ts';
 import type { Log } from '../log/log.ts';
 import type { ResetReason } from '../subscriber/reset.ts';
 import { readSubscribeOptions, type SubscribeOptions } from '../subscriber/subscribe-options.ts';
@@ -25,8 +25,6 @@ export interface StreamHost extends ExchangeHost {
 
 /** Ms for which a client may be left without an answer, while a broker is asked what there is. */
 const PATIENCE = 1_000;
-
-const DEFAULTS: SubscribeOptions = {};
 
 /** The stream behind {@link EventStream}: what is written, by the application and from channels, and in which order. */
 export class OpenStream extends Exchange<StreamHost> implements EventStream, SubscriberHost {
@@ -81,7 +79,7 @@ export class OpenStream extends Exchange<StreamHost> implements EventStream, Sub
     }
   }
 
-  subscribe(channels: ChannelName | readonly ChannelName[], options: SubscribeOptions = DEFAULTS): this {
+  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this {
     const names = namesOf(channels);
     const checked = readSubscribeOptions(options);
     if (!this.isOpen) return this;
@@ -110,10 +108,6 @@ export class OpenStream extends Exchange<StreamHost> implements EventStream, Sub
 
   get isBehind(): boolean {
     return this.writer.bufferedBytes > 0;
-  }
-
-  get resetEvent(): string {
-    return this.settings.resetEvent;
   }
 
   isCalled(name: string): boolean {
@@ -152,12 +146,8 @@ export class OpenStream extends Exchange<StreamHost> implements EventStream, Sub
     }
   }
 
-  ended(last: Frame): void {
-    this.finish('ended', last);
-  }
-
   overflowed(last: Frame | undefined): void {
-    this.end('slow');
+    this.stop('slow');
     if (last !== undefined) this.writer.write(last);
     this.leaveChannels();
     this.writer.end(false);

@@ -1,5 +1,5 @@
+import type { ChannelName } from '../channel-name.ts';
 import type { EventFields } from '../event.ts';
-import type { ChannelName } from '../hub/hub-channel.ts';
 import type { SubscribeOptions } from '../subscriber/subscribe-options.ts';
 import type { SourceInput, SourceOptions } from './source.ts';
 

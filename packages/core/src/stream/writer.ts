@@ -1,8 +1,8 @@
+import { Backlog, isLarge } from '../backlog.ts';
 import type { Frame } from '../frame.ts';
 import type { Meter } from '../hub/meter.ts';
 import type { Scheduler } from '../scheduler.ts';
 import type { Transport } from '../transport.ts';
-import { Backlog, isLarge } from './backlog.ts';
 
 /** What a writer needs of its stream. */
 export interface WriterHost {
@@ -67,6 +67,7 @@ export class Writer {
 
   /** Writes or queues a frame. Returns whether there is room for another. */
   write(frame: Frame): boolean {
+    if (this.isEnding) return false;
     if (this.hasRoom && !isLarge(frame)) return this.#hand(frame);
     this.#backlog ??= new Backlog();
     this.#backlog.push(frame);
@@ -88,6 +89,11 @@ export class Writer {
   destroy(): void {
     this.drop();
     this.#transport.destroy();
+  }
+
+  /** Who has taken everything has room, and need not have said so: a reader of Fetch says so when it asks for more. */
+  look(): void {
+    if (this.#full && this.#transport.bufferedBytes === 0) this.#drained();
   }
 
   /** For how many ms bytes have been on their way without moving. An end, too, has to reach the peer. */

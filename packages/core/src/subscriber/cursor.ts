@@ -1,8 +1,8 @@
 import { type Frame, joinFrames } from '../frame.ts';
 import type { Log } from '../log/log.ts';
 import type { IdSuffix, Position } from '../log/position.ts';
+import { createMarker } from '../marker.ts';
 import { Backfill } from './backfill.ts';
-import { createMarker } from './marker.ts';
 import { merge } from './merge.ts';
 import { createReset, type ResetReason } from './reset.ts';
 import type { Start } from './start.ts';
@@ -11,7 +11,7 @@ import type { Reader, Subscription } from './subscription.ts';
 /** What a cursor needs of its stream. */
 export interface CursorHost extends Reader {
   readonly log: Log;
-  readonly resetEvent: string;
+  readonly settings: { readonly resetEvent: string };
   /** Its client is told that it has missed something. */
   lost(reason: ResetReason, channels: readonly string[]): void;
   /** Its client goes on after the last event that it has seen. */
@@ -131,13 +131,10 @@ export abstract class Cursor<Host extends CursorHost> {
     const [only] = ready;
     if (only === undefined) return undefined;
     if (ready.length === 1 && only.options.filter === undefined) {
-      for (;;) {
-        const piece = only.channel.pieceAfter(only.from(this.position));
-        if (piece === undefined) return undefined;
-        if (piece.hasExceptions || piece.last > upto) break;
-        this.position = piece.last;
-        if (piece.frame === undefined) continue;
-        this.#told = piece.last;
+      const piece = only.pieceAfter(this.position);
+      if (piece === undefined) return undefined;
+      if (!piece.hasExceptions && piece.last <= upto) {
+        this.#told = this.position = piece.last;
         return piece.frame;
       }
     }
@@ -159,10 +156,12 @@ export abstract class Cursor<Host extends CursorHost> {
 
   /** The channels have ended, and the stream has been given all of them. */
   protected get hasHadAll(): boolean {
-    for (const subscription of this.subscriptions) {
+    const { subscriptions } = this;
+    for (const subscription of subscriptions) {
       if (!subscription.isOver(this.position, this.host)) return false;
     }
-    return this.subscriptions.length > 0;
+    // A filter, asked for that, may have subscribed to more.
+    return subscriptions.length > 0 && subscriptions === this.subscriptions && this.isClear;
   }
 
   /** Tells a client where the log is by now, if it does not know and there was nothing for it. */
@@ -190,7 +189,7 @@ export abstract class Cursor<Host extends CursorHost> {
     this.#note(() => {
       // Before a backfill or in the middle of one, the client must not take it for complete.
       const id = this.log.id(this.position, this.#backfill?.isUnderWay ? '~' : '');
-      return createReset({ reason, channels }, id, this.host.resetEvent);
+      return createReset({ reason, channels }, id, this.host.settings.resetEvent);
     });
     this.host.lost(reason, channels);
     this.#told = this.position;

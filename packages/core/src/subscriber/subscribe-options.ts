@@ -23,12 +23,15 @@ export interface SubscribeOptions {
   filter?: ((event: FilterEvent) => boolean) | undefined;
 }
 
+/** Shared by most subscriptions. */
+const DEFAULTS: SubscribeOptions = {};
+
 /**
  * Checks the options of a subscription, and gives them back.
  *
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
-export function readSubscribeOptions(options: SubscribeOptions): SubscribeOptions {
+export function readSubscribeOptions(options: SubscribeOptions = DEFAULTS): SubscribeOptions {
   if (!isObject(options)) throw invalid('options', 'an object', options);
   const { from, filter } = options;
   if (from !== undefined && from !== 'now' && from !== 'start' && !isPlace(from)) {

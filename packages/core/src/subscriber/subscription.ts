@@ -1,5 +1,5 @@
 import type { Frame } from '../frame.ts';
-import type { ChannelState } from '../log/channel.ts';
+import type { ChannelState, Piece } from '../log/channel.ts';
 import type { LogEntry } from '../log/entry.ts';
 import type { Log } from '../log/log.ts';
 import { type Position, parseId } from '../log/position.ts';
@@ -109,6 +109,13 @@ export class Subscription {
   /** From where on a stream at a position needs the channel. */
   from(position: Position): Position {
     return Math.max(position, this.start);
+  }
+
+  /** The next piece of the channel that has anything to send to a stream at a position. */
+  pieceAfter(position: Position): Piece | undefined {
+    let piece = this.channel.pieceAfter(this.from(position));
+    while (piece !== undefined && piece.frame === undefined) piece = this.channel.pieceAfter(piece.last);
+    return piece;
   }
 
   /** Whether there is anything in the channel that a stream at a position has not passed. */

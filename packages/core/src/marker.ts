@@ -1,5 +1,5 @@
-import { encode } from '../event.ts';
-import { createFrame, type Frame } from '../frame.ts';
+import { encode } from './event.ts';
+import { createFrame, type Frame } from './frame.ts';
 
 /**
  * Gives a client an id and nothing else. An id needs an event to travel with, be it empty (Firefox ignores it

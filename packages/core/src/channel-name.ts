@@ -1,0 +1,20 @@
+import { invalid } from './invalid.ts';
+
+/** A channel, or the name of one. */
+export type ChannelName = string | { readonly name: string };
+
+/** @throws {TidingsError} `invalid-option`: one of them has no name, or one that UTF-8 cannot say. */
+export function namesOf(channels: ChannelName | readonly ChannelName[]): string[] {
+  return Array.isArray(channels) ? channels.map(nameOf) : [nameOf(channels as ChannelName)];
+}
+
+/** @throws {TidingsError} `invalid-option`: it has no name, or one that UTF-8 cannot say. */
+export function nameOf(channel: ChannelName): string {
+  const name: unknown = typeof channel === 'string' ? channel : channel?.name;
+  // A function has a name, too, and is no channel.
+  if (typeof name !== 'string' || name === '' || typeof channel === 'function') {
+    throw invalid('a channel', 'a name, or have one', channel);
+  }
+  if (!name.isWellFormed()) throw invalid('a channel', 'a name without lone surrogates', name);
+  return name;
+}
