@@ -1,9 +1,9 @@
 import { redisBroker } from '@tidings/redis';
 import { createClient } from 'redis';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { describeWith } from '../support/system.ts';
 import { brokerContract } from './contract.ts';
-import { begin, draft } from './recorder.ts';
+import { begin, draft, type Node } from './recorder.ts';
 import { broker, clients } from './redis-clients.ts';
 import { REDIS, RedisServer } from './redis-server.ts';
 
@@ -51,12 +51,76 @@ describeWith(REDIS, 'Redis', () => {
       expect(forever.map(key => key.replace(node.epoch, 'E')).sort()).toEqual([
         '{lives}:E:due',
         '{lives}:E:index',
+        '{lives}:E:nodes',
         '{lives}:hub',
       ]);
       expect(keys.length).toBeGreaterThan(8);
       await node.broker.close();
     },
   );
+
+  describe.skipIf(process.env.REDIS_URL !== undefined)('what is kept beside the logs', () => {
+    const cli = (...args: string[]) => server?.cli(...args) ?? '';
+    async function nodeOf(prefix: string): Promise<Node> {
+      const node = await begin(redisBroker({ url, prefix }));
+      ending.push(() => node.broker.close());
+      return node;
+    }
+    const ending: (() => unknown)[] = [];
+    afterEach(async () => {
+      for (const end of ending.splice(0)) await end();
+    });
+
+    it('the last batch of a node is kept while it publishes, and for ten minutes more', async () => {
+      const silent = await nodeOf('nodes');
+      await silent.publish(draft('x', '1'));
+      const nodes = `{nodes}:${silent.epoch}:nodes`;
+      const [name] = cli('ZRANGE', nodes, '0', '-1').split('\n') as [string];
+      await (await nodeOf('nodes')).publish(draft('x', '2'));
+      const [other] = cli('ZRANGE', nodes, '0', '-1')
+        .split('\n')
+        .filter(each => each !== name) as [string];
+      const old = Date.now() - 11 * 60_000;
+      cli('HSET', '{nodes}:hub', name, `1 ${old} 1 `);
+      // The other one has published since it was written down.
+      for (const each of [name, other]) cli('ZADD', nodes, String(old), each);
+      await (await nodeOf('nodes')).publish(draft('x', '3'));
+      expect(cli('HGET', '{nodes}:hub', name)).toBe('');
+      expect(cli('HGET', '{nodes}:hub', other)).toMatch(/^1 \d+ 2$/);
+      expect(cli('ZSCORE', nodes, name)).toBe('');
+      expect(Number(cli('ZSCORE', nodes, other))).toBeGreaterThan(old);
+      expect(await silent.publish(draft('x', '4'))).toEqual([4]);
+      expect(Number(cli('ZCARD', nodes))).toBe(3);
+    });
+
+    it('channels that have expired are forgotten, however few are published to', async () => {
+      const node = await nodeOf('forgotten');
+      await node.publish(...Array.from({ length: 100 }, (_, index) => draft(`c${index}`, '')));
+      const [due, index] = [`{forgotten}:${node.epoch}:due`, `{forgotten}:${node.epoch}:index`];
+      await node.publish(draft('x', ''));
+      for (let count = 0; count < 100; count++) cli('ZADD', due, '1', `c${count}`);
+      for (let count = 0; count < 48; count++) await node.publish(draft('x', ''));
+      expect(cli('ZRANGE', due, '0', '-1')).toBe('x');
+      expect(cli('ZRANGE', index, '0', '-1')).toBe('x');
+      expect(cli('HGET', '{forgotten}:hub', 'forgotten')).toBe('100');
+      // What is not known is taken for lost.
+      expect((await node.broker.read('never', 0, 149)).floor).toBe(100);
+    });
+
+    it('a channel is kept as its newest event says', async () => {
+      const node = await nodeOf('settings');
+      const keep = { events: 10, bytes: 1e6, age: 300_000, compact: false };
+      const meta = `{settings}:${node.epoch}:meta:x`;
+      await node.publish(draft('x', '1', { keep }));
+      await node.publish(draft('x', '2', { keep: { ...keep, age: 200_000 } }));
+      expect(cli('HMGET', meta, 'age', 'compact')).toBe('200000\n0');
+      await node.publish(draft('x', '3', { keep: { ...keep, age: 200_000, compact: true } }));
+      expect(cli('HMGET', meta, 'age', 'compact')).toBe('200000\n1');
+      expect(Number(cli('PTTL', meta))).toBeGreaterThan(300_000);
+      await node.publish(draft('x', '4', { keep: { ...keep, age: 200_000 } }));
+      expect(cli('HMGET', meta, 'age', 'compact')).toBe('200000\n0');
+    });
+  });
 
   it('is reached by a URL alone', async () => {
     const node = await begin(redisBroker({ url, prefix: 'by-url' }));

@@ -57,20 +57,26 @@ export class Publisher {
 function writeBatch(drafts: readonly Draft[]): string[] {
   const channels = new Map<string, string>();
   const keeps: string[] = [];
-  const list: string[] = [];
+  const owners: string[] = [];
+  const tags: string[] = [];
+  const lengths: string[] = [];
+  const bodies: string[] = [];
   for (const draft of drafts) {
-    let index = channels.get(draft.channel);
-    if (index === undefined) {
-      index = String(channels.size + 1);
-      channels.set(draft.channel, index);
+    let owner = channels.get(draft.channel);
+    if (owner === undefined) {
+      owner = String(channels.size + 1);
+      channels.set(draft.channel, owner);
       const { events, bytes, age, compact } = draft.keep;
       const life = compact ? Math.max(age, COMPACTED) : Math.max(age, ENDED);
       keeps.push(draft.channel, whole(events), whole(bytes), whole(age), compact ? '1' : '0', whole(life));
     }
     const body = writeBody(draft);
-    list.push(index, kindOf(draft), draft.key ?? draft.event ?? '', String(body.length), body);
+    owners.push(owner);
+    tags.push(kindOf(draft) + (draft.key ?? draft.event ?? ''));
+    lengths.push(String(body.length));
+    bodies.push(body);
   }
-  return [String(channels.size), ...keeps, ...list];
+  return [String(channels.size), String(drafts.length), ...keeps, ...owners, ...tags, ...lengths, ...bodies];
 }
 
 function whole(value: number): string {

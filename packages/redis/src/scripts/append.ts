@@ -6,17 +6,23 @@ export const GRACE = 10 * 60_000;
 /** Ms that a compacted channel is kept after its last event, or after it was last asked for: it is state, and has no age. */
 export const COMPACTED = 30 * 24 * 60 * 60_000;
 
-/** Ms that the result of a batch is kept, for the node that did not get it. */
+/** Ms that the result of a batch is kept at least, for the node that did not get it. */
 const RESULT = 10 * 60_000;
+
+/** Positions between two looks for channels that can be forgotten. Three times as many can be, each time. */
+const SWEEP = 16;
 
 /**
  * Adds a batch to the logs and gives it to the nodes, or does nothing at all. Everything is read before anything is
  * written, because what has been written stays when a script fails: a key of the wrong type, or one that is on its
  * way to another node of the cluster, must show before.
  *
- * ARGV: 6 the node; 7 the number of the batch; 8 how many channels, each with: name, events, bytes, age, compact
- * (1 or 0), ms until it can be forgotten; then the drafts, each with: which channel, kind (e, g, x), key, length of
- * the body in UTF-16 units, body.
+ * Most batches are one event: what is not needed for that is left out, and nothing is made of what can stay in ARGV.
+ * On a server that has time between two events, half of all it does is to run into what its caches no longer have.
+ *
+ * ARGV: 7 the number of the batch; 8 how many channels; 9 how many drafts; of each channel: name, events,
+ * bytes, age, compact (1 or 0), ms until it can be forgotten; then of all drafts: which channel; of all: kind (e, g,
+ * x) and key; of all: length of the body in UTF-16 units; of all: body.
  *
  * Answers what is in `answer`, and fifth: absent, the epoch is another one, nothing was stored; 'late', a newer
  * batch of this node has been here; else the first position and the drafts refused because their channel has ended.
@@ -25,152 +31,168 @@ export const APPEND = `#!lua
 ${HUB}${TRIM}
 if epoch ~= ARGV[1] then return answer end
 
-local node, number = root .. epoch .. ':node:' .. ARGV[6], tonumber(ARGV[7])
-local last = redis.call('GET', node)
-if last then
-  local before, result = string.match(last, '^(%d+) (.*)$')
+local node, number = ARGV[6], tonumber(ARGV[7])
+if hub[6] then
+  local before, result = string.match(hub[6], '^(%d+) %d+ (.*)$')
   if tonumber(before) >= number then
     answer[5] = tonumber(before) == number and result or 'late'
     return answer
   end
 end
 
-local time = redis.call('TIME')
+local time = call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 
 local channels = {}
-local at = 8
+local isSweep = false
+local at = 10
 for i = 1, tonumber(ARGV[8]) do
-  local name = ARGV[at + 1]
+  local name = ARGV[at]
+  local log, meta = prefix .. 'log:' .. name, prefix .. 'meta:' .. name
+  local is = call('HMGET', meta, 'floor', 'bytes', 'ended', 'oldest', 'due', 'age', 'compact')
+  local last, size = tonumber(call('ZSCORE', index, name) or 0), call('XLEN', log)
+  local compact, ttl = ARGV[at + 4] == '1', tonumber(ARGV[at + 5])
   local channel = {
-    name = name,
-    log = root .. epoch .. ':log:' .. name,
-    meta = root .. epoch .. ':meta:' .. name,
-    keys = root .. epoch .. ':keys:' .. name,
-    events = tonumber(ARGV[at + 2]),
-    max = tonumber(ARGV[at + 3]),
-    age = tonumber(ARGV[at + 4]),
-    compact = ARGV[at + 5] == '1',
-    ttl = tonumber(ARGV[at + 6]),
+    name = name, log = log, meta = meta, last = last, before_end = 0, size = size, compact = compact, ttl = ttl,
+    events = tonumber(ARGV[at + 1]), max = tonumber(ARGV[at + 2]), age = tonumber(ARGV[at + 3]),
+    floor = tonumber(is[1] or last > 0 and last or forgotten), bytes = tonumber(is[2] or 0),
+    ended = tonumber(is[3] or nil), oldest = tonumber(is[4] or 0), due = tonumber(is[5] or 0),
+    keys = compact and prefix .. 'keys:' .. name, hasKeys = false, isKept = false, isFresh = false, isDue = false,
   }
-  local meta = redis.call('HMGET', channel.meta, 'floor', 'bytes', 'ended', 'last', 'due', 'oldest')
-  channel.last = tonumber(meta[4] or redis.call('ZSCORE', index, name) or 0)
-  channel.due, channel.oldest = tonumber(meta[5] or 0), tonumber(meta[6] or 0)
-  channel.floor = tonumber(meta[1] or 0)
-  if not meta[1] then channel.floor = channel.last > 0 and channel.last or forgotten end
-  channel.bytes = tonumber(meta[2] or 0)
-  channel.ended = tonumber(meta[3] or nil)
-  channel.size = redis.call('XLEN', channel.log)
-  channel.isNew = channel.size == 0
-  if channel.compact then redis.call('HLEN', channel.keys) end
   channel.isKept = channel.events > 0 and channel.max > 0 and channel.age > 0
+  channel.hasKeys = compact and call('HLEN', channel.keys) > 0
+  -- Keys live for a little longer than they must, so that they are not touched each time.
+  channel.isDue = not channel.isKept or size == 0 or channel.due < now + ttl
+  channel.isFresh = channel.isDue or is[6] ~= ARGV[at + 3] or is[7] ~= ARGV[at + 4]
+  isSweep = isSweep or channel.isDue
   channels[i] = channel
   at = at + 6
 end
 
+-- Where the columns begin.
+local count = tonumber(ARGV[9])
+local owners = at - 1
+local tags, lengths, bodies = owners + count, owners + 2 * count, owners + 3 * count
+
 local first = head + 1
-local drafts, refused = {}, {}
-for i = at + 1, #ARGV, 5 do
-  local channel = channels[tonumber(ARGV[i])]
+local refused = ''
+for i = 1, count do
+  local channel = channels[tonumber(ARGV[owners + i])]
   if channel.ended then
-    refused[#refused + 1] = (i - at - 1) / 5
+    refused = refused .. (refused == '' and '' or ',') .. (i - 1)
   else
     head = head + 1
-    drafts[#drafts + 1] = { channel, head, ARGV[i + 1], ARGV[i + 2], ARGV[i + 3], ARGV[i + 4] }
-    if ARGV[i + 1] == 'x' then channel.ended = head end
+    if string.byte(ARGV[tags + i]) == 120 then channel.ended = head end
   end
 end
 
-local forgettable = redis.call('ZRANGE', due, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, #channels + 2)
-for _, name in ipairs(forgettable) do
-  forgotten = math.max(forgotten, tonumber(redis.call('ZSCORE', index, name) or 0))
+local forgettable = {}
+if isSweep or math.floor(head / ${SWEEP}) ~= math.floor((first - 1) / ${SWEEP}) then
+  forgettable = call('ZRANGE', due, '-inf', int(now), 'BYSCORE', 'LIMIT', 0, #channels + ${3 * SWEEP})
 end
-
-redis.call('HSET', KEYS[1], 'seq', int(head), 'forgotten', int(forgotten))
 for _, name in ipairs(forgettable) do
-  redis.call('ZREM', index, name)
-  redis.call('ZREM', due, name)
+  forgotten = math.max(forgotten, tonumber(call('ZSCORE', index, name) or 0))
+end
+local silent = not hub[6] and call('ZRANGE', prefix .. 'nodes', '-inf', int(now - ${RESULT}), 'BYSCORE', 'LIMIT', 0, 8)
+
+local result = int(first) .. ' ' .. refused
+call('HSET', KEYS[1], 'seq', int(head), node, ARGV[7] .. ' ' .. int(now) .. ' ' .. result)
+if #forgettable > 0 then
+  call('HSET', KEYS[1], 'forgotten', int(forgotten))
+  call('ZREM', index, unpack(forgettable))
+  call('ZREM', due, unpack(forgettable))
+end
+if silent then
+  for _, other in ipairs(silent) do
+    local seen = tonumber(string.match(call('HGET', KEYS[1], other) or '', '^%d+ (%d+)') or 0)
+    if seen + ${RESULT} > now then
+      call('ZADD', prefix .. 'nodes', int(seen), other)
+    else
+      call('ZREM', prefix .. 'nodes', other)
+      call('HDEL', KEYS[1], other)
+    end
+  end
+  call('ZADD', prefix .. 'nodes', int(now), node)
 end
 
 -- Entries that follow each other in one channel go out as one message:
 -- epoch, position before, first position, lengths; a line break; bodies.
-local run_of, lengths, bodies
-local function flush()
-  if run_of then
-    redis.call(publish, root .. 'on:' .. run_of.name, table.concat(lengths, ' ') .. '\\n' .. table.concat(bodies))
-  end
-end
-
-for _, draft in ipairs(drafts) do
-  local channel, position, kind, key, length, body = unpack(draft)
-  if channel ~= run_of then
-    flush()
-    run_of, bodies = channel, {}
-    lengths = { epoch, int(channel.last), int(position) }
-  end
-  lengths[#lengths + 1] = length
-  bodies[#bodies + 1] = body
-  channel.before_end = channel.last
-  channel.last = position
-  if channel.isKept or kind == 'x' then
-    local id, size = int(position) .. '-' .. int(now), #body + OVERHEAD
-    if channel.compact and kind ~= 'x' then
-      local older = redis.call('HGET', channel.keys, key)
-      if older then
-        local olderId, olderSize = string.match(older, '^(%S+) (%d+)$')
-        channel.size = channel.size - redis.call('XDEL', channel.log, olderId)
-        channel.bytes = channel.bytes - tonumber(olderSize)
+local position, i = first - 1, 1
+while i <= count do
+  local owner = ARGV[owners + i]
+  local channel = channels[tonumber(owner)]
+  local from, start, before = i, position + 1, channel.last
+  while i <= count and ARGV[owners + i] == owner and not (channel.ended and channel.ended <= position) do
+    position = position + 1
+    channel.before_end = channel.last
+    channel.last = position
+    local tag, body = ARGV[tags + i], ARGV[bodies + i]
+    local isEnd = position == channel.ended
+    if channel.isKept or isEnd then
+      local id, size = int(position) .. '-' .. int(now), #body + OVERHEAD
+      if channel.compact and not isEnd then
+        local key = string.sub(tag, 2)
+        local older = call('HGET', channel.keys, key)
+        if older then
+          local olderId, olderSize = string.match(older, '^(%S+) (%d+)$')
+          channel.size = channel.size - call('XDEL', channel.log, olderId)
+          channel.bytes = channel.bytes - tonumber(olderSize)
+        end
+        call('HSET', channel.keys, key, id .. ' ' .. size)
+        call('XADD', channel.log, id, 'd', body, 'k', tag)
+      else
+        call('XADD', channel.log, id, 'd', body)
       end
-      redis.call('HSET', channel.keys, key, id .. ' ' .. size)
-      redis.call('XADD', channel.log, id, 'd', body, 'k', kind .. key)
-    else
-      redis.call('XADD', channel.log, id, 'd', body)
+      if channel.size == 0 then channel.oldest = now end
+      channel.size = channel.size + 1
+      if not isEnd then channel.bytes = channel.bytes + size end
     end
-    if channel.size == 0 then channel.oldest = now end
-    channel.size = channel.size + 1
-    if kind ~= 'x' then channel.bytes = channel.bytes + size end
+    i = i + 1
+  end
+  if i == from then
+    i = i + 1
+  else
+    call(publish, root .. 'on:' .. channel.name, epoch .. ' ' .. int(before) .. ' ' .. int(start) .. ' ' ..
+      table.concat(ARGV, ' ', lengths + from, lengths + i - 1) .. '\\n' ..
+      table.concat(ARGV, '', bodies + from, bodies + i - 1))
   end
 end
-flush()
 
 for _, channel in ipairs(channels) do
   if channel.last >= first then
     if channel.isKept then
       trim(channel, now)
     else
-      redis.call('DEL', channel.meta, channel.keys)
+      call('DEL', channel.meta, prefix .. 'keys:' .. channel.name)
       if channel.ended then
-        redis.call('XTRIM', channel.log, 'MINID', int(channel.ended))
+        call('XTRIM', channel.log, 'MINID', int(channel.ended))
       else
-        redis.call('DEL', channel.log)
+        call('DEL', channel.log)
       end
       channel.floor, channel.bytes = channel.ended and channel.before_end or channel.last, 0
-      channel.due = 0
     end
+    if channel.isDue then channel.due = now + math.floor(channel.ttl * 1.125) end
     if channel.isKept or channel.ended then
-      -- Keys live for a little longer than they must, so that they are not touched each time.
-      local isDue = channel.isNew or channel.due < now + channel.ttl
-      if isDue then channel.due = now + math.floor(channel.ttl * 1.125) end
-      redis.call('HSET', channel.meta, 'last', int(channel.last), 'floor', int(channel.floor),
-        'bytes', int(channel.bytes), 'oldest', int(channel.oldest), 'due', int(channel.due),
-        'age', int(channel.age), 'compact', channel.compact and '1' or '0')
-      if channel.ended then redis.call('HSET', channel.meta, 'ended', int(channel.ended)) end
-      if isDue then
-        redis.call('PEXPIREAT', channel.meta, int(channel.due))
-        redis.call('PEXPIREAT', channel.log, int(channel.due))
-        redis.call('ZADD', due, int(channel.due + ${GRACE}), channel.name)
+      call('HSET', channel.meta, 'floor', int(channel.floor), 'bytes', int(channel.bytes), 'oldest', int(channel.oldest))
+      if channel.isFresh then
+        call('HSET', channel.meta, 'due', int(channel.due), 'age', int(channel.age),
+          'compact', channel.compact and '1' or '0')
+      end
+      if channel.ended then call('HSET', channel.meta, 'ended', int(channel.ended)) end
+      if channel.isDue then
+        call('PEXPIREAT', channel.meta, int(channel.due))
+        call('PEXPIREAT', channel.log, int(channel.due))
       end
       -- It goes and comes with its last key.
-      if channel.compact then redis.call('PEXPIREAT', channel.keys, int(channel.due)) end
-    else
-      redis.call('ZADD', due, int(now + channel.ttl + ${GRACE}), channel.name)
+      if channel.compact and (channel.isDue or not channel.hasKeys) then
+        call('PEXPIREAT', channel.keys, int(channel.due))
+      end
     end
-    redis.call('ZADD', index, int(channel.last), channel.name)
+    if channel.isDue then call('ZADD', due, int(channel.due + ${GRACE}), channel.name) end
+    call('ZADD', index, int(channel.last), channel.name)
   end
 end
 
-local result = int(first) .. ' ' .. table.concat(refused, ',')
-redis.call('SET', node, int(number) .. ' ' .. result, 'PX', ${RESULT})
 answer[2] = int(head)
 answer[5] = result
 return answer

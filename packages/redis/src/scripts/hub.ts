@@ -6,16 +6,17 @@
  *
  * - `{prefix}:hub`: a hash: `epoch`; `seq`, the newest position; `run`, the run id of the server that gave it;
  *   `breaks`, stretches of positions that have no meaning, `after-before after-before …`; `forgotten`, the newest
- *   position of all channels of which nothing is known any more. One hash, because it must come and go as one: an
- *   epoch that outlives its numbers gives them out twice.
+ *   position of all channels of which nothing is known any more; and for each node, under its name, the number of its
+ *   last batch, ms since 1970, and what became of it. One hash, because it must come and go as one: an epoch that
+ *   outlives its numbers gives them out twice.
  * - `{prefix}:<epoch>:index`: a sorted set: channel → its newest position.
  * - `{prefix}:<epoch>:due`: a sorted set: channel → ms since 1970 at which it can be forgotten.
+ * - `{prefix}:<epoch>:nodes`: a sorted set: node → ms since 1970, not later than its last batch.
  * - `{prefix}:<epoch>:log:<channel>`: a stream: `<position>-<ms since 1970>` → `d`, the entry; `k`, its kind and key
  *   if the channel is compacted.
- * - `{prefix}:<epoch>:meta:<channel>`: a hash: `last`, `floor`, `bytes`, `ended`, `age`, `compact`; `oldest`, ms of the
- *   first entry; `due`, ms at which the keys of the channel expire.
+ * - `{prefix}:<epoch>:meta:<channel>`: a hash: `floor`, `bytes`, `ended`, `age`, `compact`; `oldest`, ms of the first
+ *   entry; `due`, ms at which the keys of the channel expire.
  * - `{prefix}:<epoch>:keys:<channel>`: a hash, of a compacted channel: key → id and bytes of its newest entry.
- * - `{prefix}:<epoch>:node:<node>`: the number of the node's last batch, and what became of it.
  *
  * A server that has been restarted, or another that was promoted, may have lost what was written last. It would
  * give the same positions to other events. It has another run id: then 2^32 positions are skipped, and the stretch
@@ -23,9 +24,10 @@
  * somebody has seen, and that makes a new epoch. Without such a caller nobody has noticed, and nobody need.
  *
  * ARGV: 1 the epoch the caller knows, or ''; 2 a name for a new epoch; 3 the newest position the caller knows; 4 the
- * end of the last break the caller knows, or 0; 5 PUBLISH or SPUBLISH.
+ * end of the last break the caller knows, or 0; 5 PUBLISH or SPUBLISH; 6 the node.
  */
 export const HUB = `
+local call = redis.call
 local root = string.sub(KEYS[1], 1, -4)
 local publish = ARGV[5]
 
@@ -33,51 +35,50 @@ local function int(number)
   return string.format('%.0f', number)
 end
 
-local run = string.match(redis.call('INFO', 'server'), 'run_id:(%w+)') or ''
-local hub = redis.call('HMGET', KEYS[1], 'epoch', 'seq', 'run', 'breaks', 'forgotten')
+-- Asked for each time: a proxy may keep a connection, and have another server behind it.
+local server = call('INFO', 'server')
+local _, colon = string.find(server, '\\nrun_id:', 1, true)
+local run = colon and string.match(server, '^%w+', colon + 1) or ''
+local hub = call('HMGET', KEYS[1], 'epoch', 'seq', 'run', 'breaks', 'forgotten', ARGV[6])
 local epoch, head, breaks, forgotten = hub[1], tonumber(hub[2]), hub[4], tonumber(hub[5])
 
-local function begin()
-  if epoch then redis.call('UNLINK', root .. epoch .. ':index', root .. epoch .. ':due') end
-  epoch, head, breaks, forgotten = ARGV[2], 0, '', 0
-  redis.call('HSET', KEYS[1], 'epoch', epoch, 'seq', '0', 'run', run, 'breaks', '', 'forgotten', '0')
-  redis.call(publish, root .. 'notes', 'epoch')
-end
-
-local function skip()
+if epoch and hub[3] ~= run then
   local after = head
   head = head + 4294967296
   breaks = breaks .. int(after) .. '-' .. int(head) .. ' '
   local _, count = string.gsub(breaks, ' ', '')
   -- The two oldest become one, and what was between them part of it: that resets more than it must, and never less.
   if count > 100 then breaks = string.gsub(breaks, '^(%d+)%-%d+ %d+%-', '%1-') end
-  redis.call('HSET', KEYS[1], 'seq', int(head), 'run', run, 'breaks', breaks)
+  call('HSET', KEYS[1], 'seq', int(head), 'run', run, 'breaks', breaks)
 end
 
-if not epoch then
-  begin()
-elseif hub[3] ~= run then
-  skip()
-end
-if epoch == ARGV[1] then
+local isNew = not epoch
+if breaks and breaks ~= '' and epoch == ARGV[1] then
   local known = tonumber(ARGV[3])
   for after, before in string.gmatch(breaks, '(%d+)%-(%d+)') do
-    if tonumber(after) < known and known < tonumber(before) then
-      begin()
-      break
-    end
+    if tonumber(after) < known and known < tonumber(before) then isNew = true end
   end
 end
+if isNew then
+  local before = epoch and root .. epoch
+  if before then call('UNLINK', KEYS[1], before .. ':index', before .. ':due', before .. ':nodes') end
+  epoch, head, breaks, forgotten = ARGV[2], 0, '', 0
+  call('HSET', KEYS[1], 'epoch', epoch, 'seq', '0', 'run', run, 'breaks', '', 'forgotten', '0')
+  call(publish, root .. 'notes', 'epoch')
+end
 
-local index, due = root .. epoch .. ':index', root .. epoch .. ':due'
+local prefix = root .. epoch .. ':'
+local index, due = prefix .. 'index', prefix .. 'due'
 local answer = { epoch, int(head), run, false }
-if (string.match(breaks, '%-(%d+) $') or '0') ~= ARGV[4] then answer[4] = breaks end
+if breaks ~= '' or ARGV[4] ~= '0' then
+  if (string.match(breaks, '%-(%d+) $') or '0') ~= ARGV[4] then answer[4] = breaks end
+end
 `;
 
 /**
  * How a channel's log is held to its bounds, in both scripts. The oldest go first. What is dropped raises `floor`.
  *
- * `channel`: `log`, `keys`: names of keys; `size`: entries; `bytes`; `floor`; `ended`: position of its end, or false;
+ * `channel`: its `name`; `log`, the key; `size`: entries; `bytes`; `floor`; `ended`: position of its end, or false;
  * `oldest`, ms of the first entry; `events`, `max` (bytes), `age` (ms): the bounds; `compact`.
  */
 export const TRIM = `
@@ -91,7 +92,7 @@ local function trim(channel, now)
     -- One more, to see that it stays.
     local count = math.max(1, math.min(64, over + 1))
     local dropped
-    for _, entry in ipairs(redis.call('XRANGE', channel.log, '-', '+', 'COUNT', count)) do
+    for _, entry in ipairs(call('XRANGE', channel.log, '-', '+', 'COUNT', count)) do
       local position, at = string.match(entry[1], '^(%d+)-(%d+)$')
       position = tonumber(position)
       channel.oldest = tonumber(at)
@@ -108,9 +109,9 @@ local function trim(channel, now)
       channel.bytes = channel.bytes - #body - OVERHEAD
       channel.floor = position
       dropped = position
-      if tag then redis.call('HDEL', channel.keys, string.sub(tag, 2)) end
+      if tag then call('HDEL', prefix .. 'keys:' .. channel.name, string.sub(tag, 2)) end
     end
-    if dropped then redis.call('XTRIM', channel.log, 'MINID', int(dropped + 1)) end
+    if dropped then call('XTRIM', channel.log, 'MINID', int(dropped + 1)) end
     if count == 0 then return end
   end
 end

@@ -7,7 +7,7 @@ import { HUB, TRIM } from './hub.ts';
  *
  * It may write though memory is full: what it writes is next to nothing, and streams can go on.
  *
- * ARGV: 6 the node; 7 a token, or ''; 8 until which position, or ''; 9 how many bytes, about; 10 how many entries;
+ * ARGV: 7 a token, or ''; 8 until which position, or ''; 9 how many bytes, about; 10 how many entries;
  * 11 a position since which channels may have changed, or ''; then what is wanted, each with: channel, `a` (after a
  * position) or `l` (the last so many events), the number.
  *
@@ -18,53 +18,53 @@ import { HUB, TRIM } from './hub.ts';
 export const READ = `#!lua flags=allow-oom
 ${HUB}${TRIM}
 if ARGV[7] ~= '' then
-  redis.call(publish, root .. 'node:' .. ARGV[6], 'head ' .. ARGV[7] .. ' ' .. epoch .. ' ' .. int(head))
+  call(publish, root .. 'node:' .. ARGV[6], 'head ' .. ARGV[7] .. ' ' .. epoch .. ' ' .. int(head))
 end
 if ARGV[1] ~= '' and epoch ~= ARGV[1] then return answer end
 
 answer[5] = false
 if ARGV[11] ~= '' then
   local since = '(' .. ARGV[11]
-  if forgotten <= tonumber(ARGV[11]) and redis.call('ZCOUNT', index, since, '+inf') <= 1000 then
-    answer[5] = redis.call('ZRANGE', index, since, '+inf', 'BYSCORE')
+  if forgotten <= tonumber(ARGV[11]) and call('ZCOUNT', index, since, '+inf') <= 1000 then
+    answer[5] = call('ZRANGE', index, since, '+inf', 'BYSCORE')
   end
 end
 
-local time = redis.call('TIME')
+local time = call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local upto = ARGV[8] == '' and head or tonumber(ARGV[8])
 local bytes, events = tonumber(ARGV[9]), tonumber(ARGV[10])
 
 local function load(name)
   local channel = {
-    log = root .. epoch .. ':log:' .. name,
-    meta = root .. epoch .. ':meta:' .. name,
-    keys = root .. epoch .. ':keys:' .. name,
+    name = name,
+    log = prefix .. 'log:' .. name,
+    meta = prefix .. 'meta:' .. name,
     events = math.huge,
     max = math.huge,
   }
-  local meta = redis.call('HMGET', channel.meta, 'floor', 'bytes', 'ended', 'age', 'compact', 'oldest')
+  local meta = call('HMGET', channel.meta, 'floor', 'bytes', 'ended', 'age', 'compact', 'oldest')
   if not meta[1] then
-    channel.floor = tonumber(redis.call('ZSCORE', index, name) or int(forgotten))
+    channel.floor = tonumber(call('ZSCORE', index, name) or int(forgotten))
     channel.size = 0
     return channel
   end
   channel.floor, channel.bytes = tonumber(meta[1]), tonumber(meta[2])
   channel.ended, channel.age, channel.compact = tonumber(meta[3] or nil), tonumber(meta[4]), meta[5] == '1'
   channel.oldest = tonumber(meta[6])
-  channel.size = redis.call('XLEN', channel.log)
+  channel.size = call('XLEN', channel.log)
   local floor = channel.floor
   trim(channel, now)
   if channel.floor > floor then
-    redis.call('HSET', channel.meta, 'floor', int(channel.floor), 'bytes', int(channel.bytes),
+    call('HSET', channel.meta, 'floor', int(channel.floor), 'bytes', int(channel.bytes),
       'oldest', int(channel.oldest))
   end
   -- State that is still asked for stays.
   if channel.compact then
-    for _, key in ipairs({ channel.log, channel.meta, channel.keys }) do
-      redis.call('PEXPIRE', key, ${COMPACTED}, 'GT')
+    for _, key in ipairs({ channel.log, channel.meta, prefix .. 'keys:' .. name }) do
+      call('PEXPIRE', key, ${COMPACTED}, 'GT')
     end
-    redis.call('ZADD', due, 'XX', 'GT', int(now + ${COMPACTED + GRACE}), name)
+    call('ZADD', due, 'XX', 'GT', int(now + ${COMPACTED + GRACE}), name)
   end
   return channel
 end
@@ -73,7 +73,7 @@ end
 local function before_last(channel, count)
   local ends = channel.ended and channel.ended <= upto and 1 or 0
   if count + ends >= channel.size then return channel.floor end
-  local entries = redis.call('XREVRANGE', channel.log, int(upto), '-', 'COUNT', count + ends + 1)
+  local entries = call('XREVRANGE', channel.log, int(upto), '-', 'COUNT', count + ends + 1)
   local entry = entries[count + ends + 1]
   return entry and tonumber(string.match(entry[1], '^%d+')) or channel.floor
 end
@@ -86,7 +86,7 @@ for i = 12, #ARGV, 3 do
   if channel.size > 0 and after < upto then
     local each = channel.bytes / channel.size
     local count = math.max(1, math.floor(math.min(events, bytes / math.max(1, each))))
-    entries = redis.call('XRANGE', channel.log, int(after + 1), int(upto), 'COUNT', int(count + 1))
+    entries = call('XRANGE', channel.log, int(after + 1), int(upto), 'COUNT', int(count + 1))
     if #entries > count then
       entries[#entries] = nil
       more = '1'
