@@ -153,6 +153,60 @@ describe('a hub with a broker', () => {
     await expect(hubOn(wrong).publish('a', 1)).rejects.toMatchObject({ code: 'maybe-stored' });
   });
 
+  it('gives each call its own deadline, though they follow each other', async () => {
+    const order: string[] = [];
+    const hub = hubOn(
+      like(new VirtualBroker(new SharedLog()), {
+        publish: async ([draft], deadline) => {
+          expect(deadline.aborted).toBe(false);
+          if (draft?.data === 'answered') {
+            await wait(60);
+            return [1];
+          }
+          void wait(70).then(() => order.push('had time'));
+          await new Promise(resolve => deadline.addEventListener('abort', resolve));
+          order.push('late');
+          return [new TidingsError('maybe-stored', 'no answer')];
+        },
+      }),
+      { publishTimeout: 100 },
+    );
+    for (let round = 0; round < 2; round++) {
+      await hub.publish('a', 'answered');
+      await expect(hub.publish('a', 'never answered')).rejects.toMatchObject({ code: 'maybe-stored' });
+    }
+    expect(order).toEqual(['had time', 'late', 'had time', 'late']);
+  });
+
+  it('does not begin to store what nobody waits for any more', async () => {
+    const stored: string[] = [];
+    const hub = hubOn(
+      like(new VirtualBroker(new SharedLog()), {
+        publish: async drafts => {
+          stored.push(...drafts.map(({ data }) => data));
+          await wait(60);
+          return drafts.map((_, index) => index + 1);
+        },
+      }),
+      { publishTimeout: 30 },
+    );
+    const slow = hub.publish('a', 'slow');
+    await until(() => stored.length === 1);
+    await expect(hub.publish('a', 'behind')).rejects.toMatchObject({ code: 'not-stored' });
+    await slow;
+    await hub.publish('a', 'after');
+    expect(stored).toEqual(['slow', 'after']);
+  });
+
+  it('keeps no process alive once all is stored', async () => {
+    const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length;
+    const before = timers();
+    const hub = hubOn(new VirtualBroker(new SharedLog()));
+    await hub.publish('a', 1);
+    await new Promise(resolve => setImmediate(resolve));
+    expect(timers()).toBe(before);
+  });
+
   it('sends what comes while a call is under way with the next one, in order', async () => {
     const batches: number[] = [];
     const broker = new VirtualBroker(new SharedLog());

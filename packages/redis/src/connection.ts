@@ -40,6 +40,12 @@ export function movedTo(error: unknown): Address | undefined {
   return match === null ? undefined : { host: match[1] as string, port: Number(match[2]) };
 }
 
+interface Call {
+  /** Ms, monotonic. */
+  readonly deadline: number;
+  lose(cause: unknown): void;
+}
+
 /**
  * A wire on which every call ends: with an answer, or with a ConnectionLost. One that gets no answer in time takes
  * the connection with it, because the answers behind it would not come either.
@@ -48,7 +54,10 @@ export class Connection {
   readonly #wire: Wire;
   readonly #timeout: number;
   readonly #onClose: (cause: unknown) => void;
-  readonly #calls = new Set<(cause: unknown) => void>();
+  /** Those without an answer, oldest first. */
+  readonly #calls = new Set<Call>();
+  /** One for all calls: most are answered long before it is due. */
+  #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
   private constructor(wire: Wire, timeout: number, onClose: (cause: unknown) => void) {
@@ -105,33 +114,29 @@ export class Connection {
   close(cause: unknown): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    clearTimeout(this.#timer);
     this.#wire.cut();
-    for (const reject of this.#calls) reject(cause);
+    for (const { lose } of this.#calls) lose(cause);
     this.#calls.clear();
     this.#onClose(cause);
   }
 
   #settle<T>(run: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
-      const lose = (cause: unknown) => {
-        clearTimeout(timer);
+      const lose = (cause: unknown) =>
         reject(new ConnectionLost('the connection to Redis is gone', { cause }));
-      };
-      if (this.#isClosed) return reject(new ConnectionLost('the connection to Redis is gone'));
-      const timer = setTimeout(() => {
-        this.close(new Error(`Redis has not answered for ${this.#timeout} ms`));
-      }, this.#timeout);
-      this.#calls.add(lose);
+      if (this.#isClosed) return lose(undefined);
+      const call = { deadline: performance.now() + this.#timeout, lose };
+      this.#calls.add(call);
+      if (this.#timer === undefined) this.#watch(this.#timeout);
       run().then(
         answer => {
-          clearTimeout(timer);
-          this.#calls.delete(lose);
+          this.#calls.delete(call);
           resolve(answer);
         },
         error => {
           if (isAnswer(error)) {
-            clearTimeout(timer);
-            this.#calls.delete(lose);
+            this.#calls.delete(call);
             reject(error);
           } else {
             // Whatever it was, answers can no longer be told apart.
@@ -141,6 +146,19 @@ export class Connection {
         },
       );
     });
+  }
+
+  /** Looks after so many ms whether the oldest call is late. */
+  #watch(ms: number): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      const [oldest] = this.#calls;
+      if (oldest === undefined) return;
+      // A timer may be early by part of a millisecond.
+      const left = Math.ceil(oldest.deadline - performance.now());
+      if (left > 0) this.#watch(left);
+      else this.close(new Error(`Redis has not answered for ${this.#timeout} ms`));
+    }, ms);
   }
 }
 

@@ -230,11 +230,14 @@ export class Inbox {
       this.#events.hole();
       return;
     }
-    const next = entries.filter(({ position }) => position > this.given);
-    const isLate = entries.some(({ position }) => position > last && position <= this.given);
+    const { given } = this;
+    const newest = entries.at(-1)?.position ?? 0;
+    // They ascend.
+    const areNew = newest - given >= entries.length;
+    const next = areNew ? entries : entries.filter(({ position }) => position > given);
+    const isLate = !areNew && entries.some(({ position }) => position > last && position <= given);
     // Too late to be given in its place.
     if (previous > last || isLate) this.#sink.lost([channel]);
-    const newest = entries.at(-1)?.position ?? 0;
     this.#open.set(channel, Math.max(last, newest));
     if (next.length === 0) return;
     this.given = newest;

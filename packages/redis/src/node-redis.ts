@@ -48,7 +48,7 @@ export function dialNodeRedis(original: NodeRedisClient): Dial {
       commandsQueueMaxLength: undefined,
       readonly: false,
       pingInterval: undefined,
-      commandOptions: {},
+      commandOptions: { timeout: undefined },
       clientSideCache: undefined,
       emitInvalidate: false,
     });

@@ -142,7 +142,7 @@ export class Store {
     let answer: Error | undefined;
     for (;;) {
       try {
-        const connection = await this.#link.ready(deadline);
+        const connection = this.#link.current ?? (await this.#link.ready(deadline));
         const list = args(isUnknown);
         try {
           const reply = await orAborted(script.run(connection, this.#names.hub, list), deadline);
@@ -225,7 +225,16 @@ function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
     const onAbort = () => reject(new ConnectionLost('Redis has not answered in time'));
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort);
-    promise.then(resolve, reject).finally(() => signal.removeEventListener('abort', onAbort));
+    promise.then(
+      value => {
+        signal.removeEventListener('abort', onAbort);
+        resolve(value);
+      },
+      error => {
+        signal.removeEventListener('abort', onAbort);
+        reject(error);
+      },
+    );
   });
 }
 

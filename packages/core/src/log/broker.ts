@@ -76,7 +76,7 @@ export interface Broker {
    *
    * @param drafts at most 500, and 256 KiB of data unless it is one.
    * @param deadline aborted when the publisher waits no longer. What has no answer by then must get one:
-   *   `not-stored`, or `maybe-stored`.
+   *   `not-stored`, or `maybe-stored`. Calls that follow may get the same signal: take away what listens to it.
    * @returns for each draft its position, or why it has none: a TidingsError `ended`, `not-stored` or
    *   `maybe-stored`. Rejects only if that is so for all.
    */

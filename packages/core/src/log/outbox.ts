@@ -18,6 +18,54 @@ interface Waiting {
   reject(error: unknown): void;
 }
 
+/**
+ * The deadlines of calls that follow each other. Nearly all are answered long before, so that many share a signal and
+ * a timer: to make them costs more than the rest of what is done for a call.
+ */
+class Deadline {
+  #controller = new AbortController();
+  /** Ms, monotonic: of the call under way. Never before that of the last. */
+  #due: number | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** The next call gets a new signal, so that nothing stays for ever that listens to this one. */
+  #isOld = false;
+
+  /** A call begins: returns what is aborted when it is due. */
+  begin(due: number): AbortSignal {
+    if (this.#isOld) this.#controller = new AbortController();
+    this.#isOld = false;
+    this.#due = due;
+    const left = due - performance.now();
+    if (left <= 0) this.#abort();
+    else if (this.#timer === undefined) this.#watch(left);
+    else this.#timer.ref?.();
+    return this.#controller.signal;
+  }
+
+  /** No call is under way: nobody need wait for this. */
+  end(): void {
+    this.#due = undefined;
+    this.#timer?.unref?.();
+  }
+
+  #watch(ms: number): void {
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      this.#isOld = true;
+      if (this.#due === undefined) return;
+      // A timer may be early by part of a millisecond.
+      const left = Math.ceil(this.#due - performance.now());
+      if (left > 0) this.#watch(left);
+      else this.#abort();
+    }, ms);
+  }
+
+  #abort(): void {
+    this.#isOld = true;
+    this.#controller.abort();
+  }
+}
+
 /** What is on its way to the broker: in order, one call at a time, so that what comes meanwhile goes together. */
 export class Outbox {
   readonly #broker: Broker;
@@ -28,6 +76,8 @@ export class Outbox {
   #queue: Waiting[] = [];
   #size = 0;
   #running: Promise<void> | undefined;
+  #isStarted = false;
+  readonly #deadline = new Deadline();
 
   /**
    * @param start resolves when the broker can be called.
@@ -70,22 +120,25 @@ export class Outbox {
 
   async #run(): Promise<void> {
     for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
-      const controller = new AbortController();
-      const timer = setTimeout(() => controller.abort(), Math.max(0, first.deadline - performance.now()));
-      const batch = await this.#take(controller.signal);
-      if (batch.length > 0) await this.#call(batch, controller.signal);
-      clearTimeout(timer);
+      const signal = this.#deadline.begin(first.deadline);
+      if (!this.#isStarted) await this.#waitForStart(signal);
+      if (signal.aborted) this.#expire();
+      else await this.#call(this.#take(), signal);
     }
+    this.#deadline.end();
   }
 
-  /** Takes what one call can carry, once the broker can be called. */
-  async #take(signal: AbortSignal): Promise<Waiting[]> {
+  async #waitForStart(signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
     const expired = new Promise(resolve => signal.addEventListener('abort', resolve));
-    if (!signal.aborted) await Promise.race([this.#start(), expired]);
-    if (signal.aborted) {
-      this.#expire();
-      return [];
-    }
+    const started = this.#start().then(() => {
+      this.#isStarted = true;
+    });
+    await Promise.race([started, expired]);
+  }
+
+  /** Takes what one call can carry. */
+  #take(): Waiting[] {
     let count = 0;
     for (let size = 0; count < Math.min(this.#queue.length, MAX_DRAFTS); count++) {
       size += (this.#queue[count] as Waiting).draft.data.length;
