@@ -200,7 +200,8 @@ export class Store {
     this.known = Math.max(this.known, Number(head));
     this.#events.server(run);
     if (isNew && !isFirst) this.#events.epoch(epoch, Number(head));
-    for (const [, after, before] of (breaks ?? '').matchAll(/(\d+)-(\d+)/g)) {
+    if (breaks === null) return;
+    for (const [, after, before] of breaks.matchAll(/(\d+)-(\d+)/g)) {
       if (Number(before) <= this.#lastBreak) continue;
       this.#lastBreak = Number(before);
       this.#events.broken(Number(after), Number(before));

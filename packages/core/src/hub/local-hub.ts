@@ -185,8 +185,8 @@ export class LocalHub implements Hub, StreamHost {
   }
 
   async #send(outbox: Outbox, draft: Omit<Entry, 'position'>): Promise<string> {
-    const { overflow, snapshot, ...keep } = this.#settingsOf(draft.channel);
-    const position = await outbox.publish({ ...draft, keep });
+    const { events, bytes, age, compact } = this.#settingsOf(draft.channel);
+    const position = await outbox.publish({ ...draft, keep: { events, bytes, age, compact } });
     this.log.acknowledge(position);
     this.meter.eventPublished(draft.channel);
     return this.log.id(position);

@@ -28,6 +28,8 @@ export class Channels implements Timed {
   readonly #meter: Meter;
   /** The channel that was published to least recently is the first, and the first to lose its history. */
   readonly #channels = new Map<string, ChannelState>();
+  /** The last of them. */
+  #latest: ChannelState | undefined;
   /** The highest position of all channels that were dropped: one that is made again may have lost all up to there. */
   #forgotten: Position = 0;
   /** Channels that a sweep under way has yet to come to. */
@@ -69,6 +71,7 @@ export class Channels implements Timed {
       const settings = this.#settingsOf(name);
       channel = new ChannelState(name, settings, this.#forgotten, this.#host.mirror !== undefined);
       this.#channels.set(name, channel);
+      this.#latest = channel;
       if (this.slot === undefined) this.#scheduler.add(this, this.#scheduler.now + settings.age / 4);
     }
     return channel;
@@ -76,8 +79,10 @@ export class Channels implements Timed {
 
   /** To be called when something is published to a channel. */
   touch(channel: ChannelState): void {
+    if (channel === this.#latest) return;
     this.#channels.delete(channel.name);
     this.#channels.set(channel.name, channel);
+    this.#latest = channel;
   }
 
   /** Changes how a channel is kept, if it is there. */
