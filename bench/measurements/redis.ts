@@ -21,13 +21,20 @@ const missing = () => (existsSync(REDIS) ? undefined : 'apt-get install redis-se
 
 const rows = ['redis', 'ioredis'].flatMap(client => [
   { name: `tidings-${client}`, title: `Tidings, \`${client}\``, what: 'tidings', client, missing },
+  {
+    name: `script-${client}`,
+    title: `a script that stores and publishes, \`${client}\``,
+    what: 'script',
+    client,
+    missing,
+  },
   { name: `bare-${client}`, title: `bare \`PUBLISH\`, \`${client}\``, what: 'bare', client, missing },
 ]);
 
 export const redis: Measurement<Row & { what: string; client: string }> = {
   name: 'redis',
   about:
-    'µs from `publish` in one process until a stream, or the subscriber, of another is given it, at 200 a second; and the time for each when 20,000 are published as fast as they are accepted. Tidings stores each for who comes back; `PUBLISH` does not.',
+    'µs from `publish` in one process until a stream, or the subscriber, of another is given it, at 200 a second; and the time for each when 20,000 are published as fast as they are accepted. Tidings stores each for who comes back; `PUBLISH` does not. The script has three commands, `HINCRBY`, `XADD` and `PUBLISH`: the least that stores, without bounds, and without whatever a restart, a lost answer or a hole calls for.',
   columns: [
     { name: P50, digits: 0 },
     { name: 'p99', digits: 0 },

@@ -8,10 +8,21 @@ import { createClient } from 'redis';
 /**
  * @typedef {object} End
  * @property {(text: string) => Promise<unknown>} publish
- * @property {(receive: (texts: Iterable<string>) => void) => unknown} subscribe
+ * @property {(receive: (at: number, texts: Iterable<string>) => void) => unknown} subscribe `at`: when it was given.
  */
 
 const [what, client, url = ''] = process.argv.slice(2);
+
+/** The least that stores: a position, an entry, a message. */
+const STORE = `
+local position = redis.call('HINCRBY', 'hub', 'seq', 1)
+redis.call('XADD', 'log', position .. '-1', 'd', ARGV[1])
+redis.call('PUBLISH', 'news', ARGV[1])
+return position`;
+
+/** µs. */
+const now = () => Number(process.hrtime.bigint() / 1000n);
+
 const { publish, subscribe } = await (what === 'tidings'
   ? hub()
   : client === 'redis'
@@ -36,7 +47,11 @@ function hub() {
         open() {},
         /** @param {import('@tidings/core').Frame} frame */
         write({ bytes }) {
-          receive(Array.from(bytes.toString().matchAll(/^data: (\d+)$/gm), match => match[1] ?? ''));
+          const at = now();
+          receive(
+            at,
+            Array.from(bytes.toString().matchAll(/^data: (\d+)$/gm), match => match[1] ?? ''),
+          );
           return true;
         },
         end() {},
@@ -50,26 +65,30 @@ function hub() {
 /** @returns {Promise<End>} */
 async function nodeRedis() {
   const [publisher, subscriber] = await Promise.all([url, url].map(url => createClient({ url }).connect()));
+  const digest = (await publisher?.scriptLoad(STORE)) ?? '';
   return {
-    publish: async text => publisher?.publish('news', text),
-    subscribe: receive => subscriber?.subscribe('news', text => receive([text])),
+    publish: async text =>
+      what === 'script'
+        ? publisher?.sendCommand(['EVALSHA', digest, '0', text])
+        : publisher?.publish('news', text),
+    subscribe: receive => subscriber?.subscribe('news', text => receive(now(), [text])),
   };
 }
 
-/** @returns {End} */
-function ioredis() {
+/** @returns {Promise<End>} */
+async function ioredis() {
   const [publisher, subscriber] = [url, url].map(url => new Redis(url, { enableAutoPipelining: true }));
+  const digest = String(await publisher?.script('LOAD', STORE));
   return {
-    publish: async text => publisher?.publish('news', text),
+    publish: async text =>
+      what === 'script' ? publisher?.evalsha(digest, 0, text) : publisher?.publish('news', text),
     subscribe(receive) {
-      subscriber?.on('message', (_channel, text) => receive([text]));
+      subscriber?.on('message', (_channel, text) => receive(now(), [text]));
       return subscriber?.subscribe('news');
     },
   };
 }
 
-/** µs. */
-const now = () => Number(process.hrtime.bigint() / 1000n);
 const pause = (/** @type {number} */ ms) => new Promise(resolve => setTimeout(resolve, ms));
 
 /** @type {Record<string, (...given: number[]) => unknown>} */
@@ -110,14 +129,14 @@ process.on('message', async (/** @type {{ job: string, given: number[] }} */ { j
 });
 process.on('disconnect', () => process.exit());
 
-await subscribe(texts => {
+await subscribe((at, texts) => {
   for (const text of texts) {
     if (waiting === undefined) continue;
     const { took, count, resolve } = waiting;
-    took.push(now() - Number(text));
+    took.push(at - Number(text));
     if (took.length < count) continue;
     waiting = undefined;
-    resolve({ took: took.sort((a, b) => a - b), end: now() });
+    resolve({ took: took.sort((a, b) => a - b), end: at });
   }
 });
 // A first one has come when all is set up.
