@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { redisBroker } from '@tidings/redis';
 import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -120,6 +121,33 @@ describeWith(REDIS, 'Redis', () => {
       await node.publish(draft('x', '4', { keep: { ...keep, age: 200_000 } }));
       expect(cli('HMGET', meta, 'age', 'compact')).toBe('200000\n0');
     });
+  });
+
+  it.skipIf(process.env.REDIS_URL !== undefined)('needs no more rights than its README says', async () => {
+    const readme = readFileSync(new URL('../../packages/redis/README.md', import.meta.url), 'utf8');
+    const rights = readme.slice(readme.indexOf('An ACL')).match(/(?<=`)[^`]+(?=`)/g) ?? [];
+    const list = rights.filter(text => /^[+~&]/.test(text)).flatMap(text => text.split(/,? /));
+    server?.cli('ACL', 'SETUSER', 'app', 'on', '>pw', ...list.map(text => text.replace('prefix', 'rights')));
+    const own = url.replace('redis://', 'redis://app:pw@');
+    const node = await begin(redisBroker({ url: own, prefix: 'rights' }));
+    const keep = { events: 2, bytes: 1e6, age: 300_000, compact: false };
+    for (let round = 0; round < 3; round++) {
+      const state = draft('state', '', { key: `${round % 2}`, keep: { ...keep, compact: true } });
+      await node.publish(
+        draft('x', '', { keep }),
+        state,
+        draft('none', '', { keep: { ...keep, events: 0 } }),
+      );
+    }
+    await node.publish(draft('x', '', { kind: 'end', keep }));
+    expect((await node.broker.open(new Map([['x', 0]]))).head).toBe(10);
+    // As after a restart; and as after one that has lost something.
+    server?.cli('HSET', '{rights}:hub', 'run', 'other');
+    expect(await node.publish(draft('y', ''))).toEqual([2 ** 32 + 11]);
+    server?.cli('HSET', '{rights}:hub', 'run', 'other', 'seq', String(2 ** 32 + 10));
+    expect(await node.publish(draft('y', ''))).toEqual([1]);
+    expect(node.sink.epochs).toHaveLength(1);
+    await node.broker.close();
   });
 
   it('is reached by a URL alone', async () => {
