@@ -67,7 +67,7 @@ export const redis: Measurement<Row & { what: string; client: string }> = {
         return { start, ...(await ask<{ took: number[]; end: number }>(to, 'received')) };
       };
       for (const isWarm of [false, true]) {
-        const { took } = await run('pace', ...(isWarm ? PACE : WARM_UP));
+        const { took } = isWarm ? await run('pace', ...PACE) : await run('pace', ...WARM_UP);
         const { start, end } = await run('bursts', ...BURSTS);
         if (!isWarm) continue;
         record(redisTable, P50, took[took.length / 2] as number);

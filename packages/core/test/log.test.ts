@@ -1,0 +1,25 @@
+import { describe, expect, it } from 'vitest';
+import { Log } from '../src/log.ts';
+import { Meter } from '../src/meter.ts';
+import { nextTurn, Scheduler } from '../src/scheduler.ts';
+
+const settings = {
+  events: 100,
+  bytes: 1e6,
+  age: 60_000,
+  compact: false,
+  overflow: 'reset' as const,
+  snapshot: undefined,
+};
+
+describe('the log', () => {
+  it('takes room from the channel that was published to least recently', async () => {
+    const log = new Log(() => settings, 1_000, new Scheduler(1_000), new Meter({}, () => {}));
+    const publish = async (channel: string) => {
+      log.append({ channel, kind: 'event', data: 'x' });
+      await new Promise<void>(resolve => nextTurn(resolve));
+    };
+    for (const channel of ['a', 'b', 'a', 'c']) await publish(channel);
+    expect(['a', 'b', 'c'].map(name => log.find(name)?.history.size)).toEqual([2, undefined, 1]);
+  });
+});
