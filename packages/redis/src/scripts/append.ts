@@ -18,7 +18,7 @@ const SWEEP = 16;
  * way to another node of the cluster, must show before.
  *
  * Most batches are one event: what is not needed for that is left out, and nothing is made of what can stay in ARGV.
- * On a server that has time between two events, half of all it does is to run into what its caches no longer have.
+ * On a server that has time between two events, all of it takes three times as long as in a loop.
  *
  * ARGV: 7 the number of the batch; 8 how many channels; 9 how many drafts; of each channel: name, events,
  * bytes, age, compact (1 or 0), ms until it can be forgotten; then of all drafts: which channel; of all: kind (e, g,
