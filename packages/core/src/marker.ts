@@ -1,5 +1,6 @@
 import { encode } from './event.ts';
 import { createFrame, type Frame } from './frame.ts';
+import type { Reset } from './subscriber/reset.ts';
 
 /**
  * Gives a client an id and nothing else. An id needs an event to travel with, be it empty (Firefox ignores it
@@ -7,4 +8,9 @@ import { createFrame, type Frame } from './frame.ts';
  */
 export function createMarker(id: string): Frame {
   return createFrame(encode('', { id, event: 'tidings' }));
+}
+
+/** Tells a client what it has missed. Not beside the types of it: those are a page's, too, which knows no Buffer. */
+export function createReset(reset: Reset, id: string, event: string): Frame {
+  return createFrame(encode(reset, { id, event }), 1);
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Log } from '../src/log/log.ts';
 import { Meter } from '../src/hub/meter.ts';
+import { Log } from '../src/log/log.ts';
 import { nextTurn, Scheduler } from '../src/scheduler.ts';
 
 const settings = {

@@ -1,10 +1,10 @@
 import { type Frame, joinFrames } from '../frame.ts';
 import type { Log } from '../log/log.ts';
 import type { IdSuffix, Position } from '../log/position.ts';
-import { createMarker } from '../marker.ts';
+import { createMarker, createReset } from '../marker.ts';
 import { Backfill } from './backfill.ts';
 import { merge } from './merge.ts';
-import { createReset, type ResetReason } from './reset.ts';
+import type { ResetReason } from './reset.ts';
 import type { Start } from './start.ts';
 import type { Reader, Subscription } from './subscription.ts';
 
