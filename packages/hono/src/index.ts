@@ -8,8 +8,8 @@ import {
 } from '@tidings/core/fetch';
 import type { MiddlewareHandler } from 'hono';
 
-/** What `app.use(sse())` adds to the variables of every context. */
-export interface SseVariables {
+/** What `app.use(sse())` adds to the variables of every context. No interface: Hono before 4.5 would not take it. */
+export type SseVariables = {
   /**
    * `c.var.sse()` answers the request with a stream; return what it returns. The stream stays open when the handler has
    * returned: until it is closed, or its peer leaves.
@@ -30,7 +30,7 @@ export interface SseVariables {
    * ```
    */
   sse(handler: (stream: EventStream) => unknown, options?: StreamOptions): Promise<Response>;
-}
+};
 
 declare module 'hono' {
   interface ContextVariableMap extends SseVariables {}
