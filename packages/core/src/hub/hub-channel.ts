@@ -26,12 +26,18 @@ type DataOfAny<Events, Event extends keyof Events> = (
   ? Data
   : never;
 
-/** Where any name will do, none will, too; else it is `message`. */
+/** Where any name will do, none will, too; else it is `message`, of each channel that it may be. */
 type Unnamed<Events> = string extends keyof Events
   ? [data: Events[keyof Events], fields?: PublishFields | undefined]
-  : Events extends { message: infer Data }
-    ? [data: Data, fields?: (PublishFields & { event?: 'message' | undefined }) | undefined]
+  : [Events] extends [{ message: unknown }]
+    ? [data: MessageOfAll<Events>, fields?: (PublishFields & { event?: 'message' | undefined }) | undefined]
     : never;
+
+type MessageOfAll<Events> = (Events extends { message: infer Data } ? (data: Data) => void : never) extends (
+  data: infer Data,
+) => void
+  ? Data
+  : never;
 
 /** A channel of a hub: a name for a sequence of events. It holds nothing; it may come and go. */
 export interface Channel<Events = Record<string, unknown>, Name extends string = string> {
