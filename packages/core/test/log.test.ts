@@ -20,6 +20,6 @@ describe('the log', () => {
       await new Promise<void>(resolve => nextTurn(resolve));
     };
     for (const channel of ['a', 'b', 'a', 'c']) await publish(channel);
-    expect(['a', 'b', 'c'].map(name => log.find(name)?.history.size)).toEqual([2, undefined, 1]);
+    expect(['a', 'b', 'c'].map(name => log.channels.find(name)?.history.size)).toEqual([2, undefined, 1]);
   });
 });
