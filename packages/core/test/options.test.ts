@@ -262,6 +262,7 @@ describe('options of a stream', () => {
     ['retry', '5'],
     ['expiresAt', 'tomorrow'],
     ['expiresAt', new Date(Number.NaN)],
+    ['expiresAt', 1_900_000_000],
     ['headers', { 'bad name': 'x' }],
     ['headers', { name: 'a\r\nset-cookie: b' }],
     ['headers', { name: '…' }],

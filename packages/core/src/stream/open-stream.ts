@@ -131,13 +131,7 @@ export class OpenStream extends Exchange<StreamHost> implements EventStream, Sub
   }
 
   ready(): void {
-    let isFinished: boolean;
-    try {
-      isFinished = this.#subscriber?.begin() === false;
-    } catch (error) {
-      this.failed(error);
-      return;
-    }
+    const isFinished = this.#subscriber?.begin() === false;
     if (!this.isAnswered) this.respond(isFinished);
     // The head has gone out before: its client could not be kept waiting.
     else if (isFinished) {

@@ -23,11 +23,14 @@ export function readStreamOptions(options: StreamOptions): StreamSettings {
   const { client, retry, headers, expiresAt } = options;
   if (client !== undefined && typeof client !== 'string') throw invalid('client', 'a string', client);
   if (retry !== undefined && !isWhole(retry)) throw invalid('retry', 'an integer of ms, 0 or more', retry);
-  if (expiresAt !== undefined && Number.isNaN(Number(expiresAt))) {
-    throw invalid('expiresAt', 'a Date, or ms since 1970', expiresAt);
+  if (expiresAt !== undefined && !(Number(expiresAt) >= EARLIEST)) {
+    throw invalid('expiresAt', 'a Date, or ms since 1970 (the exp of a JWT is in seconds)', expiresAt);
   }
   return { client, retry, expiresAt, headers: headers && readHeaders(headers) };
 }
+
+/** Ms since 1970: what is less is meant to be seconds, and would have a stream expire at once, again and again. */
+const EARLIEST = 1e11;
 
 /** What Node refuses in a header's value, and the Fetch standard does not. */
 const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/;

@@ -60,8 +60,8 @@ export abstract class Cursor<Host extends CursorHost> {
 
   /** Has channels keep what the stream needs from here on; unless `always`, only if something older is to come first. */
   protected keep(always: boolean): void {
-    const backfill = always ? this.#backfills : this.#backfill;
-    backfill?.pin(this.subscriptions, this.position);
+    if (always) this.#backfill ??= new Backfill();
+    this.#backfill?.pin(this.subscriptions, this.position);
   }
 
   protected keepNothing(): void {
@@ -157,9 +157,7 @@ export abstract class Cursor<Host extends CursorHost> {
   /** The channels have ended, and the stream has been given all of them. */
   protected get hasHadAll(): boolean {
     const { subscriptions } = this;
-    for (const subscription of subscriptions) {
-      if (!subscription.isOver(this.position, this.host)) return false;
-    }
+    for (const each of subscriptions) if (!each.isOver(this.position, this.host)) return false;
     // A filter, asked for that, may have subscribed to more.
     return subscriptions.length > 0 && subscriptions === this.subscriptions && this.isClear;
   }
@@ -229,12 +227,11 @@ export abstract class Cursor<Host extends CursorHost> {
       ({ start, snapshot }) => start < this.position || snapshot !== undefined,
     );
     if (older.length > 0 && !this.#backfill?.isUnderWay) this.#note(() => this.mark('~'));
+    const onReady = () => this.awake();
+    const onError = (error: unknown) => this.host.failed(error);
     for (const subscription of older) {
-      this.#backfills.add(
-        subscription,
-        () => this.awake(),
-        error => this.host.failed(error),
-      );
+      this.#backfill ??= new Backfill();
+      this.#backfill.add(subscription, onReady, onError);
     }
     this.keepWhatWaits();
   }
@@ -248,10 +245,5 @@ export abstract class Cursor<Host extends CursorHost> {
   #takeNotes(notes: readonly (() => Frame)[]): Frame {
     this.#notes = undefined;
     return joinFrames(notes.map(make => make()));
-  }
-
-  get #backfills(): Backfill {
-    this.#backfill ??= new Backfill();
-    return this.#backfill;
   }
 }
