@@ -14,7 +14,7 @@ afterEach(async () => {
 const page = (file: string) => readFileSync(root + file, 'utf8');
 
 /** Output as it is whatever the hub calls its life. */
-const anonymous = (text: string) => text.replaceAll(/[0-9a-z]{14}-/g, 'life-');
+const anonymous = (text: string) => text.replaceAll(/[0-9a-f]{12}-/g, 'life-');
 
 /** A client leaves when it has an event, and is sent the very next one where it comes back. Resolves with that. */
 async function comesBack({ get }: Program, from: string, to: string): Promise<Client> {

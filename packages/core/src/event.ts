@@ -1,5 +1,6 @@
-import { TidingsError } from './errors.ts';
-import { show } from './invalid.ts';
+import { isThenable } from './deferred.ts';
+import type { TidingsErrorCode } from './errors.ts';
+import { invalid, isWhole } from './invalid.ts';
 
 /** The fields of an event beside its data. */
 export interface EventFields {
@@ -60,24 +61,15 @@ export function encodeRetry(retry: number): string {
 }
 
 function retryLine(retry: number): string {
-  if (!Number.isSafeInteger(retry) || retry < 0) {
-    throw new TidingsError(
-      'invalid-field',
-      `retry must be milliseconds, an integer of 0 or more; got ${show(retry)}`,
-    );
-  }
+  if (!isWhole(retry)) throw invalid('retry', 'an integer of ms, 0 or more', retry, 'invalid-field');
   return `retry: ${retry}\n`;
 }
 
-function fieldText(field: 'id' | 'event', value: string): string {
-  if (typeof value !== 'string') {
-    throw new TidingsError('invalid-field', `${field} must be a string; got ${show(value)}`);
-  }
-  if (FORBIDDEN_IN_FIELD.test(value)) {
-    throw new TidingsError(
-      'invalid-field',
-      `${field} must not contain CR, LF or NUL, which would end it or void it; got ${show(value)}`,
-    );
+/** What is sent as the value of a field, `id` or `event`. */
+export function fieldText(name: string, value: string, code: TidingsErrorCode = 'invalid-field'): string {
+  if (typeof value !== 'string' || FORBIDDEN_IN_FIELD.test(value)) {
+    // A line break would end the field and begin another; with a NUL, clients ignore it.
+    throw invalid(name, 'a string without CR, LF or NUL', value, code);
   }
   return value.toWellFormed();
 }
@@ -94,9 +86,7 @@ function ownText(data: unknown): string | undefined {
 }
 
 function jsonText(data: unknown): string {
-  if (typeof (data as PromiseLike<unknown> | null | undefined)?.then === 'function') {
-    throw new TypeError('data must not be a promise: await it first');
-  }
+  if (isThenable(data)) throw new TypeError('data must not be a promise: await it first');
   const json = JSON.stringify(data);
   if (json === undefined) {
     throw new TypeError(`data must be a string, bytes or something JSON can say; got ${typeof data}`);

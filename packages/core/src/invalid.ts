@@ -11,8 +11,35 @@ export function invalid(
 }
 
 /** Whether it can have options, or fields. */
-export function isObject(value: unknown): boolean {
+export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** @throws {TidingsError} naming what has a value, and one of another type. */
+export function checkType(
+  name: string,
+  type: 'object' | 'function' | 'string' | 'boolean',
+  value: unknown,
+  code?: TidingsErrorCode,
+): void {
+  const isRight = type === 'object' ? isObject(value) : typeof value === type;
+  if (value !== undefined && !isRight)
+    throw invalid(name, `${type === 'object' ? 'an' : 'a'} ${type}`, value, code);
+}
+
+/** @throws {TidingsError} naming what is no integer of at least `least`, nor Infinity. */
+export function readCount(name: string, value: number | undefined, standard: number, least = 0): number {
+  if (value === undefined) return standard;
+  if (value === Number.POSITIVE_INFINITY || (isWhole(value) && value >= least)) return value;
+  throw invalid(name, `an integer, ${least} or more, or Infinity`, value);
+}
+
+/** @throws {TidingsError} naming what is no time; `false` is one that never ends. */
+export function readDuration(name: string, value: number | false | undefined, standard: number): number {
+  if (value === false) return Number.POSITIVE_INFINITY;
+  if (value === undefined) return standard;
+  if (typeof value === 'number' && value > 0) return value;
+  throw invalid(name, 'a number of ms above 0, or false', value);
 }
 
 /** Whether it is an integer of 0 or more. */

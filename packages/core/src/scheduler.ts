@@ -21,6 +21,17 @@ export const TURN_BUDGET = 4;
 export const nextTurn: (callback: () => void) => void =
   globalThis.setImmediate ?? ((callback: () => void) => setTimeout(callback, 0));
 
+/** Does something for each, and yields to the event loop when that takes long. */
+export async function inTurns<T>(items: Iterable<T>, action: (item: T) => void): Promise<void> {
+  let start = performance.now();
+  for (const item of items) {
+    action(item);
+    if (performance.now() - start < TURN_BUDGET) continue;
+    await new Promise<void>(nextTurn);
+    start = performance.now();
+  }
+}
+
 /** What all work of one kind may take in one turn, each piece of which has a callback of its own. */
 export class TurnBudget {
   #start: number | undefined;

@@ -56,6 +56,13 @@ describe('options of a hub', () => {
     expect(readHubOptions({ [name]: false })[name]).toBe(NEVER);
   });
 
+  it('history.age can be switched off', () => {
+    expect(readHubOptions({ history: { age: false } }).channel('a')).toMatchObject({
+      age: NEVER,
+      events: 256,
+    });
+  });
+
   it('set how late the clock may be: it follows the shortest of them, within reason', () => {
     const off = { heartbeat: false, stallTimeout: false, maxAge: false } as const;
     expect(readHubOptions(off).precision).toBe(1_000);
@@ -116,7 +123,7 @@ describe('options of a hub', () => {
     ['history.age', 0],
     ['history.age', -1],
     ['history.age', Number.NaN],
-    ['history.age', false],
+    ['history.age', '1 h'],
     ...['opened', 'closed', 'published', 'delivered', 'lagging', 'reset', 'replayed', 'dropped'].map(
       (name): [string, unknown] => [`observer.${name}`, 'log'],
     ),
@@ -183,7 +190,7 @@ describe('options of a channel', () => {
       throw new Error('that nobody awaits');
     };
     expect(() => readHubOptions({ channels: channels as never }).channel('a')).toThrow(
-      invalid('channels must not be async'),
+      invalid('channels must be a function that returns an object, and is not async'),
     );
   });
 });
@@ -194,10 +201,15 @@ describe('options of a subscription', () => {
     { from: undefined, filter: undefined },
     { from: 'now' },
     { from: 'start' },
-    { from: { last: 0 } },
+    { from: { last: 1 } },
     { from: { after: '' }, filter: () => true },
   ])('are given back: %j', options => {
     expect(readSubscribeOptions(options)).toBe(options);
+  });
+
+  it('have one way to say that nothing older is wanted', () => {
+    const filter = () => true;
+    expect(readSubscribeOptions({ from: { last: 0 }, filter })).toEqual({ from: 'now', filter });
   });
 
   it.each<[string, unknown]>([

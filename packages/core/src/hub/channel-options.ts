@@ -1,6 +1,6 @@
-import { TidingsError } from '../errors.ts';
-import { encode } from '../event.ts';
-import { invalid, isObject, isWhole } from '../invalid.ts';
+import { isThenable } from '../deferred.ts';
+import { fieldText } from '../event.ts';
+import { checkType, invalid, isObject, readCount, readDuration } from '../invalid.ts';
 import type { ChannelSettings, Overflow } from '../log/channel.ts';
 import type { Keep } from '../log/history.ts';
 
@@ -10,8 +10,8 @@ export interface HistoryOptions {
   events?: number | undefined;
   /** Default: 1 MiB. */
   bytes?: number | undefined;
-  /** Ms. Default: 5 minutes. */
-  age?: number | undefined;
+  /** Ms. Default: 5 minutes. `false`: however old. */
+  age?: number | false | undefined;
 }
 
 export interface ChannelOptions {
@@ -50,17 +50,11 @@ export function channelOptionsFor(
 ): ChannelOptions {
   if (channels === undefined) return {};
   const given = channels(name);
-  const options: ChannelOptions & { then?: unknown } = given === undefined ? {} : given;
-  if (!isObject(options)) throw invalid('channels', 'a function that returns an object', options);
-  if (typeof options.then === 'function') {
-    // Nobody is going to await it: if it fails, too, that must not end the process.
-    Promise.resolve(options).catch(() => {});
-    throw new TidingsError(
-      'invalid-option',
-      'channels must not be async: it must return the options, not a promise',
-    );
-  }
-  return options;
+  if (given === undefined) return {};
+  // Nobody is going to await it: if it fails, too, that must not end the process.
+  if (isThenable(given)) Promise.resolve(given).catch(() => {});
+  else if (isObject(given)) return given;
+  throw invalid('channels', 'a function that returns an object, and is not async', given);
 }
 
 /**
@@ -68,15 +62,13 @@ export function channelOptionsFor(
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
 export function readChannelOptions(options: ChannelOptions, standard: HistorySettings): ChannelSettings {
-  if (!isObject(options)) throw invalid('options', 'an object', options);
+  checkType('options', 'object', options);
   const { compact = false, overflow = 'reset', snapshot, snapshotEvent, history } = options;
-  if (typeof compact !== 'boolean') throw invalid('compact', 'a boolean', compact);
+  checkType('compact', 'boolean', compact);
   if (overflow !== 'reset' && overflow !== 'disconnect') {
     throw invalid('overflow', "'reset' or 'disconnect'", overflow);
   }
-  if (snapshot !== undefined && typeof snapshot !== 'function') {
-    throw invalid('snapshot', 'a function', snapshot);
-  }
+  checkType('snapshot', 'function', snapshot);
   const event = readEventName('snapshotEvent', snapshotEvent, 'snapshot');
   const { events, bytes, age } = history === undefined ? standard : readHistory(history);
   return { events, bytes, age, compact, overflow, snapshot: snapshot && { event, take: snapshot } };
@@ -84,27 +76,17 @@ export function readChannelOptions(options: ChannelOptions, standard: HistorySet
 
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readEventName(name: string, value: string | undefined, standard: string): string {
-  if (value === undefined) return standard;
-  try {
-    encode('', { event: value });
-    if (value !== '') return value;
-  } catch {
-    // Said below, by the name of the option.
-  }
-  throw invalid(name, 'a string of at least one character, without CR, LF or NUL', value);
+  if (value === '') throw invalid(name, 'a string of at least one character', value);
+  return value === undefined ? standard : fieldText(name, value, 'invalid-option');
 }
 
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readHistory(history: HistoryOptions | false = {}): HistorySettings {
   if (history === false) return { events: 0, bytes: 0, age: 0 };
   if (!isObject(history)) throw invalid('history', 'an object, or false', history);
-  const { events = 256, bytes = 1024 * 1024, age = 5 * 60_000 } = history;
-  if (!isCount(events)) throw invalid('history.events', 'an integer, 0 or more, or Infinity', events);
-  if (!isCount(bytes)) throw invalid('history.bytes', 'an integer, 0 or more, or Infinity', bytes);
-  if (typeof age !== 'number' || !(age > 0)) throw invalid('history.age', 'a number of ms above 0', age);
-  return { events, bytes, age };
-}
-
-function isCount(value: unknown): boolean {
-  return value === Number.POSITIVE_INFINITY || isWhole(value);
+  return {
+    events: readCount('history.events', history.events, 256),
+    bytes: readCount('history.bytes', history.bytes, 1024 * 1024),
+    age: readDuration('history.age', history.age, 5 * 60_000),
+  };
 }

@@ -51,9 +51,8 @@ export class Clients<S extends EventStream> implements ClientRegistry {
 
   add(stream: S): void {
     if (stream.client === undefined) return;
-    const streams = this.#streams.get(stream.client);
-    if (streams === undefined) this.#streams.set(stream.client, new Set([stream]));
-    else streams.add(stream);
+    const streams = this.#streams.get(stream.client) ?? new Set();
+    this.#streams.set(stream.client, streams.add(stream));
   }
 
   delete(stream: S): void {

@@ -24,8 +24,8 @@ import { readPublished } from './publish-fields.ts';
 /** Bytes that the histories of all channels take together. */
 const ALL_HISTORIES = 64 * 1024 * 1024;
 
-const { navigator } = globalThis as { navigator?: { userAgent?: string } };
-const isWorkers = navigator?.userAgent === 'Cloudflare-Workers';
+const isWorkers =
+  (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent === 'Cloudflare-Workers';
 
 /** The hub of one process. With a broker, it is one of several that share a log. */
 export class LocalHub implements Hub, StreamHost {
@@ -87,16 +87,8 @@ export class LocalHub implements Hub, StreamHost {
   /** Where a timer ends with the request that has made it, each stream has a clock of its own. */
   #hostOf(): StreamHost {
     if (!isWorkers) return this;
-    const { log, meter, settings } = this;
-    return {
-      scheduler: new Scheduler(settings.precision, start => start()),
-      answers: new TurnBudget(),
-      log,
-      meter,
-      settings,
-      report: (error, context) => this.report(error, context),
-      gone: (stream, reason) => this.gone(stream, reason),
-    };
+    const scheduler = new Scheduler(this.settings.precision, start => start());
+    return Object.assign(Object.create(this) as StreamHost, { scheduler, answers: new TurnBudget() });
   }
 
   publish(channel: ChannelName, data: unknown, fields?: PublishFields): Promise<string> {
@@ -122,7 +114,6 @@ export class LocalHub implements Hub, StreamHost {
 
   stats(): HubStats {
     const streams = [...this.streams];
-    const { opened, closed, published, delivered, deliveredBytes, resets, replayed, dropped } = this.meter;
     return {
       streams: streams.length,
       clients: this.clients.size,
@@ -130,14 +121,7 @@ export class LocalHub implements Hub, StreamHost {
       historyBytes: this.log.channels.bytes,
       lagging: streams.filter(stream => stream.isLagging).length,
       bufferedBytes: streams.reduce((sum, stream) => sum + stream.bufferedBytes, 0),
-      opened,
-      closed: { ...closed },
-      published,
-      delivered,
-      deliveredBytes,
-      resets,
-      replayed,
-      dropped,
+      ...structuredClone(this.meter.totals),
     };
   }
 

@@ -1,3 +1,4 @@
+import { isThenable } from '../deferred.ts';
 import type { CloseReason, EventStream } from '../stream/stream.ts';
 import type { ResetReason } from '../subscriber/reset.ts';
 
@@ -55,14 +56,17 @@ export interface HubStats {
 
 /** Counts what a hub does, and tells its observer. */
 export class Meter {
-  opened = 0;
-  readonly closed: Partial<Record<CloseReason, number>> = {};
-  published = 0;
-  delivered = 0;
-  deliveredBytes = 0;
-  resets = 0;
-  replayed = 0;
-  dropped = 0;
+  /** What has been done since the hub was made. */
+  readonly totals = {
+    opened: 0,
+    closed: {} as HubStats['closed'],
+    published: 0,
+    delivered: 0,
+    deliveredBytes: 0,
+    resets: 0,
+    replayed: 0,
+    dropped: 0,
+  };
   readonly #observer: Observer;
   readonly #onError: (error: unknown) => void;
 
@@ -72,63 +76,55 @@ export class Meter {
   }
 
   streamOpened(stream: EventStream): void {
-    this.opened += 1;
-    this.#call(observer => observer.opened?.(stream));
+    this.totals.opened += 1;
+    this.#tell('opened', stream);
   }
 
   streamClosed(stream: EventStream, reason: CloseReason): void {
-    this.closed[reason] = (this.closed[reason] ?? 0) + 1;
-    this.#call(observer => observer.closed?.(stream, reason));
+    const { closed } = this.totals;
+    closed[reason] = (closed[reason] ?? 0) + 1;
+    this.#tell('closed', stream, reason);
   }
 
   eventPublished(channel: string): void {
-    this.published += 1;
-    this.#call(observer => observer.published?.(channel));
+    this.totals.published += 1;
+    this.#tell('published', channel);
   }
 
-  /** The hot one: no closure is made for it. */
   eventsDelivered(events: number, bytes: number): void {
-    this.delivered += events;
-    this.deliveredBytes += bytes;
-    if (this.#observer.delivered === undefined) return;
-    try {
-      const told: unknown = this.#observer.delivered(events, bytes);
-      if (told !== undefined) this.#await(told);
-    } catch (error) {
-      this.#onError(error);
-    }
+    this.totals.delivered += events;
+    this.totals.deliveredBytes += bytes;
+    // As often as there are writes: most hubs have nobody to tell.
+    if (this.#observer.delivered !== undefined) this.#tell('delivered', events, bytes);
   }
 
   streamLagging(stream: EventStream): void {
-    this.#call(observer => observer.lagging?.(stream));
+    this.#tell('lagging', stream);
   }
 
   streamReset(stream: EventStream, reason: ResetReason, channels: readonly string[]): void {
-    this.resets += 1;
-    this.#call(observer => observer.reset?.(stream, reason, channels));
+    this.totals.resets += 1;
+    this.#tell('reset', stream, reason, channels);
   }
 
   streamReplayed(stream: EventStream): void {
-    this.replayed += 1;
-    this.#call(observer => observer.replayed?.(stream));
+    this.totals.replayed += 1;
+    this.#tell('replayed', stream);
   }
 
   channelDropped(channel: string): void {
-    this.dropped += 1;
-    this.#call(observer => observer.dropped?.(channel));
+    this.totals.dropped += 1;
+    this.#tell('dropped', channel);
   }
 
-  #call(tell: (observer: Observer) => unknown): void {
+  #tell<Name extends keyof Observer>(name: Name, ...what: Parameters<NonNullable<Observer[Name]>>): void {
     try {
-      this.#await(tell(this.#observer));
+      const observer = this.#observer as Partial<Record<Name, (...what: unknown[]) => unknown>>;
+      const told = observer[name]?.(...what);
+      // It may be async: what it rejects with is caught like what it throws.
+      if (isThenable(told)) Promise.resolve(told).catch(this.#onError);
     } catch (error) {
       this.#onError(error);
     }
-  }
-
-  /** A callback may be async: what it rejects with is caught like what it throws. */
-  #await(told: unknown): void {
-    if (typeof (told as PromiseLike<unknown> | null | undefined)?.then !== 'function') return;
-    Promise.resolve(told).catch(this.#onError);
   }
 }

@@ -1,4 +1,4 @@
-import { invalid, isObject, isWhole } from '../invalid.ts';
+import { checkType, invalid, isWhole, readCount, readDuration } from '../invalid.ts';
 import type { Broker } from '../log/broker.ts';
 import type { ChannelSettings } from '../log/channel.ts';
 import type { ErrorContext } from '../stream/stream.ts';
@@ -96,13 +96,11 @@ export interface HubSettings {
 
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readHubOptions(options: HubOptions): HubSettings {
-  if (!isObject(options)) throw invalid('options', 'an object', options);
+  checkType('options', 'object', options);
   const { limits = {}, channels, onError = reportToConsole } = options;
-  if (!isObject(limits)) throw invalid('limits', 'an object', limits);
-  if (channels !== undefined && typeof channels !== 'function') {
-    throw invalid('channels', 'a function', channels);
-  }
-  if (typeof onError !== 'function') throw invalid('onError', 'a function', onError);
+  checkType('limits', 'object', limits);
+  checkType('channels', 'function', channels);
+  checkType('onError', 'function', onError);
   const heartbeat = readDuration('heartbeat', options.heartbeat, 'Bun' in globalThis ? 8_000 : 15_000);
   const stallTimeout = readDuration('stallTimeout', options.stallTimeout, 60_000);
   const maxAge = readDuration('maxAge', options.maxAge, Number.POSITIVE_INFINITY);
@@ -115,13 +113,13 @@ export function readHubOptions(options: HubOptions): HubSettings {
     stallTimeout,
     maxAge,
     // Whole, so that the times that every stream keeps are small integers, which take no memory of their own.
-    precision: Math.ceil(Math.max(5, Math.min(1_000, Math.min(heartbeat, stallTimeout, maxAge) / 32))),
+    precision: Math.max(5, Math.ceil(Math.min(32_000, heartbeat, stallTimeout, maxAge) / 32)),
     maxBufferedBytes: readCount('maxBufferedBytes', options.maxBufferedBytes, 1024 * 1024),
     resetEvent: readEventName('resetEvent', options.resetEvent, 'reset'),
     channel: (name, own) =>
       readChannelOptions(own === undefined ? channelOptionsFor(name, channels) : own, history),
-    maxStreams: readLimit('limits.streams', limits.streams, 0),
-    maxPerClient: readLimit('limits.perClient', limits.perClient, 1),
+    maxStreams: readCount('limits.streams', limits.streams, Number.POSITIVE_INFINITY),
+    maxPerClient: readCount('limits.perClient', limits.perClient, Number.POSITIVE_INFINITY, 1),
     onError,
   };
 }
@@ -146,13 +144,8 @@ const CALLBACKS = [
 
 function readObserver(observer: Observer | undefined): Observer {
   if (observer === undefined) return {};
-  if (!isObject(observer)) throw invalid('observer', 'an object', observer);
-  for (const name of CALLBACKS) {
-    const callback: unknown = observer[name];
-    if (callback !== undefined && typeof callback !== 'function') {
-      throw invalid(`observer.${name}`, 'a function', callback);
-    }
-  }
+  checkType('observer', 'object', observer);
+  for (const name of CALLBACKS) checkType(`observer.${name}`, 'function', observer[name]);
   return observer;
 }
 
@@ -161,7 +154,7 @@ const LONGEST_TIMER = 2 ** 31 - 1;
 
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readCloseOptions(options: CloseOptions): CloseSettings {
-  if (!isObject(options)) throw invalid('options', 'an object', options);
+  checkType('options', 'object', options);
   const { within = 10_000, retry = [1_000, 15_000] } = options;
   if (!(isWhole(within) && within <= LONGEST_TIMER))
     throw invalid('within', 'an integer of ms, at most 2 ** 31 - 1', within);
@@ -169,26 +162,6 @@ export function readCloseOptions(options: CloseOptions): CloseSettings {
     throw invalid('retry', 'two integers of ms, the smaller first', retry);
   }
   return { within, retry };
-}
-
-function readDuration(name: string, value: number | false | undefined, standard: number): number {
-  if (value === false) return Number.POSITIVE_INFINITY;
-  if (value === undefined) return standard;
-  if (typeof value !== 'number' || !(value > 0))
-    throw invalid(name, 'a number of ms above 0, or false', value);
-  return value;
-}
-
-function readCount(name: string, value: number | undefined, standard: number): number {
-  if (value === undefined) return standard;
-  if (typeof value !== 'number' || !(value >= 0)) throw invalid(name, 'a number, 0 or more', value);
-  return value;
-}
-
-function readLimit(name: string, value: number | undefined, least: number): number {
-  if (value === undefined) return Number.POSITIVE_INFINITY;
-  if (!isWhole(value) || value < least) throw invalid(name, `an integer, ${least} or more`, value);
-  return value;
 }
 
 function reportToConsole(error: unknown, { stage }: ErrorContext): void {

@@ -1,6 +1,5 @@
-import { TidingsError } from '../errors.ts';
-import { dataText, type EventFields, encode } from '../event.ts';
-import { invalid, isObject } from '../invalid.ts';
+import { dataText, type EventFields, fieldText } from '../event.ts';
+import { checkType, invalid } from '../invalid.ts';
 import type { Entry } from '../log/entry.ts';
 import type { PublishFields } from './hub-channel.ts';
 
@@ -17,13 +16,13 @@ export function readPublished(
   data: unknown,
   fields: PublishFields = {},
 ): Omit<Entry, 'channel' | 'position'> {
-  if (!isObject(fields)) throw invalid('fields', 'an object', fields, 'invalid-field');
+  checkType('fields', 'object', fields, 'invalid-field');
   const { event, key, gone = false, except, id, retry } = fields as PublishFields & Refused;
-  if (id !== undefined) throw refused('id must not be set on what is published: ids are positions');
-  if (retry !== undefined) throw refused('retry must not be set on what is published: it is for one stream');
-  if (event !== undefined) encode('', { event });
-  if (key !== undefined && typeof key !== 'string') throw invalid('key', 'a string', key, 'invalid-field');
-  if (typeof gone !== 'boolean') throw invalid('gone', 'a boolean', gone, 'invalid-field');
+  if (id !== undefined) throw invalid('id', 'left out: ids are positions', id, 'invalid-field');
+  if (retry !== undefined) throw invalid('retry', 'left out: it is for one stream', retry, 'invalid-field');
+  if (event !== undefined) fieldText('event', event);
+  checkType('key', 'string', key, 'invalid-field');
+  checkType('gone', 'boolean', gone, 'invalid-field');
   return { kind: gone ? 'gone' : 'event', event, key, except: nameIn(except), data: dataText(data) };
 }
 
@@ -32,8 +31,4 @@ function nameIn(except: PublishFields['except']): string | undefined {
   const name: unknown = typeof except === 'string' ? except : except?.id;
   if (typeof name === 'string') return name;
   throw invalid('except', 'a stream, the id of one, or a client', except, 'invalid-field');
-}
-
-function refused(message: string): TidingsError {
-  return new TidingsError('invalid-field', message);
 }

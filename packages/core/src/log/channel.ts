@@ -155,13 +155,13 @@ export class ChannelState {
   }
 
   async #makeSnapshot(): Promise<Frame> {
+    const { take, event } = this.#snapshots as SnapshotSettings;
     let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise<never>((_, reject) => {
+    const timeout = new Promise((_, reject) => {
       const error = new Error(`the snapshot of ${this.name} took longer than ${SNAPSHOT_TIMEOUT} ms`);
-      timer = setTimeout(() => reject(error), SNAPSHOT_TIMEOUT);
+      timer = setTimeout(reject, SNAPSHOT_TIMEOUT, error);
     });
     try {
-      const { take, event } = this.#snapshots as SnapshotSettings;
       return createFrame(encode(await Promise.race([take(), timeout]), { event }), 1);
     } finally {
       clearTimeout(timer);
@@ -188,12 +188,14 @@ export class ChannelState {
     return piece;
   }
 
-  /** The next entry after a position that is to be sent, if there is one. */
-  entryAfter(position: Position): LogEntry | undefined {
-    for (let index = this.history.indexAfter(position); ; index++) {
-      const entry = this.history.at(index);
-      if (entry === undefined || !this.#isSkipped(entry)) return entry;
+  /** The next entry after a position that is to be sent, if there is one up to another. */
+  entryAfter(position: Position, upto = Number.POSITIVE_INFINITY): LogEntry | undefined {
+    let index = this.history.indexAfter(position);
+    for (let entry = this.history.at(index); entry !== undefined; entry = this.history.at(++index)) {
+      if (entry.position > upto) break;
+      if (!this.#isSkipped(entry)) return entry;
     }
+    return undefined;
   }
 
   endRound(passed: Position, now: number): void {

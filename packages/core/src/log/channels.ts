@@ -1,5 +1,5 @@
 import type { Meter } from '../hub/meter.ts';
-import { nextTurn, type Scheduler, type Timed, TURN_BUDGET } from '../scheduler.ts';
+import { inTurns, type Scheduler, type Timed } from '../scheduler.ts';
 import { type ChannelSettings, ChannelState } from './channel.ts';
 import type { Mirror } from './mirror.ts';
 import type { Position } from './position.ts';
@@ -32,8 +32,7 @@ export class Channels implements Timed {
   #latest: ChannelState | undefined;
   /** The highest position of all channels that were dropped: one that is made again may have lost all up to there. */
   #forgotten: Position = 0;
-  /** Channels that a sweep under way has yet to come to. */
-  #unswept: MapIterator<ChannelState> | undefined;
+  #isSweeping = false;
   /** Ms. */
   #shortestAge = Number.POSITIVE_INFINITY;
 
@@ -130,28 +129,21 @@ export class Channels implements Timed {
 
   /** Sweeps the channels: drops what is too old, and forgets those that have nothing left. */
   visit(now: number): number {
-    if (this.#unswept === undefined) {
-      this.#unswept = this.#channels.values();
-      this.#shortestAge = Number.POSITIVE_INFINITY;
-      this.#sweep(now);
-    }
+    if (!this.#isSweeping) this.#sweep(now);
     if (this.#channels.size === 0) this.#scheduler.delete(this);
     // What keeps nothing is gone with its round; it is not for a sweep to hurry after it.
     return now + Math.max(SWEEP_INTERVAL, this.#shortestAge / 4);
   }
 
-  #sweep(now: number): void {
-    const start = performance.now();
-    for (const channel of this.#unswept ?? []) {
+  async #sweep(now: number): Promise<void> {
+    this.#isSweeping = true;
+    this.#shortestAge = Number.POSITIVE_INFINITY;
+    await inTurns(this.#channels.values(), channel => {
       this.trim(channel, this.#host.passed, now);
       this.#shortestAge = Math.min(this.#shortestAge, channel.history.keep.age);
       this.#forgetIfIdle(channel);
-      if (performance.now() - start > TURN_BUDGET) {
-        nextTurn(() => this.#sweep(now));
-        return;
-      }
-    }
-    this.#unswept = undefined;
+    });
+    this.#isSweeping = false;
   }
 
   #forgetIfIdle(channel: ChannelState): void {

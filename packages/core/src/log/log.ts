@@ -7,7 +7,7 @@ import { Channels, type ChannelsHost } from './channels.ts';
 import { type Entry, LogEntry } from './entry.ts';
 import { Flush, type FlushHost } from './flush.ts';
 import type { Mirror } from './mirror.ts';
-import { createEpoch, type EventId, formatId, type IdSuffix, type Position, parseId } from './position.ts';
+import { createEpoch, formatId, type IdSuffix, type Position, parseId } from './position.ts';
 
 /** Bytes of all channels that may wait for a round of the flush to pass them. */
 const PINNED = 16 * 1024 * 1024;
@@ -67,11 +67,12 @@ export class Log implements FlushHost, ChannelsHost {
     return formatId(this.epoch, position, suffix);
   }
 
-  /** Whether an id is one of this log's. */
-  knows(id: string | EventId): boolean {
-    const { epoch, position } = (typeof id === 'string' ? parseId(id) : id) ?? {};
-    if (position === undefined || epoch !== this.epoch || position > this.head) return false;
-    return !this.#breaks.some(([after, before]) => after < position && position < before);
+  /** The position of an id; undefined if it is none of this log's. */
+  positionOf(id: string): Position | undefined {
+    const { epoch, position = 0 } = parseId(id) ?? {};
+    const isBroken = this.#breaks.some(([after, before]) => after < position && position < before);
+    const isOurs = epoch !== undefined && epoch === this.#epoch;
+    return isOurs && position <= this.head && !isBroken ? position : undefined;
   }
 
   /** What is newer than it has yet to come; undefined as long as a broker has not said where it stands. */

@@ -1,5 +1,5 @@
 import { createOutside } from '../outside.ts';
-import { nextTurn, TURN_BUDGET } from '../scheduler.ts';
+import { inTurns, nextTurn } from '../scheduler.ts';
 import type { Broker, Page, Sink } from './broker.ts';
 import type { Log } from './log.ts';
 import type { Position } from './position.ts';
@@ -109,7 +109,7 @@ export class Mirror {
         await this.#fetch(loaders);
       });
       this.#wanted = new Map();
-      await inSlices(loaders, loader => loader.loaded());
+      await inTurns(loaders, loader => loader.loaded());
     }
     this.#isGathering = false;
   }
@@ -170,16 +170,5 @@ export class Mirror {
         });
       }
     }
-  }
-}
-
-/** Does something for each, and yields to the event loop when that takes long. */
-async function inSlices<T>(items: readonly T[], action: (item: T) => void): Promise<void> {
-  let start = performance.now();
-  for (const item of items) {
-    action(item);
-    if (performance.now() - start < TURN_BUDGET) continue;
-    await new Promise<void>(resolve => nextTurn(resolve));
-    start = performance.now();
   }
 }

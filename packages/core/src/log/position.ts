@@ -25,8 +25,10 @@ export function parseId(id: string): EventId | undefined {
   return { epoch: match[1] as string, position, suffix: match[3] as IdSuffix };
 }
 
-/** A name for one life of a hub, so that a position from another life is recognised as such. */
+/**
+ * A name for one life of a hub, so that a position from another life is recognised as such: 48 random bits, since it
+ * goes out with every event.
+ */
 export function createEpoch(): string {
-  const [high = 0, low = 0] = crypto.getRandomValues(new Uint32Array(2));
-  return high.toString(36).padStart(7, '0') + low.toString(36).padStart(7, '0');
+  return crypto.randomUUID().slice(-12);
 }

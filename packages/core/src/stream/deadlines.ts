@@ -30,7 +30,7 @@ export class Deadlines implements Timed {
     this.#host = host;
     const closesAt = host.scheduler.now + host.settings.maxAge * (0.8 + 0.2 * Math.random());
     // What never comes takes no memory.
-    this.#expiresAt = Number.isFinite(Number(expiresAt)) ? Number(expiresAt) : undefined;
+    this.#expiresAt = expiresAt && Number(expiresAt);
     // Streams that began together must not end, and come back, together.
     this.#closesAt = Number.isFinite(closesAt) ? Math.ceil(closesAt) : undefined;
   }

@@ -1,7 +1,7 @@
 import { type ChannelName, namesOf } from '../channel-name.ts';
-import { TidingsError } from '../errors.ts';
 import { type EventFields, encode, encodeComment } from '../event.ts';
 import { createFrame, type Frame } from '../frame.ts';
+import { invalid } from '../invalid.ts';
 import type { Log } from '../log/log.ts';
 import type { ResetReason } from '../subscriber/reset.ts';
 import { readSubscribeOptions, type SubscribeOptions } from '../subscriber/subscribe-options.ts';
@@ -49,9 +49,11 @@ export class OpenStream extends Exchange<StreamHost> implements EventStream, Sub
 
   send(data: unknown, fields?: EventFields): boolean {
     if (this.#subscriber !== undefined && fields?.id !== undefined && this.isOpen) {
-      throw new TidingsError(
+      throw invalid(
+        'id',
+        'left out on a subscribed stream, whose ids are positions',
+        fields.id,
         'invalid-field',
-        'id must not be set on a subscribed stream: its ids are positions',
       );
     }
     return this.isOpen && this.#write(createFrame(encode(data, fields), 1));

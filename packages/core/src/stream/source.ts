@@ -70,19 +70,17 @@ export function pump<T>(
       await stop();
       return false;
     }
-    const items = decodeItems(opened);
-    for (;;) {
-      const { done, value } = await items.next();
-      if (signal.aborted) return false;
-      if (done) return true;
+    for await (const item of decodeItems(opened)) {
+      if (signal.aborted) break;
       try {
-        await send(value as SourceItem<T>);
+        await send(item as SourceItem<T>);
       } catch (error) {
         // Not awaited: it may take its time, or for ever.
         stop();
         throw error;
       }
     }
+    return !signal.aborted;
   }
 
   return new Promise((resolve, reject) => {
@@ -154,8 +152,8 @@ function openSource(source: unknown): Reader {
     }
   }
   throw new TypeError(
-    'stream() takes an iterable, an async iterable, a ReadableStream, a Node Readable, or a function that returns one; ' +
-      `got ${source === null ? 'null' : isBytes(source) ? 'bytes' : `a ${typeof source}`}. To send one value, use send().`,
+    'a source is an iterable, an async iterable, a ReadableStream, a Node Readable, or a function that returns one; ' +
+      `got ${isBytes(source) ? 'bytes' : source && typeof source}. To send one value, use send()`,
   );
 }
 

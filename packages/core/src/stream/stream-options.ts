@@ -1,5 +1,5 @@
 import { TidingsError } from '../errors.ts';
-import { invalid, isObject, isWhole, show } from '../invalid.ts';
+import { checkType, invalid, isWhole, show } from '../invalid.ts';
 import type { StreamHeaders, StreamOptions } from './stream.ts';
 
 /** Headers that belong to the stream or to the connection, and not to the application. */
@@ -19,9 +19,9 @@ export interface StreamSettings extends StreamOptions {
 
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readStreamOptions(options: StreamOptions): StreamSettings {
-  if (!isObject(options)) throw invalid('options', 'an object', options);
+  checkType('options', 'object', options);
   const { client, retry, headers, expiresAt } = options;
-  if (client !== undefined && typeof client !== 'string') throw invalid('client', 'a string', client);
+  checkType('client', 'string', client);
   if (retry !== undefined && !isWhole(retry)) throw invalid('retry', 'an integer of ms, 0 or more', retry);
   if (expiresAt !== undefined && !(Number(expiresAt) >= EARLIEST)) {
     throw invalid('expiresAt', 'a Date, or ms since 1970 (the exp of a JWT is in seconds)', expiresAt);
@@ -41,11 +41,10 @@ function readHeaders(headers: StreamHeaders): Record<string, string> {
     if (value === undefined) continue;
     try {
       checked.set(name, value);
+      if (UNSENDABLE.test(value)) throw new TypeError('a character that is not of Latin-1');
     } catch (cause) {
       throw new TidingsError('invalid-option', `headers: ${show(name)} cannot be sent`, { cause });
     }
-    if (UNSENDABLE.test(value))
-      throw new TidingsError('invalid-option', `headers: ${show(name)} cannot be sent`);
   }
   for (const name of OUR_HEADERS) checked.delete(name);
   return Object.fromEntries(checked);

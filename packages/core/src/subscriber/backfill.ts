@@ -63,12 +63,13 @@ export class Backfill {
     for (const unpin of this.#unpin.splice(0)) unpin();
   }
 
-  /** Subscriptions of which something has left the history before it was sent. */
-  lost(position: Position): Subscription[] {
-    const parts = this.#parts.filter(({ subscription, next }) => {
+  /** Drops, and returns, the subscriptions of which something has left the history before it was sent. */
+  takeLost(position: Position): Subscription[] {
+    const lost = this.#parts.filter(({ subscription, next }) => {
       return next < position && Math.max(next, subscription.excused) < subscription.channel.history.floor;
     });
-    return parts.map(({ subscription }) => subscription);
+    this.#parts = this.#parts.filter(part => !lost.includes(part));
+    return lost.map(({ subscription }) => subscription);
   }
 
   /** The next write's worth, up to a position; undefined when that was all. */
@@ -80,10 +81,7 @@ export class Backfill {
     }
     const frame = merge(
       this.#parts,
-      part => {
-        const entry = part.subscription.channel.entryAfter(part.next);
-        return entry === undefined || entry.position > position ? undefined : entry;
-      },
+      part => part.subscription.channel.entryAfter(part.next, position),
       (part, entry) => {
         part.next = entry.position;
         return part.subscription.wants(entry, reader) ? entry.bare : undefined;
@@ -96,11 +94,6 @@ export class Backfill {
   /** Drops what is not for one of these. */
   keep(subscriptions: readonly Subscription[]): void {
     this.#parts = this.#parts.filter(part => subscriptions.includes(part.subscription));
-  }
-
-  /** Drops what is for these. */
-  drop(subscriptions: readonly Subscription[]): void {
-    this.#parts = this.#parts.filter(part => !subscriptions.includes(part.subscription));
   }
 
   clear(): void {

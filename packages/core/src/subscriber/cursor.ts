@@ -94,7 +94,9 @@ export abstract class Cursor<Host extends CursorHost> {
 
   /** Takes in subscriptions for which the application has said where they begin, or that come late. */
   protected add(subscriptions: readonly Subscription[]): void {
-    const unknown = subscriptions.filter(({ after }) => after !== undefined && !this.log.knows(after));
+    const unknown = subscriptions.filter(({ after }) => {
+      return after !== undefined && this.log.positionOf(after) === undefined;
+    });
     this.#reset('unknown', unknown);
     const lost = subscriptions.filter(subscription => subscription.isLost());
     this.#reset('history', lost);
@@ -106,9 +108,8 @@ export abstract class Cursor<Host extends CursorHost> {
   protected takeFirst(): Frame | undefined {
     if (this.#notes !== undefined) return this.#takeNotes(this.#notes);
     if (this.#backfill?.isUnderWay !== true || this.#backfill.isWaiting) return undefined;
-    const lost = this.#backfill.lost(this.position);
+    const lost = this.#backfill.takeLost(this.position);
     if (lost.length === 0) return this.#backfill.take(this.position, this.host) ?? this.mark('');
-    this.#backfill.drop(lost);
     this.#goOnAtHead(lost);
     return this.takeFirst();
   }
@@ -141,10 +142,7 @@ export abstract class Cursor<Host extends CursorHost> {
     // The channels, a filter or exceptions make it this stream's own.
     return merge(
       ready,
-      subscription => {
-        const entry = subscription.channel.entryAfter(subscription.from(this.position));
-        return entry === undefined || entry.position > upto ? undefined : entry;
-      },
+      subscription => subscription.channel.entryAfter(subscription.from(this.position), upto),
       (subscription, entry) => {
         this.position = entry.position;
         if (subscription.hasLeft || !subscription.wants(entry, this.host)) return undefined;

@@ -83,7 +83,7 @@ export abstract class Feed<Host extends FeedHost> extends Cursor<Host> {
   /** Calls back when the stream has been given all that was published before, if that is there to be given. */
   close(done: () => void): void {
     if (this.isLoading || this.isWaiting) {
-      this.#held?.release();
+      this.#held?.settle(0);
       for (let frame = this.#held?.take(0); frame !== undefined; frame = this.#held?.take(0)) {
         this.host.write(frame);
       }

@@ -46,15 +46,13 @@ export class Held {
     return frame;
   }
 
-  /** What was pushed for after a position that was not known yet (`Infinity`) comes after this one. */
+  /**
+   * Nothing has to wait for more than this position: what was pushed when the place was not known yet (`Infinity`)
+   * comes after it, and after 0, all that is held.
+   */
   settle(position: Position): void {
     for (const stretch of this.#stretches) stretch.after = Math.min(stretch.after, position);
-  }
-
-  /** The positions have lost their meaning: all that is held comes first. */
-  release(): void {
-    for (const stretch of this.#stretches) stretch.after = 0;
-    if (this.#end !== undefined) this.#end.after = 0;
+    if (this.#end !== undefined) this.#end.after = Math.min(this.#end.after, position);
   }
 
   clear(): void {

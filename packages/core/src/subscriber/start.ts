@@ -25,7 +25,7 @@ export function findStart(
   subscriptions: readonly Subscription[],
   lastEventId: string | undefined,
 ): Start | undefined {
-  const id = lastEventId === undefined ? undefined : parseId(lastEventId);
+  const id = parseId(lastEventId ?? '');
   if (
     id?.suffix === '.' &&
     subscriptions.length > 0 &&
@@ -33,13 +33,14 @@ export function findStart(
   )
     return undefined;
   const free = subscriptions.filter(({ after }) => after === undefined);
-  if (id !== undefined && log.knows(id)) {
-    const { position } = id;
+  const losses = () => free.filter(subscription => subscription.isLost());
+  const left = log.positionOf(lastEventId ?? '');
+  if (left !== undefined) {
     // Cut in the middle of a backfill: nobody can tell which of it has arrived.
-    if (id.suffix === '~') return { position, isResumed: false, reason: 'interrupted', lost: subscriptions };
-    for (const subscription of free) subscription.resume(position);
-    const lost = free.filter(subscription => subscription.isLost());
-    return { position, isResumed: true, reason: 'history', lost };
+    if (id?.suffix === '~')
+      return { position: left, isResumed: false, reason: 'interrupted', lost: subscriptions };
+    for (const subscription of free) subscription.resume(left);
+    return { position: left, isResumed: true, reason: 'history', lost: losses() };
   }
   for (const subscription of free) {
     if (lastEventId !== undefined && subscription.options.from === undefined) {
@@ -50,8 +51,7 @@ export function findStart(
   const position = subscriptions.reduce((highest, { start }) => Math.max(highest, start), 0);
   if (lastEventId !== undefined) return { position, isResumed: false, reason: 'unknown', lost: free };
   // It has just been published, to a channel that keeps nothing, and that no node had asked a broker for.
-  const lost = free.filter(subscription => subscription.isLost());
-  return { position, isResumed: false, reason: 'history', lost };
+  return { position, isResumed: false, reason: 'history', lost: losses() };
 }
 
 /** Whether there is nothing after an id that says its client has had all of a channel. */

@@ -1,4 +1,4 @@
-import { invalid, isObject, isWhole } from '../invalid.ts';
+import { checkType, invalid, isObject, isWhole } from '../invalid.ts';
 
 /** Where a subscription begins. `now`: with what comes. `start`: with all there is. */
 export type From = 'now' | 'start' | { last: number } | { after: string };
@@ -27,12 +27,12 @@ export interface SubscribeOptions {
 const DEFAULTS: SubscribeOptions = {};
 
 /**
- * Checks the options of a subscription, and gives them back.
+ * Checks the options of a subscription, and gives them back in their simplest form.
  *
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
 export function readSubscribeOptions(options: SubscribeOptions = DEFAULTS): SubscribeOptions {
-  if (!isObject(options)) throw invalid('options', 'an object', options);
+  checkType('options', 'object', options);
   const { from, filter } = options;
   if (from !== undefined && from !== 'now' && from !== 'start' && !isPlace(from)) {
     throw invalid(
@@ -41,8 +41,8 @@ export function readSubscribeOptions(options: SubscribeOptions = DEFAULTS): Subs
       from,
     );
   }
-  if (filter !== undefined && typeof filter !== 'function') throw invalid('filter', 'a function', filter);
-  return options;
+  checkType('filter', 'function', filter);
+  return isObject(from) && 'last' in from && from.last === 0 ? { from: 'now', filter } : options;
 }
 
 /** Whether it has either `last` or `after`, and that is right. */

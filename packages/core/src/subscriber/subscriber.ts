@@ -164,7 +164,7 @@ export class Subscriber extends Feed<SubscriberHost> {
     this.#lastEventId = '';
     this.#loading &&= NONE;
     this.clear();
-    this.held?.release();
+    this.held?.settle(0);
     this.subscriptions = before.map(({ channel, options }) => this.#make(channel.name, options));
     for (const subscription of this.subscriptions) subscription.join(this);
     if (hadBegun) this.load();

@@ -65,8 +65,7 @@ export class Subscription {
   /** Before all that it may be given when nobody has named a place in this log. */
   #origin(lastEventId: string | undefined, now: Position): Position {
     const { from } = this.options;
-    const isNow = from === 'now' || (typeof from === 'object' && 'last' in from && from.last === 0);
-    return isNow || (from === undefined && lastEventId === undefined) ? now : 0;
+    return from === 'now' || (from === undefined && lastEventId === undefined) ? now : 0;
   }
 
   /** Finds its start as the application wants it. */
@@ -78,8 +77,7 @@ export class Subscription {
     // A state is what is left of what there was: who asks for it misses nothing of that.
     if (history.keep.compact && this.after === undefined) this.excused = Math.min(now, history.floor);
     if (this.after !== undefined) {
-      const id = parseId(this.after);
-      this.start = id !== undefined && log.knows(id) ? id.position : history.floor;
+      this.start = log.positionOf(this.after) ?? history.floor;
     } else if (typeof from === 'object' && 'last' in from) {
       this.start = Math.min(now, history.positionBefore(from.last, now));
     } else {
