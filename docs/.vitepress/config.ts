@@ -4,6 +4,8 @@ import { defineConfig } from 'vitepress';
 export default defineConfig({
   title: 'Tidings',
   description: 'Server-Sent Events for Express, Koa and Hono.',
+  // Where the site is on its host, with a slash at both ends: GitHub Pages has it in a folder.
+  base: process.env.DOCS_BASE ?? '/',
   head: [['link', { rel: 'icon', href: 'data:,' }]],
   themeConfig: {
     search: { provider: 'local' },

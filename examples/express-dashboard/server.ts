@@ -1,6 +1,8 @@
+import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createHub } from '@tidings/core';
 import { sse } from '@tidings/express';
@@ -50,8 +52,9 @@ process.on('SIGTERM', stop);
 /** May be called again: under npm, a Ctrl-C comes from the terminal and from npm. */
 async function stop() {
   clearInterval(sampling);
-  server.close();
+  const answered = once(server.close(), 'close');
   await hub.close({ within: 5_000, retry: [1_000, 3_000] });
+  await Promise.race([answered, delay(2_000)]); // requests that are no streams
   process.exit(0);
 }
 

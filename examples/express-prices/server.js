@@ -1,4 +1,6 @@
+const { once } = require('node:events');
 const { dirname, join } = require('node:path');
+const { setTimeout: delay } = require('node:timers/promises');
 const { createHub } = require('@tidings/core');
 const { sse } = require('@tidings/express');
 const express = require('express');
@@ -64,7 +66,8 @@ process.on('SIGTERM', stop);
 /** May be called again: under npm, a Ctrl-C comes from the terminal and from npm. */
 async function stop() {
   clearInterval(trading);
-  server.close();
+  const answered = once(server.close(), 'close');
   await hub.close({ within: 5_000, retry: [1_000, 3_000] });
+  await Promise.race([answered, delay(2_000)]); // requests that are no streams
   process.exit(0);
 }

@@ -1,6 +1,8 @@
 import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { serve } from '@hono/node-server';
 import { serveStatic } from '@hono/node-server/serve-static';
@@ -98,7 +100,8 @@ process.on('SIGTERM', stop);
 
 /** May be called again: under npm, a Ctrl-C comes from the terminal and from npm. */
 async function stop() {
-  server.close();
+  const answered = once(server.close(), 'close');
   await hub.close({ within: 5_000, retry: [1_000, 3_000] });
+  await Promise.race([answered, delay(2_000)]); // requests that are no streams
   process.exit(0);
 }

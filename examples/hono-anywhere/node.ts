@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
 import { serve } from '@hono/node-server';
 import { createApp } from './app.ts';
 
@@ -11,8 +13,9 @@ const server = serve({ fetch: app.fetch, port: Number(PORT), hostname }, () => {
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, async () => {
-    server.close();
+    const answered = once(server.close(), 'close');
     await hub.close({ within: 5_000, retry: [1_000, 3_000] });
+    await Promise.race([answered, delay(2_000)]); // requests that are no streams
     process.exit(0);
   });
 }

@@ -25,7 +25,7 @@ export const startPage = () =>
   );
 
 // Each event of the job's channel is a fragment, and goes where `sse-swap` names it. After `done` the extension has to
-// be told to stop: a plain EventSource does when it is answered 204, this one would begin anew.
+// be told to stop: a plain EventSource does when it is answered 204, this one would begin again.
 export const jobPage = ({ id, name }: Job) =>
   layout(
     escapeHtml(name),
@@ -40,7 +40,7 @@ export const jobPage = ({ id, name }: Job) =>
   );
 
 export const goneMessage =
-  'This job is gone: an hour has passed since its end, or the server has been started anew. <a href="/">Start another</a>';
+  'This job is gone: an hour has passed since its end, or the server has been restarted. <a href="/">Start another</a>';
 
 export const gonePage = () => layout('Gone', `<article><p role="status">${goneMessage}</p></article>`);
 

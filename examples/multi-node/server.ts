@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createHub } from '@tidings/core';
 import { sse } from '@tidings/express';
@@ -86,7 +88,8 @@ process.on('SIGTERM', stop);
 /** Ends every stream; its page goes on at another node. */
 async function stop() {
   clearInterval(presence);
-  server.close();
+  const answered = once(server.close(), 'close');
   await hub.close({ within: 5_000, retry: [500, 2_000] });
+  await Promise.race([answered, delay(2_000)]); // requests that are no streams
   process.exit(0);
 }

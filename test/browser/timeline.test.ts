@@ -99,7 +99,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
     expect(await bob.locator('#notice').isVisible()).toBe(false);
   });
 
-  test('a page that has slept connects anew, after what it has seen', async () => {
+  test('a page that has slept connects again, after what it has seen', async () => {
     const context = await newContext();
     const streams: (string | null)[] = [];
     context.on('request', request => {
@@ -123,7 +123,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
     expect(await page.locator('#notice').isVisible()).toBe(false);
   });
 
-  test('Ctrl-C ends it; what is started next knows everybody, and pages load everything anew', async () => {
+  test('Ctrl-C ends it; what is started next knows everybody, and pages reload everything', async () => {
     const ada = await enter('ada');
     await post(ada, 'before');
     const bob = await logInByFetch('bob');
@@ -145,7 +145,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
     await showsState(ada, 'live');
     await poll(() => shown(ada)).toEqual(['in between @ada', 'before']);
     await poll(() => shown(ada, 'mentions')).toEqual(['in between @ada']);
-    await poll(() => ada.locator('#notice').textContent()).toMatch(/everything was loaded anew/);
+    await poll(() => ada.locator('#notice').textContent()).toMatch(/everything was reloaded/);
     await poll(() => here(ada)).toEqual(['ada (you)']);
     await post(ada, 'after');
     await poll(() => shown(ada)).toEqual(['after', 'in between @ada', 'before']);

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { EventSource } from 'eventsource';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Client } from '../support/client.ts';
 import { type Program, runProgram } from '../support/program.ts';
@@ -31,6 +32,14 @@ async function comesBack({ get }: Program, from: string, to: string): Promise<Cl
   return again;
 }
 
+/** The server of the page about getting started, with the route for its page. */
+function withPage(name: string): string {
+  const mount = 'app.use(sse({ hub }));\n';
+  const [before, after, ...others] = snippet('docs/getting-started.md', name).split(mount);
+  expect([after, others]).toEqual([expect.any(String), []]);
+  return [before, mount, snippet('docs/getting-started.md', `${name} page`), after].join('');
+}
+
 describe('what the page about getting started shows', () => {
   it.each(['express', 'koa', 'hono'])('on %s prints what it says', async name => {
     program = await runProgram(snippet('docs/getting-started.md', name));
@@ -52,19 +61,49 @@ describe('what the page about getting started shows', () => {
     expect(anonymous(resumed)).toBe(anonymous(`${command}\n${again.text}`));
   });
 
+  it.each(['express', 'koa', 'hono'])('on %s serves a page, which shows what is posted', async name => {
+    const html = snippet('docs/getting-started.md', 'page');
+    program = await runProgram(withPage(name), html);
+    const { origin, get } = program;
+    const answer = await get('/');
+    await answer.ended;
+    expect(answer.headers['content-type']).toMatch('text/html');
+    expect(answer.text).toBe(html);
+
+    const [, script = ''] = /<script>(.*)<\/script>/s.exec(html) ?? [];
+    let show = (_text: unknown) => {};
+    const shown = new Promise<unknown>(resolve => {
+      show = resolve;
+    });
+    const document = { body: { append: show }, createElement: () => {} };
+    const opened: EventSource[] = [];
+    class Source extends EventSource {
+      constructor(path: string) {
+        super(origin + path);
+        opened.push(this);
+      }
+    }
+    new Function('EventSource', 'document', script)(Source, document);
+    const [source] = opened;
+    await new Promise(resolve => source?.addEventListener('open', resolve));
+    await get('/messages?text=hello', { method: 'POST' });
+    expect(await shown).toBe('hello');
+    source?.close();
+  });
+
   it.each([
     ['Express', 'express'],
     ['Koa', 'koa'],
     ['Hono', 'hono'],
   ])('on %s is JavaScript, and all that it imports has been installed', (title, name) => {
-    const code = snippet('docs/getting-started.md', name);
+    const code = withPage(name);
     const { status, stderr } = spawnSync(process.execPath, ['--check', '--input-type=module'], {
       input: code,
     });
     expect([status, String(stderr)]).toEqual([0, '']);
     const install = new RegExp(`^\`\`\`sh \\[${title}\\]\nnpm install (.*)$`, 'm');
     const installed = install.exec(page('docs/getting-started.md'))?.[1]?.split(' ') ?? [];
-    const imported = [...code.matchAll(/ from '(.*)'/g)].map(match => match[1]);
+    const imported = [...code.matchAll(/ from '(?!node:)(.*)'/g)].map(match => match[1]);
     expect([...installed].sort()).toEqual(imported.sort());
   });
 });

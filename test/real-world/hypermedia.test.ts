@@ -54,7 +54,7 @@ const table: Library[] = [
     publishItem: (hub, html) => hub.publish('news', html),
     publishStatus: (hub, text) => hub.publish('news', `<p id="status" hx-swap-oob="true">${text}</p>`),
     publishEnd: hub => hub.publish('news', '', { event: 'end' }),
-    note: 'Swaps in events without a name; those with one are DOM events. Comes back after a 204: end it by an event, named in `hx-sse:close`. Does not heed `retry` without an event',
+    note: 'Swaps in events without a name; those with one are DOM events. Comes back after a 204: end it by an event, named in `hx-sse:close`. Ignores `retry` without an event',
   },
   {
     name: 'jQuery 3, intercooler',

@@ -7,6 +7,7 @@ import { root } from './snippets.ts';
 
 /** A snippet that listens on port 3000, run on a free one. */
 export interface Program {
+  origin: string;
   /** Asks until the program listens. */
   get(path: string, options?: Parameters<typeof request>[2]): Promise<Client>;
   signal(name: NodeJS.Signals): void;
@@ -16,7 +17,8 @@ export interface Program {
   stop(): Promise<void>;
 }
 
-export async function runProgram(source: string): Promise<Program> {
+/** @param page what there is as `index.html`, beside the program. */
+export async function runProgram(source: string, page?: string): Promise<Program> {
   const port = await freePort();
   const local = source
     .replace('listen(3000', `listen(${port}, '127.0.0.1'`)
@@ -26,15 +28,19 @@ export async function runProgram(source: string): Promise<Program> {
   const folder = mkdtempSync(`${root}test/.snippets-`);
   const file = `${folder}/program.ts`;
   writeFileSync(file, local);
+  if (page !== undefined) writeFileSync(`${folder}/index.html`, page);
   const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', file], {
+    cwd: folder,
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const exited = once(child, 'exit').then(([code]) => code as number | null);
+  const origin = `http://127.0.0.1:${port}`;
   return {
+    origin,
     async get(path, options) {
       for (;;) {
         try {
-          return await request(`http://127.0.0.1:${port}`, path, options);
+          return await request(origin, path, options);
         } catch (error) {
           if ((error as { code?: string }).code !== 'ECONNREFUSED' || child.exitCode !== null) throw error;
           await new Promise(resolve => setTimeout(resolve, 50));

@@ -59,7 +59,7 @@ function connect() {
   // What the page shows may not be all. The state comes next, and replaces it.
   on('reset', data => {
     if (JSON.parse(data).channels.includes('here')) element('here').replaceChildren();
-    say('Too much was missed to be sent again, so everything was loaded anew.');
+    say('Too much was missed to be sent again, so everything was reloaded.');
   });
 }
 

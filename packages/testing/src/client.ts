@@ -164,7 +164,7 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
     try {
       answer = await this.#host.ask(question, limit.signal);
     } catch (cause) {
-      if (isLate) throw new Error(`no answer to ${asked} within ${this.#waits.limit}`, { cause });
+      if (isLate) throw new Error(`no answer to ${asked} within ${this.#waits.limit}`);
       throw new Error(`${asked} failed: ${(cause as Error)?.message ?? cause}`, { cause });
     } finally {
       callOff();

@@ -9,6 +9,7 @@ import { hostOf, type Target } from './target.ts';
  * application is called in this process, without a socket.
  *
  * @param path with its query; with a URL for a target, resolved against that.
+ * @throws {TypeError} `target`, `path` or `body` cannot be used; the message says what they may be.
  * @throws {Error} nothing answered within `timeout`, or the connection failed: that is the `cause`.
  */
 export async function connect(

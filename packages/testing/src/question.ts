@@ -1,3 +1,5 @@
+import { invalid } from './invalid.ts';
+
 /** What to ask for, and how long to wait. */
 export interface ConnectOptions {
   /** Default: GET, or POST with a body. */
@@ -20,9 +22,17 @@ export interface Question {
   readonly body: string | undefined;
 }
 
-/** What a client asks for that has seen an event, or none: ''. */
+/**
+ * What a client asks for that has seen an event, or none: ''.
+ *
+ * @throws {TypeError} naming what has a value that cannot be sent.
+ */
 export function questionOf(path: string, options: ConnectOptions, lastEventId: string): Question {
   const { body, method = body === undefined ? 'GET' : 'POST' } = options;
+  if (typeof path !== 'string') throw invalid('path', "a string, such as '/events'", path);
+  if (body !== undefined && typeof body !== 'string') {
+    throw invalid('body', 'a string: for JSON, JSON.stringify(…) and a content-type in headers', body);
+  }
   const headers: Record<string, string> = { accept: 'text/event-stream' };
   for (const [name, value] of Object.entries(options.headers ?? {})) headers[name.toLowerCase()] = value;
   // A header is bytes, and these are UTF-8.

@@ -4,6 +4,7 @@ import type { Http2SecureServer, Http2Server } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
 import type { Host } from './answer.ts';
 import { askInProcess, type FetchApplication } from './in-process.ts';
+import { invalid } from './invalid.ts';
 import { askOverHttp } from './over-http.ts';
 
 /** An Express application, `koa.callback()`, or any other listener of `node:http`. */
@@ -18,6 +19,10 @@ type AnyServer = Server | Http2Server | Http2SecureServer;
  */
 export type Target = string | URL | AnyServer | Listener | { callback(): Listener } | FetchApplication;
 
+const TARGETS =
+  'an Express, Koa or Hono application, an object with fetch(request), a request listener or a server of node:http, ' +
+  'or the URL of a server, beginning with http: or https:';
+
 /** Servers that did not listen before a client came, and how many clients they have. */
 const served = new WeakMap<AnyServer, number>();
 
@@ -28,13 +33,23 @@ function unref(socket: Socket): void {
   socket.unref();
 }
 
+/** @throws {TypeError} it is nothing that a client can connect to. */
 export async function hostOf(target: Target): Promise<Host> {
   if (typeof target === 'function') return serve(createServer(target));
-  if (typeof target === 'string' || 'href' in target) return remote(new URL(target));
-  if ('address' in target) return serve(target);
-  if ('callback' in target) return serve(createServer(target.callback()));
+  const url = typeof target === 'string' ? target : ((target as Partial<URL> | null)?.href ?? '');
+  // Without its scheme, `localhost:3000` is a URL as well, and leads nowhere.
+  if (/^https?:/i.test(url) && URL.canParse(url)) return remote(new URL(url));
+  if (typeof target === 'object' && target !== null) {
+    if ('address' in target) return serve(target);
+    if ('callback' in target) return serve(createServer(target.callback()));
+    if ('fetch' in target) return inProcess(target);
+  }
+  throw invalid('target', TARGETS, target);
+}
+
+function inProcess(app: FetchApplication): Host {
   return {
-    ask: (question, signal) => askInProcess(target, question, signal),
+    ask: (question, signal) => askInProcess(app, question, signal),
     close: async () => {},
   };
 }

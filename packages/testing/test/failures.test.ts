@@ -1,5 +1,5 @@
 import { createServer, type RequestListener } from 'node:http';
-import { type ConnectOptions, connect, type TestClient } from '@tidings/testing';
+import { type ConnectOptions, connect, type Target, type TestClient } from '@tidings/testing';
 import { afterAll, describe, expect, it } from 'vitest';
 import { freePort } from '../../../test/support/server.ts';
 
@@ -160,10 +160,40 @@ describe.concurrent('says why', () => {
   });
 
   it('there is no answer', async () => {
-    const failed = to(() => {});
-    await expect(failed).rejects.toThrow('no answer to GET /events within 1 s');
     const inProcess = connect({ fetch: () => new Promise<Response>(() => {}) }, '/events', { timeout });
-    await expect(inProcess).rejects.toThrow('no answer to GET /events within 1 s');
+    const errors = await Promise.all([to(() => {}), inProcess].map(failed => failed.catch(error => error)));
+    for (const error of errors) {
+      expect(error.message).toBe('no answer to GET /events within 1 s');
+      // It gave up by itself: what it did that with says nothing.
+      expect(error.cause).toBeUndefined();
+    }
+  });
+
+  it.each<[what: unknown, shown: string]>([
+    [{}, 'an object'],
+    [{ app: {} }, 'an object with app'],
+    [undefined, 'undefined'],
+    [null, 'null'],
+    [3000, '3000'],
+    ['localhost:3000', '"localhost:3000"'],
+    ['', '""'],
+  ])('what it is to connect to is none: %o', async (what, shown) => {
+    await expect(connect(what as Target, '/events')).rejects.toThrow(
+      'target must be an Express, Koa or Hono application, an object with fetch(request), a request listener or a ' +
+        `server of node:http, or the URL of a server, beginning with http: or https:; got ${shown}`,
+    );
+  });
+
+  it('the path is missing', async () => {
+    const failed = connect(createServer(), undefined as unknown as string);
+    await expect(failed).rejects.toThrow("path must be a string, such as '/events'; got undefined");
+  });
+
+  it('the body is an object', async () => {
+    const body = { secret: 1 } as unknown as string;
+    await expect(to(sending(':\n\n'), { body })).rejects.toThrow(
+      'body must be a string: for JSON, JSON.stringify(…) and a content-type in headers; got an object with secret',
+    );
   });
 
   it('the connection fails, with its cause', async () => {

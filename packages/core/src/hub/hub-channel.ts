@@ -61,7 +61,7 @@ export interface PublishFields {
   event?: string | undefined;
   /**
    * In a compacted channel: what it is the newest event of. Default: its name, or '' if it has none. It is not sent: what
-   * the client has to know of it belongs into the data.
+   * the client has to know of it belongs in the data.
    */
   key?: string | undefined;
   /**

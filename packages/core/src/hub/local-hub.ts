@@ -55,7 +55,7 @@ export class LocalHub implements Hub, StreamHost {
       broker,
       this.log,
       error => this.report(error, { stage: 'broker' }),
-      text => this.#heed(text),
+      text => this.#obey(text),
     );
     this.log.mirror = mirror;
     this.#outbox = new Outbox(broker, () => mirror.start(), settings.publishTimeout);
@@ -177,7 +177,7 @@ export class LocalHub implements Hub, StreamHost {
   }
 
   /** Does what a hub of some node has asked for. */
-  #heed(text: string): void {
+  #obey(text: string): void {
     const { disconnect } = JSON.parse(text) as { disconnect?: string };
     if (disconnect !== undefined) this.clients.close(disconnect);
   }
