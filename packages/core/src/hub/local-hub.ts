@@ -24,6 +24,9 @@ import { readPublished } from './publish-fields.ts';
 /** Bytes that the histories of all channels take together. */
 const ALL_HISTORIES = 64 * 1024 * 1024;
 
+/** What a note to all nodes begins with that names a client. */
+const DISCONNECT = 'disconnect ';
+
 const isWorkers =
   (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent === 'Cloudflare-Workers';
 
@@ -59,7 +62,7 @@ export class LocalHub implements Hub, StreamHost {
     );
     this.log.mirror = mirror;
     this.#outbox = new Outbox(broker, () => mirror.start(), settings.publishTimeout);
-    this.clients.tell = client => broker.tell(JSON.stringify({ disconnect: client }));
+    this.clients.tell = client => broker.tell(DISCONNECT + client);
   }
 
   open(transport: Transport, request: StreamRequest, options: StreamOptions = {}): EventStream {
@@ -178,8 +181,7 @@ export class LocalHub implements Hub, StreamHost {
 
   /** Does what a hub of some node has asked for. */
   #heed(text: string): void {
-    const { disconnect } = JSON.parse(text) as { disconnect?: string };
-    if (disconnect !== undefined) this.clients.close(disconnect);
+    if (text.startsWith(DISCONNECT)) this.clients.close(text.slice(DISCONNECT.length));
   }
 
   close(options: CloseOptions = {}): Promise<void> {
