@@ -5,6 +5,13 @@ import type { Names } from './names.ts';
 /** Bytes, about, that may wait while the log is read. What is beyond that is dropped: the log has it. */
 const HELD = 8 * 1024 * 1024;
 
+/** What this node knows of the log, wherever it has it from. */
+export interface LogState {
+  readonly epoch: string;
+  /** The newest position that it knows of. */
+  known: Position;
+}
+
 export interface InboxEvents {
   /** Something is from an epoch that is not this one; '': somebody says that there is a new one. */
   foreign(epoch: string): void;
@@ -39,7 +46,7 @@ export class Inbox {
   readonly holes = new Map<string, Position>();
   readonly #sink: Sink;
   readonly #names: Names;
-  readonly #epoch: () => string;
+  readonly #log: LogState;
   readonly #events: InboxEvents;
   /** The open channels, and the newest position that is known of each. */
   readonly #open = new Map<string, Position>();
@@ -49,10 +56,10 @@ export class Inbox {
   #held: [name: string, text: string][] = [];
   #heldSize = 0;
 
-  constructor(sink: Sink, names: Names, epoch: () => string, events: InboxEvents) {
+  constructor(sink: Sink, names: Names, log: LogState, events: InboxEvents) {
     this.#sink = sink;
     this.#names = names;
-    this.#epoch = epoch;
+    this.#log = log;
     this.#events = events;
   }
 
@@ -177,6 +184,8 @@ export class Inbox {
     this.#interrupt();
     this.given = head;
     this.dropHeld();
+    // What is held for is over, too: nothing can be missing where nothing is open.
+    this.#isHolding = false;
     this.#open.clear();
     this.#opening.clear();
     this.holes.clear();
@@ -200,7 +209,7 @@ export class Inbox {
 
   #takeHead(text: string): void {
     const [, token = '', epoch, head] = text.split(' ');
-    if (epoch === this.#epoch()) this.#expected.get(token)?.arrived(Number(head));
+    if (epoch === this.#log.epoch) this.#expected.get(token)?.arrived(Number(head));
   }
 
   #takeNote(text: string): void {
@@ -212,7 +221,7 @@ export class Inbox {
     const message = readMessage(this.#names.channelOf(name), text);
     if (message === undefined) return;
     const { channel, entries } = message;
-    if (message.epoch !== this.#epoch()) {
+    if (message.epoch !== this.#log.epoch) {
       this.#events.foreign(message.epoch);
       return;
     }
@@ -241,6 +250,8 @@ export class Inbox {
     this.#open.set(channel, Math.max(last, newest));
     if (next.length === 0) return;
     this.given = newest;
+    // Should Redis lose it, this node may be all that is left to prove that it was there.
+    this.#log.known = Math.max(this.#log.known, newest);
     this.#sink.entries(next);
   }
 }

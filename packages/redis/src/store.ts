@@ -66,7 +66,6 @@ export class Store {
   readonly #node: string;
   readonly #events: StoreEvents;
   #lastBreak: Position = 0;
-  #candidate = createEpoch();
 
   constructor(link: Link, names: Names, node: string, events: StoreEvents) {
     this.#link = link;
@@ -167,7 +166,8 @@ export class Store {
 
   #common(): string[] {
     const publish = this.sharded ? 'SPUBLISH' : 'PUBLISH';
-    return [this.epoch, this.#candidate, String(this.known), String(this.#lastBreak), publish];
+    // Another one each time: if the answer is lost, other nodes may know it by now, with positions.
+    return [this.epoch, createEpoch(), String(this.known), String(this.#lastBreak), publish];
   }
 
   #readArgs({ wants = [], until, token = '', since }: ReadRequest): string[] {
@@ -195,7 +195,6 @@ export class Store {
       this.epoch = epoch;
       this.known = 0;
       this.#lastBreak = 0;
-      if (epoch === this.#candidate) this.#candidate = createEpoch();
     }
     this.known = Math.max(this.known, Number(head));
     this.#events.server(run);

@@ -43,7 +43,7 @@ export class Subscription {
     this.#names = names;
     this.#timeout = timeout;
     const check = new EpochCheck(store, timeout);
-    this.#inbox = new Inbox(sink, names, () => store.epoch, {
+    this.#inbox = new Inbox(sink, names, store, {
       foreign: epoch => void check.look(epoch),
       hole: () => void this.#inLane(() => this.#mend()),
     });
