@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import net, { type AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { createHub } from '@tidings/core';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/client.ts';
@@ -112,6 +115,38 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
       expect((await one.read('x', 0, 9)).entries.map(({ data }) => data)).toEqual(['1', '2']);
       await expect(begin(one)).rejects.toMatchObject({ code: 'broker', message: /another hub/ });
       await one.close();
+    });
+
+    it.each([
+      ['that is being made', true],
+      ['that was refused', false],
+    ])('leaves nothing of a connection %s when it is closed', async (_, isThere) => {
+      const timers = () => process.getActiveResourcesInfo().filter(type => type === 'Timeout').length;
+      const before = timers();
+      let open = 0;
+      const silent = net.createServer(socket => {
+        open += 1;
+        socket
+          .on('error', () => {})
+          .on('close', () => {
+            open -= 1;
+          });
+        socket.resume();
+      });
+      await once(silent.listen(0, '127.0.0.1'), 'listening');
+      const { port } = silent.address() as AddressInfo;
+      if (!isThere) silent.close();
+      const one = broker(client(`redis://127.0.0.1:${port}`), 'hub', { timeout: 20_000 });
+      const starting = codeOf(begin(one));
+      if (isThere) await eventually(() => open === 1);
+      else await pause(50);
+      await one.close();
+      expect(await starting).toBe('closed');
+      // Less than what any client waits by itself.
+      for (let count = 0; count < 20 && (open > 0 || timers() > before); count++) await pause(50);
+      expect(open).toBe(0);
+      expect(timers()).toBeLessThanOrEqual(before);
+      silent.close();
     });
 
     it('what others publish under its names ends nothing', async () => {
