@@ -117,6 +117,23 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
       await one.close();
     });
 
+    it('says of what failed midway that it may be stored', async () => {
+      const server = await redis();
+      server.cli('ACL', 'SETUSER', 'app', 'on', '>pw', '+@all', '~*', '&*');
+      const a = await node({ url: server.url.replace('redis://', 'redis://app:pw@') });
+      const b = await node(server);
+      for (const command of ['publish', 'zadd', 'xadd']) {
+        server.cli('ACL', 'SETUSER', 'app', `-${command}`);
+        expect(await codeOf(a.publish(draft('x', command)))).toBe('maybe-stored');
+        server.cli('ACL', 'SETUSER', 'app', `+${command}`);
+      }
+      expect((await b.broker.read('x', 0, 9)).entries.length).toBeGreaterThan(0);
+      const before = await b.broker.head();
+      server.cli('ACL', 'SETUSER', 'app', '-evalsha');
+      expect(await codeOf(a.publish(draft('x', 'no')))).toBe('not-stored');
+      expect(await b.broker.head()).toBe(before);
+    });
+
     it.each([
       ['that is being made', true],
       ['that was refused', false],

@@ -18,6 +18,8 @@ const PASSING =
   /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|ASK|MOVED|READONLY|UNKILLABLE) |non local key/;
 /** Of these, those that say: not on this connection. */
 const ELSEWHERE = /^(MOVED|READONLY|MASTERDOWN) /;
+/** A command that the script calls has failed. What those before it wrote stays. */
+const MIDWAY = / script: \w+, on /;
 
 const ANEW = 'the log has begun anew';
 
@@ -152,7 +154,10 @@ export class Store {
             isUnknown = true;
             throw error;
           }
-          if (!PASSING.test(error.message)) throw error;
+          if (!PASSING.test(error.message)) {
+            isUnknown ||= MIDWAY.test(error.message);
+            throw error;
+          }
           answer = error;
           if (ELSEWHERE.test(error.message)) this.#events.elsewhere(error);
           await delay(PAUSE, undefined, { signal: deadline });
