@@ -1,9 +1,7 @@
 import type { Entry, Position, Sink } from '@tidings/core';
 import { type Message, readMessage } from './body.ts';
+import { Held } from './held.ts';
 import type { Names } from './names.ts';
-
-/** Bytes, about, that may wait while the log is read. What is beyond that is dropped: the log has it. */
-const HELD = 8 * 1024 * 1024;
 
 /** What this node knows of the log, wherever it has it from. */
 export interface LogState {
@@ -40,8 +38,6 @@ export class Inbox {
   given: Position = 0;
   /** Changes when what was begun before cannot be finished: the connection is gone, or the epoch is over. */
   life = 0;
-  /** What was held has been dropped: the log must be read once more. */
-  hasOverflowed = false;
   /** Channels of which something is missing that is older than `given` may be; and after which position. */
   readonly holes = new Map<string, Position>();
   readonly #sink: Sink;
@@ -53,8 +49,7 @@ export class Inbox {
   readonly #opening = new Map<string, Opening>();
   readonly #expected = new Map<string, Expectation>();
   #isHolding = true;
-  #held: [name: string, text: string][] = [];
-  #heldSize = 0;
+  readonly #held = new Held();
 
   constructor(sink: Sink, names: Names, log: LogState, events: InboxEvents) {
     this.#sink = sink;
@@ -67,6 +62,11 @@ export class Inbox {
     return !this.#isHolding;
   }
 
+  /** What was held has been dropped: the log must be read once more. */
+  get hasOverflowed(): boolean {
+    return this.#held.hasOverflowed;
+  }
+
   get channels(): ReadonlyMap<string, Position> {
     return this.#open;
   }
@@ -74,7 +74,7 @@ export class Inbox {
   receive(name: string, text: string): void {
     if (name === this.#names.node) this.#takeHead(text);
     else if (name === this.#names.notes) this.#takeNote(text);
-    else if (this.#isHolding) this.#hold(name, text);
+    else if (this.#isHolding) this.#held.add(name, text);
     else this.#take(name, text);
   }
 
@@ -89,8 +89,7 @@ export class Inbox {
       this.#events.hole();
       return;
     }
-    const held = this.#held;
-    this.dropHeld();
+    const held = this.#held.take();
     this.#isHolding = false;
     // At a hole it holds again, and what is left waits again.
     for (const [name, text] of held) this.receive(name, text);
@@ -98,9 +97,7 @@ export class Inbox {
 
   /** What has waited until now is going to be read from the log. */
   dropHeld(): void {
-    this.#held = [];
-    this.#heldSize = 0;
-    this.hasOverflowed = false;
+    this.#held.take();
   }
 
   /** Calls back when the head with this token comes, or when it cannot come any more. */
@@ -198,15 +195,6 @@ export class Inbox {
     this.#expected.clear();
   }
 
-  #hold(name: string, text: string): void {
-    if (this.hasOverflowed) return;
-    this.#held.push([name, text]);
-    this.#heldSize += text.length;
-    if (this.#heldSize <= HELD) return;
-    this.dropHeld();
-    this.hasOverflowed = true;
-  }
-
   #takeHead(text: string): void {
     const [, token = '', epoch, head] = text.split(' ');
     if (epoch === this.#log.epoch) this.#expected.get(token)?.arrived(Number(head));
@@ -235,7 +223,7 @@ export class Inbox {
     if (previous > last && previous > this.given) {
       this.holes.set(channel, last);
       this.hold();
-      this.#hold(name, text);
+      this.#held.add(name, text);
       this.#events.hole();
       return;
     }
