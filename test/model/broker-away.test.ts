@@ -1,6 +1,6 @@
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { createHub } from '@tidings/core';
+import { createHub, TidingsError } from '@tidings/core';
 import { expect, it } from 'vitest';
 import { until, wait } from '../support/memory-stream.ts';
 import { SharedLog, VirtualBroker } from './shared-log.ts';
@@ -63,4 +63,21 @@ it('does not try again what fails because it was closed', async () => {
   await hub.close({ within: 0 });
   await wait(20);
   expect(errors).toEqual([]);
+});
+
+it('ends no process when other nodes cannot be told of a client, and nobody waits for that', async () => {
+  const broker = new VirtualBroker(new SharedLog());
+  broker.tell = async () => {
+    throw new TidingsError('broker', 'away');
+  };
+  const hub = createHub({ broker, onError: () => {} });
+  const unhandled: unknown[] = [];
+  const onUnhandled = (error: unknown) => void unhandled.push(error);
+  process.on('unhandledRejection', onUnhandled);
+  void hub.clients.disconnect('ann');
+  await wait(20);
+  process.off('unhandledRejection', onUnhandled);
+  expect(unhandled).toEqual([]);
+  await expect(hub.clients.disconnect('ann')).rejects.toMatchObject({ code: 'broker' });
+  await hub.close({ within: 0 });
 });

@@ -58,7 +58,9 @@ export class LocalHub implements Hub, StreamHost {
       broker,
       this.log,
       error => this.report(error, { stage: 'broker' }),
-      text => this.#heed(text),
+      text => {
+        if (text.startsWith(DISCONNECT)) this.clients.close(text.slice(DISCONNECT.length));
+      },
     );
     this.log.mirror = mirror;
     this.#outbox = new Outbox(broker, () => mirror.start(), settings.publishTimeout);
@@ -164,10 +166,9 @@ export class LocalHub implements Hub, StreamHost {
       id.catch(report);
       return id;
     } catch (error) {
-      report(error);
-      const rejection = Promise.reject(error);
-      rejection.catch(() => {});
-      return rejection;
+      const id = Promise.reject(error);
+      id.catch(report);
+      return id;
     }
   }
 
@@ -177,11 +178,6 @@ export class LocalHub implements Hub, StreamHost {
     this.log.acknowledge(position);
     this.meter.eventPublished(draft.channel);
     return this.log.id(position);
-  }
-
-  /** Does what a hub of some node has asked for. */
-  #heed(text: string): void {
-    if (text.startsWith(DISCONNECT)) this.clients.close(text.slice(DISCONNECT.length));
   }
 
   close(options: CloseOptions = {}): Promise<void> {
