@@ -131,6 +131,11 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
       const before = await b.broker.head();
       server.cli('ACL', 'SETUSER', 'app', '-evalsha');
       expect(await codeOf(a.publish(draft('x', 'no')))).toBe('not-stored');
+      server.cli('ACL', 'SETUSER', 'app', '+evalsha');
+      // What Redis refuses before the script has begun is another thing.
+      server.cli('CONFIG', 'SET', 'min-replicas-to-write', '1');
+      expect(await codeOf(a.publish(draft('x', 'no')))).toBe('not-stored');
+      server.cli('CONFIG', 'SET', 'min-replicas-to-write', '0');
       expect(await b.broker.head()).toBe(before);
     });
 
