@@ -2,14 +2,13 @@ import { once } from 'node:events';
 import net from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Draft } from '@tidings/core';
-import type { RedisBrokerOptions } from '@tidings/redis';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/client.ts';
 import { describeWith } from '../support/system.ts';
-import { FaultyProxy } from './faulty-proxy.ts';
 import { begin, draft, type Node } from './recorder.ts';
 import { broker, current } from './redis-clients.ts';
-import { REDIS, RedisServer } from './redis-server.ts';
+import { REDIS } from './redis-server.ts';
+import { setUp } from './redis-setup.ts';
 
 const keep = { events: 100_000, bytes: 64 * 1024 * 1024, age: 300_000, compact: false };
 const soon = (ms = 5_000) => AbortSignal.timeout(ms);
@@ -21,26 +20,7 @@ const codeOf = (promise: Promise<unknown>) =>
 
 describeWith(REDIS, 'Redis in trouble', () => {
   describe.each(current)('$name', ({ client }) => {
-    const ending: (() => unknown)[] = [];
-    afterEach(async () => {
-      for (const end of ending.splice(0).reverse()) await end();
-    });
-
-    async function redis(...args: string[]): Promise<RedisServer> {
-      const server = await RedisServer.start(...args);
-      ending.push(() => server.remove());
-      return server;
-    }
-    async function proxyTo(server: RedisServer): Promise<FaultyProxy> {
-      const proxy = await FaultyProxy.start(server.port);
-      ending.push(() => proxy.close());
-      return proxy;
-    }
-    async function node(at: { url: string }, options?: Partial<RedisBrokerOptions>): Promise<Node> {
-      const started = await begin(broker(client(at.url), 'hub', options));
-      ending.push(() => started.broker.close());
-      return started;
-    }
+    const { atEnd, redis, proxyTo, node } = setUp(client);
     /** Publishes until it is told to stop, and returns what was accepted. */
     function publishAlways(publisher: Node, channels: string[], size = 1) {
       let isOver = false;
@@ -465,7 +445,7 @@ describeWith(REDIS, 'Redis in trouble', () => {
       const server = await redis();
       await server.kill();
       const one = broker(client(server.url), 'hub', { timeout: 300 });
-      ending.push(() => one.close());
+      atEnd(() => one.close());
       await expect(begin(one)).rejects.toMatchObject({
         code: 'broker',
         message: expect.stringMatching(/ECONNREFUSED/),

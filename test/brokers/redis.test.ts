@@ -151,7 +151,7 @@ describeWith(REDIS, 'Redis', () => {
   });
 
   it('is reached by a URL alone', async () => {
-    const node = await begin(redisBroker({ url, prefix: 'by-url' }));
+    const node = await begin(redisBroker({ url, prefix: 'by-url', timeout: 999.5 }));
     await node.broker.close();
   });
 });

@@ -50,16 +50,24 @@ export interface Message {
   readonly entries: readonly Entry[];
 }
 
-/** Reads what the append script publishes. Undefined if it is nothing of the kind. */
+const HEADER = /^([0-9a-z]+) (\d+) (\d+)((?: \d+)+)\n/;
+
+/** Reads what the append script publishes. Undefined if it is nothing of the kind: anybody can publish anything. */
 export function readMessage(channel: string, text: string): Message | undefined {
-  const lineEnd = text.indexOf('\n');
-  const [epoch = '', previous, first, ...lengths] = text.slice(0, lineEnd).split(' ');
-  if (lengths.length === 0) return undefined;
-  let start = lineEnd + 1;
-  const entries = lengths.map((length, index) => {
-    const body = text.slice(start, start + Number(length));
-    start += body.length;
-    return readBody(channel, Number(first) + index, body);
-  });
-  return { epoch, channel, previous: Number(previous), entries };
+  const [header, epoch = '', previous, first, lengths] = HEADER.exec(text) ?? [];
+  if (header === undefined || lengths === undefined) return undefined;
+  let start = header.length;
+  try {
+    const entries = lengths
+      .slice(1)
+      .split(' ')
+      .map((length, index) => {
+        const body = text.slice(start, start + Number(length));
+        start += body.length;
+        return readBody(channel, Number(first) + index, body);
+      });
+    return { epoch, channel, previous: Number(previous), entries };
+  } catch {
+    return undefined;
+  }
 }

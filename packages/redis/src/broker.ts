@@ -30,6 +30,7 @@ export function redisBroker(options: RedisBrokerOptions): Broker {
 
 /** What there is between `start` and `close`. */
 interface Session {
+  names: Names;
   link: Link;
   store: Store;
   publisher: Publisher;
@@ -38,16 +39,15 @@ interface Session {
 
 class RedisBroker implements Broker {
   readonly #settings: RedisBrokerSettings;
-  readonly #node = randomBytes(9).toString('base64url');
-  readonly #names: Names;
   #session: Session | undefined;
 
   constructor(settings: RedisBrokerSettings) {
     this.#settings = settings;
-    this.#names = createNames(settings.prefix, this.#node);
   }
 
   async start(sink: Sink): Promise<{ epoch: string; head: Position }> {
+    if (this.#session !== undefined)
+      throw new TidingsError('broker', 'this broker belongs to another hub: make one for each');
     const session = this.#connect(sink);
     this.#session = session;
     try {
@@ -84,9 +84,9 @@ class RedisBroker implements Broker {
   }
 
   tell(text: string): Promise<void> {
-    return this.#use(async ({ link, store }) => {
+    return this.#use(async ({ link, names, store }) => {
       const connection = await link.ready(this.#soon());
-      await connection.call([store.sharded ? 'SPUBLISH' : 'PUBLISH', this.#names.notes, `note ${text}`]);
+      await connection.call([store.sharded ? 'SPUBLISH' : 'PUBLISH', names.notes, `note ${text}`]);
     });
   }
 
@@ -97,7 +97,10 @@ class RedisBroker implements Broker {
   }
 
   #connect(sink: Sink): Session {
-    const { source, timeout, probeInterval, shardedPubSub } = this.#settings;
+    const { source, prefix, timeout, probeInterval, shardedPubSub } = this.#settings;
+    // Another one each time: the numbers of batches begin again, and Redis knows those of before.
+    const node = randomBytes(9).toString('base64url');
+    const names = createNames(prefix, node);
     const dialer = new Dialer(source, timeout);
     const link: Link = new Link(dialer, {
       message: () => {},
@@ -114,7 +117,7 @@ class RedisBroker implements Broker {
       },
       down: () => {},
     });
-    const store: Store = new Store(link, this.#names, this.#node, {
+    const store: Store = new Store(link, names, node, {
       epoch: (epoch, head) => {
         subscription.reset(head);
         sink.epoch(epoch, head);
@@ -127,8 +130,8 @@ class RedisBroker implements Broker {
         link.drop(error);
       },
     });
-    const subscription = new Subscription(dialer, store, this.#names, sink, timeout, probeInterval);
-    return { link, store, subscription, publisher: new Publisher(store) };
+    const subscription = new Subscription(dialer, store, names, sink, timeout, probeInterval);
+    return { link, names, store, subscription, publisher: new Publisher(store) };
   }
 
   async #use<T>(use: (session: Session) => Promise<T>): Promise<T> {

@@ -12,6 +12,11 @@ export class CallFailed extends Error {
   }
 }
 
+/** What was begun cannot be finished, because the connection is gone or the epoch is over. */
+export function interrupted(): CallFailed {
+  return new CallFailed(new Error('the subscription was interrupted: try again'), false);
+}
+
 /** What went wrong, with what that came from. */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);

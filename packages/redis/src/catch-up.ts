@@ -1,5 +1,5 @@
 import type { Entry, Position } from '@tidings/core';
-import { CallFailed } from './call-failed.ts';
+import { interrupted } from './call-failed.ts';
 import { chunks } from './chunks.ts';
 import type { Inbox } from './inbox.ts';
 import type { Store } from './store.ts';
@@ -33,7 +33,7 @@ export async function catchUp(
     for (const slice of chunks(empty)) {
       const wants = slice.map(({ channel, after }) => [channel, after] as const);
       const { pages } = await store.read({ wants, until: head }, AbortSignal.timeout(timeout));
-      if (life !== inbox.life) throw new CallFailed(new Error('interrupted'), false);
+      if (life !== inbox.life) throw interrupted();
       for (const cursor of slice) {
         const page = pages.get(cursor.channel);
         if (page === undefined) continue;

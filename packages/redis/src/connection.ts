@@ -21,8 +21,16 @@ export interface WireEvents {
   closed(cause: unknown): void;
 }
 
-/** Makes a connection within so many ms: to where a client's own lead, or to an address. */
-export type Dial = (events: WireEvents, timeout: number, address?: Address) => Promise<Wire>;
+/** How long a connection may be waited for. */
+export interface Patience {
+  /** Ms. */
+  readonly timeout: number;
+  /** Aborted when nobody wants it any more. */
+  readonly signal: AbortSignal;
+}
+
+/** Makes a connection: to where a client's own lead, or to an address. */
+export type Dial = (events: WireEvents, patience: Patience, address?: Address) => Promise<Wire>;
 
 /** The connection is gone: what was asked for may have been done, or not. */
 export class ConnectionLost extends Error {
@@ -67,10 +75,15 @@ export class Connection {
   }
 
   /**
-   * @param timeout ms, for the connection to be made, and for each call.
+   * @param patience its `timeout` is also that of each call.
    * @param events `closed` is called once, at once.
    */
-  static async open(dial: Dial, timeout: number, events: WireEvents, address?: Address): Promise<Connection> {
+  static async open(
+    dial: Dial,
+    patience: Patience,
+    events: WireEvents,
+    address?: Address,
+  ): Promise<Connection> {
     let connection: Connection | undefined;
     let failure: unknown;
     const wire = await dial(
@@ -83,14 +96,14 @@ export class Connection {
           connection?.close(cause);
         },
       },
-      timeout,
+      patience,
       address,
     );
     if (failure !== undefined) {
       wire.cut();
       throw new ConnectionLost('the connection to Redis is gone', { cause: failure });
     }
-    connection = new Connection(wire, timeout, events.closed);
+    connection = new Connection(wire, patience.timeout, events.closed);
     return connection;
   }
 
@@ -162,18 +175,30 @@ export class Connection {
   }
 }
 
-/** Waits for a connection to be made; one that takes longer is cut. */
-export async function within(ms: number, connected: Promise<unknown>, cut: () => void): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise((_, reject) => {
-    timer = setTimeout(() => reject(new ConnectionLost(`no connection to Redis within ${ms} ms`)), ms);
+/** Waits for a connection to be made; one that takes longer, or that nobody wants any more, is cut. */
+export async function within(
+  { timeout, signal }: Patience,
+  connected: Promise<unknown>,
+  cut: () => void,
+): Promise<void> {
+  let stop = () => {};
+  const over = new Promise((_, reject) => {
+    const late = () => reject(new ConnectionLost(`no connection to Redis within ${timeout} ms`));
+    const timer = setTimeout(late, timeout);
+    const onAbort = () => reject(signal.reason);
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort);
+    stop = () => {
+      clearTimeout(timer);
+      signal.removeEventListener('abort', onAbort);
+    };
   });
   try {
-    await Promise.race([connected, late]);
+    await Promise.race([connected, over]);
   } catch (error) {
     cut();
     throw error;
   } finally {
-    clearTimeout(timer);
+    stop();
   }
 }

@@ -22,11 +22,12 @@ export class Dialer {
       typeof source === 'string' ? once(async () => [await dialUrl(source)]) : () => dialsOf(source);
   }
 
-  async open(events: WireEvents): Promise<Connection> {
+  /** @param signal aborted when nobody wants the connection any more. */
+  async open(events: WireEvents, signal: AbortSignal): Promise<Connection> {
     const dials = await this.#findDials();
     const dial = dials[this.#turn % dials.length] as Dial;
     try {
-      return await Connection.open(dial, this.#timeout, events, this.#address);
+      return await Connection.open(dial, { timeout: this.#timeout, signal }, events, this.#address);
     } catch (error) {
       // The node may be gone for good; any other one knows who has its slots.
       this.#address = undefined;

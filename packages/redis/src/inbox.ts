@@ -1,9 +1,14 @@
 import type { Entry, Position, Sink } from '@tidings/core';
 import { type Message, readMessage } from './body.ts';
+import { Held } from './held.ts';
 import type { Names } from './names.ts';
 
-/** Bytes, about, that may wait while the log is read. What is beyond that is dropped: the log has it. */
-const HELD = 8 * 1024 * 1024;
+/** What this node knows of the log, wherever it has it from. */
+export interface LogState {
+  readonly epoch: string;
+  /** The newest position that it knows of. */
+  known: Position;
+}
 
 export interface InboxEvents {
   /** Something is from an epoch that is not this one; '': somebody says that there is a new one. */
@@ -33,31 +38,33 @@ export class Inbox {
   given: Position = 0;
   /** Changes when what was begun before cannot be finished: the connection is gone, or the epoch is over. */
   life = 0;
-  /** What was held has been dropped: the log must be read once more. */
-  hasOverflowed = false;
   /** Channels of which something is missing that is older than `given` may be; and after which position. */
   readonly holes = new Map<string, Position>();
   readonly #sink: Sink;
   readonly #names: Names;
-  readonly #epoch: () => string;
+  readonly #log: LogState;
   readonly #events: InboxEvents;
   /** The open channels, and the newest position that is known of each. */
   readonly #open = new Map<string, Position>();
   readonly #opening = new Map<string, Opening>();
   readonly #expected = new Map<string, Expectation>();
   #isHolding = true;
-  #held: [name: string, text: string][] = [];
-  #heldSize = 0;
+  readonly #held = new Held();
 
-  constructor(sink: Sink, names: Names, epoch: () => string, events: InboxEvents) {
+  constructor(sink: Sink, names: Names, log: LogState, events: InboxEvents) {
     this.#sink = sink;
     this.#names = names;
-    this.#epoch = epoch;
+    this.#log = log;
     this.#events = events;
   }
 
   get isLive(): boolean {
     return !this.#isHolding;
+  }
+
+  /** What was held has been dropped: the log must be read once more. */
+  get hasOverflowed(): boolean {
+    return this.#held.hasOverflowed;
   }
 
   get channels(): ReadonlyMap<string, Position> {
@@ -67,7 +74,7 @@ export class Inbox {
   receive(name: string, text: string): void {
     if (name === this.#names.node) this.#takeHead(text);
     else if (name === this.#names.notes) this.#takeNote(text);
-    else if (this.#isHolding) this.#hold(name, text);
+    else if (this.#isHolding) this.#held.add(name, text);
     else this.#take(name, text);
   }
 
@@ -82,8 +89,7 @@ export class Inbox {
       this.#events.hole();
       return;
     }
-    const held = this.#held;
-    this.dropHeld();
+    const held = this.#held.take();
     this.#isHolding = false;
     // At a hole it holds again, and what is left waits again.
     for (const [name, text] of held) this.receive(name, text);
@@ -91,9 +97,7 @@ export class Inbox {
 
   /** What has waited until now is going to be read from the log. */
   dropHeld(): void {
-    this.#held = [];
-    this.#heldSize = 0;
-    this.hasOverflowed = false;
+    this.#held.take();
   }
 
   /** Calls back when the head with this token comes, or when it cannot come any more. */
@@ -177,6 +181,8 @@ export class Inbox {
     this.#interrupt();
     this.given = head;
     this.dropHeld();
+    // What is held for is over, too: nothing can be missing where nothing is open.
+    this.#isHolding = false;
     this.#open.clear();
     this.#opening.clear();
     this.holes.clear();
@@ -189,18 +195,9 @@ export class Inbox {
     this.#expected.clear();
   }
 
-  #hold(name: string, text: string): void {
-    if (this.hasOverflowed) return;
-    this.#held.push([name, text]);
-    this.#heldSize += text.length;
-    if (this.#heldSize <= HELD) return;
-    this.dropHeld();
-    this.hasOverflowed = true;
-  }
-
   #takeHead(text: string): void {
     const [, token = '', epoch, head] = text.split(' ');
-    if (epoch === this.#epoch()) this.#expected.get(token)?.arrived(Number(head));
+    if (epoch === this.#log.epoch) this.#expected.get(token)?.arrived(Number(head));
   }
 
   #takeNote(text: string): void {
@@ -212,7 +209,7 @@ export class Inbox {
     const message = readMessage(this.#names.channelOf(name), text);
     if (message === undefined) return;
     const { channel, entries } = message;
-    if (message.epoch !== this.#epoch()) {
+    if (message.epoch !== this.#log.epoch) {
       this.#events.foreign(message.epoch);
       return;
     }
@@ -226,7 +223,7 @@ export class Inbox {
     if (previous > last && previous > this.given) {
       this.holes.set(channel, last);
       this.hold();
-      this.#hold(name, text);
+      this.#held.add(name, text);
       this.#events.hole();
       return;
     }
@@ -241,6 +238,8 @@ export class Inbox {
     this.#open.set(channel, Math.max(last, newest));
     if (next.length === 0) return;
     this.given = newest;
+    // Should Redis lose it, this node may be all that is left to prove that it was there.
+    this.#log.known = Math.max(this.#log.known, newest);
     this.#sink.entries(next);
   }
 }

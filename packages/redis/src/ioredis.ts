@@ -27,7 +27,7 @@ export interface IoredisCluster {
  * cut at the wrong moment.
  */
 export function dialIoredis(original: IoredisClient): Dial {
-  return async (events, timeout, address) => {
+  return async (events, patience, address) => {
     const client = original.duplicate({
       ...address,
       lazyConnect: true,
@@ -41,7 +41,9 @@ export function dialIoredis(original: IoredisClient): Dial {
       readOnly: false,
       monitor: false,
       keyPrefix: '',
-      connectTimeout: timeout,
+      connectTimeout: patience.timeout,
+      // Else a connection that is cut, or was gone before, keeps the process alive for two seconds.
+      disconnectTimeout: 0,
       commandTimeout: undefined,
       socketTimeout: undefined,
     });
@@ -57,7 +59,7 @@ export function dialIoredis(original: IoredisClient): Dial {
     // A cluster has moved the channels to another node. It may have said to which: that answer comes first.
     client.on('moved', () => setImmediate(events.closed, new Error('the subscriptions have moved')));
     try {
-      await within(timeout, client.connect(), cut);
+      await within(patience, client.connect(), cut);
     } catch (error) {
       // That of `connect` says no more than that it has failed.
       throw failure ?? error;

@@ -101,15 +101,16 @@ export class Link {
         const gone = new Promise<void>(resolve => {
           onGone = resolve;
         });
-        const connection = await this.#dialer.open({
-          message: (name, text) => this.#events.message(name, text),
-          closed: cause => {
+        const events = {
+          message: (name: string, text: string) => this.#events.message(name, text),
+          closed: (cause: unknown) => {
             this.#failure = cause;
             this.#connection = undefined;
             onGone();
             this.#events.down();
           },
-        });
+        };
+        const connection = await this.#dialer.open(events, signal);
         this.#newest = connection;
         if (signal.aborted) connection.close(signal.reason);
         try {

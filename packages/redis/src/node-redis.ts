@@ -32,7 +32,7 @@ export interface NodeRedisCluster {
  * subscribed again behind our back. Left to itself node-redis subscribes again, and delivers, before it says so.
  */
 export function dialNodeRedis(original: NodeRedisClient): Dial {
-  return async (events, timeout, address) => {
+  return async (events, patience, address) => {
     const { socket, url: _, ...options } = original.options ?? {};
     const client = original.duplicate({
       ...options,
@@ -41,7 +41,7 @@ export function dialNodeRedis(original: NodeRedisClient): Dial {
         ...socket,
         ...address,
         reconnectStrategy: false,
-        connectTimeout: timeout,
+        connectTimeout: patience.timeout,
         socketTimeout: undefined,
       },
       disableOfflineQueue: true,
@@ -62,7 +62,7 @@ export function dialNodeRedis(original: NodeRedisClient): Dial {
     client.on('error', events.closed);
     client.on('end', events.closed);
     client.on('sharded-channel-moved', () => events.closed(new Error('the subscriptions have moved')));
-    await within(timeout, client.connect(), cut);
+    await within(patience, client.connect(), cut);
     const listener: Listener = (message, channel) => events.message(channel, message);
     return {
       call: args => client.sendCommand([...args]),

@@ -52,11 +52,12 @@ export function readOptions(options: RedisBrokerOptions): RedisBrokerSettings {
   }
   if (!isDuration(timeout)) throw invalid('timeout must be a number of ms above 0');
   if (!isDuration(probeInterval)) throw invalid('probeInterval must be a number of ms above 0');
-  return { source, prefix, shardedPubSub, timeout, probeInterval };
+  // An AbortSignal takes whole ms only.
+  return { source, prefix, shardedPubSub, timeout: Math.ceil(timeout), probeInterval };
 }
 
 function isDuration(value: unknown): boolean {
-  return typeof value === 'number' && value > 0 && value < 2 ** 31;
+  return typeof value === 'number' && value > 0 && value < 2 ** 31 - 1;
 }
 
 function invalid(message: string): TidingsError {

@@ -32,7 +32,7 @@ export class Publisher {
     } catch (error) {
       if (!(error instanceof CallFailed)) throw error;
       throw error.isUnknown
-        ? new TidingsError('maybe-stored', `Redis did not answer, and may have stored it: ${error.message}`, {
+        ? new TidingsError('maybe-stored', `Redis may have stored it: ${error.message}`, {
             cause: error.cause,
           })
         : new TidingsError('not-stored', `Redis did not store it: ${error.message}`, { cause: error.cause });

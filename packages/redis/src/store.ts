@@ -18,6 +18,8 @@ const PASSING =
   /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|ASK|MOVED|READONLY|UNKILLABLE) |non local key/;
 /** Of these, those that say: not on this connection. */
 const ELSEWHERE = /^(MOVED|READONLY|MASTERDOWN) /;
+/** A command that the script calls has failed. What those before it wrote stays. */
+const MIDWAY = / script: \w+, on /;
 
 const ANEW = 'the log has begun anew';
 
@@ -66,7 +68,6 @@ export class Store {
   readonly #node: string;
   readonly #events: StoreEvents;
   #lastBreak: Position = 0;
-  #candidate = createEpoch();
 
   constructor(link: Link, names: Names, node: string, events: StoreEvents) {
     this.#link = link;
@@ -153,7 +154,10 @@ export class Store {
             isUnknown = true;
             throw error;
           }
-          if (!PASSING.test(error.message)) throw error;
+          if (!PASSING.test(error.message)) {
+            isUnknown ||= MIDWAY.test(error.message);
+            throw error;
+          }
           answer = error;
           if (ELSEWHERE.test(error.message)) this.#events.elsewhere(error);
           await delay(PAUSE, undefined, { signal: deadline });
@@ -167,7 +171,8 @@ export class Store {
 
   #common(): string[] {
     const publish = this.sharded ? 'SPUBLISH' : 'PUBLISH';
-    return [this.epoch, this.#candidate, String(this.known), String(this.#lastBreak), publish];
+    // Another one each time: if the answer is lost, other nodes may know it by now, with positions.
+    return [this.epoch, createEpoch(), String(this.known), String(this.#lastBreak), publish];
   }
 
   #readArgs({ wants = [], until, token = '', since }: ReadRequest): string[] {
@@ -195,7 +200,6 @@ export class Store {
       this.epoch = epoch;
       this.known = 0;
       this.#lastBreak = 0;
-      if (epoch === this.#candidate) this.#candidate = createEpoch();
     }
     this.known = Math.max(this.known, Number(head));
     this.#events.server(run);

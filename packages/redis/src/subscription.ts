@@ -1,22 +1,21 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Opened, Page, Position, Reach, Sink } from '@tidings/core';
-import { CallFailed } from './call-failed.ts';
+import { CallFailed, interrupted } from './call-failed.ts';
 import { catchUp } from './catch-up.ts';
 import { chunks } from './chunks.ts';
 import type { Connection } from './connection.ts';
 import type { Dialer } from './dialer.ts';
 import { EpochCheck } from './epoch-check.ts';
+import { HeadReader } from './head-reader.ts';
 import { Inbox } from './inbox.ts';
 import { Link } from './link.ts';
 import type { Names } from './names.ts';
 import { readServer } from './server.ts';
-import type { ReadReply, ReadRequest, Store } from './store.ts';
-
-const INTERRUPTED = new Error('the subscription was interrupted: try again');
+import type { Store } from './store.ts';
 
 /**
- * The connection over which everything comes that is new, and what makes it complete: after a subscription, Redis is
- * asked to send the head over the same connection. When that is here, so is everything before it.
+ * The connection over which everything comes that is new, and what makes it complete: after each subscription the log
+ * is read.
  */
 export class Subscription {
   readonly #store: Store;
@@ -24,10 +23,10 @@ export class Subscription {
   readonly #timeout: number;
   readonly #link: Link;
   readonly #inbox: Inbox;
+  readonly #reader: HeadReader;
   readonly #probing: NodeJS.Timeout;
   /** Of the server that the connection is with; '': not known, or there is none. */
   #run = '';
-  #tokens = 0;
   /** One thing at a time changes what is subscribed to. */
   #lane: Promise<unknown> = Promise.resolve();
 
@@ -43,7 +42,7 @@ export class Subscription {
     this.#names = names;
     this.#timeout = timeout;
     const check = new EpochCheck(store, timeout);
-    this.#inbox = new Inbox(sink, names, () => store.epoch, {
+    this.#inbox = new Inbox(sink, names, store, {
       foreign: epoch => void check.look(epoch),
       hole: () => void this.#inLane(() => this.#mend()),
     });
@@ -55,6 +54,7 @@ export class Subscription {
         this.#inbox.cut();
       },
     });
+    this.#reader = new HeadReader(store, this.#inbox, timeout, cause => this.#link.drop(cause));
     this.#probing = setInterval(() => void this.#probe(), probeInterval);
   }
 
@@ -70,7 +70,7 @@ export class Subscription {
     return new Promise((resolve, reject) => {
       void this.#inLane(async () => {
         const { life } = this.#inbox;
-        if (connection.isClosed || !this.#inbox.isLive) return reject(new CallFailed(INTERRUPTED, false));
+        if (connection.isClosed || !this.#inbox.isLive) return reject(interrupted());
         try {
           resolve(await this.#open(connection, wants));
           // What is newer comes after the caller knows what is not.
@@ -111,7 +111,7 @@ export class Subscription {
     this.#run = (await readServer(connection)).run;
     await connection.subscribe([this.#names.node, this.#names.notes], sharded);
     await this.#inLane(async () => {
-      if (connection.isClosed) throw INTERRUPTED;
+      if (connection.isClosed) throw interrupted();
       for (const channels of chunks([...this.#inbox.channels.keys()])) {
         await connection.subscribe(channels.map(this.#names.on), sharded);
       }
@@ -127,12 +127,12 @@ export class Subscription {
       inbox.hold();
       const isIdle = inbox.channels.size === 0;
       const request = isIdle ? {} : { since: inbox.given };
-      const { head, changed } = await this.#readWithHead(request, () => inbox.dropHeld());
+      const { head, changed } = await this.#reader.read(request, () => inbox.dropHeld());
       const open = inbox.channels;
       const channels = new Set(isIdle ? [] : (changed?.filter(channel => open.has(channel)) ?? open.keys()));
       for (const channel of inbox.holes.keys()) channels.add(channel);
       await catchUp(inbox, this.#store, [...channels], head, this.#timeout);
-      if (life !== inbox.life) throw new CallFailed(INTERRUPTED, false);
+      if (life !== inbox.life) throw interrupted();
       inbox.know(channels, head);
       inbox.advance(head);
     } while (inbox.hasOverflowed);
@@ -162,13 +162,13 @@ export class Subscription {
         const channels = slice.map(([channel]) => channel).filter(channel => fresh.has(channel));
         if (channels.length > 0)
           await connection.subscribe(channels.map(this.#names.on), this.#store.sharded);
-        const reply = await this.#readWithHead({ wants: slice }, head => {
+        const reply = await this.#reader.read({ wants: slice }, head => {
           if (!inbox.isLive) return;
           inbox.advance(head);
           inbox.collect(channels);
           if (index === slices.length - 1) inbox.hold();
         });
-        if (life !== inbox.life || inbox.holes.size > 0) throw new CallFailed(INTERRUPTED, false);
+        if (life !== inbox.life || inbox.holes.size > 0) throw interrupted();
         for (const [channel, page] of reply.pages) pages.set(channel, page);
         if (index === slices.length - 1)
           return { head: reply.head, pages: this.#finish(pages, fresh, reply.head) };
@@ -196,46 +196,11 @@ export class Subscription {
     return pages;
   }
 
-  /** Reads, and waits until everything up to the head has come. `arrived` is called at the moment it has. */
-  async #readWithHead(request: ReadRequest, arrived: (head: Position) => void): Promise<ReadReply> {
-    this.#tokens += 1;
-    const token = String(this.#tokens);
-    const { life } = this.#inbox;
-    let timer: NodeJS.Timeout | undefined;
-    const arrival = new Promise<void>((resolve, reject) => {
-      this.#inbox.expect(token, {
-        arrived: head => {
-          arrived(head);
-          resolve();
-        },
-        interrupted: () => reject(new CallFailed(INTERRUPTED, false)),
-      });
-    });
-    // The other call may be the first to fail.
-    arrival.catch(() => {});
-    try {
-      const reply = await this.#store.read({ ...request, token }, AbortSignal.timeout(this.#timeout));
-      const late = new Promise<true>(resolve => {
-        timer = setTimeout(resolve, this.#timeout, true);
-      });
-      if (await Promise.race([arrival, late])) {
-        const error = new Error('nothing comes over the subscription');
-        this.#link.drop(error);
-        throw new CallFailed(error, false);
-      }
-      if (life !== this.#inbox.life) throw new CallFailed(INTERRUPTED, false);
-      return reply;
-    } finally {
-      clearTimeout(timer);
-      this.#inbox.expectNoMore(token);
-    }
-  }
-
   /** Proves that what is published still comes; and tells a quiet hub where the head is. */
   async #probe(): Promise<void> {
     if (this.#link.current === undefined) return;
     try {
-      await this.#readWithHead({}, head => {
+      await this.#reader.read({}, head => {
         if (this.#inbox.isLive) this.#inbox.advance(head);
       });
     } catch (error) {

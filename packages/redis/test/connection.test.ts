@@ -13,7 +13,7 @@ async function open(timeout: number) {
       unsubscribe: async () => {},
       cut: () => log.push('cut'),
     }),
-    timeout,
+    { timeout, signal: new AbortController().signal },
     { message() {}, closed: cause => log.push(String(cause)) },
   );
   const answer = (name: string) => answers.get(name)?.(name);

@@ -7,6 +7,7 @@ const names = createNames('hub', 'node');
 
 function open() {
   const log: string[] = [];
+  const state = { epoch: 'e', known: 0 };
   const inbox = new Inbox(
     {
       entries: list => log.push(...list.map(({ channel, position }: Entry) => `${channel} ${position}`)),
@@ -17,7 +18,7 @@ function open() {
       note() {},
     },
     names,
-    () => 'e',
+    state,
     { foreign: epoch => log.push(`foreign ${epoch}`), hole: () => log.push('hole') },
   );
   inbox.begin(['x', 'y']);

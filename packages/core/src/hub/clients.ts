@@ -39,9 +39,12 @@ export class Clients<S extends EventStream> implements ClientRegistry {
     return this.#streams[Symbol.iterator]();
   }
 
-  async disconnect(client: string): Promise<void> {
+  disconnect(client: string): Promise<void> {
     this.close(client);
-    await this.tell?.(client);
+    const told = Promise.resolve(this.tell?.(client));
+    // For whoever waits for it. It ends no process.
+    told.catch(() => {});
+    return told;
   }
 
   /** Closes the streams that a client has on this node. */

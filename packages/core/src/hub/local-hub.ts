@@ -24,6 +24,9 @@ import { readPublished } from './publish-fields.ts';
 /** Bytes that the histories of all channels take together. */
 const ALL_HISTORIES = 64 * 1024 * 1024;
 
+/** What a note to all nodes begins with that names a client. */
+const DISCONNECT = 'disconnect ';
+
 const isWorkers =
   (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent === 'Cloudflare-Workers';
 
@@ -55,11 +58,13 @@ export class LocalHub implements Hub, StreamHost {
       broker,
       this.log,
       error => this.report(error, { stage: 'broker' }),
-      text => this.#obey(text),
+      text => {
+        if (text.startsWith(DISCONNECT)) this.clients.close(text.slice(DISCONNECT.length));
+      },
     );
     this.log.mirror = mirror;
     this.#outbox = new Outbox(broker, () => mirror.start(), settings.publishTimeout);
-    this.clients.tell = client => broker.tell(JSON.stringify({ disconnect: client }));
+    this.clients.tell = client => broker.tell(DISCONNECT + client);
   }
 
   open(transport: Transport, request: StreamRequest, options: StreamOptions = {}): EventStream {
@@ -161,10 +166,9 @@ export class LocalHub implements Hub, StreamHost {
       id.catch(report);
       return id;
     } catch (error) {
-      report(error);
-      const rejection = Promise.reject(error);
-      rejection.catch(() => {});
-      return rejection;
+      const id = Promise.reject(error);
+      id.catch(report);
+      return id;
     }
   }
 
@@ -174,12 +178,6 @@ export class LocalHub implements Hub, StreamHost {
     this.log.acknowledge(position);
     this.meter.eventPublished(draft.channel);
     return this.log.id(position);
-  }
-
-  /** Does what a hub of some node has asked for. */
-  #obey(text: string): void {
-    const { disconnect } = JSON.parse(text) as { disconnect?: string };
-    if (disconnect !== undefined) this.clients.close(disconnect);
   }
 
   close(options: CloseOptions = {}): Promise<void> {

@@ -163,10 +163,14 @@ export class Mirror {
       try {
         return await action();
       } catch (error) {
+        if (this.#isClosed) return;
         this.#report(error);
         await new Promise<void>(resolve => {
-          this.#wake = resolve;
-          setTimeout(resolve, RETRY * (0.5 + Math.random()));
+          const timer = setTimeout(resolve, RETRY * (0.5 + Math.random()));
+          this.#wake = () => {
+            clearTimeout(timer);
+            resolve();
+          };
         });
       }
     }

@@ -76,7 +76,10 @@ export class Outbox {
   #queue: Waiting[] = [];
   #size = 0;
   #running: Promise<void> | undefined;
+  #started: Promise<void> | undefined;
   #isStarted = false;
+  /** Ends the wait for the start. */
+  #wake: ((value?: unknown) => void) | undefined;
   readonly #deadline = new Deadline();
 
   /**
@@ -130,11 +133,15 @@ export class Outbox {
 
   async #waitForStart(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
-    const expired = new Promise(resolve => signal.addEventListener('abort', resolve));
-    const started = this.#start().then(() => {
-      this.#isStarted = true;
+    await new Promise(resolve => {
+      this.#wake = resolve;
+      signal.addEventListener('abort', resolve);
+      // Asked once: all who gave up would else be kept by the promise for as long as the broker is away.
+      this.#started ??= this.#start().then(() => {
+        this.#isStarted = true;
+        this.#wake?.();
+      });
     });
-    await Promise.race([started, expired]);
   }
 
   /** Takes what one call can carry. */
@@ -149,9 +156,10 @@ export class Outbox {
 
   #expire(): void {
     const now = performance.now();
-    const alive = this.#queue.findIndex(({ deadline }) => deadline > now);
-    // A timer may be early by part of a millisecond.
-    for (const { reject } of this.#remove(alive === -1 ? this.#queue.length : Math.max(1, alive))) {
+    // The first is due: a timer may be early by part of a millisecond.
+    let count = 1;
+    while ((this.#queue[count]?.deadline as number) <= now) count++;
+    for (const { reject } of this.#remove(count)) {
       reject(new TidingsError('not-stored', `the broker was not there for ${this.#timeout} ms`));
     }
   }

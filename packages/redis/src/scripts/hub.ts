@@ -21,7 +21,8 @@
  * A server that has been restarted, or another that was promoted, may have lost what was written last. It would
  * give the same positions to other events. It has another run id: then 2^32 positions are skipped, and the stretch
  * is kept as a break. A caller that knows of a position in there (ARGV[3]) is the proof that something is lost which
- * somebody has seen, and that makes a new epoch. Without such a caller nobody has noticed, and nobody need.
+ * somebody has seen, and that makes a new epoch. Without such a caller nobody has noticed, and nobody need. A caller
+ * that knows of a position after the head is the same proof: a server may have taken on older data while it ran.
  *
  * ARGV: 1 the epoch the caller knows, or ''; 2 a name for a new epoch; 3 the newest position the caller knows; 4 the
  * end of the last break the caller knows, or 0; 5 PUBLISH or SPUBLISH; 6 the node.
@@ -53,8 +54,9 @@ if epoch and hub[3] ~= run then
 end
 
 local isNew = not epoch
-if breaks and breaks ~= '' and epoch == ARGV[1] then
+if epoch == ARGV[1] then
   local known = tonumber(ARGV[3])
+  isNew = known > head
   for after, before in string.gmatch(breaks, '(%d+)%-(%d+)') do
     if tonumber(after) < known and known < tonumber(before) then isNew = true end
   end

@@ -1,0 +1,201 @@
+import { once } from 'node:events';
+import net, { type AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+import { createHub } from '@tidings/core';
+import { describe, expect, it } from 'vitest';
+import { eventually } from '../support/client.ts';
+import { describeWith } from '../support/system.ts';
+import { begin, draft } from './recorder.ts';
+import { broker, current } from './redis-clients.ts';
+import { REDIS } from './redis-server.ts';
+import { setUp } from './redis-setup.ts';
+
+const quiet = { probeInterval: 60_000 };
+const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'done',
+    error => error.code,
+  );
+
+describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
+  describe.each(current)('$name', ({ client }) => {
+    const { redis, proxyTo, node } = setUp(client);
+
+    it('a new epoch begins also when only a node that was given it knows what is lost', async () => {
+      const server = await redis();
+      const [a, b] = [await node(server, quiet), await node(server, quiet)];
+      await b.broker.open(new Map([['x', 0]]));
+      await a.publish(draft('x', '1'));
+      server.cli('SAVE');
+      await a.publish(draft('x', '2'), draft('x', '3'));
+      await b.sink.until(() => b.sink.list.length === 3);
+      await a.broker.close();
+      await server.kill();
+      await server.start();
+      await b.sink.until(() => b.sink.epochs.length + b.sink.breaks.length > 0);
+      expect(b.sink.epochs).toHaveLength(1);
+    });
+
+    it('a server that has taken on older data while it ran is a new epoch', async () => {
+      const old = await redis('--repl-diskless-sync-delay', '0');
+      const other = await redis('--repl-diskless-sync-delay', '0', '--replicaof', `127.0.0.1 ${old.port}`);
+      const proxy = await proxyTo(old);
+      const [a, b] = [await node(proxy), await node(proxy)];
+      await b.broker.open(new Map([['x', 0]]));
+      await a.publish(draft('x', '1'));
+      const seq = (server: typeof old) => server.cli('HGET', '{hub}:hub', 'seq');
+      await eventually(() => seq(other) === '1');
+      // The other one is promoted without what follows, and is left before anybody has asked it for anything.
+      other.cli('REPLICAOF', 'NO', 'ONE');
+      await a.publish(draft('x', '2'));
+      await b.sink.until(() => b.sink.list.length === 2);
+      proxy.stall();
+      old.cli('REPLICAOF', '127.0.0.1', String(other.port));
+      await eventually(() => seq(old) === '1');
+      old.cli('REPLICAOF', 'NO', 'ONE');
+      proxy.cut();
+      proxy.resume();
+      await a.sink.until(() => a.sink.epochs.length === 1);
+      await b.sink.until(() => b.sink.epochs.length === 1);
+      expect(await a.publish(draft('x', 'other 2'))).toEqual([1]);
+      const { pages } = await b.broker.open(new Map([['x', 0]]));
+      expect(pages.get('x')?.entries.map(({ data }) => data)).toEqual(['other 2']);
+    });
+
+    it('no epoch begins twice, though the answer that told of it was lost', async () => {
+      const server = await redis();
+      const proxy = await proxyTo(server);
+      const [a, b] = [await node(proxy, quiet), await node(server, quiet)];
+      server.cli('FLUSHALL');
+      proxy.onRequest = text => {
+        if (!/evalsha/i.test(text)) return;
+        proxy.onRequest = undefined;
+        proxy.losesAnswers = true;
+      };
+      const head = a.broker.head();
+      await b.sink.until(() => b.sink.epochs.length === 1);
+      await b.publish(draft('x', '1'), draft('x', '2'));
+      server.cli('FLUSHALL');
+      proxy.losesAnswers = false;
+      proxy.cut();
+      expect(await head).toBe(0);
+      expect(a.sink.epochs).toHaveLength(1);
+      expect(a.sink.epochs[0]).not.toBe(b.sink.epochs[0]);
+    });
+
+    it('opens channels again after an epoch that ended in the middle of mending a hole', async () => {
+      const server = await redis();
+      const proxy = await proxyTo(server);
+      // What this one publishes does not arrive at nodes that use the other kind of Pub/Sub.
+      const mute = await node(server, { shardedPubSub: true });
+      const [a, b] = [await node(server), await node(proxy, quiet)];
+      await b.broker.open(new Map([['x', 0]]));
+      await a.publish(draft('x', '1'));
+      await b.sink.until(() => b.sink.list.length === 1);
+      await mute.publish(draft('x', '2'));
+      proxy.onRequest = text => {
+        if (!/evalsha/i.test(text)) return;
+        proxy.onRequest = undefined;
+        server.cli('FLUSHALL');
+      };
+      await a.publish(draft('x', '3'));
+      await b.sink.until(() => b.sink.epochs.length === 1);
+      await eventually(() => a.sink.epochs.length === 1);
+      expect(await codeOf(b.broker.open(new Map([['x', 0]])))).toBe('done');
+      await a.publish(draft('x', '4'));
+      await b.sink.until(() => b.sink.data('x').includes('4'));
+    });
+
+    it('what is published after a broker was closed and has begun again is not taken for what was before', async () => {
+      const server = await redis();
+      const one = broker(client(server.url), 'hub');
+      expect(await (await begin(one)).publish(draft('x', '1'))).toEqual([1]);
+      await one.close();
+      expect(await (await begin(one)).publish(draft('x', '2'))).toEqual([2]);
+      expect((await one.read('x', 0, 9)).entries.map(({ data }) => data)).toEqual(['1', '2']);
+      await expect(begin(one)).rejects.toMatchObject({ code: 'broker', message: /another hub/ });
+      await one.close();
+    });
+
+    it('says of what failed midway that it may be stored', async () => {
+      const server = await redis();
+      server.cli('ACL', 'SETUSER', 'app', 'on', '>pw', '+@all', '~*', '&*');
+      const a = await node({ url: server.url.replace('redis://', 'redis://app:pw@') });
+      const b = await node(server);
+      for (const command of ['publish', 'zadd', 'xadd']) {
+        server.cli('ACL', 'SETUSER', 'app', `-${command}`);
+        expect(await codeOf(a.publish(draft('x', command)))).toBe('maybe-stored');
+        server.cli('ACL', 'SETUSER', 'app', `+${command}`);
+      }
+      expect((await b.broker.read('x', 0, 9)).entries.length).toBeGreaterThan(0);
+      const before = await b.broker.head();
+      server.cli('ACL', 'SETUSER', 'app', '-evalsha');
+      expect(await codeOf(a.publish(draft('x', 'no')))).toBe('not-stored');
+      server.cli('ACL', 'SETUSER', 'app', '+evalsha');
+      // What Redis refuses before the script has begun is another thing.
+      server.cli('CONFIG', 'SET', 'min-replicas-to-write', '1');
+      expect(await codeOf(a.publish(draft('x', 'no')))).toBe('not-stored');
+      server.cli('CONFIG', 'SET', 'min-replicas-to-write', '0');
+      expect(await b.broker.head()).toBe(before);
+    });
+
+    it.each([
+      ['that is being made', true],
+      ['that was refused', false],
+    ])('leaves nothing of a connection %s when it is closed', async (_, isThere) => {
+      const timers = () => process.getActiveResourcesInfo().filter(type => type === 'Timeout').length;
+      const before = timers();
+      let open = 0;
+      const silent = net.createServer(socket => {
+        open += 1;
+        socket
+          .on('error', () => {})
+          .on('close', () => {
+            open -= 1;
+          });
+        socket.resume();
+      });
+      await once(silent.listen(0, '127.0.0.1'), 'listening');
+      const { port } = silent.address() as AddressInfo;
+      if (!isThere) silent.close();
+      const one = broker(client(`redis://127.0.0.1:${port}`), 'hub', { timeout: 20_000 });
+      const starting = codeOf(begin(one));
+      if (isThere) await eventually(() => open === 1);
+      else await pause(50);
+      await one.close();
+      expect(await starting).toBe('closed');
+      // Less than what any client waits by itself.
+      for (let count = 0; count < 20 && (open > 0 || timers() > before); count++) await pause(50);
+      expect(open).toBe(0);
+      expect(timers()).toBeLessThanOrEqual(before);
+      silent.close();
+    });
+
+    it('what others publish under its names ends nothing', async () => {
+      const server = await redis();
+      const a = await node(server, quiet);
+      await a.broker.open(new Map([['x', 0]]));
+      const hub = createHub({ broker: broker(client(server.url), 'hub'), onError: () => {} });
+      await hub.publish('x', 1);
+      const connections = server.cli('CLIENT', 'LIST').match(/(?<=^id=)\d+/gm);
+      for (const text of [
+        'hello',
+        'a 1 2 3\nxyz',
+        `${a.epoch} 1 2 9\ne[\n`,
+        `${a.epoch} 1 x -9\ne\n`,
+        `${a.epoch} 1 2\ne\n`,
+      ]) {
+        server.cli('PUBLISH', '{hub}:on:x', text);
+      }
+      for (const text of ['note hello', 'note ', 'note null', 'hello']) {
+        server.cli('PUBLISH', '{hub}:notes', text);
+      }
+      await hub.publish('x', 2);
+      await a.sink.until(() => a.sink.list.length === 2);
+      expect(a.sink.log).toEqual(['x 1', 'x 2']);
+      const still = server.cli('CLIENT', 'LIST').match(/(?<=^id=)\d+/gm);
+      expect(still?.slice(0, 4)).toEqual(connections?.slice(0, 4));
+      await hub.close();
+    });
+  });
+});

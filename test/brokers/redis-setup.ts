@@ -1,0 +1,34 @@
+import type { RedisBrokerOptions, RedisClient } from '@tidings/redis';
+import { afterEach } from 'vitest';
+import { FaultyProxy } from './faulty-proxy.ts';
+import { begin, type Node } from './recorder.ts';
+import { broker } from './redis-clients.ts';
+import { RedisServer } from './redis-server.ts';
+
+/** Makes what tests of one kind of client need, and ends it after each, the last first. */
+export function setUp(client: (url: string) => RedisClient) {
+  const ending: (() => unknown)[] = [];
+  afterEach(async () => {
+    for (const end of ending.splice(0).reverse()) await end();
+  });
+  return {
+    atEnd(end: () => unknown): void {
+      ending.push(end);
+    },
+    async redis(...args: string[]): Promise<RedisServer> {
+      const server = await RedisServer.start(...args);
+      ending.push(() => server.remove());
+      return server;
+    },
+    async proxyTo(server: RedisServer): Promise<FaultyProxy> {
+      const proxy = await FaultyProxy.start(server.port);
+      ending.push(() => proxy.close());
+      return proxy;
+    },
+    async node(at: { url: string }, options?: Partial<RedisBrokerOptions>): Promise<Node> {
+      const started = await begin(broker(client(at.url), 'hub', options));
+      ending.push(() => started.broker.close());
+      return started;
+    },
+  };
+}
