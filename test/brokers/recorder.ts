@@ -100,7 +100,7 @@ export async function begin(broker: Broker): Promise<Node> {
     epoch,
     head,
     async publish(...drafts) {
-      const results = await broker.publish(drafts, AbortSignal.timeout(5_000));
+      const { results } = await broker.publish(drafts, AbortSignal.timeout(5_000));
       for (const result of results) if (typeof result !== 'number') throw result;
       return results as Position[];
     },

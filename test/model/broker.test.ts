@@ -136,7 +136,9 @@ describe('a hub with a broker', () => {
       publish: (drafts, deadline) =>
         new Promise(resolve => {
           const error = new TidingsError('maybe-stored', 'no answer');
-          deadline.addEventListener('abort', () => resolve(drafts.map(() => error)));
+          deadline.addEventListener('abort', () =>
+            resolve({ epoch: 'life1', results: drafts.map(() => error) }),
+          );
         }),
     });
     const first = hubOn(away, { publishTimeout: 30 });
@@ -161,12 +163,12 @@ describe('a hub with a broker', () => {
           expect(deadline.aborted).toBe(false);
           if (draft?.data === 'answered') {
             await wait(60);
-            return [1];
+            return { epoch: 'life1', results: [1] };
           }
           void wait(70).then(() => order.push('had time'));
           await new Promise(resolve => deadline.addEventListener('abort', resolve));
           order.push('late');
-          return [new TidingsError('maybe-stored', 'no answer')];
+          return { epoch: 'life1', results: [new TidingsError('maybe-stored', 'no answer')] };
         },
       }),
       { publishTimeout: 100 },
@@ -185,7 +187,7 @@ describe('a hub with a broker', () => {
         publish: async drafts => {
           stored.push(...drafts.map(({ data }) => data));
           await wait(60);
-          return drafts.map((_, index) => index + 1);
+          return { epoch: 'life1', results: drafts.map((_, index) => index + 1) };
         },
       }),
       { publishTimeout: 30 },
@@ -238,6 +240,25 @@ describe('a hub with a broker', () => {
     expect(ids.map(id => Number(id.split('-')[1]))).toEqual([1, 2, 3, 4, 5]);
   });
 
+  it('takes an answer for one of the life of the log that it names', async () => {
+    const broker = new VirtualBroker(new SharedLog());
+    let isLate = true;
+    const hub = hubOn(
+      like(broker, {
+        publish: async drafts => {
+          return isLate ? { epoch: 'life0', results: drafts.map(() => 99) } : broker.publish(drafts);
+        },
+      }),
+    );
+    expect(await hub.publish('a', 'of a life that is over')).toBe('life0-99');
+    isLate = false;
+    const { stream, transport } = open(hub);
+    stream.subscribe('a');
+    await until(() => transport.text !== '');
+    expect(await hub.publish('a', 'hello')).toBe('life1-1');
+    await until(() => transport.text.includes('data: hello'));
+  });
+
   it('refuses more than 16 MiB that wait for it', async () => {
     const hub = hubOn(like(new VirtualBroker(new SharedLog()), { start: () => new Promise(() => {}) }), {
       publishTimeout: 50,
@@ -246,7 +267,10 @@ describe('a hub with a broker', () => {
       Array.from({ length: 18 }, () => hub.publish('a', 'x'.repeat(1024 * 1024))),
     );
     expect(results.every(({ status }) => status === 'rejected')).toBe(true);
-    expect((results[17] as PromiseRejectedResult).reason.message).toContain('more is published');
+    expect((results[17] as PromiseRejectedResult).reason.message).toContain('takes less than is published');
+    // What is small takes memory as well.
+    const small = Promise.allSettled(Array.from({ length: 70_000 }, () => hub.publish('a', '')));
+    expect(((await small)[69_999] as PromiseRejectedResult).reason.message).toContain('takes less');
   });
 
   it('keeps out "everyone but me", and disconnects a client, on every node', async () => {

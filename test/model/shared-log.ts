@@ -4,9 +4,11 @@ import {
   type Draft,
   type Entry,
   type Keep,
+  type LogHead,
   type Opened,
   type Page,
   type Position,
+  type Published,
   type Sink,
   TidingsError,
 } from '@tidings/core';
@@ -92,15 +94,15 @@ export class VirtualBroker implements Broker {
     log.nodes.push(this);
   }
 
-  async start(sink: Sink): Promise<{ epoch: string; head: Position }> {
+  async start(sink: Sink): Promise<LogHead> {
     await this.#reach();
     this.#sink = sink;
     return { epoch: this.#log.epoch, head: this.#log.head };
   }
 
-  async publish(drafts: readonly Draft[]): Promise<(Position | TidingsError)[]> {
+  async publish(drafts: readonly Draft[]): Promise<Published> {
     await this.#reach();
-    return drafts.map(draft => this.#log.append(draft));
+    return { epoch: this.#log.epoch, results: drafts.map(draft => this.#log.append(draft)) };
   }
 
   async open(wants: ReadonlyMap<string, Position>): Promise<Opened> {
@@ -125,9 +127,9 @@ export class VirtualBroker implements Broker {
     return this.#log.read(channel, after, until);
   }
 
-  async head(): Promise<Position> {
+  async head(): Promise<LogHead> {
     await this.#reach();
-    return this.#log.head;
+    return { epoch: this.#log.epoch, head: this.#log.head };
   }
 
   async tell(text: string): Promise<void> {

@@ -91,7 +91,7 @@ describe('fields', () => {
     for (const forbidden of ['\r', '\n', '\r\n', '\0']) {
       for (const value of [forbidden, `a${forbidden}`, `${forbidden}a`, `a${forbidden}b`]) {
         expect(refusal({ [field]: value }).message).toMatch(
-          new RegExp(`^${field} must not contain CR, LF or NUL`),
+          new RegExp(`^${field} must be a string without CR, LF or NUL`),
         );
       }
     }
@@ -101,15 +101,15 @@ describe('fields', () => {
 
   it.each(['id', 'event'])('%s is a string', field => {
     for (const value of [1, null, true, {}, ['a'], Symbol('s'), 1n]) {
-      expect(refusal({ [field]: value }).message).toMatch(new RegExp(`^${field} must be a string; got `));
+      expect(refusal({ [field]: value }).message).toMatch(
+        new RegExp(`^${field} must be a string without CR, LF or NUL; got `),
+      );
     }
   });
 
   it('retry is an integer of 0 or more', () => {
     for (const value of [-1, 0.5, Number.NaN, Number.POSITIVE_INFINITY, 1e21, '5', '', null, true, [5], 5n]) {
-      expect(refusal({ retry: value }).message).toMatch(
-        /^retry must be milliseconds, an integer of 0 or more/,
-      );
+      expect(refusal({ retry: value }).message).toMatch(/^retry must be an integer of ms, 0 or more/);
     }
     for (const [value, text] of [
       [0, '0'],

@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import {
   type Broker,
   type Draft,
+  type LogHead,
   type Opened,
   type Page,
   type Position,
+  type Published,
   type Reach,
   type Sink,
   TidingsError,
@@ -45,7 +47,7 @@ class RedisBroker implements Broker {
     this.#settings = settings;
   }
 
-  async start(sink: Sink): Promise<{ epoch: string; head: Position }> {
+  async start(sink: Sink): Promise<LogHead> {
     if (this.#session !== undefined)
       throw new TidingsError('broker', 'this broker belongs to another hub: make one for each');
     const session = this.#connect(sink);
@@ -60,7 +62,7 @@ class RedisBroker implements Broker {
     }
   }
 
-  publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<(Position | TidingsError)[]> {
+  publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<Published> {
     return this.#use(({ publisher }) => publisher.publish(drafts, deadline));
   }
 
@@ -79,8 +81,11 @@ class RedisBroker implements Broker {
     });
   }
 
-  head(): Promise<Position> {
-    return this.#use(async ({ store }) => (await store.read({}, this.#soon())).head);
+  head(): Promise<LogHead> {
+    return this.#use(async ({ store }) => {
+      const { epoch, head } = await store.read({}, this.#soon());
+      return { epoch, head };
+    });
   }
 
   tell(text: string): Promise<void> {

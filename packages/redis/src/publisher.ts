@@ -1,4 +1,4 @@
-import { type Draft, type Position, TidingsError } from '@tidings/core';
+import { type Draft, type Position, type Published, TidingsError } from '@tidings/core';
 import { kindOf, writeBody } from './body.ts';
 import { CallFailed } from './call-failed.ts';
 import { COMPACTED } from './scripts/append.ts';
@@ -20,14 +20,14 @@ export class Publisher {
     this.#store = store;
   }
 
-  async publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<(Position | TidingsError)[]> {
+  async publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<Published> {
     this.#number += 1;
     const args = [String(this.#number), ...writeBatch(drafts)];
     try {
       for (;;) {
-        const result = await this.#store.append(args, deadline);
+        const { epoch, result } = await this.#store.append(args, deadline);
         if (result === 'late') throw new CallFailed(new Error('a newer batch was stored before'), true);
-        if (result !== undefined) return this.#read(result, drafts);
+        if (result !== undefined) return { epoch, results: readResult(result, drafts) };
       }
     } catch (error) {
       if (!(error instanceof CallFailed)) throw error;
@@ -38,19 +38,18 @@ export class Publisher {
         : new TidingsError('not-stored', `Redis did not store it: ${error.message}`, { cause: error.cause });
     }
   }
+}
 
-  #read(result: string, drafts: readonly Draft[]): (Position | TidingsError)[] {
-    const [first, list = ''] = result.split(' ');
-    const refused = new Set(list === '' ? [] : list.split(',').map(Number));
-    let next = Number(first);
-    const positions = drafts.map(({ channel }, index) =>
-      refused.has(index)
-        ? new TidingsError('ended', `the channel ${JSON.stringify(channel)} has ended: nothing can follow`)
-        : next++,
-    );
-    this.#store.known = Math.max(this.#store.known, next - 1);
-    return positions;
-  }
+/** What the append script says of a batch, draft by draft. */
+function readResult(result: string, drafts: readonly Draft[]): (Position | TidingsError)[] {
+  const [first, list = ''] = result.split(' ');
+  const refused = new Set(list === '' ? [] : list.split(',').map(Number));
+  let next = Number(first);
+  return drafts.map(({ channel }, index) =>
+    refused.has(index)
+      ? new TidingsError('ended', `the channel ${JSON.stringify(channel)} has ended: nothing can follow`)
+      : next++,
+  );
 }
 
 /** The arguments of the append script, from the number of channels on. */

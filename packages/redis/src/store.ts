@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { Page, Position, Reach } from '@tidings/core';
+import type { LogHead, Page, Position, Reach } from '@tidings/core';
 import { readBody } from './body.ts';
 import { CallFailed } from './call-failed.ts';
 import { type Connection, ConnectionLost, isAnswer } from './connection.ts';
@@ -45,8 +45,12 @@ export interface ReadRequest {
   since?: Position;
 }
 
-export interface ReadReply {
-  head: Position;
+export interface Appended {
+  epoch: string;
+  result: string | undefined;
+}
+
+export interface ReadReply extends LogHead {
   /** Undefined: not asked for, or too many. */
   changed: readonly string[] | undefined;
   pages: ReadonlyMap<string, Page>;
@@ -85,10 +89,11 @@ export class Store {
 
   /**
    * @param args of the script, from the number of the batch on.
-   * @returns what has become of the batch; undefined if the log has begun anew, and nothing was stored.
+   * @returns what has become of the batch, and in which epoch; no result if the log has begun anew, and nothing was
+   *   stored.
    * @throws {CallFailed}
    */
-  async append(args: readonly string[], deadline: AbortSignal): Promise<string | undefined> {
+  async append(args: readonly string[], deadline: AbortSignal): Promise<Appended> {
     const { epoch } = this;
     let wasUnknown = false;
     const reply = await this.#call(
@@ -103,7 +108,7 @@ export class Store {
     );
     const result = reply[4] as string | undefined;
     if (result === undefined && wasUnknown) throw new CallFailed(new Error(ANEW), true);
-    return result;
+    return { epoch: reply[0] as string, result };
   }
 
   /** @throws {CallFailed} also if the epoch is another one by now. */
@@ -123,6 +128,7 @@ export class Store {
     const [, head, , , changed, ...pages] = reply as [string, string, string, unknown, unknown, ...RawPage[]];
     if (epoch !== this.epoch) throw new CallFailed(new Error(ANEW), false);
     return {
+      epoch,
       head: Number(head),
       changed: Array.isArray(changed) ? (changed as string[]) : undefined,
       pages: new Map(wants.map(([channel], index) => [channel, readPage(channel, pages[index] as RawPage)])),

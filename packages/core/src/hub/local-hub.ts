@@ -131,8 +131,9 @@ export class LocalHub implements Hub, StreamHost {
   }
 
   async position(): Promise<string> {
-    if (this.log.mirror !== undefined) this.log.acknowledge(await this.log.mirror.head());
-    return this.log.id(this.log.known);
+    if (this.log.mirror === undefined) return this.log.id(this.log.head);
+    const { epoch, head } = await this.log.mirror.head();
+    return this.log.acknowledge(epoch, head);
   }
 
   #settingsOf(name: string): ChannelSettings {
@@ -147,14 +148,14 @@ export class LocalHub implements Hub, StreamHost {
   /** Gives an entry its place in the order; what is wrong with it becomes a rejection that ends no process. */
   #accept(target: ChannelName, content: () => Omit<Entry, 'channel' | 'position'>): Promise<string> {
     let channel: string | undefined;
-    const report = (error: unknown) => this.report(error, { stage: 'publish', channel });
+    let id: Promise<string>;
     try {
       channel = nameOf(target);
       if (this.#isClosed) throw new TidingsError('closed', 'the hub is closed');
       const draft = { ...content(), channel };
       const ended = this.log.channels.find(channel)?.endedAt;
-      if (ended !== undefined && draft.kind === 'end') return Promise.resolve(this.log.id(ended));
       if (ended !== undefined) {
+        if (draft.kind === 'end') return Promise.resolve(this.log.id(ended));
         throw new TidingsError('ended', `the channel ${show(channel)} has ended: nothing can follow`);
       }
       if (this.#outbox === undefined) {
@@ -162,22 +163,19 @@ export class LocalHub implements Hub, StreamHost {
         this.meter.eventPublished(channel);
         return Promise.resolve(this.log.id(position));
       }
-      const id = this.#send(this.#outbox, draft);
-      id.catch(report);
-      return id;
+      id = this.#send(this.#outbox, draft);
     } catch (error) {
-      const id = Promise.reject(error);
-      id.catch(report);
-      return id;
+      id = Promise.reject(error);
     }
+    id.catch(error => this.report(error, { stage: 'publish', channel }));
+    return id;
   }
 
   async #send(outbox: Outbox, draft: Omit<Entry, 'position'>): Promise<string> {
     const { events, bytes, age, compact } = this.#settingsOf(draft.channel);
-    const position = await outbox.publish({ ...draft, keep: { events, bytes, age, compact } });
-    this.log.acknowledge(position);
+    const [epoch, position] = await outbox.publish({ ...draft, keep: { events, bytes, age, compact } });
     this.meter.eventPublished(draft.channel);
-    return this.log.id(position);
+    return this.log.acknowledge(epoch, position);
   }
 
   close(options: CloseOptions = {}): Promise<void> {
@@ -211,9 +209,9 @@ export class LocalHub implements Hub, StreamHost {
   /** Closes a client's oldest streams: a phone that changed networks must not be locked out by its own ghosts. */
   #makeRoom({ client }: OpenStream): void {
     if (client === undefined) return;
-    const open = [...this.clients.get(client)].filter(stream => stream.isOpen);
-    for (const stream of open.slice(0, Math.max(0, open.length + 1 - this.settings.maxPerClient))) {
-      stream.finish('replaced', createRetry(COME_BACK_LATER));
+    const newestFirst = [...this.clients.get(client)].filter(stream => stream.isOpen).reverse();
+    for (const stream of newestFirst.slice(this.settings.maxPerClient - 1)) {
+      stream.finish('replaced', createRetry());
     }
   }
 }

@@ -36,6 +36,20 @@ export interface Opened {
   readonly pages: ReadonlyMap<string, Page>;
 }
 
+/** The head of a log, and what this life of the log is called: positions have a meaning only in theirs. */
+export interface LogHead {
+  readonly epoch: string;
+  readonly head: Position;
+}
+
+/** What has become of drafts. */
+export interface Published {
+  /** What the positions are of: by now, the sink may have been told of another epoch. */
+  readonly epoch: string;
+  /** For each draft its position, or why it has none: `ended`, `not-stored` or `maybe-stored`. */
+  readonly results: readonly (Position | TidingsError)[];
+}
+
 /** What a hub offers its broker. None of it throws. */
 export interface Sink {
   /** What has come to open channels: ascending, and each after everything that was given before. */
@@ -64,12 +78,8 @@ export interface Sink {
  * or told that it is `lost`.
  */
 export interface Broker {
-  /**
-   * Connects. Called before anything else, and again if it rejects.
-   *
-   * @returns the log's name for this life of it, and its newest position.
-   */
-  start(sink: Sink): Promise<{ epoch: string; head: Position }>;
+  /** Connects. Called before anything else, and again if it rejects. */
+  start(sink: Sink): Promise<LogHead>;
   /**
    * Adds entries to the log, in this order, each of them once or not at all. Never called again before it has
    * settled.
@@ -77,10 +87,9 @@ export interface Broker {
    * @param drafts at most 500, and 256 KiB of data unless it is one.
    * @param deadline aborted when the publisher waits no longer. What has no answer by then must get one:
    *   `not-stored`, or `maybe-stored`. Calls that follow may get the same signal: take away what listens to it.
-   * @returns for each draft its position, or why it has none: a TidingsError `ended`, `not-stored` or
-   *   `maybe-stored`. Rejects only if that is so for all.
+   * @returns rejects, with `not-stored` or `maybe-stored`, only if that is so for all.
    */
-  publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<(Position | TidingsError)[]>;
+  publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<Published>;
   /**
    * Begins to give the sink what comes to channels, and reads what is there. Asking again for an open channel reads
    * it again. Never called again before it has settled.
@@ -94,7 +103,7 @@ export interface Broker {
   /** What is in a channel after one position and up to another. */
   read(channel: string, after: Position, until: Position): Promise<Page>;
   /** The newest position there is, of all nodes. */
-  head(): Promise<Position>;
+  head(): Promise<LogHead>;
   /** Gives a note to every node. Best effort. */
   tell(text: string): Promise<void>;
   /** Ends what it has begun: connections and timers. Called once, last. */

@@ -132,8 +132,10 @@ export class Log implements FlushHost, ChannelsHost {
     this.#flush.schedule();
   }
 
-  acknowledge(position: Position): void {
-    this.#acknowledged = Math.max(this.#acknowledged, position);
+  /** A position has been given, which may be of another life by now. Returns its id. */
+  acknowledge(epoch: string, position: Position): string {
+    if (epoch === this.#epoch) this.#acknowledged = Math.max(this.#acknowledged, position);
+    return formatId(epoch, position);
   }
 
   /**

@@ -1,6 +1,6 @@
 import { createOutside } from '../outside.ts';
 import { inTurns, nextTurn } from '../scheduler.ts';
-import type { Broker, Page, Sink } from './broker.ts';
+import type { Broker, LogHead, Page, Sink } from './broker.ts';
 import type { Log } from './log.ts';
 import type { Position } from './position.ts';
 
@@ -62,7 +62,7 @@ export class Mirror {
   }
 
   /** The newest position of all nodes. */
-  async head(): Promise<Position> {
+  async head(): Promise<LogHead> {
     await this.start();
     return this.#broker.head();
   }

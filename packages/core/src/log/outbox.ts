@@ -7,14 +7,18 @@ import type { Position } from './position.ts';
 const MAX_DRAFTS = 500;
 const MAX_BYTES = 256 * 1024;
 
-/** Characters of data that may wait for the broker. */
+/** Characters that may wait for the broker, about. */
 const MAX_WAITING = 16 * 1024 * 1024;
+
+/** What a draft takes beside its data, about. */
+const OVERHEAD = 256;
 
 interface Waiting {
   readonly draft: Draft;
+  readonly size: number;
   /** Ms, monotonic: when its publisher gives up. */
   readonly deadline: number;
-  resolve(position: Position): void;
+  resolve(place: [epoch: string, position: Position]): void;
   reject(error: unknown): void;
 }
 
@@ -27,16 +31,13 @@ class Deadline {
   /** Ms, monotonic: of the call under way. Never before that of the last. */
   #due: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** The next call gets a new signal, so that nothing stays for ever that listens to this one. */
-  #isOld = false;
 
   /** A call begins: returns what is aborted when it is due. */
   begin(due: number): AbortSignal {
-    if (this.#isOld) this.#controller = new AbortController();
-    this.#isOld = false;
+    if (this.#controller.signal.aborted) this.#controller = new AbortController();
     this.#due = due;
     const left = due - performance.now();
-    if (left <= 0) this.#abort();
+    if (left <= 0) this.#controller.abort();
     else if (this.#timer === undefined) this.#watch(left);
     else this.#timer.ref?.();
     return this.#controller.signal;
@@ -51,18 +52,12 @@ class Deadline {
   #watch(ms: number): void {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      this.#isOld = true;
       if (this.#due === undefined) return;
       // A timer may be early by part of a millisecond.
       const left = Math.ceil(this.#due - performance.now());
       if (left > 0) this.#watch(left);
-      else this.#abort();
+      else this.#controller.abort();
     }, ms);
-  }
-
-  #abort(): void {
-    this.#isOld = true;
-    this.#controller.abort();
   }
 }
 
@@ -92,17 +87,15 @@ export class Outbox {
     this.#timeout = timeout;
   }
 
-  /** Resolves when the entry is stored; rejects with a TidingsError that says whether it may be. */
-  publish(draft: Draft): Promise<Position> {
-    if (this.#size + draft.data.length > MAX_WAITING) {
-      throw new TidingsError(
-        'not-stored',
-        'more is published than the broker takes: publish less, or wait for it',
-      );
+  /** Resolves when the entry is stored, with where that is; rejects with a TidingsError that says whether it may be. */
+  publish(draft: Draft): Promise<[epoch: string, position: Position]> {
+    const size = draft.data.length + OVERHEAD;
+    if (this.#size + size > MAX_WAITING) {
+      throw new TidingsError('not-stored', 'the broker takes less than is published: wait for it');
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ draft, deadline: performance.now() + this.#timeout, resolve, reject });
-      this.#size += draft.data.length;
+      this.#queue.push({ draft, size, deadline: performance.now() + this.#timeout, resolve, reject });
+      this.#size += size;
       if (this.#running !== undefined) return;
       this.#running = new Promise(done => {
         this.#outside(async () => {
@@ -135,7 +128,7 @@ export class Outbox {
     if (signal.aborted) return;
     await new Promise(resolve => {
       this.#wake = resolve;
-      signal.addEventListener('abort', resolve);
+      signal.onabort = resolve;
       // Asked once: all who gave up would else be kept by the promise for as long as the broker is away.
       this.#started ??= this.#start().then(() => {
         this.#isStarted = true;
@@ -148,7 +141,7 @@ export class Outbox {
   #take(): Waiting[] {
     let count = 0;
     for (let size = 0; count < Math.min(this.#queue.length, MAX_DRAFTS); count++) {
-      size += (this.#queue[count] as Waiting).draft.data.length;
+      size += (this.#queue[count] as Waiting).size;
       if (count > 0 && size > MAX_BYTES) break;
     }
     return this.#remove(count);
@@ -166,19 +159,19 @@ export class Outbox {
 
   #remove(count: number): Waiting[] {
     const removed = this.#queue.splice(0, count);
-    for (const { draft } of removed) this.#size -= draft.data.length;
+    for (const { size } of removed) this.#size -= size;
     return removed;
   }
 
   async #call(batch: readonly Waiting[], signal: AbortSignal): Promise<void> {
     try {
-      const results = await this.#broker.publish(
+      const { epoch, results } = await this.#broker.publish(
         batch.map(({ draft }) => draft),
         signal,
       );
       batch.forEach(({ resolve, reject }, index) => {
         const result = results[index];
-        if (typeof result === 'number') resolve(result);
+        if (typeof result === 'number') resolve([epoch, result]);
         else reject(result ?? new TidingsError('maybe-stored', 'the broker gave no answer'));
       });
     } catch (cause) {

@@ -10,7 +10,7 @@ import type { Transport } from '../transport.ts';
 import { Exchange, type ExchangeHost } from './exchange.ts';
 import { finishedMarker, heartbeatComment } from './head.ts';
 import type { StreamRequest } from './request.ts';
-import { COME_BACK_LATER, createRetry } from './retry.ts';
+import { createRetry } from './retry.ts';
 import { pump, type SourceInput, type SourceOptions } from './source.ts';
 import type { CloseReason, ErrorContext, EventStream } from './stream.ts';
 import type { StreamSettings } from './stream-options.ts';
@@ -153,7 +153,7 @@ export class OpenStream extends Exchange<StreamHost> implements EventStream, Sub
     this.report(error, 'subscribe');
     this.leaveChannels();
     this.answer();
-    this.finish('error', createRetry(COME_BACK_LATER));
+    this.finish('error', createRetry());
     this.answer();
   }
 

@@ -12,6 +12,6 @@ export function randomBetween([min, max]: Range): number {
 }
 
 /** Tells a client when to come back: another time to each, so that they do not come together. */
-export function createRetry(range: Range): Frame {
+export function createRetry(range = COME_BACK_LATER): Frame {
   return createFrame(encodeRetry(randomBetween(range)));
 }

@@ -89,7 +89,7 @@ export function pump<T>(
       stop();
     };
     if (signal.aborted) resolve(false);
-    else signal.addEventListener('abort', onAbort, { once: true });
+    else signal.addEventListener('abort', onAbort);
     // After an abort the promise has settled and a rejection goes nowhere: failing is how many sources stop.
     run()
       .finally(() => signal.removeEventListener('abort', onAbort))
@@ -152,7 +152,7 @@ function openSource(source: unknown): Reader {
     }
   }
   throw new TypeError(
-    'a source is an iterable, an async iterable, a ReadableStream, a Node Readable, or a function that returns one; ' +
+    'a source is an iterable, async or not, a ReadableStream, a Node Readable, or a function that returns one; ' +
       `got ${isBytes(source) ? 'bytes' : source && typeof source}. To send one value, use send()`,
   );
 }

@@ -39,7 +39,7 @@ export class Backfill {
       if (!this.#parts.includes(part)) return;
       part.snapshot = frame;
       if (channel.history.floor > start) {
-        throw new Error(`the snapshot of ${channel.name} took longer than the history reaches back`);
+        throw new Error(`the snapshot of ${channel.name} took longer than its history`);
       }
       if (!this.isWaiting) onReady();
     };

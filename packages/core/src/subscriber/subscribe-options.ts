@@ -35,11 +35,7 @@ export function readSubscribeOptions(options: SubscribeOptions = DEFAULTS): Subs
   checkType('options', 'object', options);
   const { from, filter } = options;
   if (from !== undefined && from !== 'now' && from !== 'start' && !isPlace(from)) {
-    throw invalid(
-      'from',
-      "'now', 'start', { last: an integer, 0 or more } or { after: an event's id }",
-      from,
-    );
+    throw invalid('from', "'now', 'start', { last: a count } or { after: an id }", from);
   }
   checkType('filter', 'function', filter);
   return isObject(from) && 'last' in from && from.last === 0 ? { from: 'now', filter } : options;

@@ -56,16 +56,12 @@ export class Subscription {
     const id = parseId(this.after ?? lastEventId ?? '');
     const named = id?.epoch === log.epoch ? id.position : undefined;
     // A stream may lose its way at any time, and is told the whole state of a compacted channel then.
-    const after = this.channel.history.keep.compact ? 0 : (named ?? this.#origin(lastEventId, this.#now));
+    const { from } = this.options;
+    const isNow = from === 'now' || (from === undefined && lastEventId === undefined);
+    const after = this.channel.history.keep.compact ? 0 : (named ?? (isNow ? this.#now : 0));
     // Somebody has been told of what is yet to come here.
     const isAhead = Math.max(named ?? 0, this.#now) > log.head;
     return isAhead || this.channel.lacks(after) ? after : undefined;
-  }
-
-  /** Before all that it may be given when nobody has named a place in this log. */
-  #origin(lastEventId: string | undefined, now: Position): Position {
-    const { from } = this.options;
-    return from === 'now' || (from === undefined && lastEventId === undefined) ? now : 0;
   }
 
   /** Finds its start as the application wants it. */

@@ -152,6 +152,8 @@ while i <= count do
   if i == from then
     i = i + 1
   else
+    -- First: should the nodes not be told, they see with what comes next that something is missing.
+    call('ZADD', index, int(channel.last), channel.name)
     call(publish, root .. 'on:' .. channel.name, epoch .. ' ' .. int(before) .. ' ' .. int(start) .. ' ' ..
       table.concat(ARGV, ' ', lengths + from, lengths + i - 1) .. '\\n' ..
       table.concat(ARGV, '', bodies + from, bodies + i - 1))
@@ -189,7 +191,6 @@ for _, channel in ipairs(channels) do
       end
     end
     if channel.isDue then call('ZADD', due, int(channel.due + ${GRACE}), channel.name) end
-    call('ZADD', index, int(channel.last), channel.name)
   end
 end
 
