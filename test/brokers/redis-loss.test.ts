@@ -8,14 +8,9 @@ import { describeWith } from '../support/system.ts';
 import { begin, draft } from './recorder.ts';
 import { broker, current } from './redis-clients.ts';
 import { REDIS } from './redis-server.ts';
-import { setUp } from './redis-setup.ts';
+import { codeOf, setUp } from './redis-setup.ts';
 
 const quiet = { probeInterval: 60_000 };
-const codeOf = (promise: Promise<unknown>) =>
-  promise.then(
-    () => 'done',
-    error => error.code,
-  );
 
 describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
   describe.each(current)('$name', ({ client }) => {

@@ -5,6 +5,16 @@ import { begin, type Node } from './recorder.ts';
 import { broker } from './redis-clients.ts';
 import { RedisServer } from './redis-server.ts';
 
+/** The deadline of a publish. */
+export const soon = (ms = 5_000) => AbortSignal.timeout(ms);
+
+/** The code of what a call rejects with; `done` if it does not. */
+export const codeOf = (promise: Promise<unknown>) =>
+  promise.then(
+    () => 'done',
+    error => error.code,
+  );
+
 /** Makes what tests of one kind of client need, and ends it after each, the last first. */
 export function setUp(client: (url: string) => RedisClient) {
   const ending: (() => unknown)[] = [];

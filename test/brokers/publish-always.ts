@@ -1,0 +1,46 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import type { Draft } from '@tidings/core';
+import { expect } from 'vitest';
+import { draft, type Node } from './recorder.ts';
+import { soon } from './redis-setup.ts';
+
+/** So much that nothing leaves. */
+export const keep = { events: 100_000, bytes: 64 * 1024 * 1024, age: 300_000, compact: false };
+
+/** Publishes until it is told to stop, and returns what was accepted. */
+export function publishAlways(publisher: Node, channels: string[], size = 1) {
+  let isOver = false;
+  const accepted: [channel: string, data: string][] = [];
+  const unknown: string[] = [];
+  const done = (async () => {
+    for (let count = 0; !isOver; count++) {
+      const list: Draft[] = [];
+      for (let index = 0; index < size; index++) {
+        const channel = channels[(count + index) % channels.length] as string;
+        list.push(draft(channel, `${count}.${index}`, { keep }));
+      }
+      await publisher.broker.publish(list, soon()).then(
+        () => {
+          for (const { channel, data } of list) accepted.push([channel, data]);
+        },
+        error => {
+          if (error.code === 'maybe-stored') unknown.push(...list.map(({ data }) => data));
+        },
+      );
+      await pause(1);
+    }
+  })();
+  return {
+    async stop() {
+      isOver = true;
+      await done;
+      return { accepted, unknown };
+    },
+  };
+}
+
+/** A node was given all of a channel that was accepted, in order. */
+export function expectAll(receiver: Node, accepted: [string, string][], channel: string): void {
+  const expected = accepted.filter(([name]) => name === channel).map(([, data]) => data);
+  expect(receiver.sink.data(channel)).toEqual(expected);
+}

@@ -1,0 +1,167 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { describe, expect, it } from 'vitest';
+import { eventually } from '../support/client.ts';
+import { describeWith } from '../support/system.ts';
+import { publishAlways } from './publish-always.ts';
+import { draft } from './recorder.ts';
+import { current } from './redis-clients.ts';
+import { REDIS } from './redis-server.ts';
+import { setUp } from './redis-setup.ts';
+
+describeWith(REDIS, 'the life of a log in Redis', () => {
+  describe.each(current)('$name', ({ client }) => {
+    const { redis, proxyTo, node } = setUp(client);
+
+    it('a Redis that was emptied is a new epoch, whoever finds out', async () => {
+      const server = await redis();
+      const [a, b] = [await node(server), await node(server)];
+      await b.broker.open(new Map([['x', 0]]));
+      await a.publish(draft('x', '1'), draft('x', '2'));
+      await b.sink.until(() => b.sink.list.length === 2);
+      server.cli('FLUSHALL');
+      // Nobody publishes: a probe finds it.
+      await b.sink.until(() => b.sink.epochs.length === 1);
+      await a.sink.until(() => a.sink.epochs.length === 1);
+      expect(a.sink.epochs).toEqual(b.sink.epochs);
+      expect(a.sink.epochs[0]).not.toBe(a.epoch);
+      const { pages } = await b.broker.open(new Map([['x', 0]]));
+      expect(pages.get('x')?.entries).toEqual([]);
+      server.cli('FLUSHALL');
+      // A publish finds it, and is stored in the new epoch.
+      expect(await a.publish(draft('x', '3'))).toEqual([1]);
+      expect(a.sink.epochs).toHaveLength(2);
+      await b.sink.until(() => b.sink.epochs.length === 2);
+      expect(b.sink.epochs).toEqual(a.sink.epochs);
+      expect((await b.broker.open(new Map([['x', 0]]))).pages.get('x')?.entries).toHaveLength(1);
+      await a.publish(draft('x', '4'));
+      await b.sink.until(() => b.sink.data('x').includes('4'));
+    });
+
+    it('a Redis that has lost what somebody has seen is a new epoch', async () => {
+      const server = await redis();
+      const [a, b] = [await node(server), await node(server)];
+      await b.broker.open(new Map([['x', 0]]));
+      await a.publish(draft('x', '1'));
+      server.cli('SAVE');
+      await a.publish(draft('x', '2'), draft('x', '3'));
+      await b.sink.until(() => b.sink.list.length === 3);
+      await server.kill();
+      await server.start();
+      await a.sink.until(() => a.sink.epochs.length === 1);
+      await b.sink.until(() => b.sink.epochs.length === 1);
+      expect(a.sink.epochs).toEqual(b.sink.epochs);
+      expect((await b.broker.open(new Map([['x', 0]]))).pages.get('x')?.entries).toEqual([]);
+      await a.publish(draft('x', '4'));
+      await b.sink.until(() => b.sink.data('x').includes('4'));
+    });
+
+    it('positions that were lost are not given again, though nobody noticed', async () => {
+      const server = await redis();
+      const a = await node(server);
+      await a.publish(draft('x', '1'));
+      server.cli('SAVE');
+      await a.publish(draft('x', '2'));
+      await a.broker.close();
+      await server.kill();
+      await server.start();
+      const b = await node(server);
+      expect(b.epoch).toBe(a.epoch);
+      expect(b.sink.breaks).toEqual([[1, 1 + 2 ** 32]]);
+      expect(await b.publish(draft('x', '3'))).toEqual([2 + 2 ** 32]);
+      const { pages } = await b.broker.open(new Map([['x', 0]]));
+      expect(pages.get('x')?.entries.map(({ data }) => data)).toEqual(['1', '3']);
+      expect(pages.get('x')?.floor).toBe(0);
+    });
+
+    it('a restart that loses nothing is noticed by nobody but for a break', async () => {
+      const server = await redis('--appendonly', 'yes', '--appendfsync', 'always');
+      const [a, b] = [await node(server), await node(server)];
+      await b.broker.open(new Map([['x', 0]]));
+      const publishing = publishAlways(a, ['x', 'y'], 3);
+      for (let round = 0; round < 3; round++) {
+        await pause(150);
+        await server.kill();
+        await server.start();
+      }
+      await pause(300);
+      const { accepted, unknown } = await publishing.stop();
+      await a.publish(draft('x', 'last'));
+      await b.sink.until(() => b.sink.data('x').at(-1) === 'last');
+      expect(b.sink.epochs).toEqual([]);
+      expect(b.sink.lostChannels).toEqual([]);
+      // Two restarts that no call has come between are one.
+      expect(b.sink.breaks.length).toBeGreaterThan(0);
+      const got = b.sink.data('x').filter(data => data !== 'last' && !unknown.includes(data));
+      expect(got).toEqual(accepted.filter(([channel]) => channel === 'x').map(([, data]) => data));
+    });
+
+    it('a replica that was promoted without the last writes is a new epoch', async () => {
+      const master = await redis('--repl-diskless-sync-delay', '0');
+      const replica = await redis('--replicaof', `127.0.0.1 ${master.port}`);
+      const proxy = await proxyTo(master);
+      const [a, b] = [await node(proxy), await node(proxy)];
+      await b.broker.open(new Map([['x', 0]]));
+      await a.publish(draft('x', '1'));
+      await eventually(() => replica.cli('HGET', '{hub}:hub', 'seq') === '1');
+      replica.cli('REPLICAOF', 'NO', 'ONE');
+      await a.publish(draft('x', '2'));
+      await b.sink.until(() => b.sink.list.length === 2);
+      proxy.target = replica.port;
+      proxy.cut();
+      await b.sink.until(() => b.sink.epochs.length === 1);
+      await a.sink.until(() => a.sink.epochs.length === 1);
+      expect(await a.publish(draft('x', '3'))).toEqual([1]);
+    });
+
+    it('a server that has become a replica is left for the one that has the hub', async () => {
+      const old = await redis('--repl-diskless-sync-delay', '0');
+      const other = await redis('--replicaof', `127.0.0.1 ${old.port}`);
+      const proxy = await proxyTo(old);
+      const [a, b] = [await node(proxy), await node(proxy)];
+      await b.broker.open(new Map([['x', 0]]));
+      await a.publish(draft('x', '1'));
+      await eventually(() => other.cli('HGET', '{hub}:hub', 'seq') === '1');
+      other.cli('REPLICAOF', 'NO', 'ONE');
+      old.cli('REPLICAOF', '127.0.0.1', String(other.port));
+      // Every connection stays up, with the old one.
+      proxy.target = other.port;
+      await a.publish(draft('x', '2'));
+      await b.sink.until(() => b.sink.data('x').length === 2);
+      expect(b.sink.data('x')).toEqual(['1', '2']);
+      expect(b.sink.epochs).toEqual([]);
+    });
+
+    it('a subscription that is still with the old server is found by the first answer of the new one', async () => {
+      const old = await redis('--repl-diskless-sync-delay', '0');
+      const other = await redis('--replicaof', `127.0.0.1 ${old.port}`);
+      const proxy = await proxyTo(old);
+      const [a, b] = [
+        await node(proxy, { probeInterval: 60_000 }),
+        await node(proxy, { probeInterval: 60_000 }),
+      ];
+      await b.broker.open(new Map([['x', 0]]));
+      await a.publish(draft('x', '1'));
+      await eventually(() => other.cli('HGET', '{hub}:hub', 'seq') === '1');
+      // Both believe that they are the master, and each has some of the connections.
+      other.cli('REPLICAOF', 'NO', 'ONE');
+      proxy.target = other.port;
+      proxy.cutOthers();
+      await a.publish(draft('x', '2'));
+      await b.sink.until(() => b.sink.data('x').length === 2);
+      expect(b.sink.data('x')).toEqual(['1', '2']);
+    });
+
+    it('a new epoch is found by the other nodes at once', async () => {
+      const server = await redis();
+      const [a, b] = [
+        await node(server, { probeInterval: 60_000 }),
+        await node(server, { probeInterval: 60_000 }),
+      ];
+      await b.broker.open(new Map([['x', 0]]));
+      server.cli('FLUSHALL');
+      await a.publish(draft('x', '1'));
+      await b.sink.until(() => b.sink.epochs.length === 1);
+      expect(b.sink.epochs).toEqual(a.sink.epochs);
+    });
+  });
+});

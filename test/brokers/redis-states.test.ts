@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { eventually } from '../support/client.ts';
+import { describeWith } from '../support/system.ts';
+import { keep } from './publish-always.ts';
+import { begin, draft } from './recorder.ts';
+import { broker, current } from './redis-clients.ts';
+import { REDIS } from './redis-server.ts';
+import { codeOf, setUp, soon } from './redis-setup.ts';
+
+describeWith(REDIS, 'Redis in odd states', () => {
+  describe.each(current)('$name', ({ client }) => {
+    const { atEnd, redis, proxyTo, node } = setUp(client);
+
+    it('refuses at once when memory is full, and stays open', async () => {
+      const server = await redis('--maxmemory', '4mb', '--maxmemory-policy', 'noeviction');
+      const node1 = await node(server);
+      await node1.broker.open(new Map([['x', 0]]));
+      const big = draft('fill', 'x'.repeat(100_000), { keep });
+      let code = 'done';
+      for (let index = 0; index < 100 && code === 'done'; index++) {
+        code = await codeOf(node1.broker.publish([big], soon(30_000)));
+      }
+      expect(code).toBe('not-stored');
+      await expect(node1.broker.publish([big], soon())).rejects.toThrow(/OOM/);
+      server.cli('CONFIG', 'SET', 'maxmemory', '1mb');
+      expect(await codeOf(node1.publish(draft('x', 'small')))).toBe('not-stored');
+      const { head } = await node1.broker.head();
+      const { pages } = await node1.broker.open(new Map([['y', 0]]));
+      expect(pages.get('y')?.entries).toEqual([]);
+      expect(await node1.broker.head()).toMatchObject({ head });
+      server.cli('CONFIG', 'SET', 'maxmemory', '0');
+      expect(await node1.publish(draft('x', '!'))).toEqual([head + 1]);
+      await node1.sink.until(() => node1.sink.data('x').length === 1);
+    });
+
+    it('does not begin on a Redis that would delete history, and says why', async () => {
+      const server = await redis('--maxmemory-policy', 'allkeys-lru');
+      await expect(node(server)).rejects.toMatchObject({
+        code: 'broker',
+        message: expect.stringMatching(/allkeys-lru.*noeviction/),
+      });
+      await eventually(() => server.cli('CLIENT', 'LIST').split('\n').length === 1);
+      server.cli('CONFIG', 'SET', 'maxmemory-policy', 'noeviction');
+      await node(server);
+    });
+
+    it('does not begin without Redis, says so in time, and begins when it is there', async () => {
+      const server = await redis();
+      await server.kill();
+      const one = broker(client(server.url), 'hub', { timeout: 300 });
+      atEnd(() => one.close());
+      await expect(begin(one)).rejects.toMatchObject({
+        code: 'broker',
+        message: expect.stringMatching(/ECONNREFUSED/),
+      });
+      await server.start();
+      await begin(one);
+    });
+
+    it('goes on when Redis has forgotten the scripts', async () => {
+      const server = await redis();
+      const node1 = await node(server);
+      await node1.publish(draft('x', '1'));
+      server.cli('SCRIPT', 'FLUSH');
+      expect(await node1.publish(draft('x', '2'))).toEqual([2]);
+    });
+
+    it('is not disturbed by another database that uses the same prefix', async () => {
+      const server = await redis();
+      const [a, b] = [await node(server), await node({ url: `${server.url}/1` })];
+      await a.broker.open(new Map([['x', 0]]));
+      await b.broker.open(new Map([['x', 0]]));
+      for (let index = 0; index < 20; index++) {
+        await b.publish(draft('x', `b${index}`));
+        await a.publish(draft('x', `a${index}`));
+      }
+      await a.sink.until(() => a.sink.list.length === 20);
+      expect(a.sink.list.every(({ data }) => data.startsWith('a'))).toBe(true);
+      expect([a.sink.epochs, b.sink.epochs]).toEqual([[], []]);
+    });
+
+    it('finds out by itself that nothing comes over the subscription any more', async () => {
+      const server = await redis();
+      const proxy = await proxyTo(server);
+      const [a, b] = [await node(server), await node(proxy)];
+      await b.broker.open(new Map([['x', 0]]));
+      proxy.muteSubscriptions();
+      await a.publish(draft('x', '1'));
+      await b.sink.until(() => b.sink.data('x').length === 1);
+    });
+
+    it('has two connections, however many channels are open, and none when it is closed', async () => {
+      const server = await redis();
+      const one = await node(server);
+      const count = () => server.cli('CLIENT', 'LIST').split('\n').length - 1;
+      expect(count()).toBe(2);
+      const names = Array.from({ length: 10_000 }, (_, index) => `c${index}`);
+      await one.broker.open(new Map(names.map(channel => [channel, 0])));
+      expect(count()).toBe(2);
+      server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      await one.publish(draft('c9999', '!'));
+      await one.sink.until(() => one.sink.list.length === 1);
+      expect(count()).toBe(2);
+      await one.broker.close();
+      await eventually(() => count() === 0);
+    });
+  });
+});
