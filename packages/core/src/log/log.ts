@@ -148,7 +148,9 @@ export class Log implements FlushHost, ChannelsHost {
     const now = this.#scheduler.now;
     const logged = entries.map(entry => new LogEntry(entry, this.epoch, now));
     const isAll = after === 0;
-    this.channels.count(channel, () => channel.fill(logged, Math.max(floor, after), upto, last, isAll));
+    // What has left meanwhile, and is newer, is on its way here: it is not lost.
+    const lost = Math.min(upto, Math.max(floor, after));
+    this.channels.count(channel, () => channel.fill(logged, lost, upto, last, isAll));
     channel.endedAt ??= ended;
   }
 

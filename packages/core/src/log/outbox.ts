@@ -91,7 +91,7 @@ export class Outbox {
   publish(draft: Draft): Promise<[epoch: string, position: Position]> {
     const size = draft.data.length + OVERHEAD;
     if (this.#size + size > MAX_WAITING) {
-      throw new TidingsError('not-stored', 'the broker takes less than is published: wait for it');
+      throw new TidingsError('not-stored', 'the broker takes less than is published');
     }
     return new Promise((resolve, reject) => {
       this.#queue.push({ draft, size, deadline: performance.now() + this.#timeout, resolve, reject });

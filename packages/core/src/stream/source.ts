@@ -152,7 +152,7 @@ function openSource(source: unknown): Reader {
     }
   }
   throw new TypeError(
-    'a source is an iterable, async or not, a ReadableStream, a Node Readable, or a function that returns one; ' +
+    'a source is an iterable, async or not, a ReadableStream, a Readable, or a function that returns one; ' +
       `got ${isBytes(source) ? 'bytes' : source && typeof source}. To send one value, use send()`,
   );
 }
