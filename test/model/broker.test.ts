@@ -259,6 +259,29 @@ describe('a hub with a broker', () => {
     await until(() => transport.text.includes('data: hello'));
   });
 
+  it('does not take for lost what leaves the broker while it is read, and is on its way', async () => {
+    const log = new SharedLog();
+    const broker = new VirtualBroker(log);
+    const hub = hubOn(
+      like(broker, {
+        open: async wants => {
+          const { head, pages } = await broker.open(wants as ReadonlyMap<string, number>);
+          // Of `a` everything has left by now that came before the next two positions.
+          const late = [...pages].map(([name, page]) => {
+            return [name, name === 'a' ? { ...page, floor: head + 2 } : page] as const;
+          });
+          return { head, pages: new Map(late) };
+        },
+      }),
+      { channels: name => ({ compact: name === 'b' }) },
+    );
+    const { stream, transport } = open(hub, 'life0-5');
+    stream.subscribe(['a', 'b']);
+    await until(() => transport.text.includes('event: reset'));
+    await hub.publish('b', 'first');
+    await until(() => transport.text.includes('data: first'));
+  });
+
   it('refuses more than 16 MiB that wait for it', async () => {
     const hub = hubOn(like(new VirtualBroker(new SharedLog()), { start: () => new Promise(() => {}) }), {
       publishTimeout: 50,
