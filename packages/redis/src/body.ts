@@ -1,4 +1,4 @@
-import type { Draft, Entry, Position } from '@tidings/core';
+import type { Draft, Entry, Page, Position } from '@tidings/core';
 
 const LETTERS = { event: 'e', gone: 'g', end: 'x' } as const;
 const KINDS: Record<string, Entry['kind']> = { e: 'event', g: 'gone', x: 'end' };
@@ -19,7 +19,7 @@ export function writeBody(draft: Draft): string {
 }
 
 /** Reads what {@link writeBody} wrote. */
-export function readBody(channel: string, position: Position, body: string): Entry {
+function readBody(channel: string, position: Position, body: string): Entry {
   const lineEnd = body.indexOf('\n');
   const [event, key, except] = readMore(body.slice(1, lineEnd));
   const kind = KINDS[body[0] as string] as Entry['kind'];
@@ -70,4 +70,16 @@ export function readMessage(channel: string, text: string): Message | undefined 
   } catch {
     return undefined;
   }
+}
+
+/** A page as the read script answers it. */
+export type RawPage = [floor: string, ended: string, more: string, entries: [id: string, fields: string[]][]];
+
+export function readPage(channel: string, [floor, ended, more, entries]: RawPage): Page {
+  return {
+    floor: Number(floor),
+    ended: ended === '' ? undefined : Number(ended),
+    more: more === '1',
+    entries: entries.map(([id, fields]) => readBody(channel, Number.parseInt(id, 10), fields[1] as string)),
+  };
 }

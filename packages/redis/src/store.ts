@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { LogHead, Page, Position, Reach } from '@tidings/core';
-import { readBody } from './body.ts';
+import { type RawPage, readPage } from './body.ts';
 import { CallFailed } from './call-failed.ts';
 import { type Connection, ConnectionLost, isAnswer } from './connection.ts';
 import type { Link } from './link.ts';
@@ -217,17 +217,6 @@ export class Store {
       this.#events.broken(Number(after), Number(before));
     }
   }
-}
-
-type RawPage = [floor: string, ended: string, more: string, entries: [id: string, fields: string[]][]];
-
-function readPage(channel: string, [floor, ended, more, entries]: RawPage): Page {
-  return {
-    floor: Number(floor),
-    ended: ended === '' ? undefined : Number(ended),
-    more: more === '1',
-    entries: entries.map(([id, fields]) => readBody(channel, Number.parseInt(id, 10), fields[1] as string)),
-  };
 }
 
 /** Waits no longer than a signal allows. */

@@ -92,6 +92,7 @@ export class LocalHub implements Hub, StreamHost {
   /** Where a timer ends with the request that has made it, each stream has a clock of its own. */
   #hostOf(): StreamHost {
     if (!isWorkers) return this;
+    // It inherits the rest, so that `report` and `gone` can use no private names.
     const scheduler = new Scheduler(this.settings.precision, start => start());
     return Object.assign(Object.create(this) as StreamHost, { scheduler, answers: new TurnBudget() });
   }

@@ -87,7 +87,7 @@ export interface Broker {
    * @param drafts at most 500, and 256 KiB of data unless it is one.
    * @param deadline aborted when the publisher waits no longer. What has no answer by then must get one:
    *   `not-stored`, or `maybe-stored`. Calls that follow may get the same signal: take away what listens to it.
-   * @returns rejects, with `not-stored` or `maybe-stored`, only if that is so for all.
+   * @returns what has become of each. Rejects, with `not-stored` or `maybe-stored`, only if that is so for all.
    */
   publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<Published>;
   /**

@@ -49,12 +49,7 @@ export class OpenStream extends Exchange<StreamHost> implements EventStream, Sub
 
   send(data: unknown, fields?: EventFields): boolean {
     if (this.#subscriber !== undefined && fields?.id !== undefined && this.isOpen) {
-      throw invalid(
-        'id',
-        'left out on a subscribed stream, whose ids are positions',
-        fields.id,
-        'invalid-field',
-      );
+      throw invalid('id', 'left out when subscribed: ids are positions', fields.id, 'invalid-field');
     }
     return this.isOpen && this.#write(createFrame(encode(data, fields), 1));
   }
