@@ -1,7 +1,7 @@
 // For pages: it knows of no server, and needs the types of nothing but an EventSource.
-import type { Reset } from './subscriber/reset.ts';
+import type { Reset } from './protocol/reset.ts';
 
-export type { Reset, ResetReason } from './subscriber/reset.ts';
+export type { Reset, ResetReason } from './protocol/reset.ts';
 
 declare const carries: unique symbol;
 

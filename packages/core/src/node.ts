@@ -1,11 +1,11 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
+import { TidingsError } from './base/errors.ts';
 import { cut, hangUp, isHttp2, type NodeRequest, type NodeResponse } from './connection.ts';
-import { TidingsError } from './errors.ts';
-import type { Frame } from './frame.ts';
 import type { Hub } from './hub/hub.ts';
-import type { EventStream, StreamOptions } from './stream/stream.ts';
-import type { Transport } from './transport.ts';
+import type { Frame } from './protocol/frame.ts';
+import type { EventStream, StreamOptions } from './stream/event-stream.ts';
+import type { Transport } from './stream/transport.ts';
 
 export type { NodeRequest, NodeResponse };
 

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Backlog, isLarge } from '../src/backlog.ts';
-import { createFrame, type Frame } from '../src/frame.ts';
+import { createFrame, type Frame } from '../src/protocol/frame.ts';
+import { Backlog, isLarge } from '../src/stream/backlog.ts';
 
 const PIECE = 64 * 1024;
 

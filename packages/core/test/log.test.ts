@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { Meter } from '../src/hub/meter.ts';
+import { nextTurn, Scheduler } from '../src/base/scheduler.ts';
+import { Meter } from '../src/hub/stats.ts';
 import { Log } from '../src/log/log.ts';
-import { nextTurn, Scheduler } from '../src/scheduler.ts';
 
 const settings = {
   events: 100,

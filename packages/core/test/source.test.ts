@@ -3,8 +3,8 @@ import { Readable } from 'node:stream';
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createHub } from '../src/hub/hub.ts';
+import type { ErrorContext } from '../src/stream/event-stream.ts';
 import type { Source } from '../src/stream/source.ts';
-import type { ErrorContext } from '../src/stream/stream.ts';
 import { MemoryTransport } from './memory-transport.ts';
 
 const HEAD = ':\n\n';

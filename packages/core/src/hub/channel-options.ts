@@ -1,8 +1,8 @@
-import { isThenable } from '../deferred.ts';
-import { fieldText } from '../event.ts';
-import { checkType, invalid, isObject, readCount, readDuration } from '../invalid.ts';
-import type { ChannelSettings, Overflow } from '../log/channel.ts';
+import { isThenable } from '../base/deferred.ts';
+import { checkType, invalid, isObject, readCount, readDuration } from '../base/option-checks.ts';
+import type { ChannelSettings, Overflow } from '../log/channel-log.ts';
 import type { Keep } from '../log/history.ts';
+import { fieldText } from '../protocol/event.ts';
 
 /** How much of its past a channel keeps. What is over a limit leaves, oldest first. */
 export interface HistoryOptions {

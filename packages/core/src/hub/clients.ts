@@ -1,4 +1,4 @@
-import type { EventStream } from '../stream/stream.ts';
+import type { EventStream } from '../stream/event-stream.ts';
 
 /** The open streams of every client that was named in {@link StreamOptions.client}. Iterates over both. */
 export interface ClientRegistry extends Iterable<[client: string, streams: ReadonlySet<EventStream>]> {

@@ -1,6 +1,6 @@
-import { nextTurn, TURN_BUDGET } from '../scheduler.ts';
-import type { OpenStream } from '../stream/open-stream.ts';
+import { nextTurn, TURN_BUDGET } from '../base/scheduler.ts';
 import { createRetry } from '../stream/retry.ts';
+import type { OpenStream } from '../stream/stream.ts';
 import type { CloseSettings } from './options.ts';
 
 /** Ms between two batches of streams that are ended. */

@@ -1,4 +1,4 @@
-import type { EventStream } from '../stream/stream.ts';
+import type { EventStream } from '../stream/event-stream.ts';
 
 /**
  * What is published where, for `createHub<Channels>()`: by channel, by event, the type of the data. `message` is the

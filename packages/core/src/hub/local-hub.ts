@@ -1,25 +1,25 @@
-import { type ChannelName, nameOf } from '../channel-name.ts';
-import { TidingsError } from '../errors.ts';
-import { show } from '../invalid.ts';
-import type { ChannelSettings } from '../log/channel.ts';
+import { TidingsError } from '../base/errors.ts';
+import { show } from '../base/option-checks.ts';
+import { Scheduler, TurnBudget } from '../base/scheduler.ts';
+import { Mirror } from '../log/broker-sync.ts';
+import type { ChannelSettings } from '../log/channel-log.ts';
 import type { Entry } from '../log/entry.ts';
 import { Log } from '../log/log.ts';
-import { Mirror } from '../log/mirror.ts';
-import { Outbox } from '../log/outbox.ts';
-import { Scheduler, TurnBudget } from '../scheduler.ts';
-import { OpenStream, type StreamHost } from '../stream/open-stream.ts';
-import type { StreamRequest } from '../stream/request.ts';
+import { Outbox } from '../log/publish-queue.ts';
+import { type ChannelName, nameOf } from '../protocol/channel-name.ts';
+import type { StreamRequest } from '../protocol/last-event-id.ts';
+import type { CloseReason, ErrorContext, EventStream, StreamOptions } from '../stream/event-stream.ts';
 import { COME_BACK_LATER, createRetry, randomBetween } from '../stream/retry.ts';
-import type { CloseReason, ErrorContext, EventStream, StreamOptions } from '../stream/stream.ts';
+import { OpenStream, type StreamHost } from '../stream/stream.ts';
 import { readStreamOptions } from '../stream/stream-options.ts';
-import type { Transport } from '../transport.ts';
+import type { Transport } from '../stream/transport.ts';
 import { Clients } from './clients.ts';
 import { drain } from './drain.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
-import { type HubStats, Meter } from './meter.ts';
 import { type ChannelOptions, type CloseOptions, type HubSettings, readCloseOptions } from './options.ts';
 import { readPublished } from './publish-fields.ts';
+import { type HubStats, Meter } from './stats.ts';
 
 /** Bytes that the histories of all channels take together. */
 const ALL_HISTORIES = 64 * 1024 * 1024;

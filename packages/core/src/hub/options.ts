@@ -1,7 +1,7 @@
-import { checkType, invalid, isWhole, readCount, readDuration } from '../invalid.ts';
+import { checkType, invalid, isWhole, readCount, readDuration } from '../base/option-checks.ts';
 import type { Broker } from '../log/broker.ts';
-import type { ChannelSettings } from '../log/channel.ts';
-import type { ErrorContext } from '../stream/stream.ts';
+import type { ChannelSettings } from '../log/channel-log.ts';
+import type { ErrorContext } from '../stream/event-stream.ts';
 import {
   type ChannelOptions,
   channelOptionsFor,
@@ -10,7 +10,7 @@ import {
   readEventName,
   readHistory,
 } from './channel-options.ts';
-import type { Observer } from './meter.ts';
+import type { Observer } from './stats.ts';
 
 export type { ChannelOptions, HistoryOptions } from './channel-options.ts';
 

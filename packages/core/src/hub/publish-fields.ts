@@ -1,6 +1,6 @@
-import { dataText, type EventFields, fieldText } from '../event.ts';
-import { checkType, invalid } from '../invalid.ts';
+import { checkType, invalid } from '../base/option-checks.ts';
 import type { Entry } from '../log/entry.ts';
+import { dataText, type EventFields, fieldText } from '../protocol/event.ts';
 import type { PublishFields } from './hub-channel.ts';
 
 /** What `send()` takes, and `publish()` does not. */

@@ -1,7 +1,7 @@
-import type { TidingsError } from '../errors.ts';
+import type { TidingsError } from '../base/errors.ts';
+import type { Position } from '../protocol/event-id.ts';
 import type { Entry } from './entry.ts';
 import type { Keep } from './history.ts';
-import type { Position } from './position.ts';
 
 /** An entry that has no position yet, and how much its channel keeps. */
 export interface Draft extends Omit<Entry, 'position'> {

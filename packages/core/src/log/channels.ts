@@ -1,8 +1,8 @@
-import type { Meter } from '../hub/meter.ts';
-import { inTurns, type Scheduler, type Timed } from '../scheduler.ts';
-import { type ChannelSettings, ChannelState } from './channel.ts';
-import type { Mirror } from './mirror.ts';
-import type { Position } from './position.ts';
+import { inTurns, type Scheduler, type Timed } from '../base/scheduler.ts';
+import type { Meter } from '../hub/stats.ts';
+import type { Position } from '../protocol/event-id.ts';
+import type { Mirror } from './broker-sync.ts';
+import { type ChannelSettings, ChannelState } from './channel-log.ts';
 
 /** What channels have to know of the log that they are part of. */
 export interface ChannelsHost {

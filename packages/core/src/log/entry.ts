@@ -1,6 +1,6 @@
-import { encode } from '../event.ts';
-import { createFrame, type Frame } from '../frame.ts';
-import { formatId, type Position } from './position.ts';
+import { encode } from '../protocol/event.ts';
+import { formatId, type Position } from '../protocol/event-id.ts';
+import { createFrame, type Frame } from '../protocol/frame.ts';
 
 /** What a channel's log is made of. */
 export interface Entry {

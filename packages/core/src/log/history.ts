@@ -1,5 +1,5 @@
+import type { Position } from '../protocol/event-id.ts';
 import type { LogEntry } from './entry.ts';
-import type { Position } from './position.ts';
 
 /** What a history keeps. */
 export interface Keep {

@@ -1,13 +1,13 @@
-import type { Meter } from '../hub/meter.ts';
-import type { Scheduler } from '../scheduler.ts';
-import type { Subscriber } from '../subscriber/subscriber.ts';
+import type { Scheduler } from '../base/scheduler.ts';
+import { Flush, type FlushHost } from '../delivery/delivery-loop.ts';
+import type { Subscriber } from '../delivery/stream-delivery.ts';
+import type { Meter } from '../hub/stats.ts';
+import { createEpoch, formatId, type IdSuffix, type Position, parseId } from '../protocol/event-id.ts';
 import type { Page } from './broker.ts';
-import type { ChannelSettings, ChannelState } from './channel.ts';
+import type { Mirror } from './broker-sync.ts';
+import type { ChannelSettings, ChannelState } from './channel-log.ts';
 import { Channels, type ChannelsHost } from './channels.ts';
 import { type Entry, LogEntry } from './entry.ts';
-import { Flush, type FlushHost } from './flush.ts';
-import type { Mirror } from './mirror.ts';
-import { createEpoch, formatId, type IdSuffix, type Position, parseId } from './position.ts';
 
 /** Bytes of all channels that may wait for a round of the flush to pass them. */
 const PINNED = 16 * 1024 * 1024;

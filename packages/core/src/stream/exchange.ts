@@ -1,14 +1,14 @@
-import type { Frame } from '../frame.ts';
-import type { Meter } from '../hub/meter.ts';
+import { nextTurn, type Scheduler, type TurnBudget } from '../base/scheduler.ts';
 import type { HubSettings } from '../hub/options.ts';
-import { nextTurn, type Scheduler, type TurnBudget } from '../scheduler.ts';
-import type { Transport } from '../transport.ts';
-import { Deadlines, type DeadlinesHost } from './deadlines.ts';
-import { Head } from './head.ts';
+import type { Meter } from '../hub/stats.ts';
+import type { Frame } from '../protocol/frame.ts';
+import { readLastEventId, type StreamRequest } from '../protocol/last-event-id.ts';
+import type { CloseReason, ErrorContext } from './event-stream.ts';
 import { Lifetime } from './lifetime.ts';
-import { readLastEventId, type StreamRequest } from './request.ts';
-import type { CloseReason, ErrorContext } from './stream.ts';
+import { Head } from './response-head.ts';
 import type { StreamSettings } from './stream-options.ts';
+import { Deadlines, type DeadlinesHost } from './timers.ts';
+import type { Transport } from './transport.ts';
 import { Writer, type WriterHost } from './writer.ts';
 
 /** What an exchange needs of its hub. */

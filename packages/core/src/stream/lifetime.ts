@@ -1,4 +1,4 @@
-import type { CloseReason } from './stream.ts';
+import type { CloseReason } from './event-stream.ts';
 import { Waiters } from './waiters.ts';
 
 /** How long a stream takes anything, how long its response is under way, and who waits for that to end. */

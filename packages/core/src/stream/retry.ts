@@ -1,5 +1,5 @@
-import { encodeRetry } from '../event.ts';
-import { createFrame, type Frame } from '../frame.ts';
+import { encodeRetry } from '../protocol/event.ts';
+import { createFrame, type Frame } from '../protocol/frame.ts';
 
 export type Range = readonly [min: number, max: number];
 

@@ -1,6 +1,6 @@
-import { isBytes } from '../event.ts';
-import { nextTurn, TURN_BUDGET } from '../scheduler.ts';
-import type { EventStream } from './stream.ts';
+import { nextTurn, TURN_BUDGET } from '../base/scheduler.ts';
+import { isBytes } from '../protocol/event.ts';
+import type { EventStream } from './event-stream.ts';
 
 /** Where items come from: an iterable of any kind, a web stream, or a Node Readable. */
 export type Source<T> = AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>;

@@ -1,6 +1,6 @@
-import { TidingsError } from '../errors.ts';
-import { checkType, invalid, isWhole, show } from '../invalid.ts';
-import type { StreamHeaders, StreamOptions } from './stream.ts';
+import { TidingsError } from '../base/errors.ts';
+import { checkType, invalid, isWhole, show } from '../base/option-checks.ts';
+import type { StreamHeaders, StreamOptions } from './event-stream.ts';
 
 /** Headers that belong to the stream or to the connection, and not to the application. */
 const OUR_HEADERS = [

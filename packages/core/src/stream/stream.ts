@@ -1,117 +1,247 @@
-import type { ChannelName } from '../channel-name.ts';
-import type { EventFields } from '../event.ts';
-import type { SubscribeOptions } from '../subscriber/subscribe-options.ts';
-import type { SourceInput, SourceOptions } from './source.ts';
+import { invalid } from '../base/option-checks.ts';
+import { Subscriber, type SubscriberHost } from '../delivery/stream-delivery.ts';
+import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscribe-options.ts';
+import type { Log } from '../log/log.ts';
+import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
+import { type EventFields, encode, encodeComment } from '../protocol/event.ts';
+import { createFrame, type Frame } from '../protocol/frame.ts';
+import type { StreamRequest } from '../protocol/last-event-id.ts';
+import type { ResetReason } from '../protocol/reset.ts';
+import type { CloseReason, ErrorContext, EventStream } from './event-stream.ts';
+import { Exchange, type ExchangeHost } from './exchange.ts';
+import { finishedMarker, heartbeatComment } from './response-head.ts';
+import { createRetry } from './retry.ts';
+import { pump, type SourceInput, type SourceOptions } from './source.ts';
+import type { StreamSettings } from './stream-options.ts';
+import type { Transport } from './transport.ts';
 
-/** Why a stream closed. */
-export type CloseReason =
-  /** The peer left. */
-  | 'disconnected'
-  /** The application called `close()` or `hub.clients.disconnect()`, or the request was for the head only. */
-  | 'closed'
-  /** A source given to `stream()` is finished; or all of its channels have ended, and it has been given everything. */
-  | 'ended'
-  /**
-   * More was sent than `maxBufferedBytes` while the peer did not read; or what it needs has left the history of a
-   * channel with `overflow: 'disconnect'`.
-   */
-  | 'slow'
-  /** The peer took nothing for `stallTimeout`. */
-  | 'stalled'
-  /** `expiresAt` has come. */
-  | 'expired'
-  /** The hub's `maxAge` has passed. */
-  | 'maxAge'
-  /** The same client opened more streams than `limits.perClient`. */
-  | 'replaced'
-  /** The hub was closed. */
-  | 'drained'
-  /** It never opened: a limit was reached, the hub was closing, or something else answered the request. */
-  | 'refused'
-  /** A source failed, or the transport did. */
-  | 'error';
-
-/** As an object, a Map, a web Headers, or pairs. */
-export type StreamHeaders =
-  | Record<string, string | undefined>
-  | Iterable<readonly [name: string, value: string]>;
-
-/** What a handler may say of its stream. */
-export interface StreamOptions {
-  /** Whom the stream belongs to: a user, a device, an API key. One client may have many streams. */
-  client?: string | undefined;
-  /** Ms that the client waits before it reconnects, sent first of all. Default: the client's own, about 3 s. */
-  retry?: number | undefined;
-  /** Headers of the response. They win over those of Tidings, but for the ones a stream cannot be without. */
-  headers?: StreamHeaders | undefined;
-  /** When the credential of the request ends, and the stream with it: a Date, or ms since 1970. Default: never. */
-  expiresAt?: Date | number | undefined;
+/** What a stream needs of its hub. */
+export interface StreamHost extends ExchangeHost {
+  readonly log: Log;
+  report(error: unknown, context: ErrorContext): void;
+  /** The stream's response is over. */
+  gone(stream: OpenStream, reason: CloseReason): void;
 }
 
-/** One open `text/event-stream` response. */
-export interface EventStream {
-  /** Random, and unique to this stream: a client that reconnects gets another. */
-  readonly id: string;
-  readonly client: string | undefined;
-  /** The id of the last event the client has seen: its `Last-Event-ID` header, else `?lastEventId=`. */
-  readonly lastEventId: string | undefined;
-  /** Aborted with an AbortError as soon as the stream closes, whoever closed it. */
-  readonly signal: AbortSignal;
-  /** Resolves when the response is over, and never rejects. */
-  readonly closed: Promise<CloseReason>;
-  /** Bytes that were sent and are still in this process, since the peer has not taken them. */
-  readonly bufferedBytes: number;
-  /**
-   * Sends one event. Data: a string as it is, bytes as UTF-8 text, anything else as JSON.
-   *
-   * @returns false: the peer is behind; await `drained()`. On a closed stream nothing happens, and it is false.
-   * @throws {TidingsError} `invalid-field`: CR, LF or NUL in `id` or `event`; an `id` on a stream that is subscribed,
-   *   whose ids are positions; `retry` not an integer of 0 or more.
-   * @throws {TypeError} data that is undefined, a function, a symbol, a promise, or cannot be JSON.
-   */
-  send(data: unknown, fields?: EventFields): boolean;
-  /** Sends a comment, which no client dispatches. Returns what `send` does. */
-  comment(text?: string): boolean;
-  /** Resolves when the peer has caught up so far that there is room again, or the stream closes. */
-  drained(): Promise<void>;
-  /**
-   * Sends each item of a source as an event, at the pace of the peer, and then ends the response. When the
-   * peer leaves, the source is stopped.
-   *
-   * A browser comes back after the end of a response; to a finished GET it is told not to, and the source
-   * is not asked again.
-   *
-   * @returns true when all was handed over. Never rejects: a source that fails goes to the hub's `onError`
-   *   and closes the stream.
-   */
-  stream<T>(source: SourceInput<T>, options?: SourceOptions<T>): Promise<boolean>;
-  /**
-   * Gives the stream what is published to channels. Events come in the order of the hub, each once; a client that
-   * reconnects goes on after the last it has seen, if it is subscribed in the turn of its request: await what you need
-   * to know before `sse()`. Subscriptions may change while the stream is open; one that is there already goes on where
-   * it is, through the new filter, unless `from` says otherwise.
-   *
-   * @throws {TidingsError} `invalid-option`: a channel without a name, or an option, by its name. What
-   *   `HubOptions.channels` throws is thrown here.
-   */
-  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this;
-  /** Ends subscriptions; of those that there are not, nothing is said. */
-  unsubscribe(channels: ChannelName | readonly ChannelName[]): this;
-  /** Sends what is queued, then ends the response. A peer that takes nothing is given up at the stall deadline. */
-  close(): void;
-}
+/** Ms for which a client may be left without an answer, while a broker is asked what there is. */
+const PATIENCE = 1_000;
 
-/** What went wrong where. */
-export interface ErrorContext {
-  /**
-   * `open`: the head could not be sent · `source`: a source failed or an item could not be sent · `handler`: a
-   * handler failed when its answer was already under way · `write`: a heartbeat or an end could not be written ·
-   * `subscribe`: a filter or a snapshot failed · `publish`: an event was not accepted · `broker`: it cannot be
-   * reached, or does not do what it was asked for; it is asked again · `observer`: a callback of it failed.
-   */
-  stage: 'open' | 'source' | 'handler' | 'write' | 'subscribe' | 'publish' | 'broker' | 'observer';
-  /** Absent for `publish`, `broker` and `observer`. */
-  stream?: EventStream;
-  /** Of a `publish`. */
-  channel?: string | undefined;
+/** The stream behind {@link EventStream}: what is written, by the application and from channels, and in which order. */
+export class OpenStream extends Exchange<StreamHost> implements EventStream, SubscriberHost {
+  #subscriber: Subscriber | undefined;
+  readonly #isGet: boolean;
+  /** Made when first asked for, like all that most streams never need. */
+  #id: string | undefined;
+
+  constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamSettings) {
+    super(host, transport, request, options);
+    this.#isGet = request.method === 'GET';
+  }
+
+  get id(): string {
+    this.#id ??= crypto.randomUUID();
+    return this.#id;
+  }
+
+  get bufferedBytes(): number {
+    return this.isOver ? 0 : this.writer.bufferedBytes + (this.#subscriber?.heldBytes ?? 0);
+  }
+
+  send(data: unknown, fields?: EventFields): boolean {
+    if (this.#subscriber !== undefined && fields?.id !== undefined && this.isOpen) {
+      throw invalid('id', 'left out when subscribed: ids are positions', fields.id, 'invalid-field');
+    }
+    return this.isOpen && this.#write(createFrame(encode(data, fields), 1));
+  }
+
+  comment(text = ''): boolean {
+    return this.isOpen && this.#write(createFrame(encodeComment(text)));
+  }
+
+  drained(): Promise<void> {
+    return !this.isOpen || this.#isDrained ? Promise.resolve() : this.untilRoom;
+  }
+
+  async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
+    if (this.#isFinished) this.respond(true);
+    const report = (error: unknown) => this.report(error, 'source');
+    try {
+      const complete = await pump(this, source, options, report);
+      if (complete && options.end !== false) this.finish('ended', this.#isGet ? finishedMarker : undefined);
+      return complete;
+    } catch (error) {
+      report(error);
+      this.finish('error');
+      return false;
+    }
+  }
+
+  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this {
+    const names = namesOf(channels);
+    const checked = readSubscribeOptions(options);
+    if (!this.isOpen) return this;
+    if (this.#subscriber === undefined) {
+      this.#subscriber = new Subscriber(this);
+      if (this.isAnswered) this.#subscriber.beginLate();
+    }
+    this.#subscriber.subscribe(names, checked);
+    return this;
+  }
+
+  unsubscribe(channels: ChannelName | readonly ChannelName[]): this {
+    this.#subscriber?.unsubscribe(namesOf(channels));
+    return this;
+  }
+
+  close(): void {
+    this.finish('closed');
+  }
+
+  // For its subscriber.
+
+  get log(): Log {
+    return this.host.log;
+  }
+
+  get isBehind(): boolean {
+    return this.writer.bufferedBytes > 0;
+  }
+
+  isCalled(name: string): boolean {
+    return name === this.#id || name === this.client;
+  }
+
+  write(frame: Frame): void {
+    this.writer.write(frame);
+  }
+
+  caughtUp(): void {
+    if (this.#isDrained) this.room();
+  }
+
+  lost(reason: ResetReason, channels: readonly string[]): void {
+    this.meter.streamReset(this, reason, channels);
+  }
+
+  resumed(): void {
+    this.meter.streamReplayed(this);
+  }
+
+  ready(): void {
+    const isFinished = this.#subscriber?.begin() === false;
+    if (!this.isAnswered) this.respond(isFinished);
+    // The head has gone out before: its client could not be kept waiting.
+    else if (isFinished) {
+      this.leaveChannels();
+      this.finish('ended');
+    }
+  }
+
+  overflowed(last: Frame | undefined): void {
+    this.stop('slow');
+    if (last !== undefined) this.writer.write(last);
+    this.leaveChannels();
+    this.writer.end(false);
+  }
+
+  failed(error: unknown): void {
+    this.report(error, 'subscribe');
+    this.leaveChannels();
+    this.answer();
+    this.finish('error', createRetry());
+    this.answer();
+  }
+
+  // For its exchange.
+
+  get patience(): number | undefined {
+    return !this.isAnswered && this.log.mirror !== undefined ? PATIENCE : undefined;
+  }
+
+  answer(): void {
+    this.#subscriber?.load();
+    this.respond(false);
+  }
+
+  beat(): void {
+    if (this.isOpen) this.guard(() => this.writer.write(this.#subscriber?.marker() ?? heartbeatComment));
+  }
+
+  onRoom(): void {
+    if (this.#subscriber !== undefined) this.log.wake(this.#subscriber);
+    this.caughtUp();
+  }
+
+  onFull(): void {
+    this.meter.streamLagging(this);
+  }
+
+  protected load(): boolean {
+    this.#subscriber?.load();
+    return this.#subscriber !== undefined;
+  }
+
+  protected settle(done: () => void): void {
+    if (this.#subscriber === undefined) done();
+    else this.#subscriber.close(done);
+  }
+
+  protected get isSettled(): boolean {
+    return this.#subscriber === undefined;
+  }
+
+  protected leaveChannels(): void {
+    this.#subscriber?.leave();
+    this.#subscriber = undefined;
+  }
+
+  protected report(error: unknown, stage: ErrorContext['stage']): void {
+    this.host.report(error, { stage, stream: this });
+  }
+
+  protected gone(reason: CloseReason): void {
+    this.host.gone(this, reason);
+  }
+
+  /** What is sent now need not wait. */
+  get #isDrained(): boolean {
+    return this.hasRoom && !this.#subscriber?.heldBytes;
+  }
+
+  /** The client has had all there was, and asks for nothing new. */
+  get #isFinished(): boolean {
+    return this.hasHadAll && this.#subscriber === undefined;
+  }
+
+  #write(frame: Frame): boolean {
+    // To a client that has had all there was, there is nothing to say.
+    if (this.#isFinished) return true;
+    if (this.#mayGoOn(frame)) {
+      this.writer.write(frame);
+      return true;
+    }
+    // That may answer already.
+    if (!this.isAnswered) this.answer();
+    if (!this.isOpen) return false;
+    if (!this.#isDrained && this.#isTooMuch(frame)) {
+      this.destroy('slow');
+      return false;
+    }
+    if (this.#subscriber === undefined) return this.writer.write(frame);
+    this.#subscriber.catchUp();
+    // That may have brought it to its end.
+    if (!this.isOpen || this.#subscriber === undefined) return false;
+    this.#subscriber.send(frame);
+    return this.#isDrained;
+  }
+
+  /** A client that comes back may yet be subscribed in this turn: answered before, it would not get what it missed. */
+  #mayGoOn(frame: Frame): boolean {
+    if (this.isAnswered || this.#subscriber !== undefined || !this.lastEventId) return false;
+    return !this.#isTooMuch(frame);
+  }
+
+  #isTooMuch(frame: Frame): boolean {
+    return this.bufferedBytes + frame.length > this.settings.maxBufferedBytes;
+  }
 }

@@ -1,5 +1,5 @@
-import { createDeferred, type Deferred } from '../deferred.ts';
-import type { CloseReason } from './stream.ts';
+import { createDeferred, type Deferred } from '../base/deferred.ts';
+import type { CloseReason } from './event-stream.ts';
 
 /** Who waits for something of one stream. Each kind is made when somebody does: of most streams nobody ever does. */
 export class Waiters {

@@ -1,8 +1,8 @@
-import { Backlog, isLarge } from '../backlog.ts';
-import type { Frame } from '../frame.ts';
-import type { Meter } from '../hub/meter.ts';
-import type { Scheduler } from '../scheduler.ts';
-import type { Transport } from '../transport.ts';
+import type { Scheduler } from '../base/scheduler.ts';
+import type { Meter } from '../hub/stats.ts';
+import type { Frame } from '../protocol/frame.ts';
+import { Backlog, isLarge } from './backlog.ts';
+import type { Transport } from './transport.ts';
 
 /** What a writer needs of its stream. */
 export interface WriterHost {

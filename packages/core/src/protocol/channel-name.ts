@@ -1,4 +1,4 @@
-import { invalid } from './invalid.ts';
+import { invalid } from '../base/option-checks.ts';
 
 /** A channel, or the name of one. */
 export type ChannelName = string | { readonly name: string };

@@ -1,6 +1,6 @@
-import { Backlog } from '../backlog.ts';
-import type { Frame } from '../frame.ts';
-import type { Position } from '../log/position.ts';
+import type { Position } from '../protocol/event-id.ts';
+import type { Frame } from '../protocol/frame.ts';
+import { Backlog } from '../stream/backlog.ts';
 
 /** What an application sent to a stream that was behind, or its end: each in its place, after what was published before. */
 export class Held {

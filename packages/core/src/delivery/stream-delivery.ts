@@ -1,7 +1,7 @@
-import type { ChannelState } from '../log/channel.ts';
-import type { Position } from '../log/position.ts';
+import type { ChannelState } from '../log/channel-log.ts';
+import type { Position } from '../protocol/event-id.ts';
 import { Feed, type FeedHost } from './feed.ts';
-import { findStart } from './start.ts';
+import { findStart } from './resume.ts';
 import type { SubscribeOptions } from './subscribe-options.ts';
 import { Subscription } from './subscription.ts';
 

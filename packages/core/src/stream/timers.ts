@@ -1,6 +1,6 @@
+import type { Scheduler, Timed } from '../base/scheduler.ts';
 import type { HubSettings } from '../hub/options.ts';
-import type { Scheduler, Timed } from '../scheduler.ts';
-import type { CloseReason } from './stream.ts';
+import type { CloseReason } from './event-stream.ts';
 import type { Writer } from './writer.ts';
 
 /** What has deadlines, and what is done to it when its time has come. */

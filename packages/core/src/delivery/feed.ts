@@ -1,6 +1,6 @@
-import type { Frame } from '../frame.ts';
-import { Cursor, type CursorHost } from './cursor.ts';
-import { Held } from './held.ts';
+import type { Frame } from '../protocol/frame.ts';
+import { Held } from './direct-send-queue.ts';
+import { Cursor, type CursorHost } from './log-reader.ts';
 
 /** What a feed needs of its stream. */
 export interface FeedHost extends CursorHost {

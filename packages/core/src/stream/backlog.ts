@@ -1,4 +1,4 @@
-import { type Frame, joinFrames, sliceFrame } from './frame.ts';
+import { type Frame, joinFrames, sliceFrame } from '../protocol/frame.ts';
 
 /** No piece is larger: how far a peer has come is seen, and memory given back, a piece at a time. */
 const PIECE = 64 * 1024;

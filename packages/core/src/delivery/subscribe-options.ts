@@ -1,4 +1,4 @@
-import { checkType, invalid, isObject, isWhole } from '../invalid.ts';
+import { checkType, invalid, isObject, isWhole } from '../base/option-checks.ts';
 
 /** Where a subscription begins. `now`: with what comes. `start`: with all there is. */
 export type From = 'now' | 'start' | { last: number } | { after: string };

@@ -1,6 +1,6 @@
 import { encode } from './event.ts';
 import { createFrame, type Frame } from './frame.ts';
-import type { Reset } from './subscriber/reset.ts';
+import type { Reset } from './reset.ts';
 
 /**
  * Gives a client an id and nothing else. An id needs an event to travel with, be it empty (Firefox ignores it

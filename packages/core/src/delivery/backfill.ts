@@ -1,5 +1,5 @@
-import type { Frame } from '../frame.ts';
-import type { Position } from '../log/position.ts';
+import type { Position } from '../protocol/event-id.ts';
+import type { Frame } from '../protocol/frame.ts';
 import { merge } from './merge.ts';
 import type { Reader, Subscription } from './subscription.ts';
 

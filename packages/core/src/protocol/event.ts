@@ -1,6 +1,6 @@
-import { isThenable } from './deferred.ts';
-import type { TidingsErrorCode } from './errors.ts';
-import { invalid, isWhole } from './invalid.ts';
+import { isThenable } from '../base/deferred.ts';
+import type { TidingsErrorCode } from '../base/errors.ts';
+import { invalid, isWhole } from '../base/option-checks.ts';
 
 /** The fields of an event beside its data. */
 export interface EventFields {

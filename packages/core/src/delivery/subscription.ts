@@ -1,10 +1,10 @@
-import type { Frame } from '../frame.ts';
-import type { ChannelState, Piece } from '../log/channel.ts';
+import type { ChannelState, Piece } from '../log/channel-log.ts';
 import type { LogEntry } from '../log/entry.ts';
 import type { Log } from '../log/log.ts';
-import { type Position, parseId } from '../log/position.ts';
+import { type Position, parseId } from '../protocol/event-id.ts';
+import type { Frame } from '../protocol/frame.ts';
+import type { Subscriber } from './stream-delivery.ts';
 import type { SubscribeOptions } from './subscribe-options.ts';
-import type { Subscriber } from './subscriber.ts';
 
 /** Whose subscription it is. */
 export interface Reader {

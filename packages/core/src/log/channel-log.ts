@@ -1,9 +1,9 @@
-import { encode } from '../event.ts';
-import { createFrame, type Frame, joinFrames } from '../frame.ts';
-import type { Subscriber } from '../subscriber/subscriber.ts';
+import type { Subscriber } from '../delivery/stream-delivery.ts';
+import { encode } from '../protocol/event.ts';
+import type { Position } from '../protocol/event-id.ts';
+import { createFrame, type Frame, joinFrames } from '../protocol/frame.ts';
 import type { LogEntry } from './entry.ts';
 import { History, type Keep } from './history.ts';
-import type { Position } from './position.ts';
 
 /** What a slow stream gets when what it needs has left the history. */
 export type Overflow = 'reset' | 'disconnect';

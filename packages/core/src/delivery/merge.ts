@@ -1,5 +1,5 @@
-import { type Frame, joinFrames } from '../frame.ts';
 import type { LogEntry } from '../log/entry.ts';
+import { type Frame, joinFrames } from '../protocol/frame.ts';
 
 /** Bytes of one write, about. */
 const PIECE = 64 * 1024;

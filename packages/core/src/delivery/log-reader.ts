@@ -1,11 +1,11 @@
-import { type Frame, joinFrames } from '../frame.ts';
 import type { Log } from '../log/log.ts';
-import type { IdSuffix, Position } from '../log/position.ts';
-import { createMarker, createReset } from '../marker.ts';
+import type { IdSuffix, Position } from '../protocol/event-id.ts';
+import { type Frame, joinFrames } from '../protocol/frame.ts';
+import { createMarker, createReset } from '../protocol/marker.ts';
+import type { ResetReason } from '../protocol/reset.ts';
 import { Backfill } from './backfill.ts';
 import { merge } from './merge.ts';
-import type { ResetReason } from './reset.ts';
-import type { Start } from './start.ts';
+import type { Start } from './resume.ts';
 import type { Reader, Subscription } from './subscription.ts';
 
 /** What a cursor needs of its stream. */

@@ -1,7 +1,7 @@
-import type { ChannelState } from '../log/channel.ts';
+import type { ChannelState } from '../log/channel-log.ts';
 import type { Log } from '../log/log.ts';
-import { type EventId, type Position, parseId } from '../log/position.ts';
-import type { ResetReason } from './reset.ts';
+import { type EventId, type Position, parseId } from '../protocol/event-id.ts';
+import type { ResetReason } from '../protocol/reset.ts';
 import type { Subscription } from './subscription.ts';
 
 /** Where a stream stands when it begins, and what its client has to be told first. */

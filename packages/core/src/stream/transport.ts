@@ -1,4 +1,4 @@
-import type { Frame } from './frame.ts';
+import type { Frame } from '../protocol/frame.ts';
 
 /**
  * What a framework has to supply for one response: where the bytes go, and what became of the peer.

@@ -1,8 +1,8 @@
-import { createOutside } from '../outside.ts';
-import { inTurns, nextTurn } from '../scheduler.ts';
+import { createOutside } from '../base/async-context.ts';
+import { inTurns, nextTurn } from '../base/scheduler.ts';
+import type { Position } from '../protocol/event-id.ts';
 import type { Broker, LogHead, Page, Sink } from './broker.ts';
 import type { Log } from './log.ts';
-import type { Position } from './position.ts';
 
 /** Who waits for channels to be fetched. */
 export interface Loader {

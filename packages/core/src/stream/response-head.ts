@@ -1,6 +1,6 @@
-import { encodeComment, encodeRetry } from '../event.ts';
-import { createFrame, type Frame } from '../frame.ts';
-import { createMarker } from '../marker.ts';
+import { encodeComment, encodeRetry } from '../protocol/event.ts';
+import { createFrame, type Frame } from '../protocol/frame.ts';
+import { createMarker } from '../protocol/marker.ts';
 import type { StreamSettings } from './stream-options.ts';
 
 const NO_CACHE = { 'cache-control': 'no-cache, no-transform' };

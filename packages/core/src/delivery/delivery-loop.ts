@@ -1,7 +1,7 @@
-import { nextTurn, TURN_BUDGET } from '../scheduler.ts';
-import type { Subscriber } from '../subscriber/subscriber.ts';
-import type { ChannelState } from './channel.ts';
-import type { Position } from './position.ts';
+import { nextTurn, TURN_BUDGET } from '../base/scheduler.ts';
+import type { ChannelState } from '../log/channel-log.ts';
+import type { Position } from '../protocol/event-id.ts';
+import type { Subscriber } from './stream-delivery.ts';
 
 /** What a flush needs of its log. */
 export interface FlushHost {

@@ -1,4 +1,4 @@
-import { createOutside } from './outside.ts';
+import { createOutside } from './async-context.ts';
 
 /** Whom the clock visits. */
 export interface Timed {

@@ -1,7 +1,7 @@
-import { TidingsError } from '../errors.ts';
-import { createOutside } from '../outside.ts';
+import { createOutside } from '../base/async-context.ts';
+import { TidingsError } from '../base/errors.ts';
+import type { Position } from '../protocol/event-id.ts';
 import type { Broker, Draft } from './broker.ts';
-import type { Position } from './position.ts';
 
 /** What one call of a broker takes. */
 const MAX_DRAFTS = 500;

@@ -1,6 +1,6 @@
-import { isThenable } from '../deferred.ts';
-import type { CloseReason, EventStream } from '../stream/stream.ts';
-import type { ResetReason } from '../subscriber/reset.ts';
+import { isThenable } from '../base/deferred.ts';
+import type { ResetReason } from '../protocol/reset.ts';
+import type { CloseReason, EventStream } from '../stream/event-stream.ts';
 
 /**
  * Is told what a hub does, as it does it: to count, to log, to export. Every callback is optional, and cheap enough to
