@@ -39,6 +39,8 @@ export interface Model {
   keeps(channel: string): number;
   overflow(channel: string): 'reset' | 'disconnect';
   hasSnapshots(channel: string): boolean;
+  /** A client is told when it has missed something: the channel has a history, or snapshots. */
+  reportsLoss(channel: string): boolean;
   /** No history of any channel is ever full. */
   losesNothing(): boolean;
   /** What a write costs. */
@@ -90,6 +92,9 @@ export class ModelClient {
   /** What had been published when the last of that which has come was sent. */
   #sentAfter = 0;
   #isBackfill = false;
+  /** It has subscribed, on this connection; late: its first subscription resumes after its id. */
+  #hasSubscribed = false;
+  #isLateResume = false;
   /** It has given up a subscription. */
   #hasLeft = false;
   /** The id that it has named. */
@@ -169,6 +174,7 @@ export class ModelClient {
 
   #connect(lastEventId: string | undefined, node: number): void {
     if (this.isConnected || this.#isAsking) return;
+    this.#forgiveUnreported();
     // Cut before it was told that it is given what is older, it has never heard of that.
     for (const [channel, upto] of this.#renewed) this.#forgive(channel, upto);
     // It goes on behind where it began, unless it has subscribed since: the id that it has may be older.
@@ -184,6 +190,8 @@ export class ModelClient {
     this.#isBackfill = this.#hasLeft = this.#hasReset = this.#hasId = false;
     this.#isFast = true;
     this.#cameWith = lastEventId ?? '';
+    this.#hasSubscribed = this.wishes.size > 0;
+    this.#isLateResume = false;
     this.#closedAfter = undefined;
     if (!lastEventId) {
       // Who says nothing of the past is owed nothing of it, unless the application says where to begin.
@@ -238,6 +246,10 @@ export class ModelClient {
 
   #renew(wish: Wish): void {
     const { channel } = wish;
+    if (this.isOpen && !this.#hasSubscribed) {
+      this.#hasSubscribed = true;
+      this.#isLateResume = this.#cameWith !== '';
+    }
     this.#owed.delete(channel);
     this.#since.delete(channel);
     this.#stateless.delete(channel);
@@ -250,7 +262,7 @@ export class ModelClient {
     if (this.isConnected) this.#renewed.set(channel, this.#model.published());
     // The answer does not wait for a broker longer than a while: that has not begun.
     const hasBegun = this.#model.isInProcess ? this.#transport?.hasBegun : this.#hasId;
-    if (this.isOpen && (hasBegun || this.#isNew(wish))) this.#begin(wish);
+    if (this.isOpen && !this.#isLateResume && (hasBegun || this.#isNew(wish))) this.#begin(wish);
   }
 
   unsubscribe(channel: string): void {
@@ -267,6 +279,11 @@ export class ModelClient {
     const filter = ({ data }: { data: string }) => {
       if (this.#isFaulty) {
         this.#isFaulty = false;
+        // The event is skipped, for this stream.
+        const { n, channel } = JSON.parse(data) as Published;
+        for (const [at, owed] of this.#owed.get(channel) ?? [])
+          if (owed === n) this.#owed.get(channel)?.delete(at);
+        this.#live.delete(n);
         throw new Error('a filter that fails');
       }
       return JSON.parse(data).n % 2 === 0;
@@ -344,8 +361,16 @@ export class ModelClient {
   }
 
   #add(channel: string, { n, key }: Published): void {
+    // A channel that keeps nothing promises nothing but what is live.
+    const isLive = this.isOpen && this.#isFast && this.#hasId && this.#renewed.size === 0;
+    if (!this.#model.reportsLoss(channel) && !isLive) return;
     const owed = this.#owed.get(channel) ?? new Map<string, number>();
     this.#owed.set(channel, owed.set(this.#model.isCompacted(channel) ? String(key) : String(n), n));
+  }
+
+  #forgiveUnreported(): void {
+    for (const channel of this.#owed.keys())
+      if (!this.#model.reportsLoss(channel)) this.#owed.delete(channel);
   }
 
   #forgive(channel: string, upto: number): void {
@@ -370,7 +395,7 @@ export class ModelClient {
       const { serial, n } = JSON.parse(data) as { serial: number; n: number };
       const sent = this.#sent.shift();
       if (sent?.serial !== serial) this.#fail('what was sent, out of its order');
-      if (this.#newest > sent.before && this.#model.isInProcess)
+      if (this.#newest > sent.before && this.#model.isInProcess && !this.#isLateResume)
         this.#fail(`${this.#newest} before what was sent earlier`);
       this.#sentAfter = Math.max(this.#sentAfter, n);
     } else {
@@ -408,7 +433,8 @@ export class ModelClient {
     if (!this.#isBackfill) {
       if (id === undefined) this.#fail(`${n} without an id`);
       if (n <= this.#newest) this.#fail(`${n} after ${this.#newest}`);
-      if (n <= this.#sentAfter && this.#model.isInProcess) this.#fail(`${n} after what was sent later`);
+      if (n <= this.#sentAfter && this.#model.isInProcess && !this.#isLateResume)
+        this.#fail(`${n} after what was sent later`);
       this.#live.delete(n);
       for (const earlier of this.#live) if (earlier < n) this.#fail(`${n}, and not ${earlier}`);
       this.#newest = n;
@@ -506,6 +532,7 @@ export class ModelClient {
   /** What the broker had for it may be lost: it is to be told, though it has been told before. */
   disturb(): void {
     this.#isDisturbed = true;
+    this.#forgiveUnreported();
   }
 
   /** The broker has lost everything. Who has never been told where it stands is none the wiser. */
@@ -523,6 +550,7 @@ export class ModelClient {
     if (this.#transport) this.#transport.isReading = false;
     this.#isFast = false;
     this.#live.clear();
+    this.#forgiveUnreported();
   }
 
   sip(): void {

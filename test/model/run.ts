@@ -105,6 +105,15 @@ export class Run implements Model {
     return history === false || 'age' in history ? 0 : history.events;
   }
 
+  reportsLoss(channel: string): boolean {
+    const { history } = this.#of(channel);
+    return this.hasSnapshots(channel) || (history !== false && this.#keepsAny(history));
+  }
+
+  #keepsAny(history: Exclude<Setting['history'], false>): boolean {
+    return history.events > 0;
+  }
+
   overflow(channel: string): 'reset' | 'disconnect' {
     return this.#of(channel).overflow;
   }

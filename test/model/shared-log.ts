@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import {
   type Broker,
+  type ChannelState,
   type Draft,
   type Entry,
   type Keep,
@@ -63,10 +64,10 @@ export class SharedLog {
     const due = kept?.entries.filter(({ position }) => position > after && position <= until) ?? [];
     return {
       entries: due.slice(0, PAGE),
-      floor: kept?.floor ?? 0,
+      trimmedUpTo: kept?.floor ?? 0,
       more: due.length > PAGE,
       last: kept?.last,
-      ended: kept?.ended,
+      endedAt: kept?.ended,
     };
   }
 
@@ -118,7 +119,7 @@ export class VirtualBroker implements Broker {
     }
   }
 
-  shut(channels: readonly string[]): void {
+  release(channels: readonly string[]): void {
     for (const name of channels) this.#open.delete(name);
   }
 
@@ -132,9 +133,11 @@ export class VirtualBroker implements Broker {
     return { epoch: this.#log.epoch, head: this.#log.head };
   }
 
-  async tell(text: string): Promise<void> {
+  async state(channel: string): Promise<ChannelState> {
     await this.#reach();
-    for (const node of this.#log.nodes) node.#sink?.note(text);
+    const kept = this.#log.channels.get(channel);
+    if (kept === undefined) return { state: 'unknown', last: 0 };
+    return { state: kept.ended === undefined ? 'open' : 'ended', last: kept.last };
   }
 
   async close(): Promise<void> {}
@@ -155,7 +158,7 @@ export class VirtualBroker implements Broker {
     const lost = [...new Set(this.#inbox.map(({ channel }) => channel))];
     this.#inbox = [];
     if (lost.length === 0) return;
-    this.#sink?.seen(this.#log.head);
+    this.#sink?.advanced(this.#log.head);
     this.#sink?.lost(lost);
   }
 
@@ -163,7 +166,7 @@ export class VirtualBroker implements Broker {
     this.#inbox = [];
     this.#open.clear();
     this.#life += 1;
-    this.#sink?.epoch(this.#log.epoch, this.#log.head);
+    this.#sink?.restarted(this.#log.epoch, this.#log.head);
   }
 
   async #reach(): Promise<void> {
@@ -174,6 +177,6 @@ export class VirtualBroker implements Broker {
   #deliver(): void {
     const due = this.#inbox.splice(0);
     if (due.length > 0) this.#sink?.entries(due);
-    this.#sink?.seen(this.#log.head);
+    this.#sink?.advanced(this.#log.head);
   }
 }

@@ -1,6 +1,7 @@
 export { TidingsError, type TidingsErrorCode } from './base/errors.ts';
 export type { FilterEvent, From, SubscribeOptions } from './delivery/subscribe-options.ts';
 export type { ClientRegistry } from './hub/clients.ts';
+export type { HubStats } from './hub/counters.ts';
 export { createHub, type Hub } from './hub/hub.ts';
 export type {
   AnyChannels,
@@ -8,9 +9,20 @@ export type {
   PublishArguments,
   PublishFields,
 } from './hub/hub-channel.ts';
+export type { Observer } from './hub/observer.ts';
 export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
-export type { HubStats, Observer } from './hub/stats.ts';
-export type { Broker, Draft, LogHead, Opened, Page, Published, Reach, Sink } from './log/broker.ts';
+export type {
+  Broker,
+  ChannelState,
+  Draft,
+  LeaseChange,
+  LogHead,
+  Opened,
+  Page,
+  Published,
+  ReadFrom,
+  Sink,
+} from './log/broker.ts';
 export type { Entry } from './log/entry.ts';
 export type { Keep } from './log/history.ts';
 export type { ChannelName } from './protocol/channel-name.ts';

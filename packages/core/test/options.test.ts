@@ -24,7 +24,7 @@ describe('options of a hub', () => {
       maxStreams: NEVER,
       maxPerClient: NEVER,
     });
-    const { channel: _, ...settings } = readHubOptions({});
+    const { channel: _, onError: __, ...settings } = readHubOptions({});
     expect(readHubOptions({ heartbeat: undefined, limits: undefined, onError: undefined })).toMatchObject(
       settings,
     );

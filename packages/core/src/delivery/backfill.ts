@@ -1,103 +1,113 @@
+import type { LogEntry } from '../log/entry.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
-import { merge } from './merge.ts';
-import type { Reader, Subscription } from './subscription.ts';
+import { type Merged, type MergeSource, merge } from './merge.ts';
+import type { Subscriber, Subscription } from './subscription.ts';
 
-interface Part {
-  readonly subscription: Subscription;
-  next: Position;
-  /** To be sent first; `awaited` while the application works at it. */
-  snapshot: Frame | 'awaited' | undefined;
+/** Who is told that a snapshot has arrived, or failed. */
+export interface SnapshotListener {
+  snapshotSettled(error?: unknown): void;
 }
 
-/** What a stream is to get that is older than its position: states first, then events, all without ids. */
+/** What one subscription has that is older than the stream's position. */
+class Part implements MergeSource {
+  readonly subscription: Subscription;
+  /** Sent before the entries. `pending` until the application has given it. */
+  snapshot: Frame | 'pending' | undefined;
+  /** Entries after it are next. */
+  offset: Position;
+  readonly #upTo: Position;
+  readonly #subscriber: Subscriber;
+
+  constructor(subscription: Subscription, upTo: Position, subscriber: Subscriber) {
+    this.subscription = subscription;
+    this.snapshot = subscription.snapshot && 'pending';
+    this.offset = subscription.start;
+    this.#upTo = upTo;
+    this.#subscriber = subscriber;
+  }
+
+  get hasGap(): boolean {
+    const { channel, lossReportedUpTo } = this.subscription;
+    const isMissing = Math.max(this.offset, lossReportedUpTo) < channel.history.trimmedUpTo;
+    return isMissing && this.offset < this.#upTo && channel.reportsLoss;
+  }
+
+  peek(): LogEntry | undefined {
+    return this.subscription.channel.entryAfter(this.offset, this.#upTo);
+  }
+
+  take(entry: LogEntry): Frame | undefined {
+    this.offset = entry.position;
+    return this.subscription.accepts(entry, this.#subscriber) ? entry.withoutId : undefined;
+  }
+}
+
+/**
+ * What a stream receives that is older than its position: snapshots first, then events, all without ids, since their
+ * positions are not ascending with what the client may have received before.
+ */
 export class Backfill {
   #parts: Part[] = [];
-  /** Gives free what the histories keep while a state is awaited. */
-  #unpin: (() => void)[] = [];
 
-  get isUnderWay(): boolean {
+  get isActive(): boolean {
     return this.#parts.length > 0;
   }
 
+  /** A snapshot is pending: nothing is sent before it. */
   get isWaiting(): boolean {
-    return this.#parts.some(({ snapshot }) => snapshot === 'awaited');
+    return this.#parts.some(({ snapshot }) => snapshot === 'pending');
   }
 
-  /**
-   * Adds what a subscription has that is older.
-   *
-   * @param onReady called when nothing is awaited any more.
-   * @param onError called when the state cannot be had.
-   */
-  add(subscription: Subscription, onReady: () => void, onError: (error: unknown) => void): void {
-    const { start, channel, snapshot } = subscription;
-    const part: Part = { subscription, next: start, snapshot: snapshot && 'awaited' };
+  /** Adds the older entries of a subscription, up to a position, and its snapshot. */
+  add(subscription: Subscription, upTo: Position, subscriber: Subscriber, listener: SnapshotListener): void {
+    const { snapshot, channel, start } = subscription;
+    const part = new Part(subscription, upTo, subscriber);
     this.#parts.push(part);
     subscription.snapshot = undefined;
     const settle = (frame: Frame) => {
       if (!this.#parts.includes(part)) return;
       part.snapshot = frame;
-      if (channel.history.floor > start) {
-        throw new Error(`the snapshot of ${channel.name} took longer than its history`);
+      if (channel.history.trimmedUpTo > start) {
+        throw new Error(`the snapshot of ${channel.name} took longer than its history retains`);
       }
-      if (!this.isWaiting) onReady();
+      if (!this.isWaiting) listener.snapshotSettled();
     };
     snapshot?.then(settle).catch(error => {
-      if (this.#parts.includes(part)) onError(error);
+      if (this.#parts.includes(part)) listener.snapshotSettled(error);
     });
   }
 
-  /** Keeps what comes meanwhile, and what was to come before, until nothing is awaited. */
-  pin(subscriptions: readonly Subscription[], position: Position): void {
-    for (const subscription of subscriptions) {
-      const { channel, start } = subscription;
-      const isOlder = this.#parts.some(part => part.subscription === subscription);
-      const pin = { start: isOlder ? start : subscription.from(position) };
-      channel.pins.add(pin);
-      this.#unpin.push(() => channel.pins.delete(pin));
-    }
+  /** The position after which a subscription needs entries; undefined if it has no part in this. */
+  startOf(subscription: Subscription): Position | undefined {
+    return this.#parts.find(part => part.subscription === subscription)?.subscription.start;
   }
 
-  unpin(): void {
-    for (const unpin of this.#unpin.splice(0)) unpin();
-  }
-
-  /** Drops, and returns, the subscriptions of which something has left the history before it was sent. */
-  takeLost(position: Position): Subscription[] {
-    const lost = this.#parts.filter(({ subscription, next }) => {
-      return next < position && Math.max(next, subscription.excused) < subscription.channel.history.floor;
-    });
-    this.#parts = this.#parts.filter(part => !lost.includes(part));
+  /** Removes, and returns, the subscriptions whose entries were trimmed before they could be sent. */
+  removeGaps(): Subscription[] {
+    const lost = this.#parts.filter(part => part.hasGap);
+    if (lost.length > 0) this.#parts = this.#parts.filter(part => !lost.includes(part));
     return lost.map(({ subscription }) => subscription);
   }
 
-  /** The next write's worth, up to a position; undefined when that was all. */
-  take(position: Position, reader: Reader): Frame | undefined {
+  /** The next write's worth. When nothing is left, the backfill is no longer active. */
+  take(): Merged {
     for (const part of this.#parts) {
       const { snapshot } = part;
       part.snapshot = undefined;
-      if (typeof snapshot === 'object') return snapshot;
+      if (typeof snapshot === 'object') return { frame: snapshot, isComplete: false };
     }
-    const frame = merge(
-      this.#parts,
-      part => part.subscription.channel.entryAfter(part.next, position),
-      (part, entry) => {
-        part.next = entry.position;
-        return part.subscription.wants(entry, reader) ? entry.bare : undefined;
-      },
-    );
-    if (frame === undefined) this.#parts = [];
-    return frame;
+    const merged = merge(this.#parts);
+    if (merged.isComplete && merged.frame === undefined) this.#parts = [];
+    return merged;
   }
 
-  /** Drops what is not for one of these. */
+  /** Drops the parts of subscriptions that were cancelled. */
   keep(subscriptions: readonly Subscription[]): void {
     this.#parts = this.#parts.filter(part => subscriptions.includes(part.subscription));
   }
 
   clear(): void {
-    this.unpin();
     this.#parts = [];
   }
 }

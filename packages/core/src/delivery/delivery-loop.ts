@@ -1,145 +1,101 @@
-import { nextTurn, TURN_BUDGET } from '../base/scheduler.ts';
-import type { ChannelState } from '../log/channel-log.ts';
-import type { Position } from '../protocol/event-id.ts';
-import type { Subscriber } from './stream-delivery.ts';
+import { nextTurn, TURN_BUDGET } from '../base/event-loop.ts';
+import type { LogListener } from '../log/listener.ts';
+import type { Log, Round } from '../log/log.ts';
 
-/** What a flush needs of its log. */
-export interface FlushHost {
-  /** The newest position. */
-  readonly head: Position;
-  /** Every live stream has been given what these channels have, up to `passed`. */
-  roundEnded(channels: Iterable<ChannelState>): void;
-}
-
-/** Visits of one turn, before it is known how long they take; and bounds, since that may change. */
-const FIRST = 256;
-const LEAST = 16;
-const MOST = 1_024;
+/** How many deliveries fit in a turn: a first guess, and bounds. */
+const FIRST_STRIDE = 256;
+const MIN_STRIDE = 16;
+const MAX_STRIDE = 1_024;
 
 /**
- * Brings every stream to the head: one work list and one budget of time for everything, be it live streams, laggards
- * that have room again, or clients that have come back. It goes in rounds; what comes during one is the next one's,
- * for the streams that have been visited.
+ * Delivers what is new to every stream: live, slow and resuming streams share one work list and one time budget. It
+ * works in rounds. A round has the streams of the channels that have new entries; entries that arrive meanwhile reach
+ * the streams that are still to come in this round, and the others in the next.
  */
-export class Flush {
-  /** Every live stream has been given everything up to here. */
-  passed: Position = 0;
-  /** Bytes that are newer than that. */
-  pinned = 0;
-  readonly #host: FlushHost;
-  /** Channels to which something has come since the round began. */
-  #dirty = new Set<ChannelState>();
-  #walked = new Set<ChannelState>();
-  #list: Subscriber[] = [];
+export class DeliveryLoop {
+  readonly #log: Log;
+  #list: LogListener[] = [];
   #next = 0;
-  #roundHead: Position = 0;
-  /** Of `pinned`, what the round will have passed. */
-  #roundBytes = 0;
+  /** The round under way. Absent: the list has only streams that were added by themselves. */
+  #round: Round | undefined;
   #isScheduled = false;
-  /** Visits that fit in a turn. */
-  #stride = FIRST;
+  /** Deliveries that fit in a turn. */
+  #stride = FIRST_STRIDE;
 
-  constructor(host: FlushHost) {
-    this.#host = host;
+  constructor(log: Log) {
+    this.#log = log;
+    log.onAdvance = () => this.schedule();
   }
 
-  /** Something has come to a channel: so many bytes. */
-  add(channel: ChannelState, bytes: number): void {
-    this.#dirty.add(channel);
-    this.pinned += bytes;
+  /** Delivers to one stream: it resumes, or its client has read what was written. */
+  add(listener: LogListener): void {
+    this.#list.push(listener);
     this.schedule();
   }
 
-  /** Has a stream visited that was behind and has room again, or has just begun. */
-  wake(subscriber: Subscriber): void {
-    this.#list.push(subscriber);
-    this.schedule();
-  }
-
-  /** Has `passed` follow the head. */
+  /** Runs in the next turn, so that `deliveredUpTo` follows the head. */
   schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#walkSoon();
+    this.#runSoon();
   }
 
-  /** Whether streams are yet to be given what has come to a channel. */
-  isDue(channel: ChannelState): boolean {
-    return this.#dirty.has(channel) || this.#walked.has(channel);
-  }
-
-  /** Forgets everything, and goes on from a position. Returns those whose turn had yet to come. */
-  startOver(head: Position): Subscriber[] {
-    const waiting = this.#list.slice(this.#next);
-    this.passed = this.#roundHead = head;
-    this.pinned = this.#roundBytes = 0;
-    this.#dirty.clear();
-    this.#walked.clear();
-    this.#list = [];
-    this.#next = 0;
-    return waiting;
-  }
-
-  /** Returns how many it has visited. */
-  #walk(): number {
+  /** Runs until the head is reached or the turn's budget is spent. Returns how many streams it delivered to. */
+  #run(): number {
     const start = performance.now();
-    let visits = 0;
+    let deliveries = 0;
     for (;;) {
       while (this.#next < this.#list.length) {
-        (this.#list[this.#next++] as Subscriber).catchUp();
-        visits += 1;
-        if (visits === this.#stride || performance.now() - start > TURN_BUDGET) {
-          this.#walkSoon();
-          return visits;
+        (this.#list[this.#next++] as LogListener).catchUp();
+        deliveries += 1;
+        if (deliveries === this.#stride || performance.now() - start > TURN_BUDGET) {
+          this.#runSoon();
+          return deliveries;
         }
       }
       this.#endRound();
-      if (this.passed === this.#host.head) break;
+      if (this.#log.deliveredUpTo === this.#log.head) break;
       this.#beginRound();
     }
     this.#isScheduled = false;
-    return visits;
+    return deliveries;
   }
 
   /**
-   * Walks in the next turn. A server may write what it is given only after its giver has finished (the one of Hono
-   * on Node does): one callback behind the other sees how long all of it has taken, and how far the next may go.
+   * Runs in the next turn. A server may write what it is given only after the callback (@hono/node-server does), so a
+   * second callback behind it measures the whole, and adapts how many deliveries the next turn has.
    */
-  #walkSoon(): void {
+  #runSoon(): void {
     let start = 0;
-    let visits = 0;
+    let deliveries = 0;
     nextTurn(() => {
       start = performance.now();
-      visits = this.#walk();
+      deliveries = this.#run();
     });
     nextTurn(() => {
       const taken = performance.now() - start;
-      // What ends early says little of how long a visit takes.
-      if (visits < this.#stride && taken < TURN_BUDGET) return;
-      const fit = Math.floor((visits * TURN_BUDGET) / taken);
-      this.#stride = Math.max(LEAST, Math.min(fit, MOST));
+      // A short run says little about how long a delivery takes.
+      if (deliveries < this.#stride && taken < TURN_BUDGET) return;
+      const fit = Math.floor((deliveries * TURN_BUDGET) / taken);
+      this.#stride = Math.max(MIN_STRIDE, Math.min(fit, MAX_STRIDE));
     });
   }
 
   #beginRound(): void {
-    this.#roundHead = this.#host.head;
-    this.#roundBytes = this.pinned;
-    [this.#walked, this.#dirty] = [this.#dirty, this.#walked];
-    // One visit brings a stream all of its channels.
-    const due = this.#walked.size > 1 ? new Set<Subscriber>() : undefined;
-    for (const channel of this.#walked) {
-      for (const subscriber of channel.subscribers) due?.add(subscriber) ?? this.#list.push(subscriber);
+    this.#round = this.#log.takeRound();
+    const { channels } = this.#round;
+    // One delivery brings a stream the entries of all its channels.
+    const listeners = channels.size > 1 ? new Set<LogListener>() : undefined;
+    for (const channel of channels) {
+      for (const listener of channel.listeners) listeners?.add(listener) ?? this.#list.push(listener);
     }
-    for (const subscriber of due ?? []) this.#list.push(subscriber);
+    for (const listener of listeners ?? []) this.#list.push(listener);
   }
 
   #endRound(): void {
     this.#list = [];
     this.#next = 0;
-    this.passed = this.#roundHead;
-    this.pinned -= this.#roundBytes;
-    this.#roundBytes = 0;
-    this.#host.roundEnded(this.#walked);
-    this.#walked.clear();
+    if (this.#round !== undefined) this.#log.endRound(this.#round);
+    this.#round = undefined;
   }
 }

@@ -1,247 +1,285 @@
+import type { LogEntry } from '../log/entry.ts';
 import type { Log } from '../log/log.ts';
 import type { IdSuffix, Position } from '../protocol/event-id.ts';
 import { type Frame, joinFrames } from '../protocol/frame.ts';
 import { createMarker, createReset } from '../protocol/marker.ts';
 import type { ResetReason } from '../protocol/reset.ts';
-import { Backfill } from './backfill.ts';
+import { Backfill, type SnapshotListener } from './backfill.ts';
 import { merge } from './merge.ts';
 import type { Start } from './resume.ts';
-import type { Reader, Subscription } from './subscription.ts';
+import type { Subscriber, Subscription } from './subscription.ts';
 
-/** What a cursor needs of its stream. */
-export interface CursorHost extends Reader {
-  readonly log: Log;
-  readonly settings: { readonly resetEvent: string };
-  /** Its client is told that it has missed something. */
-  lost(reason: ResetReason, channels: readonly string[]): void;
-  /** Its client goes on after the last event that it has seen. */
-  resumed(): void;
-  /** What it needs has left the history, and its channel wants it to come back for it. */
-  overflowed(last: Frame | undefined): void;
-  failed(error: unknown): void;
+/** What a reader needs of its stream. */
+export interface ReaderStream extends Subscriber {
+  readonly resetEvent: string;
+  /** A reset is about to be sent. */
+  resetQueued(reason: ResetReason, channels: readonly string[]): void;
 }
+
+/** Entries that a stream needs were trimmed before it had received them. */
+export class Gap {
+  readonly subscriptions: readonly Subscription[];
+
+  constructor(subscriptions: readonly Subscription[]) {
+    this.subscriptions = subscriptions;
+  }
+}
+
+/**
+ * What comes next for a stream: a frame to write; a gap in what it needs; `more`, ask again (none of the entries so far
+ * were for this stream); `waiting` for a snapshot; or `caught-up`.
+ */
+export type Next = Frame | Gap | 'more' | 'waiting' | 'caught-up';
 
 const NONE: readonly Subscription[] = [];
 
-/** A place in the log, and what one stream is to be given from there on, in which order. */
-export abstract class Cursor<Host extends CursorHost> {
-  protected readonly host: Host;
-  protected subscriptions = NONE;
-  /** Everything up to here that the stream was to get has been written. Moves only forward. */
-  protected position: Position = 0;
-  /** The position that the client knows of, by the last id it was sent. */
-  #told: Position | undefined;
-  /** To be written before all else: resets and markers. */
-  #notes: (() => Frame)[] | undefined;
+/**
+ * The offset of one stream in the log, and the order in which it receives what comes after it: notices (resets and
+ * markers), then what is older than its position (backfill), then the entries of its channels.
+ */
+export class LogReader {
+  subscriptions = NONE;
+  /** Everything up to here that the stream was to receive has been written. Only grows. */
+  position: Position = 0;
+  readonly #log: Log;
+  readonly #stream: ReaderStream;
+  readonly #listener: SnapshotListener;
+  /** The position of the last id that the client was sent. */
+  #lastIdSent: Position | undefined;
+  /** Written before all else. Made when it is written: what it says about a backfill may change until then. */
+  #notices: (() => Frame)[] | undefined;
   #backfill: Backfill | undefined;
 
-  constructor(host: Host) {
-    this.host = host;
+  constructor(log: Log, stream: ReaderStream, listener: SnapshotListener) {
+    this.#log = log;
+    this.#stream = stream;
+    this.#listener = listener;
   }
 
-  protected get log(): Log {
-    return this.host.log;
+  /** Nothing is to be written before the entries of the log. */
+  get isInOrder(): boolean {
+    return this.#notices === undefined && !this.#backfill?.isActive;
   }
 
-  /** What was waited for is there. */
-  protected abstract awake(): void;
-  /** Has the channels keep what the stream cannot be given for now; see {@link keep}. */
-  protected abstract keepWhatWaits(): void;
-
-  /** Nothing is to be written out of the order of the log. */
-  protected get isClear(): boolean {
-    return this.#notes === undefined && !this.#backfill?.isUnderWay;
-  }
-
-  /** The application works at a state, and nothing is written before that. */
-  protected get isWaiting(): boolean {
+  get isWaiting(): boolean {
     return this.#backfill?.isWaiting === true;
   }
 
-  /** Has channels keep what the stream needs from here on; unless `always`, only if something older is to come first. */
-  protected keep(always: boolean): void {
-    if (always) this.#backfill ??= new Backfill();
-    this.#backfill?.pin(this.subscriptions, this.position);
+  get hasBackfill(): boolean {
+    return this.#backfill?.isActive === true;
   }
 
-  protected keepNothing(): void {
-    this.#backfill?.unpin();
+  get hasSentId(): boolean {
+    return this.#lastIdSent !== undefined;
   }
 
-  /** Follows no others than these any more. */
-  protected stayWith(subscriptions: readonly Subscription[]): void {
+  /** The position after which a subscription needs the entries of its channel. */
+  neededAfter(subscription: Subscription): Position {
+    return this.#backfill?.startOf(subscription) ?? subscription.offset(this.position);
+  }
+
+  /** Uses these subscriptions from now on. */
+  setSubscriptions(subscriptions: readonly Subscription[]): void {
     this.subscriptions = subscriptions;
     this.#backfill?.keep(subscriptions);
   }
 
   /** Forgets where it was. */
-  protected clear(): void {
+  clear(): void {
     this.subscriptions = NONE;
     this.position = 0;
-    this.#told = undefined;
-    this.#notes = undefined;
+    this.#lastIdSent = undefined;
+    this.#notices = undefined;
     this.#backfill?.clear();
   }
 
-  /** Goes to where the stream begins. */
-  protected goTo({ position, isResumed, reason, lost }: Start): void {
+  /** Begins where the stream begins. */
+  begin({ position, reason, lost, ownStarts }: Start): void {
     this.position = position;
-    if (isResumed) this.host.resumed();
     this.#reset(reason, lost);
-    this.add(this.subscriptions.filter(({ after }) => after !== undefined));
-    this.#beginBackfill(this.subscriptions.filter(({ after }) => after === undefined));
+    if (ownStarts.length > 0) this.add(ownStarts);
+    this.#beginBackfill(this.subscriptions.filter(subscription => !ownStarts.includes(subscription)));
   }
 
-  /** Takes in subscriptions for which the application has said where they begin, or that come late. */
-  protected add(subscriptions: readonly Subscription[]): void {
-    const unknown = subscriptions.filter(({ after }) => {
-      return after !== undefined && this.log.positionOf(after) === undefined;
+  /** Takes subscriptions that begin where the application says, or that were made late. */
+  add(subscriptions: readonly Subscription[]): void {
+    const unknown = subscriptions.filter(({ after, channel }) => {
+      return after !== undefined && this.#log.positionOf(after) === undefined && channel.reportsLoss;
     });
     this.#reset('unknown', unknown);
-    const lost = subscriptions.filter(subscription => subscription.isLost());
-    this.#reset('history', lost);
-    for (const subscription of subscriptions) subscription.startAtSnapshot(this.log.head);
+    this.#reset(
+      'history',
+      subscriptions.filter(subscription => subscription.hasGap()),
+    );
+    for (const subscription of subscriptions) {
+      if (subscription.wantsState && subscription.snapshot === undefined) {
+        subscription.requestSnapshot(this.#log.head);
+      }
+    }
     this.#beginBackfill(subscriptions);
   }
 
-  /** What comes before the entries of the log: notes, then what is older. */
-  protected takeFirst(): Frame | undefined {
-    if (this.#notes !== undefined) return this.#takeNotes(this.#notes);
-    if (this.#backfill?.isUnderWay !== true || this.#backfill.isWaiting) return undefined;
-    const lost = this.#backfill.takeLost(this.position);
-    if (lost.length === 0) return this.#backfill.take(this.position, this.host) ?? this.mark('');
-    this.#goOnAtHead(lost);
-    return this.takeFirst();
+  /** Goes on at the head after a gap: what is left would be trimmed again before it is sent. */
+  skip(gap: Gap): void {
+    for (const subscription of gap.subscriptions) subscription.start = this.#log.head;
+    this.#reset('slow', gap.subscriptions);
+    this.#beginBackfill(gap.subscriptions);
   }
 
-  /** What comes next, up to a position: one write's worth at most. Undefined: the stream has come to that position. */
-  protected takeUpTo(upto: Position): Frame | undefined {
-    if (this.position >= upto) return undefined;
-    if (this.#hasLost) return this.#takeLoss();
-    const frame = this.#takeEntries(upto);
-    // If there is none, nothing up to there is for this stream.
-    if (frame === undefined) this.position = Math.max(this.position, upto);
-    return frame;
+  /** Tells the client of a loss. The subscriptions stay where they are. */
+  reportLoss(reason: ResetReason, subscriptions: readonly Subscription[]): void {
+    const reported = subscriptions.filter(({ channel }) => channel.reportsLoss);
+    if (reported.length === 0) return;
+    const channels = reported.map(({ channel }) => channel.name);
+    this.#addNotice(() => {
+      // A client that gets it before or within a backfill must not take the backfill for complete.
+      const id = this.#log.id(this.position, this.hasBackfill ? '~' : '');
+      return createReset({ reason, channels }, id, this.#stream.resetEvent);
+    });
+    this.#stream.resetQueued(reason, channels);
+    this.#lastIdSent = this.position;
   }
 
-  #takeEntries(upto: Position): Frame | undefined {
+  /** What comes next, up to a position of the log. Changes nothing but this reader. */
+  next(upTo: Position): Next {
+    if (this.#notices !== undefined) return this.#takeNotices(upTo);
+    if (this.#backfill?.isActive) return this.#takeBackfill(this.#backfill);
+    return this.nextEntries(upTo);
+  }
+
+  /** What comes next in the log itself. */
+  nextEntries(upTo: Position): Next {
+    if (this.position >= upTo) return 'caught-up';
+    if (this.#hasGap()) return new Gap(this.subscriptions.filter(each => each.hasGap(this.position)));
+    return this.#takeEntries(upTo);
+  }
+
+  /** A loop without closures: it runs before each write. */
+  #hasGap(): boolean {
+    for (const subscription of this.subscriptions) if (subscription.hasGap(this.position)) return true;
+    return false;
+  }
+
+  #takeEntries(upTo: Position): Next {
     const ready =
       this.subscriptions.length > 1
         ? this.subscriptions.filter(subscription => subscription.hasNewer(this.position))
         : this.subscriptions;
     const [only] = ready;
-    if (only === undefined) return undefined;
-    if (ready.length === 1 && only.options.filter === undefined) {
+    if (only !== undefined && ready.length === 1 && only.options.filter === undefined) {
       const piece = only.pieceAfter(this.position);
-      if (piece === undefined) return undefined;
-      if (!piece.hasExceptions && piece.last <= upto) {
-        this.#told = this.position = piece.last;
+      if (piece?.frame === undefined) return this.#reach(upTo);
+      if (!piece.hasExceptions && piece.last <= upTo) {
+        this.#lastIdSent = this.position = piece.last;
         return piece.frame;
       }
     }
-    // The channels, a filter or exceptions make it this stream's own.
-    return merge(
-      ready,
-      subscription => subscription.channel.entryAfter(subscription.from(this.position), upto),
-      (subscription, entry) => {
+    // Several channels, a filter or exceptions: the frames are this stream's own.
+    const { frame, isComplete } = merge(ready.map(each => this.#sourceOf(each, upTo)));
+    return frame ?? (isComplete ? this.#reach(upTo) : 'more');
+  }
+
+  #sourceOf(subscription: Subscription, upTo: Position) {
+    return {
+      peek: () => subscription.channel.entryAfter(subscription.offset(this.position), upTo),
+      take: (entry: LogEntry) => {
         this.position = entry.position;
-        if (subscription.hasLeft || !subscription.wants(entry, this.host)) return undefined;
-        this.#told = entry.position;
+        // A filter may have cancelled it.
+        if (subscription.isCancelled || !subscription.accepts(entry, this.#stream)) return undefined;
+        this.#lastIdSent = entry.position;
         return entry.frame;
       },
+    };
+  }
+
+  /** Nothing up to there is for this stream. */
+  #reach(position: Position): 'caught-up' {
+    this.position = Math.max(this.position, position);
+    return 'caught-up';
+  }
+
+  #takeBackfill(backfill: Backfill): Next {
+    if (backfill.isWaiting) return 'waiting';
+    const lost = backfill.removeGaps();
+    if (lost.length > 0) {
+      this.skip(new Gap(lost));
+      return 'more';
+    }
+    const { frame } = backfill.take();
+    if (frame !== undefined) return frame;
+    return backfill.isActive ? 'more' : this.mark('');
+  }
+
+  /** All channels have ended, and the stream has received everything. */
+  get isFinished(): boolean {
+    const { subscriptions } = this;
+    for (const each of subscriptions) if (!each.isFinished(this.position, this.#stream)) return false;
+    // A filter that was called for this may have subscribed.
+    return subscriptions.length > 0 && subscriptions === this.subscriptions && this.isInOrder;
+  }
+
+  /** A marker at the position of the log, if the client's last id is older. To be called when it has caught up. */
+  headMarker(): Frame | undefined {
+    if (this.subscriptions.some(subscription => subscription.hasNewer(this.position))) return undefined;
+    this.position = Math.max(this.position, this.#log.deliveredUpTo);
+    return this.#lastIdSent === this.position ? undefined : this.mark('');
+  }
+
+  /**
+   * A marker, if the client has no id yet, or one that trimming may soon pass: a filter or `except` can skip everything
+   * that a channel retains, and the client would get a reset for what it was not to receive.
+   */
+  dueMarker(): Frame | undefined {
+    if (this.#lastIdSent === this.position) return undefined;
+    return this.#lastIdSent === undefined || this.#isAboutToTrim(this.#lastIdSent)
+      ? this.mark('')
+      : undefined;
+  }
+
+  #isAboutToTrim(position: Position): boolean {
+    const now = this.#log.time;
+    return this.subscriptions.some(
+      ({ channel }) => channel.reportsLoss && channel.history.isAboutToTrim(position, now),
     );
   }
 
-  /** The channels have ended, and the stream has been given all of them. */
-  protected get hasHadAll(): boolean {
-    const { subscriptions } = this;
-    for (const each of subscriptions) if (!each.isOver(this.position, this.host)) return false;
-    // A filter, asked for that, may have subscribed to more.
-    return subscriptions.length > 0 && subscriptions === this.subscriptions && this.isClear;
-  }
-
-  /** Tells a client where the log is by now, if it does not know and there was nothing for it. */
-  protected tellHead(): Frame | undefined {
-    if (this.subscriptions.some(subscription => subscription.hasNewer(this.position))) return undefined;
-    this.position = Math.max(this.position, this.log.passed);
-    return this.#told === this.position ? undefined : this.mark('');
-  }
-
-  /** Tells a client where it stands that has no id yet. */
-  protected tellFirst(): Frame | undefined {
-    return this.#told === undefined ? this.mark('') : undefined;
-  }
-
-  /** Tells the client where it stands. */
-  protected mark(suffix: IdSuffix): Frame {
-    this.#told = this.position;
-    return createMarker(this.log.id(this.position, suffix));
-  }
-
-  /** Its client is told of a loss; the subscriptions stay where they are. */
-  protected tellLoss(reason: ResetReason, subscriptions: readonly Subscription[]): void {
-    if (subscriptions.length === 0) return;
-    const channels = subscriptions.map(({ channel }) => channel.name);
-    this.#note(() => {
-      // Before a backfill or in the middle of one, the client must not take it for complete.
-      const id = this.log.id(this.position, this.#backfill?.isUnderWay ? '~' : '');
-      return createReset({ reason, channels }, id, this.host.settings.resetEvent);
-    });
-    this.host.lost(reason, channels);
-    this.#told = this.position;
+  /** A marker at the position of the stream. */
+  mark(suffix: IdSuffix): Frame {
+    this.#lastIdSent = this.position;
+    return createMarker(this.#log.id(this.position, suffix));
   }
 
   #reset(reason: ResetReason, subscriptions: readonly Subscription[]): void {
-    this.tellLoss(reason, subscriptions);
-    for (const subscription of subscriptions) subscription.restart(this.log.head);
-  }
-
-  /** Whether what the stream needs of a channel has left its history. A loop: this is done before each write. */
-  get #hasLost(): boolean {
-    for (const subscription of this.subscriptions) if (subscription.isLost(this.position)) return true;
-    return false;
-  }
-
-  /** What there is to say of that. */
-  #takeLoss(): Frame | undefined {
-    const lost = this.subscriptions.filter(subscription => subscription.isLost(this.position));
-    if (lost.some(({ channel }) => channel.overflow === 'disconnect')) {
-      this.host.overflowed(this.tellFirst());
-      return undefined;
-    }
-    this.#goOnAtHead(lost);
-    return this.takeFirst();
-  }
-
-  /** What is left would be lost again before it is sent. */
-  #goOnAtHead(lost: readonly Subscription[]): void {
-    for (const subscription of lost) subscription.start = this.log.head;
-    this.#reset('slow', lost);
-    this.#beginBackfill(lost);
+    if (subscriptions.length === 0) return;
+    this.reportLoss(reason, subscriptions);
+    for (const subscription of subscriptions) subscription.restart(this.#log.head);
   }
 
   #beginBackfill(subscriptions: readonly Subscription[]): void {
     const older = subscriptions.filter(
       ({ start, snapshot }) => start < this.position || snapshot !== undefined,
     );
-    if (older.length > 0 && !this.#backfill?.isUnderWay) this.#note(() => this.mark('~'));
-    const onReady = () => this.awake();
-    const onError = (error: unknown) => this.host.failed(error);
+    if (older.length > 0 && !this.hasBackfill) this.#addNotice(() => this.mark('~'));
     for (const subscription of older) {
       this.#backfill ??= new Backfill();
-      this.#backfill.add(subscription, onReady, onError);
+      this.#backfill.add(subscription, this.position, this.#stream, this.#listener);
     }
-    this.keepWhatWaits();
   }
 
-  /** Made when it is written: what it says of a backfill may change until then. */
-  #note(make: () => Frame): void {
-    this.#notes ??= [];
-    this.#notes.push(make);
+  #addNotice(make: () => Frame): void {
+    this.#notices ??= [];
+    this.#notices.push(make);
   }
 
-  #takeNotes(notes: readonly (() => Frame)[]): Frame {
-    this.#notes = undefined;
-    return joinFrames(notes.map(make => make()));
+  #takeNotices(upTo: Position): Next {
+    const frames = (this.#notices ?? []).map(make => make());
+    this.#notices = undefined;
+    // A reset has an id from which its client would get it again: it travels with what follows, if only a marker.
+    if (!this.hasBackfill) {
+      const following = this.nextEntries(upTo);
+      if (typeof following === 'object' && !(following instanceof Gap)) frames.push(following);
+      else if (following === 'caught-up' && this.#lastIdSent !== this.position) frames.push(this.mark(''));
+    }
+    return joinFrames(frames);
   }
 }

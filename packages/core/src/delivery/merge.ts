@@ -3,34 +3,81 @@ import { type Frame, joinFrames } from '../protocol/frame.ts';
 
 /** Bytes of one write, about. */
 const PIECE = 64 * 1024;
+/** Entries that are looked at for one write: with many that are not sent, a write must still take a bounded time. */
+const MAX_ENTRIES = 4_096;
 
-/**
- * Frames of entries that several readers have next, in the one order of the log: one write's worth at most.
- *
- * @param nextOf the entry that a reader has next, if any.
- * @param take called for each in turn: moves its reader on, and says what of it is to be sent.
- * @returns undefined when there was nothing to send.
- */
-export function merge<Reader>(
-  readers: readonly Reader[],
-  nextOf: (reader: Reader) => LogEntry | undefined,
-  take: (reader: Reader, entry: LogEntry) => Frame | undefined,
-): Frame | undefined {
-  const frames: Frame[] = [];
-  for (let size = 0; size < PIECE; ) {
-    let oldest: LogEntry | undefined;
-    let whose: Reader | undefined;
-    for (const reader of readers) {
-      const entry = nextOf(reader);
-      if (entry === undefined || (oldest !== undefined && entry.position > oldest.position)) continue;
-      oldest = entry;
-      whose = reader;
-    }
-    if (oldest === undefined) break;
-    const frame = take(whose as Reader, oldest);
-    if (frame === undefined) continue;
-    frames.push(frame);
-    size += frame.length;
+/** A source of a merge: the entries that are next in one channel. */
+export interface MergeSource {
+  /** The next entry, if there is one. */
+  peek(): LogEntry | undefined;
+  /** Moves past the entry that `peek` returned. Returns what is sent of it. */
+  take(entry: LogEntry): Frame | undefined;
+}
+
+/** What a merge has come to. */
+export interface Merged {
+  /** One write's worth at most; undefined when nothing was to be sent. */
+  readonly frame: Frame | undefined;
+  /** There are no entries left. Otherwise the merge is to be called again. */
+  readonly isComplete: boolean;
+}
+
+interface HeapNode {
+  readonly source: MergeSource;
+  entry: LogEntry;
+}
+
+/** Merges the next entries of several channels in the order of the log. A heap: a stream may follow thousands. */
+export function merge(sources: Iterable<MergeSource>): Merged {
+  const heap: HeapNode[] = [];
+  for (const source of sources) {
+    const entry = source.peek();
+    if (entry !== undefined) heap.push({ source, entry });
   }
+  for (let index = (heap.length >> 1) - 1; index >= 0; index--) siftDown(heap, index);
+  const frames: Frame[] = [];
+  let size = 0;
+  for (let count = 0; heap.length > 0; count++) {
+    if (size >= PIECE || count === MAX_ENTRIES) return { frame: join(frames), isComplete: false };
+    const top = heap[0] as HeapNode;
+    const frame = top.source.take(top.entry);
+    if (frame !== undefined) {
+      frames.push(frame);
+      size += frame.length;
+    }
+    const next = top.source.peek();
+    if (next !== undefined) top.entry = next;
+    else {
+      const last = heap.pop() as HeapNode;
+      if (heap.length === 0) break;
+      if (last !== top) heap[0] = last;
+    }
+    siftDown(heap, 0);
+  }
+  return { frame: join(frames), isComplete: true };
+}
+
+function join(frames: readonly Frame[]): Frame | undefined {
   return frames.length > 0 ? joinFrames(frames) : undefined;
+}
+
+/** Restores the order of a heap below an index: the oldest entry is at the top. */
+function siftDown(heap: HeapNode[], start: number): void {
+  const node = heap[start];
+  if (node === undefined) return;
+  let index = start;
+  for (;;) {
+    let child = 2 * index + 1;
+    let smallest = heap[child];
+    if (smallest === undefined) break;
+    const right = heap[child + 1];
+    if (right !== undefined && right.entry.position < smallest.entry.position) {
+      smallest = right;
+      child += 1;
+    }
+    if (smallest.entry.position >= node.entry.position) break;
+    heap[index] = smallest;
+    index = child;
+  }
+  heap[index] = node;
 }

@@ -1,24 +1,26 @@
-import type { ChannelState } from '../log/channel-log.ts';
+import type { ChannelLog } from '../log/channel-log.ts';
 import type { Log } from '../log/log.ts';
 import { type EventId, type Position, parseId } from '../protocol/event-id.ts';
 import type { ResetReason } from '../protocol/reset.ts';
 import type { Subscription } from './subscription.ts';
 
-/** Where a stream stands when it begins, and what its client has to be told first. */
+/** Where a stream begins, and what its client has to be told first. */
 export interface Start {
   readonly position: Position;
-  /** It is where its client left. */
+  /** The client resumes after the last event it has received. */
   readonly isResumed: boolean;
-  /** Why what is `lost` is. */
-  readonly reason: ResetReason;
+  /** Subscriptions whose client gets a reset, and why. */
   readonly lost: readonly Subscription[];
+  readonly reason: ResetReason;
+  /** Subscriptions that begin where the application says. */
+  readonly ownStarts: readonly Subscription[];
 }
 
 /**
- * Finds where the client of a stream left, and gives those subscriptions their start for which the application has
- * named no id to begin after.
+ * Finds where a stream begins, and gives each subscription its start.
  *
- * @returns undefined: every channel has ended, and the client says that it has had it all.
+ * @param lastEventId the id that the client sent; undefined if it sent none.
+ * @returns undefined if every channel has ended and the client says that it has received everything.
  */
 export function findStart(
   log: Log,
@@ -26,36 +28,40 @@ export function findStart(
   lastEventId: string | undefined,
 ): Start | undefined {
   const id = parseId(lastEventId ?? '');
-  if (
-    id?.suffix === '.' &&
-    subscriptions.length > 0 &&
-    subscriptions.every(({ channel }) => isOver(log, channel, id))
-  )
-    return undefined;
-  const free = subscriptions.filter(({ after }) => after === undefined);
-  const losses = () => free.filter(subscription => subscription.isLost());
-  const left = log.positionOf(lastEventId ?? '');
-  if (left !== undefined) {
-    // Cut in the middle of a backfill: nobody can tell which of it has arrived.
-    if (id?.suffix === '~')
-      return { position: left, isResumed: false, reason: 'interrupted', lost: subscriptions };
-    for (const subscription of free) subscription.resume(left);
-    return { position: left, isResumed: true, reason: 'history', lost: losses() };
+  if (id?.suffix === '.' && subscriptions.length > 0) {
+    if (subscriptions.every(({ channel }) => isFinished(log, channel, id))) return undefined;
   }
-  for (const subscription of free) {
-    if (lastEventId !== undefined && subscription.options.from === undefined) {
-      subscription.start = subscription.channel.history.floor;
+  const last = log.positionOf(lastEventId);
+  const beginning = { lastEventId, last, isLate: false };
+  for (const subscription of subscriptions) subscription.resolveStart(log, beginning);
+  const ownStarts = subscriptions.filter(subscription => subscription.hasOwnStart(log, beginning));
+  const others = subscriptions.filter(subscription => !ownStarts.includes(subscription));
+  const gaps = () => others.filter(subscription => subscription.hasGap());
+  if (last !== undefined) {
+    // The last connection broke during a backfill: which of it has arrived is unknown.
+    if (id?.suffix === '~') {
+      const lost = subscriptions.filter(({ channel }) => channel.reportsLoss);
+      return { position: last, isResumed: false, reason: 'interrupted', lost, ownStarts };
     }
-    subscription.startAtSnapshot(log.head);
+    for (const subscription of others) subscription.resume(last);
+    return { position: last, isResumed: true, reason: 'history', lost: gaps(), ownStarts };
+  }
+  for (const subscription of others) {
+    const isDefault = subscription.options.from === undefined || subscription.since !== undefined;
+    if (lastEventId !== undefined && isDefault) subscription.start = subscription.channel.history.trimmedUpTo;
+    if (subscription.wantsState) subscription.requestSnapshot(log.head);
   }
   const position = subscriptions.reduce((highest, { start }) => Math.max(highest, start), 0);
-  if (lastEventId !== undefined) return { position, isResumed: false, reason: 'unknown', lost: free };
-  // It has just been published, to a channel that keeps nothing, and that no node had asked a broker for.
-  return { position, isResumed: false, reason: 'history', lost: losses() };
+  if (lastEventId !== undefined) {
+    const lost = others.filter(({ channel }) => channel.reportsLoss);
+    return { position, isResumed: false, reason: 'unknown', lost, ownStarts };
+  }
+  // An event may have been published just now, to a channel without history that had not been opened here.
+  return { position, isResumed: false, reason: 'history', lost: gaps(), ownStarts };
 }
 
-/** Whether there is nothing after an id that says its client has had all of a channel. */
-function isOver(log: Log, { history, endedAt }: ChannelState, { epoch, position }: EventId): boolean {
+/** Whether a channel has nothing after an id with which a client says that it has received everything. */
+function isFinished(log: Log, { history, endedAt }: ChannelLog, { epoch, position }: EventId): boolean {
   if (history.isBlank) return true;
   return endedAt !== undefined && epoch === log.epoch && endedAt <= position;
 }

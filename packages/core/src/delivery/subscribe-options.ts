@@ -1,25 +1,38 @@
 import { checkType, invalid, isObject, isWhole } from '../base/option-checks.ts';
 
-/** Where a subscription begins. `now`: with what comes. `start`: with all there is. */
-export type From = 'now' | 'start' | { last: number } | { after: string };
+/**
+ * Where a subscription begins.
+ *
+ * - `'now'`: with the events that are published from now on.
+ * - `'start'`: with everything that the channel retains.
+ * - `'state'`: with the channel's state (`compact` or `snapshot`), also when the client resumes.
+ * - `{ last: n }`: with the last `n` events.
+ * - `{ after: id }`: after an event.
+ * - `{ since: id }`: this client cannot have followed the channel before this id (it was added to it then). If its
+ *   Last-Event-ID is older, the subscription begins with the channel's state, or after `since` if it has none.
+ */
+export type From = 'now' | 'start' | 'state' | { last: number } | { after: string } | { since: string };
 
-/** An event, as a filter sees it. */
+/** An event as a filter sees it. */
 export interface FilterEvent {
   channel: string;
   event: string | undefined;
   key: string | undefined;
-  /** As it goes on the wire. */
+  /** As it is sent. */
   data: string;
 }
 
 export interface SubscribeOptions {
   /**
-   * Default: after the last event that the client has seen, if it says which, else `now` (of a compacted channel: its
-   * state). What the client has seen counts for what is subscribed to in the turn of the request, before the answer
-   * begins. Whoever subscribes later says from where.
+   * Where the subscription begins. Default: after the client's Last-Event-ID if it sent one, else `'now'` (a channel
+   * with state: its state). Last-Event-ID counts for the subscriptions made in the same tick as the stream's first one;
+   * later ones begin at `'now'` by default.
    */
   from?: From | undefined;
-  /** Which events of the channels the stream gets. Default: all. */
+  /**
+   * Returns whether the stream receives an event. An event for which it throws is skipped for this stream, and the error
+   * goes to `onError`. Default: all events.
+   */
   filter?: ((event: FilterEvent) => boolean) | undefined;
 }
 
@@ -27,22 +40,28 @@ export interface SubscribeOptions {
 const DEFAULTS: SubscribeOptions = {};
 
 /**
- * Checks the options of a subscription, and gives them back in their simplest form.
+ * Checks the options of a subscription, and returns them in their simplest form.
  *
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
 export function readSubscribeOptions(options: SubscribeOptions = DEFAULTS): SubscribeOptions {
   checkType('options', 'object', options);
   const { from, filter } = options;
-  if (from !== undefined && from !== 'now' && from !== 'start' && !isPlace(from)) {
-    throw invalid('from', "'now', 'start', { last: a count } or { after: an id }", from);
+  if (from !== undefined && !isFrom(from)) {
+    throw invalid(
+      'from',
+      "'now', 'start', 'state', { last: a count }, { after: an id } or { since: an id }",
+      from,
+    );
   }
   checkType('filter', 'function', filter);
   return isObject(from) && 'last' in from && from.last === 0 ? { from: 'now', filter } : options;
 }
 
-/** Whether it has either `last` or `after`, and that is right. */
-function isPlace(from: object): boolean {
-  if (!isObject(from) || 'last' in from === 'after' in from) return false;
-  return 'last' in from ? isWhole(from.last) : 'after' in from && typeof from.after === 'string';
+function isFrom(from: unknown): from is From {
+  if (from === 'now' || from === 'start' || from === 'state') return true;
+  if (!isObject(from)) return false;
+  const { last, after, since } = from as { last?: unknown; after?: unknown; since?: unknown };
+  if (Number('last' in from) + Number('after' in from) + Number('since' in from) !== 1) return false;
+  return isWhole(last) || typeof after === 'string' || typeof since === 'string';
 }

@@ -1,3 +1,4 @@
+import { bindContext } from '../base/async-context.ts';
 import { isThenable } from '../base/deferred.ts';
 import { checkType, invalid, isObject, readCount, readDuration } from '../base/option-checks.ts';
 import type { ChannelSettings, Overflow } from '../log/channel-log.ts';
@@ -71,7 +72,14 @@ export function readChannelOptions(options: ChannelOptions, standard: HistorySet
   checkType('snapshot', 'function', snapshot);
   const event = readEventName('snapshotEvent', snapshotEvent, 'snapshot');
   const { events, bytes, age } = history === undefined ? standard : readHistory(history);
-  return { events, bytes, age, compact, overflow, snapshot: snapshot && { event, take: snapshot } };
+  return {
+    events,
+    bytes,
+    age,
+    compact,
+    overflow,
+    snapshot: snapshot && { event, take: bindContext(snapshot) },
+  };
 }
 
 /** @throws {TidingsError} `invalid-option`, naming the option. */

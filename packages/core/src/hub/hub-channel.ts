@@ -42,18 +42,35 @@ type MessageOfAll<Events> = (Events extends { message: infer Data } ? (data: Dat
 /** A channel of a hub: a name for a sequence of events. It holds nothing; it may come and go. */
 export interface Channel<Events = Record<string, unknown>, Name extends string = string> {
   readonly name: Name;
-  /** How many streams follow it on this node. */
+  /** How many streams are subscribed to it in this process. */
   readonly subscriberCount: number;
   /** {@link Hub.publish}, to this channel. */
   publish<Event extends keyof Events & string = keyof Events & string>(
     ...event: PublishArguments<Events, Event>
   ): Promise<string>;
   /**
-   * Says that nothing follows. A stream all of whose channels have ended closes once it has everything, and its
-   * client is told not to come back. To be called again does nothing. It is known for as long as the channel is:
-   * while it is followed, and as long as its history reaches back.
+   * Ends the channel: nothing more can be published to it. A stream whose channels have all ended closes once it has
+   * received everything, and its client is told not to reconnect (204). Idempotent. The end is known for as long as the
+   * channel is: while it has subscribers, and as long as its history reaches back.
+   *
+   * @returns the id of the end. Rejects as `publish` does.
    */
   end(): Promise<string>;
+  /**
+   * Uses an ended channel again, under the same name. What it retained is dropped. A client that received the end
+   * continues; one that had not received everything gets a `reset` with the reason `history`. On a channel that has not
+   * ended it does nothing.
+   *
+   * @returns the id after which the channel begins again. Rejects as `publish` does.
+   */
+  begin(): Promise<string>;
+  /**
+   * Whether the channel is open or has ended; `unknown` if nothing was published to it, or so long ago that it is
+   * forgotten.
+   *
+   * @returns rejects with a TidingsError `broker` when the broker cannot be reached within `publishTimeout`.
+   */
+  state(): Promise<'unknown' | 'open' | 'ended'>;
 }
 
 export interface PublishFields {

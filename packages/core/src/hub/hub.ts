@@ -2,10 +2,10 @@ import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { EventStream, StreamOptions } from '../stream/event-stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import type { ClientRegistry } from './clients.ts';
+import type { HubStats } from './counters.ts';
 import type { AnyChannels, Channel, PublishArguments } from './hub-channel.ts';
 import { LocalHub } from './local-hub.ts';
 import { type ChannelOptions, type CloseOptions, type HubOptions, readHubOptions } from './options.ts';
-import type { HubStats } from './stats.ts';
 
 /** Knows every open stream of an application; one per app. */
 export interface Hub<Channels = AnyChannels> {

@@ -1,6 +1,6 @@
 import { checkType, invalid } from '../base/option-checks.ts';
-import type { Entry } from '../log/entry.ts';
-import { dataText, type EventFields, fieldText } from '../protocol/event.ts';
+import type { Unplaced } from '../log/entry.ts';
+import { dataText, type EventFields, fieldText, isJson } from '../protocol/event.ts';
 import type { PublishFields } from './hub-channel.ts';
 
 /** What `send()` takes, and `publish()` does not. */
@@ -12,10 +12,7 @@ type Refused = Pick<EventFields, 'id' | 'retry'>;
  * @throws {TidingsError} `invalid-field`, naming the field.
  * @throws {TypeError} the data cannot be sent.
  */
-export function readPublished(
-  data: unknown,
-  fields: PublishFields = {},
-): Omit<Entry, 'channel' | 'position'> {
+export function readPublished(data: unknown, fields: PublishFields = {}): Omit<Unplaced, 'channel'> {
   checkType('fields', 'object', fields, 'invalid-field');
   const { event, key, gone = false, except, id, retry } = fields as PublishFields & Refused;
   if (id !== undefined) throw invalid('id', 'left out: ids are positions', id, 'invalid-field');
@@ -23,7 +20,9 @@ export function readPublished(
   if (event !== undefined) fieldText('event', event);
   checkType('key', 'string', key, 'invalid-field');
   checkType('gone', 'boolean', gone, 'invalid-field');
-  return { kind: gone ? 'gone' : 'event', event, key, except: nameIn(except), data: dataText(data) };
+  const text = dataText(data);
+  const kind = gone ? 'gone' : 'event';
+  return { kind, event, key, except: nameIn(except), json: isJson(data), data: text };
 }
 
 function nameIn(except: PublishFields['except']): string | undefined {

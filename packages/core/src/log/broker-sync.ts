@@ -1,48 +1,63 @@
 import { createOutside } from '../base/async-context.ts';
-import { inTurns, nextTurn } from '../base/scheduler.ts';
+import { inTurns, nextTurn } from '../base/event-loop.ts';
 import type { Position } from '../protocol/event-id.ts';
-import type { Broker, LogHead, Page, Sink } from './broker.ts';
+import { type Broker, CONTROL_CHANNEL, type LogHead, type Page, type Sink } from './broker.ts';
+import type { ChannelLog } from './channel-log.ts';
+import type { ChannelWaiter } from './listener.ts';
 import type { Log } from './log.ts';
 
-/** Who waits for channels to be fetched. */
-export interface Loader {
-  /** What is missing, as things stand now. */
-  wants(): ReadonlyMap<string, Position>;
-  /** All of what it wanted is there, as far as the broker has it. */
-  loaded(): void;
-}
-
-/** Ms between two calls of a broker that fails. */
+/** ms between two calls of a broker that fails, on average. */
 const RETRY = 1_000;
 
-/** Keeps a log in step with a broker: asks for the channels that streams need, and takes what comes to them. */
-export class Mirror {
+/** What a broker sync takes from its hub. */
+export interface BrokerSyncOptions {
+  /** Called when a call of the broker fails. */
+  onError: (error: unknown) => void;
+  /** Called when control messages may have been missed: nobody knows which streams they were for. */
+  onControlLost: () => void;
+}
+
+/**
+ * Keeps the log of this process in step with a broker.
+ *
+ * The broker as a whole: `idle` → (first stream, publish or position) → `starting` → `started` → `closed`. A call
+ * that rejects is reported and made again after about a second, for ever; streams wait.
+ *
+ * Each channel is in one of three states:
+ *
+ * | event               | unopened             | opening (`isBeingRead`)          | open (`isOpen`)                    |
+ * | ------------------- | -------------------- | -------------------------------- | ---------------------------------- |
+ * | a stream needs it   | → opening            | waits for the next read          | read again if older entries lack   |
+ * | the read succeeds   |                      | takes the page, → open           | takes the older entries            |
+ * | the read fails      |                      | stays, read again                | stays, read again                  |
+ * | `sink.entries`      | only the head moves  | appended                         | appended                           |
+ * | `sink.lost`         |                      | the page is discarded, read again | history dropped; streams get a reset and read it again |
+ * | `sink.restarted`    | forgotten            | the page is discarded; forgotten | forgotten; streams begin again     |
+ * | no stream needs it  | dropped              | stays until the read ends        | dropped, `broker.release`          |
+ *
+ * The reads of one turn go out as one call. A stream that waits for a read is called back ({@link ChannelWaiter}) when
+ * it ends; it asks again for what it lacks by then. The state of a stream that waits is in `StreamDelivery`.
+ */
+export class BrokerSync {
   readonly #broker: Broker;
   readonly #log: Log;
-  readonly #report: (error: unknown) => void;
-  readonly #tell: (text: string) => void;
+  readonly #options: BrokerSyncOptions;
   readonly #outside = createOutside();
-  #waiting: Loader[] = [];
-  /** What the broker is being asked for. */
-  #wanted: ReadonlyMap<string, Position> = new Map();
+  #waiting: ChannelWaiter[] = [];
   #isGathering = false;
   #started: Promise<void> | undefined;
   #isStarted = false;
-  #wake: (() => void) | undefined;
   #isClosed = false;
+  /** Ends the wait between two calls. */
+  #stopWaiting: (() => void) | undefined;
 
-  /**
-   * @param report called with what goes wrong with the broker.
-   * @param tell called with the notes of other nodes.
-   */
-  constructor(broker: Broker, log: Log, report: (error: unknown) => void, tell: (text: string) => void) {
+  constructor(broker: Broker, log: Log, options: BrokerSyncOptions) {
     this.#broker = broker;
     this.#log = log;
-    this.#report = report;
-    this.#tell = tell;
+    this.#options = options;
   }
 
-  /** Resolves when the broker has said where it stands; until then it is asked again and again. */
+  /** Resolves when the broker has told where the log is. */
   start(): Promise<void> {
     this.#started ??= new Promise(resolve => {
       this.#outside(() => resolve(this.#start()));
@@ -50,10 +65,10 @@ export class Mirror {
     return this.#started;
   }
 
-  /** Fetches what somebody wants; false if nothing is missing. What is wanted in one turn is asked for together. */
-  load(loader: Loader): boolean {
-    if (this.#isStarted && loader.wants().size === 0) return false;
-    this.#waiting.push(loader);
+  /** Reads the channels that a waiter lacks, and calls it back. False: it lacks nothing. */
+  load(waiter: ChannelWaiter): boolean {
+    if (this.#isStarted && waiter.wants().size === 0) return false;
+    this.#waiting.push(waiter);
     if (!this.#isGathering) {
       this.#isGathering = true;
       nextTurn(() => this.#gather());
@@ -61,113 +76,154 @@ export class Mirror {
     return true;
   }
 
-  /** The newest position of all nodes. */
+  /** The newest position of all processes. */
   async head(): Promise<LogHead> {
     await this.start();
     return this.#broker.head();
   }
 
-  /** Whether a channel is about to be filled. */
-  isFetching(channel: string): boolean {
-    return this.#wanted.has(channel);
-  }
-
-  shut(channel: string): void {
-    this.#broker.shut([channel]);
+  /** Stops following a channel that was dropped. */
+  release(channel: string): void {
+    this.#broker.release([channel]);
   }
 
   async close(): Promise<void> {
     this.#isClosed = true;
-    this.#wake?.();
-    if (this.#started === undefined) return;
-    await this.#broker.close();
+    this.#stopWaiting?.();
+    if (this.#started !== undefined) await this.#broker.close();
   }
 
   async #start(): Promise<void> {
     const log = this.#log;
     const sink: Sink = {
-      entries: list => log.mirrorEntries(list),
-      seen: head => log.seen(head),
-      lost: channels => log.lost(channels),
-      broken: (after, before) => log.broken(after, before),
-      epoch: (epoch, head) => log.startOver(epoch, head),
-      note: text => this.#tell(text),
+      entries: list => log.appendRemote(list),
+      advanced: head => log.advance(head),
+      lost: names => this.#lose(names),
+      broken: (after, before) => log.break(after, before),
+      restarted: (epoch, head) => {
+        log.startOver(epoch, head);
+        this.#followControl();
+        this.#options.onControlLost();
+      },
+      connection: () => {},
     };
-    await this.#insist(async () => {
+    await this.#retry(async () => {
       const { epoch, head } = await this.#broker.start(sink);
       this.#isStarted = true;
       log.begin(epoch, head);
     });
+    this.#followControl();
+  }
+
+  /** Opens the control channel, like any other: from here on. */
+  #followControl(): void {
+    const channel = this.#log.channels.get(CONTROL_CHANNEL);
+    const { origin } = this.#log;
+    const isMissing = () => channel.lacks(origin) && this.#log.channels.find(CONTROL_CHANNEL) === channel;
+    channel.listeners.add({ catchUp() {}, startOver() {}, lose: () => this.#options.onControlLost() });
+    this.load({
+      wants: () => new Map(isMissing() ? [[CONTROL_CHANNEL, origin]] : []),
+      loaded: () => {},
+    });
+  }
+
+  #lose(names: readonly string[] | undefined): void {
+    const { channels } = this.#log;
+    this.#log.lose(names === undefined ? channels.all() : names.flatMap(name => channels.find(name) ?? []));
   }
 
   async #gather(): Promise<void> {
     await this.start();
     while (this.#waiting.length > 0 && !this.#isClosed) {
-      let loaders: Loader[] = [];
-      await this.#insist(async () => {
-        loaders = loaders.concat(this.#waiting.splice(0));
-        await this.#fetch(loaders);
+      let waiters: ChannelWaiter[] = [];
+      await this.#retry(async () => {
+        waiters = waiters.concat(this.#waiting.splice(0));
+        await this.#readFor(waiters);
       });
-      this.#wanted = new Map();
-      await inTurns(loaders, loader => loader.loaded());
+      await inTurns(waiters, waiter => waiter.loaded());
     }
     this.#isGathering = false;
   }
 
-  async #fetch(loaders: readonly Loader[]): Promise<void> {
+  async #readFor(waiters: readonly ChannelWaiter[]): Promise<void> {
+    const wants = this.#gatherWants(waiters);
+    if (wants.size === 0) return;
+    const channels = [...wants.keys()].map(name => this.#log.channels.get(name));
+    for (const channel of channels) channel.isBeingRead = true;
+    try {
+      await this.#read(wants, waiters);
+    } finally {
+      for (const channel of channels) channel.isBeingRead = false;
+    }
+  }
+
+  #gatherWants(waiters: readonly ChannelWaiter[]): Map<string, Position> {
     const wants = new Map<string, Position>();
-    for (const loader of loaders) {
-      for (const [name, after] of loader.wants()) {
-        // A channel that is read again is read whole: others, who come back from earlier, find it then.
+    for (const waiter of waiters) {
+      for (const [name, after] of waiter.wants()) {
+        // An open channel that is read again is read whole: then nobody has to ask for older entries once more.
         const isOpen = this.#log.channels.find(name)?.isOpen === true;
         wants.set(name, isOpen ? 0 : Math.min(after, wants.get(name) ?? after));
       }
     }
-    this.#wanted = wants;
-    if (wants.size === 0) return;
-    const { epoch } = this.#log;
-    const { head, pages } = await this.#broker.open(wants);
-    for (const [name, first] of pages) {
-      const page = first.more ? await this.#readOn(name, first, head) : first;
-      const channel = this.#log.channels.find(name);
-      // What was read is of a life that has ended, or has been lost meanwhile.
-      if (this.#log.epoch !== epoch || (channel?.lostAt ?? 0) > head) return this.#fetch(loaders);
-      if (channel === undefined) {
-        this.shut(name);
-        continue;
-      }
-      // An id of the future is no place to go on from.
-      const after = Math.min(head, wants.get(name) ?? 0);
-      this.#log.fill(channel, page, after, head);
-    }
-    this.#log.seen(head);
+    return wants;
   }
 
-  async #readOn(name: string, first: Page, head: number): Promise<Page> {
-    let { entries, floor, more } = first;
+  async #read(wants: ReadonlyMap<string, Position>, waiters: readonly ChannelWaiter[]): Promise<void> {
+    const log = this.#log;
+    const { epoch } = log;
+    const losses = new Map([...wants.keys()].map(name => [name, log.channels.find(name)?.losses]));
+    const { head, pages } = await this.#broker.open(wants);
+    for (const [name, first] of pages) {
+      const page = first.more ? await this.#readRest(name, first, head) : first;
+      const channel = log.channels.find(name);
+      // The pages are of an epoch that has passed, or lack what was lost meanwhile.
+      const isLost = channel !== undefined && channel.losses !== losses.get(name);
+      if (log.epoch !== epoch || isLost) return this.#readFor(waiters);
+      if (channel === undefined) {
+        this.release(name);
+        continue;
+      }
+      // From an id of the future nobody can resume.
+      const after = Math.min(head, wants.get(name) ?? 0);
+      if (name === CONTROL_CHANNEL) this.#catchUpControl(channel, page, after);
+      log.fill(channel, page, after, head);
+    }
+    log.advance(head);
+  }
+
+  /** Control messages that were stored before the channel was open here. */
+  #catchUpControl(channel: ChannelLog, page: Page, after: Position): void {
+    if (channel.isOpen) return;
+    if (page.trimmedUpTo > after) this.#options.onControlLost();
+    for (const entry of page.entries) this.#log.onControl(entry);
+  }
+
+  async #readRest(name: string, first: Page, head: Position): Promise<Page> {
+    let { entries, trimmedUpTo, more } = first;
     while (more) {
-      const after = entries.at(-1)?.position ?? floor;
+      const after = entries.at(-1)?.position ?? trimmedUpTo;
       const next = await this.#broker.read(name, after, head);
-      // What is in between has been trimmed meanwhile.
-      const isCut = next.floor > after;
-      if (isCut) floor = next.floor;
+      // Entries between the two pages were trimmed meanwhile.
+      const isCut = next.trimmedUpTo > after;
+      if (isCut) trimmedUpTo = next.trimmedUpTo;
       entries = isCut ? next.entries : [...entries, ...next.entries];
       more = next.more && next.entries.length > 0;
     }
-    return { ...first, entries, floor, more };
+    return { ...first, entries, trimmedUpTo, more };
   }
 
-  /** Tries until it succeeds, or the hub is closed. */
-  async #insist(action: () => Promise<void>): Promise<void> {
+  /** Calls until it succeeds, or the hub is closed. */
+  async #retry(call: () => Promise<void>): Promise<void> {
     while (!this.#isClosed) {
       try {
-        return await action();
+        return await call();
       } catch (error) {
         if (this.#isClosed) return;
-        this.#report(error);
+        this.#options.onError(error);
         await new Promise<void>(resolve => {
           const timer = setTimeout(resolve, RETRY * (0.5 + Math.random()));
-          this.#wake = () => {
+          this.#stopWaiting = () => {
             clearTimeout(timer);
             resolve();
           };

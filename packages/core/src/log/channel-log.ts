@@ -1,11 +1,11 @@
-import type { Subscriber } from '../delivery/stream-delivery.ts';
-import { encode } from '../protocol/event.ts';
 import type { Position } from '../protocol/event-id.ts';
-import { createFrame, type Frame, joinFrames } from '../protocol/frame.ts';
 import type { LogEntry } from './entry.ts';
 import { History, type Keep } from './history.ts';
+import type { LogListener } from './listener.ts';
+import { type Piece, Pieces } from './pieces.ts';
+import { type Snapshot, type SnapshotSettings, Snapshots } from './snapshots.ts';
 
-/** What a slow stream gets when what it needs has left the history. */
+/** What a slow stream gets when entries that it lacks were trimmed. */
 export type Overflow = 'reset' | 'disconnect';
 
 /** How a channel is kept. */
@@ -14,119 +14,124 @@ export interface ChannelSettings extends Keep {
   snapshot: SnapshotSettings | undefined;
 }
 
-/** How the application tells the state of a channel: the name of the event, and what gives its data. */
-interface SnapshotSettings {
-  readonly event: string;
-  readonly take: () => unknown;
+/** Entries after its position are retained beyond the limits of the history, within a bound. */
+export interface Retention {
+  readonly start: Position;
 }
 
-/** Consecutive entries of a channel, joined for one write. */
-export interface Piece {
-  /** Absent when nothing of it is to be sent. */
-  readonly frame: Frame | undefined;
-  readonly last: Position;
-  /** Some of it is not for everybody. */
-  readonly hasExceptions: boolean;
+/** The entries of a page, and which part of the log they are. */
+export interface Filling {
+  /** Ascending. */
+  readonly entries: readonly LogEntry[];
+  /** Every entry after this position, and up to `upTo`, is among them. */
+  readonly after: Position;
+  readonly upTo: Position;
+  /** The newest position of the channel, if the broker knows it. */
+  readonly newest: Position | undefined;
+  /** The page has everything that the broker retains. */
+  readonly isWhole: boolean;
 }
 
-/** The state of a channel, as the application tells it. */
-export interface Snapshot {
-  /** It includes everything up to here. */
-  readonly position: Position;
-  readonly frame: Promise<Frame>;
-}
+/** Bytes that may be retained beyond the limits of a history. */
+const MAX_RETAINED = 16 * 1024 * 1024;
 
-/** Bytes that may be kept beyond the history's own bound, for those who are not ready to take them. */
-const PINNED = 16 * 1024 * 1024;
-
-/** Ms after which nobody waits for the state any more: streams fail, and who comes then asks anew. */
-const SNAPSHOT_TIMEOUT = 30_000;
-
-/** A channel as the hub holds it: its log, and who follows it. */
-export class ChannelState {
+/** One channel in this process: its history, and the streams that are subscribed to it. */
+export class ChannelLog {
   readonly name: string;
   history: History;
   overflow: Overflow;
-  /** What comes to it is given to the log. Always so without a broker. */
+  /** The history has every entry after `trimmedUpTo`, and new ones arrive. Always so without a broker. */
   isOpen: boolean;
-  /** Up to here, a broker has lost something of it. */
-  lostAt: Position = 0;
-  /** The history has all there is. Always so without a broker. */
+  /** A read of it by {@link BrokerSync} is under way. Entries may arrive already. */
+  isBeingRead = false;
+  /** The history reaches back as far as the broker's. Always so without a broker. */
   isWhole: boolean;
-  readonly subscribers = new Set<Subscriber>();
-  /** What is after any of these must not leave: streams that are about to begin are going to need it. */
-  readonly pins = new Set<{ readonly start: Position }>();
-  /** Of its `end()`. */
+  /** How often entries were lost on their way from the broker, or evicted, so that it has to be read again. */
+  losses = 0;
+  /** The position of its `end`, if it has ended. */
   endedAt: Position | undefined;
-  /** All that the last finished round of the flush has passed: superseded entries up to here are skipped. */
-  #passed: Position;
-  #snapshots: SnapshotSettings | undefined;
-  #snapshot: Snapshot | undefined;
-  /** Shared by all streams that are as far, until there is more to join. */
-  readonly #pieces = new Map<LogEntry, Piece>();
+  /** The channel has begun again after an end here: entries up to it are to be dropped. 0: none. */
+  #dropUpTo: Position = 0;
+  readonly listeners = new Set<LogListener>();
+  /** Streams that are about to begin, or wait, need the entries after these. */
+  readonly retentions = new Set<Retention>();
+  #snapshots: Snapshots | undefined;
+  /** Superseded entries up to here are skipped: live streams have received them. */
+  #deliveredUpTo: Position;
+  readonly #pieces = new Pieces();
+  readonly #isSkipped = (entry: LogEntry) => entry.isSuperseded && entry.position <= this.#deliveredUpTo;
 
-  /** @param isMirror there is a broker, which has yet to be asked for the channel. */
-  constructor(
-    name: string,
-    { overflow, snapshot, ...keep }: ChannelSettings,
-    floor: Position,
-    isMirror = false,
-  ) {
+  /**
+   * @param trimmedUpTo entries of the channel up to here may have been forgotten.
+   * @param isRemote a broker has its log.
+   */
+  constructor(name: string, settings: ChannelSettings, trimmedUpTo: Position, isRemote = false) {
+    const { overflow, snapshot, ...keep } = settings;
     this.name = name;
     this.overflow = overflow;
-    this.isOpen = !isMirror;
-    this.isWhole = !isMirror;
-    this.#snapshots = snapshot;
-    this.history = new History(keep, floor);
-    this.#passed = floor;
+    this.isOpen = !isRemote;
+    this.isWhole = !isRemote;
+    this.#snapshots = snapshot && new Snapshots(name, snapshot);
+    this.history = new History(keep, trimmedUpTo);
+    this.#deliveredUpTo = trimmedUpTo;
   }
 
-  /** Whether a broker has to be asked for what is after a position. */
+  /** Whether the broker has to be asked for the entries after a position. */
   lacks(after: Position): boolean {
-    return !this.isOpen || (!this.isWhole && after < this.history.floor);
-  }
-
-  /** Takes on other settings, and keeps what it has by them. */
-  configure({ overflow, snapshot, ...keep }: ChannelSettings): void {
-    this.overflow = overflow;
-    this.#snapshots = snapshot;
-    const { events, bytes, age, compact } = this.history.keep;
-    const isSame = events === keep.events && bytes === keep.bytes && age === keep.age;
-    if (isSame && compact === keep.compact) return;
-    const { floor, newest, isBlank } = this.history;
-    this.#replace(new History(keep, floor, isBlank ? undefined : newest), this.history.entriesAfter(0));
+    return !this.isOpen || (!this.isWhole && after < this.history.trimmedUpTo);
   }
 
   /**
-   * Takes what a broker has of it, and is not here.
-   *
-   * @param entries ascending, up to a position.
-   * @param floor everything after it is among them.
-   * @param newest of the channel, if the broker knows of it.
-   * @param isAll the broker was asked for all it has.
+   * Whether a client is told when it has missed entries. A channel without history promises nothing, unless it has a
+   * snapshot by which a client gets its state again.
    */
-  fill(
-    entries: readonly LogEntry[],
-    floor: Position,
-    upto: Position,
-    newest: Position | undefined,
-    isAll: boolean,
-  ): void {
-    const { keep, floor: floorHere } = this.history;
-    // Nothing joins the two if what has come since has left.
-    const isJoined = floorHere <= upto;
-    if (isJoined && (!this.isOpen || floor < floorHere)) {
-      // An open channel lacks nothing but what is older.
-      const seam = this.isOpen ? floorHere : upto;
-      const older = entries.filter(({ position }) => position <= seam);
-      this.#replace(new History(keep, floor, newest), [...older, ...this.history.entriesAfter(seam)]);
-    }
-    this.isOpen = true;
-    this.isWhole = isJoined && isAll;
+  get reportsLoss(): boolean {
+    return !this.history.isLiveOnly || this.#snapshots !== undefined;
   }
 
-  /** Drops everything: something of it is gone that was to come. */
+  /** Whether a new subscriber receives the current state first. */
+  get hasState(): boolean {
+    return this.history.keep.compact || this.#snapshots !== undefined;
+  }
+
+  get hasSnapshots(): boolean {
+    return this.#snapshots !== undefined;
+  }
+
+  requestSnapshot(head: Position): Snapshot | undefined {
+    return this.#snapshots?.request(head);
+  }
+
+  /** Takes other settings, and retains what it has by them. */
+  configure({ overflow, snapshot, ...keep }: ChannelSettings): void {
+    this.overflow = overflow;
+    this.#snapshots = snapshot && new Snapshots(this.name, snapshot);
+    const { events, bytes, age, compact } = this.history.keep;
+    const isSame = events === keep.events && bytes === keep.bytes && age === keep.age;
+    if (isSame && compact === keep.compact) return;
+    const { trimmedUpTo, newest, isBlank } = this.history;
+    this.#replace(new History(keep, trimmedUpTo, isBlank ? undefined : newest), this.history.entriesAfter(0));
+  }
+
+  /** Takes the entries that a broker has and this process lacks. */
+  fill({ entries, after, upTo, newest, isWhole }: Filling): void {
+    const { keep, trimmedUpTo } = this.history;
+    // Entries that arrived since and were trimmed already leave a gap between the two.
+    const isJoined = trimmedUpTo <= upTo;
+    if (isJoined && (!this.isOpen || after < trimmedUpTo)) {
+      // An open channel lacks older entries only.
+      const seam = this.isOpen ? trimmedUpTo : upTo;
+      const older = entries.filter(({ position }) => position <= seam);
+      this.#replace(new History(keep, after, newest), [...older, ...this.history.entriesAfter(seam)]);
+    }
+    this.isOpen = true;
+    this.isWhole = isJoined && isWhole;
+  }
+
+  /** Drops everything: entries were lost on their way from the broker. */
   lose(head: Position): void {
+    this.losses += 1;
+    if (!this.isOpen) return;
     this.#replace(new History(this.history.keep, head, head), []);
     this.isWhole = false;
   }
@@ -137,96 +142,52 @@ export class ChannelState {
     this.#pieces.clear();
   }
 
-  /** Gives up so many bytes of what it keeps, oldest first, if that is not newer than a position. */
-  release(passed: Position, excess: number): void {
-    this.history.release(passed, excess);
-    this.#pieces.clear();
-    this.isWhole = false;
-  }
-
-  get hasSnapshots(): boolean {
-    return this.#snapshots !== undefined;
-  }
-
-  /** Asks the application for the state; all who ask while it works at it get the same. */
-  snapshot(head: Position): Snapshot {
-    this.#snapshot ??= { position: head, frame: this.#makeSnapshot() };
-    return this.#snapshot;
-  }
-
-  async #makeSnapshot(): Promise<Frame> {
-    const { take, event } = this.#snapshots as SnapshotSettings;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const timeout = new Promise((_, reject) => {
-      const error = new Error(`the snapshot of ${this.name} took longer than ${SNAPSHOT_TIMEOUT} ms`);
-      timer = setTimeout(reject, SNAPSHOT_TIMEOUT, error);
-    });
-    try {
-      return createFrame(encode(await Promise.race([take(), timeout]), { event }), 1);
-    } finally {
-      clearTimeout(timer);
-      this.#snapshot = undefined;
-    }
-  }
-
   append(entry: LogEntry): void {
+    if (this.endedAt !== undefined && entry.position > this.endedAt) {
+      // The channel begins again. Its earlier entries go once live streams have received them.
+      this.#dropUpTo = this.endedAt;
+      this.endedAt = undefined;
+    }
     this.history.append(entry);
     this.#pieces.clear();
-    if (entry.isEnd) this.endedAt = entry.position;
+    if (entry.kind === 'end') this.endedAt = entry.position;
   }
 
-  /** The next piece after a position, if there is one. Pieces end where a block does, so that laggards share them. */
+  /** The next piece after a position, if there is one. */
   pieceAfter(position: Position): Piece | undefined {
-    const index = this.history.indexAfter(position);
-    const first = this.history.at(index);
-    if (first === undefined) return undefined;
-    let piece = this.#pieces.get(first);
-    if (piece === undefined) {
-      piece = this.#join(first, index);
-      this.#pieces.set(first, piece);
-    }
-    return piece;
+    return this.#pieces.after(position, this.history, this.#isSkipped);
   }
 
   /** The next entry after a position that is to be sent, if there is one up to another. */
-  entryAfter(position: Position, upto = Number.POSITIVE_INFINITY): LogEntry | undefined {
+  entryAfter(position: Position, upTo = Number.POSITIVE_INFINITY): LogEntry | undefined {
     let index = this.history.indexAfter(position);
     for (let entry = this.history.at(index); entry !== undefined; entry = this.history.at(++index)) {
-      if (entry.position > upto) break;
+      if (entry.position > upTo) break;
       if (!this.#isSkipped(entry)) return entry;
     }
     return undefined;
   }
 
-  endRound(passed: Position, now: number): void {
-    this.#passed = passed;
+  /** Trims what exceeds the limits, of what every live stream has been given. */
+  trim(deliveredUpTo: Position, now: number): void {
+    this.#deliveredUpTo = deliveredUpTo;
     this.#pieces.clear();
-    let kept = passed;
-    if (this.history.bytes < this.history.keep.bytes + PINNED) {
-      for (const { start } of this.pins) kept = Math.min(kept, start);
+    if (this.#dropUpTo > 0 && this.#dropUpTo <= deliveredUpTo) {
+      this.history.drop(this.#dropUpTo);
+      this.#dropUpTo = 0;
     }
-    this.history.trim(passed, kept, now);
+    let upTo = deliveredUpTo;
+    if (this.history.bytes < this.history.keep.bytes + MAX_RETAINED) {
+      for (const { start } of this.retentions) upTo = Math.min(upTo, start);
+    }
+    this.history.trim(deliveredUpTo, upTo, now);
   }
 
-  #join(first: LogEntry, index: number): Piece {
-    const frames: Frame[] = [];
-    let last = first;
-    let hasExceptions = false;
-    for (
-      let entry: LogEntry | undefined = first;
-      entry?.block === first.block;
-      entry = this.history.at(++index)
-    ) {
-      last = entry;
-      if (this.#isSkipped(entry) || entry.frame === undefined) continue;
-      frames.push(entry.frame);
-      hasExceptions ||= entry.except !== undefined;
-    }
-    const frame = frames.length > 0 ? joinFrames(frames) : undefined;
-    return { frame, last: last.position, hasExceptions };
-  }
-
-  #isSkipped(entry: LogEntry): boolean {
-    return entry.isSuperseded && entry.position <= this.#passed;
+  /** Evicts at least `excess` bytes, oldest entries first, up to `deliveredUpTo`. */
+  evict(deliveredUpTo: Position, excess: number): void {
+    this.losses += 1;
+    this.history.evict(deliveredUpTo, excess);
+    this.#pieces.clear();
+    this.isWhole = false;
   }
 }

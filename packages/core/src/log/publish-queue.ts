@@ -2,84 +2,52 @@ import { createOutside } from '../base/async-context.ts';
 import { TidingsError } from '../base/errors.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Broker, Draft } from './broker.ts';
+import { CallDeadline } from './call-deadline.ts';
 
-/** What one call of a broker takes. */
+/** The most that one call of a broker takes. */
 const MAX_DRAFTS = 500;
 const MAX_BYTES = 256 * 1024;
 
-/** Characters that may wait for the broker, about. */
-const MAX_WAITING = 16 * 1024 * 1024;
+/** Characters that may be queued, about. */
+const MAX_QUEUED = 16 * 1024 * 1024;
 
-/** What a draft takes beside its data, about. */
+/** Characters that a draft takes beside its data, about. */
 const OVERHEAD = 256;
 
-interface Waiting {
+/** Where an entry was stored: its epoch and its position. */
+export type Stored = readonly [epoch: string, position: Position];
+
+interface QueuedDraft {
   readonly draft: Draft;
   readonly size: number;
-  /** Ms, monotonic: when its publisher gives up. */
+  /** ms, monotonic: when its publisher stops waiting. */
   readonly deadline: number;
-  resolve(place: [epoch: string, position: Position]): void;
+  resolve(stored: Stored): void;
   reject(error: unknown): void;
 }
 
 /**
- * The deadlines of calls that follow each other. Nearly all are answered long before, so that many share a signal and
- * a timer: to make them costs more than the rest of what is done for a call.
+ * Drafts on their way to the broker: in order, one call at a time. Drafts that are published while a call is under way
+ * go out together with the next.
  */
-class Deadline {
-  #controller = new AbortController();
-  /** Ms, monotonic: of the call under way. Never before that of the last. */
-  #due: number | undefined;
-  #timer: ReturnType<typeof setTimeout> | undefined;
-
-  /** A call begins: returns what is aborted when it is due. */
-  begin(due: number): AbortSignal {
-    if (this.#controller.signal.aborted) this.#controller = new AbortController();
-    this.#due = due;
-    const left = due - performance.now();
-    if (left <= 0) this.#controller.abort();
-    else if (this.#timer === undefined) this.#watch(left);
-    else this.#timer.ref?.();
-    return this.#controller.signal;
-  }
-
-  /** No call is under way: nobody need wait for this. */
-  end(): void {
-    this.#due = undefined;
-    this.#timer?.unref?.();
-  }
-
-  #watch(ms: number): void {
-    this.#timer = setTimeout(() => {
-      this.#timer = undefined;
-      if (this.#due === undefined) return;
-      // A timer may be early by part of a millisecond.
-      const left = Math.ceil(this.#due - performance.now());
-      if (left > 0) this.#watch(left);
-      else this.#controller.abort();
-    }, ms);
-  }
-}
-
-/** What is on its way to the broker: in order, one call at a time, so that what comes meanwhile goes together. */
-export class Outbox {
+export class PublishQueue {
   readonly #broker: Broker;
   readonly #start: () => Promise<void>;
-  /** Ms. */
+  /** ms. */
   readonly #timeout: number;
   readonly #outside = createOutside();
-  #queue: Waiting[] = [];
+  #queue: QueuedDraft[] = [];
   #size = 0;
   #running: Promise<void> | undefined;
   #started: Promise<void> | undefined;
   #isStarted = false;
   /** Ends the wait for the start. */
-  #wake: ((value?: unknown) => void) | undefined;
-  readonly #deadline = new Deadline();
+  #stopWaiting: ((value?: unknown) => void) | undefined;
+  readonly #deadline = new CallDeadline();
 
   /**
    * @param start resolves when the broker can be called.
-   * @param timeout ms after which a publisher gives up.
+   * @param timeout ms after which a publisher stops waiting.
    */
   constructor(broker: Broker, start: () => Promise<void>, timeout: number) {
     this.#broker = broker;
@@ -87,11 +55,11 @@ export class Outbox {
     this.#timeout = timeout;
   }
 
-  /** Resolves when the entry is stored, with where that is; rejects with a TidingsError that says whether it may be. */
-  publish(draft: Draft): Promise<[epoch: string, position: Position]> {
+  /** Resolves when the entry is stored. Rejects with a TidingsError that says whether it may be stored. */
+  publish(draft: Draft): Promise<Stored> {
     const size = draft.data.length + OVERHEAD;
-    if (this.#size + size > MAX_WAITING) {
-      throw new TidingsError('not-stored', 'the broker takes less than is published');
+    if (this.#size + size > MAX_QUEUED) {
+      throw new TidingsError('not-stored', 'more is published than the broker takes: the queue is full');
     }
     return new Promise((resolve, reject) => {
       this.#queue.push({ draft, size, deadline: performance.now() + this.#timeout, resolve, reject });
@@ -99,7 +67,7 @@ export class Outbox {
       if (this.#running !== undefined) return;
       this.#running = new Promise(done => {
         this.#outside(async () => {
-          // Something may come between the end of a run and this learning of it.
+          // A draft may be queued between the end of a run and this continuation.
           do await this.#run();
           while (this.#queue.length > 0);
           this.#running = undefined;
@@ -109,7 +77,7 @@ export class Outbox {
     });
   }
 
-  /** Resolves when nothing is on its way. */
+  /** Resolves when the queue is empty and no call is under way. */
   async settled(): Promise<void> {
     while (this.#running !== undefined) await this.#running;
   }
@@ -119,7 +87,7 @@ export class Outbox {
       const signal = this.#deadline.begin(first.deadline);
       if (!this.#isStarted) await this.#waitForStart(signal);
       if (signal.aborted) this.#expire();
-      else await this.#call(this.#take(), signal);
+      else await this.#call(this.#takeBatch(), signal);
     }
     this.#deadline.end();
   }
@@ -127,21 +95,21 @@ export class Outbox {
   async #waitForStart(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     await new Promise(resolve => {
-      this.#wake = resolve;
+      this.#stopWaiting = resolve;
       signal.onabort = resolve;
-      // Asked once: all who gave up would else be kept by the promise for as long as the broker is away.
+      // Called once: a promise would hold every publisher that stopped waiting for as long as the broker is away.
       this.#started ??= this.#start().then(() => {
         this.#isStarted = true;
-        this.#wake?.();
+        this.#stopWaiting?.();
       });
     });
   }
 
-  /** Takes what one call can carry. */
-  #take(): Waiting[] {
+  /** Takes as many drafts as one call can carry. */
+  #takeBatch(): QueuedDraft[] {
     let count = 0;
     for (let size = 0; count < Math.min(this.#queue.length, MAX_DRAFTS); count++) {
-      size += (this.#queue[count] as Waiting).size;
+      size += (this.#queue[count] as QueuedDraft).size;
       if (count > 0 && size > MAX_BYTES) break;
     }
     return this.#remove(count);
@@ -149,30 +117,28 @@ export class Outbox {
 
   #expire(): void {
     const now = performance.now();
-    // The first is due: a timer may be early by part of a millisecond.
+    // The first has expired: a timer may be early by part of a millisecond.
     let count = 1;
     while ((this.#queue[count]?.deadline as number) <= now) count++;
     for (const { reject } of this.#remove(count)) {
-      reject(new TidingsError('not-stored', `the broker was not there for ${this.#timeout} ms`));
+      reject(new TidingsError('not-stored', `the broker could not be reached for ${this.#timeout} ms`));
     }
   }
 
-  #remove(count: number): Waiting[] {
+  #remove(count: number): QueuedDraft[] {
     const removed = this.#queue.splice(0, count);
     for (const { size } of removed) this.#size -= size;
     return removed;
   }
 
-  async #call(batch: readonly Waiting[], signal: AbortSignal): Promise<void> {
+  async #call(batch: readonly QueuedDraft[], signal: AbortSignal): Promise<void> {
     try {
-      const { epoch, results } = await this.#broker.publish(
-        batch.map(({ draft }) => draft),
-        signal,
-      );
+      const drafts = batch.map(({ draft }) => draft);
+      const { epoch, results } = await this.#broker.publish(drafts, signal);
       batch.forEach(({ resolve, reject }, index) => {
         const result = results[index];
         if (typeof result === 'number') resolve([epoch, result]);
-        else reject(result ?? new TidingsError('maybe-stored', 'the broker gave no answer'));
+        else reject(result ?? new TidingsError('maybe-stored', 'the broker returned no result'));
       });
     } catch (cause) {
       const hasCode = typeof (cause as { code?: unknown } | null)?.code === 'string';

@@ -74,6 +74,11 @@ export function fieldText(name: string, value: string, code: TidingsErrorCode = 
   return value.toWellFormed();
 }
 
+/** Whether data is sent as JSON, and not as the text that it is. */
+export function isJson(data: unknown): boolean {
+  return typeof data !== 'string' && !isBytes(data) && !isBuffer(data);
+}
+
 /** Data as the text of an event. */
 export function dataText(data: unknown): string {
   return ownText(data) ?? jsonText(data);

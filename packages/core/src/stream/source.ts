@@ -1,4 +1,4 @@
-import { nextTurn, TURN_BUDGET } from '../base/scheduler.ts';
+import { nextTurn, TURN_BUDGET } from '../base/event-loop.ts';
 import { isBytes } from '../protocol/event.ts';
 import type { EventStream } from './event-stream.ts';
 

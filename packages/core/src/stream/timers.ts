@@ -1,64 +1,117 @@
 import type { Scheduler, Timed } from '../base/scheduler.ts';
-import type { HubSettings } from '../hub/options.ts';
 import type { CloseReason } from './event-stream.ts';
 import type { Writer } from './writer.ts';
 
-/** What has deadlines, and what is done to it when its time has come. */
-export interface DeadlinesHost {
-  readonly scheduler: Scheduler;
-  readonly settings: HubSettings;
-  readonly writer: Writer;
-  /** Ms for which its client may be kept waiting for an answer; undefined once it has one. */
-  readonly patience: number | undefined;
-  answer(): void;
-  beat(): void;
-  finish(reason: CloseReason): void;
-  destroy(reason: CloseReason): void;
+/** The options of a hub that its streams need. What is switched off is Infinity. */
+export interface StreamLimits {
+  /** ms. */
+  readonly heartbeat: number;
+  readonly maxBufferedBytes: number;
+  readonly bufferedBytesLimit: number;
+  /** ms. */
+  readonly stallTimeout: number;
+  /** ms. */
+  readonly maxAge: number;
+  readonly resetEvent: string;
 }
+
+/** A stream as its timers see it. */
+export interface TimedStream {
+  readonly scheduler: Scheduler;
+  readonly limits: StreamLimits;
+  readonly writer: Writer;
+  readonly bufferedBytes: number;
+  /** Its headers, or its end, wait for a broker. */
+  readonly isWaitingForBroker: boolean;
+  stopWaiting(): void;
+  heartbeat(): void;
+  end(reason: CloseReason): void;
+  abort(reason: CloseReason): void;
+}
+
+/** ms that a response waits for a broker before its headers are sent all the same, or its end. */
+const BROKER_TIMEOUT = 1_000;
+
+/** ms without progress after which a stream above `maxBufferedBytes` closes as `slow`. */
+const OVERFLOW_TIMEOUT = 1_000;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** Everything about one stream that is a matter of time. */
-export class Deadlines implements Timed {
+/** Everything about a stream that is a matter of time: heartbeats, stalls, ages. */
+export class Timers implements Timed {
   slot: Set<Timed> | undefined;
-  readonly #host: DeadlinesHost;
-  /** By the clock of the world, in ms. */
+  readonly #stream: TimedStream;
+  /** ms since 1970. */
   readonly #expiresAt: number | undefined;
   readonly #closesAt: number | undefined;
 
-  constructor(host: DeadlinesHost, expiresAt: Date | number | undefined) {
-    this.#host = host;
-    const closesAt = host.scheduler.now + host.settings.maxAge * (0.8 + 0.2 * Math.random());
-    // What never comes takes no memory.
+  constructor(stream: TimedStream, expiresAt: Date | number | undefined) {
+    this.#stream = stream;
+    const { scheduler, limits } = stream;
+    const closesAt = scheduler.now + limits.maxAge * (0.8 + 0.2 * Math.random());
+    // Infinity would take memory of its own in every stream.
     this.#expiresAt = expiresAt && Number(expiresAt);
-    // Streams that began together must not end, and come back, together.
+    // Streams that began together must not end, and reconnect, together.
     this.#closesAt = Number.isFinite(closesAt) ? Math.ceil(closesAt) : undefined;
   }
 
-  visit(now: number): number {
-    const host = this.#host;
-    const { writer, settings } = host;
-    if (now >= this.#answerBy) host.answer();
-    if (this.#expiresAt !== undefined && Date.now() >= this.#expiresAt) host.finish('expired');
-    if (this.#closesAt !== undefined && now >= this.#closesAt) host.finish('maxAge');
-    writer.look();
-    if (writer.stalledFor(now) >= settings.stallTimeout) host.destroy('stalled');
-    if (writer.hasRoom && now - writer.lastWriteAt >= settings.heartbeat) host.beat();
-    return this.next(now);
+  start(): void {
+    const { scheduler } = this.#stream;
+    scheduler.add(this, this.#next(scheduler.now));
   }
 
-  /** When to visit next. */
-  next(now: number): number {
-    const { writer, settings } = this.#host;
-    const { heartbeat, stallTimeout } = settings;
+  stop(): void {
+    this.#stream.scheduler.delete(this);
+  }
+
+  /** The stream has buffered more than it may: closes it unless bytes move in time. */
+  watchOverflow(): void {
+    const { scheduler, writer } = this.#stream;
+    writer.stalledFor(scheduler.now);
+    scheduler.expedite(this, scheduler.now + OVERFLOW_TIMEOUT);
+  }
+
+  /** The end of the stream waits for a broker. */
+  watchBroker(): void {
+    const { scheduler } = this.#stream;
+    scheduler.expedite(this, scheduler.now + BROKER_TIMEOUT);
+  }
+
+  run(now: number): number {
+    const stream = this.#stream;
+    const { writer, limits } = stream;
+    if (now >= this.#brokerTimeout) stream.stopWaiting();
+    if (this.#expiresAt !== undefined && Date.now() >= this.#expiresAt) stream.end('expired');
+    if (this.#closesAt !== undefined && now >= this.#closesAt) stream.end('maxAge');
+    writer.checkRoom();
+    const stalledFor = writer.stalledFor(now);
+    if (stalledFor >= limits.stallTimeout) stream.abort('stalled');
+    else if (stalledFor >= OVERFLOW_TIMEOUT && this.#isOverflowing) stream.abort('slow');
+    if (writer.hasRoom && now - writer.lastWriteAt >= limits.heartbeat) stream.heartbeat();
+    return this.#next(now);
+  }
+
+  get #isOverflowing(): boolean {
+    return this.#stream.bufferedBytes > this.#stream.limits.maxBufferedBytes;
+  }
+
+  /** When to run next. */
+  #next(now: number): number {
+    const { writer, limits } = this.#stream;
+    const { heartbeat, stallTimeout } = limits;
     const silence = writer.hasRoom ? now - writer.lastWriteAt : 0;
-    const expiry = this.#expiresAt === undefined ? NEVER : now + this.#expiresAt - Date.now();
-    const closes = this.#closesAt ?? NEVER;
-    return Math.min(now + heartbeat - silence, now + stallTimeout / 4, expiry, closes, this.#answerBy);
+    return Math.min(
+      now + heartbeat - silence,
+      now + stallTimeout / 4,
+      this.#expiresAt === undefined ? NEVER : now + this.#expiresAt - Date.now(),
+      this.#closesAt ?? NEVER,
+      this.#brokerTimeout,
+      this.#isOverflowing ? now + OVERFLOW_TIMEOUT / 2 : NEVER,
+    );
   }
 
-  get #answerBy(): number {
-    const { writer, patience } = this.#host;
-    return writer.lastWriteAt + (patience ?? NEVER);
+  get #brokerTimeout(): number {
+    const { writer, isWaitingForBroker } = this.#stream;
+    return isWaitingForBroker ? writer.lastWriteAt + BROKER_TIMEOUT : NEVER;
   }
 }

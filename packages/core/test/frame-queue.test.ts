@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { createFrame, type Frame } from '../src/protocol/frame.ts';
-import { Backlog, isLarge } from '../src/stream/backlog.ts';
+import { FrameQueue, isLarge } from '../src/protocol/frame-queue.ts';
 
 const PIECE = 64 * 1024;
 
@@ -9,7 +9,7 @@ function textOf(frame: Frame): string {
   return Buffer.from(frame.bytes).toString();
 }
 
-function takeAll(backlog: Backlog): Frame[] {
+function takeAll(backlog: FrameQueue): Frame[] {
   const taken: Frame[] = [];
   // Bounded, so that a backlog that never ends fails and does not hang.
   while (backlog.length > 0 && taken.length < 1_000) taken.push(backlog.take());
@@ -18,7 +18,7 @@ function takeAll(backlog: Backlog): Frame[] {
 
 describe('a backlog', () => {
   it('gives back what was put in, in order, and knows how much it has', () => {
-    const backlog = new Backlog();
+    const backlog = new FrameQueue();
     expect(backlog.length).toBe(0);
     for (const text of ['one', 'two€', 'three']) backlog.push(createFrame(text));
     expect(backlog.length).toBe(14);
@@ -31,7 +31,7 @@ describe('a backlog', () => {
 
   it('gives a frame back itself, not a copy, since it is shared', () => {
     const frames = [createFrame('small'), createFrame('x'.repeat(PIECE))];
-    const backlog = new Backlog();
+    const backlog = new FrameQueue();
     for (const frame of frames) backlog.push(frame);
     expect(backlog.take()).toBe(frames[0]);
     expect(backlog.take()).toBe(frames[1]);
@@ -44,7 +44,7 @@ describe('a backlog', () => {
     [2 * PIECE + 5, [PIECE, PIECE, 5]],
   ])('takes a frame of %i bytes apart into %j', (length, pieces) => {
     const text = 'abcdefg'.repeat(length / 7 + 1).slice(0, length);
-    const backlog = new Backlog();
+    const backlog = new FrameQueue();
     backlog.push(createFrame(text));
     backlog.push(createFrame('next'));
     const taken = takeAll(backlog);
@@ -54,7 +54,7 @@ describe('a backlog', () => {
   });
 
   it('joins small frames, and none that are not', () => {
-    const backlog = new Backlog();
+    const backlog = new FrameQueue();
     for (let i = 0; i < 640; i++) backlog.push(createFrame(`event ${i};`));
     const text = Array.from({ length: 640 }, (_, i) => `event ${i};`).join('');
     const taken = takeAll(backlog);
@@ -66,7 +66,7 @@ describe('a backlog', () => {
   });
 
   it('counts only those that still wait', () => {
-    const backlog = new Backlog();
+    const backlog = new FrameQueue();
     for (let i = 0; i < 63; i++) backlog.push(createFrame('taken'));
     takeAll(backlog);
     const frame = createFrame('alone');
@@ -75,7 +75,7 @@ describe('a backlog', () => {
   });
 
   it('never joins into more than a piece, and never across a frame that is not small', () => {
-    const backlog = new Backlog();
+    const backlog = new FrameQueue();
     for (let i = 0; i < 64; i++) backlog.push(createFrame('x'.repeat(1_024)));
     expect(takeAll(backlog).map(frame => frame.length)).toEqual([PIECE]);
 
@@ -95,7 +95,7 @@ describe('a backlog', () => {
     const take = fc.integer({ min: 1, max: 20 });
     fc.assert(
       fc.property(fc.array(fc.oneof(push, take), { maxLength: 25 }), moves => {
-        const backlog = new Backlog();
+        const backlog = new FrameQueue();
         const pushed: Uint8Array[] = [];
         const taken: Uint8Array[] = [];
         let waiting = 0;

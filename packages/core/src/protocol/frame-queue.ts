@@ -1,14 +1,14 @@
-import { type Frame, joinFrames, sliceFrame } from '../protocol/frame.ts';
+import { type Frame, joinFrames, sliceFrame } from './frame.ts';
 
-/** No piece is larger: how far a peer has come is seen, and memory given back, a piece at a time. */
+/** No piece is larger, so that progress shows, and memory is freed, a piece at a time. */
 const PIECE = 64 * 1024;
-/** So many small frames are joined into one: each costs more as an object than its bytes do. */
+/** So many small frames are joined into one: as an object, each costs more than its bytes. */
 const JOIN = 64;
 const SMALL = PIECE / JOIN;
 
-/** What was sent to one stream and has to wait for its peer, in order. */
-export class Backlog {
-  /** Bytes that wait. */
+/** Frames that are queued for one client, in order. */
+export class FrameQueue {
+  /** Bytes that are queued. */
   length = 0;
   readonly #frames: Frame[] = [];
   /** Bytes of the first frame that have been taken. */
@@ -26,7 +26,7 @@ export class Backlog {
     }
   }
 
-  /** Takes out the next piece: a frame, or a part of a large one. There must be one. */
+  /** Takes the next piece: a frame, or a part of a large one. The queue must not be empty. */
   take(): Frame {
     const frame = this.#frames[0] as Frame;
     const start = this.#taken;
@@ -43,7 +43,7 @@ export class Backlog {
   }
 }
 
-/** Whether a frame is to go out in pieces. */
+/** Whether a frame is sent in pieces. */
 export function isLarge(frame: Frame): boolean {
   return frame.length > PIECE;
 }
