@@ -65,6 +65,8 @@ export class ModelClient {
   #newest = 0;
   /** It has asked where the hub stands, to begin there. */
   #isAsking = false;
+  /** Events for which its filter has failed. */
+  readonly #skipped = new Set<number>();
   /** Its filter fails the next time. */
   #isFaulty = false;
   /** Something the application does has failed: a stream may end before it has given all. */
@@ -284,6 +286,7 @@ export class ModelClient {
         for (const [at, owed] of this.#owed.get(channel) ?? [])
           if (owed === n) this.#owed.get(channel)?.delete(at);
         this.#live.delete(n);
+        this.#skipped.add(n);
         throw new Error('a filter that fails');
       }
       return JSON.parse(data).n % 2 === 0;
@@ -347,6 +350,7 @@ export class ModelClient {
   }
 
   #isFor({ n, channel, except }: Published): boolean {
+    if (this.#skipped.has(n)) return false;
     return except !== this.name && (this.wishes.get(channel)?.isPicky !== true || n % 2 === 0);
   }
 

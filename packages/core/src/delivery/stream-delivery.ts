@@ -343,11 +343,19 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
       frames += 1;
       if (frames === 2) start = performance.now();
       else if (frames > 2 && performance.now() - start > TURN_BUDGET) {
-        this.resume();
+        this.#yield();
         return undefined;
       }
     }
     return undefined;
+  }
+
+  /** Continues in a later turn. What it needs is retained until then. */
+  #yield(): void {
+    this.#isScheduled = true;
+    this.#retentions ??= new Retentions();
+    this.#retentions.retain(this.#reader);
+    this.#target.context.loop.add(this);
   }
 
   #next(): Next {
@@ -406,11 +414,16 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
 
   /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
   close(): void {
-    this.#closeAfter ??= this.#hasBegun ? this.#log.head : Number.POSITIVE_INFINITY;
-    // A client that has an id resumes from it.
-    const hasId = this.#phase === 'adding' || (this.#phase === 'opening' && this.#lastEventId === '');
-    if (hasId) this.#end('closed');
-    else this.catchUp();
+    // Not later: the client may ask for other channels next, from this position.
+    this.#closeAfter ??= this.#log.now === undefined ? Number.POSITIVE_INFINITY : this.#log.head;
+    if (this.#mustWaitToClose) this.catchUp();
+    else this.#end('closed');
+  }
+
+  /** A client that has an id resumes from it, and need not wait for a broker. */
+  get #mustWaitToClose(): boolean {
+    if (this.#hasBegun) return this.#phase === 'live';
+    return this.#target.context.sync === undefined || this.#lastEventId === undefined;
   }
 
   /** The broker has not answered in time: a stream that closes waits no longer. */
