@@ -10,7 +10,7 @@ import {
   type SubscribeOptions,
 } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it } from 'vitest';
 import { type Client, request } from '../support/client.ts';
 import { FaultyBroker, MemoryLog } from '../support/memory-broker.ts';
 import { dataOf, lastIdOf, resetsOf, withId } from '../support/received.ts';
@@ -20,7 +20,7 @@ import { listen, type Running } from '../support/server.ts';
 // published in between.
 
 const running: Running[] = [];
-afterEach(() => {
+afterAll(() => {
   for (const server of running.splice(0)) server.kill();
 });
 
@@ -202,34 +202,37 @@ async function runAll(
   return { outcomes, expected };
 }
 
-describe.each(Object.entries(closings))('a stream closed by %s before it has begun', (_, closing) => {
-  it.fails('tells its client a position, from which it resumes', async () => {
-    const { outcomes, expected } = await runAll(closing, 'none', [0, 1, 2, 3]);
-    expect(outcomes).toEqual(expected);
-  });
+describe.concurrent.each(Object.entries(closings))(
+  'a stream closed by %s before it has begun',
+  (_, closing) => {
+    it.fails('tells its client a position, from which it resumes', async () => {
+      const { outcomes, expected } = await runAll(closing, 'none', [0, 1, 2, 3]);
+      expect(outcomes).toEqual(expected);
+    });
 
-  it.fails('tells its client a position when the broker answers late', async () => {
-    const { outcomes, expected } = await runAll(closing, 'late', [0, 1, 2, 3, 'asked', 'headers']);
-    expect(outcomes).toEqual(expected);
-  });
+    it.fails('tells its client a position when the broker answers late', async () => {
+      const { outcomes, expected } = await runAll(closing, 'late', [0, 1, 2, 3, 'asked', 'headers']);
+      expect(outcomes).toEqual(expected);
+    });
 
-  it.fails('tells its client a position when the broker answers late for the first time', async () => {
-    const { outcomes, expected } = await runAll(closing, 'cold', [0, 1, 2, 3, 'asked', 'headers']);
-    expect(outcomes).toEqual(expected);
-  });
+    it.fails('tells its client a position when the broker answers late for the first time', async () => {
+      const { outcomes, expected } = await runAll(closing, 'cold', [0, 1, 2, 3, 'asked', 'headers']);
+      expect(outcomes).toEqual(expected);
+    });
 
-  it.fails('tells its client a position when the broker rejects first', async () => {
-    const { outcomes, expected } = await runAll(closing, 'rejecting', [0, 1, 2, 'headers']);
-    expect(outcomes).toEqual(expected);
-  });
+    it.fails('tells its client a position when the broker rejects first', async () => {
+      const { outcomes, expected } = await runAll(closing, 'rejecting', [0, 1, 2, 'headers']);
+      expect(outcomes).toEqual(expected);
+    });
 
-  it.fails('tells its client a position once the broker is back', async () => {
-    const { outcomes, expected } = await runAll(closing, 'away', [0, 1, 2, 'headers']);
-    expect(outcomes).toEqual(expected);
-  });
-});
+    it.fails('tells its client a position once the broker is back', async () => {
+      const { outcomes, expected } = await runAll(closing, 'away', [0, 1, 2, 'headers']);
+      expect(outcomes).toEqual(expected);
+    });
+  },
+);
 
-describe.each(Object.entries(expiring))('a stream closed by %s', (_, closing) => {
+describe.concurrent.each(Object.entries(expiring))('a stream closed by %s', (_, closing) => {
   it.fails('tells its client a position, from which it resumes', async () => {
     const { outcomes, expected } = await runAll(closing, 'none', [0]);
     expect(outcomes).toEqual(expected);
