@@ -173,6 +173,7 @@ describe.each(brokers)(
       const client = await connect('/a');
       await hasBegun(client);
       await publish(hub, 'a', 100);
+      await settle();
       const again = await reconnect(client, '/a');
       await hub.publish('a', 'wanted');
       expect(await outcome(again, 'wanted')).toEqual({ data: ['wanted'], resets: [] });
@@ -183,6 +184,7 @@ describe.each(brokers)(
       const client = await connect('/a');
       await hasBegun(client);
       await publish(hub, 'a', 100, { except: 'ann' });
+      await settle();
       const again = await reconnect(client, '/a');
       await hub.publish('a', 'wanted');
       expect(await outcome(again, 'wanted')).toEqual({ data: ['wanted'], resets: [] });
@@ -195,6 +197,7 @@ describe.each(brokers)(
       await hub.publish('b', 'wanted 1');
       await client.until(each => dataOf(each).includes('wanted 1'));
       await publish(hub, 'a', 100);
+      await settle();
       client.reset();
       await client.ended;
       await hub.publish('b', 'wanted 2');
@@ -209,6 +212,7 @@ describe.each(brokers)(
       await publish(hub, 'a', 5);
       // Its history is trimmed when there is something new, or by and by.
       await eventually(() => hub.stats().historyBytes === 0);
+      await settle();
       const again = await reconnect(client, '/a');
       await hub.publish('a', 'wanted');
       expect(await outcome(again, 'wanted')).toEqual({ data: ['wanted'], resets: [] });
