@@ -54,11 +54,14 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
 export function releaseResponse(res: NodeResponse): boolean {
   const transport = (res as Carrier)[carried];
   if (transport === undefined || res.headersSent) return false;
-  transport.released = true;
+  transport.release();
   return true;
 }
 
-/** On the response, so that all copies of this module see it, and `leave` needs no closure for each response. */
+/**
+ * On the response, so that all copies of this module see it, and `leave` needs no closure for each response. A bound
+ * listener or an entry of a WeakMap takes no less memory than the property.
+ */
 const carried = Symbol.for('tidings.transport');
 type Carrier = NodeResponse & { [carried]?: NodeTransport };
 
@@ -66,16 +69,23 @@ function leave(this: NodeResponse): void {
   (this as Carrier)[carried]?.leave();
 }
 
+/**
+ * There is one for each stream, so each field counts. So does the first private method of a class, which adds a hidden
+ * field to each instance (V8 calls it the brand): this class has none.
+ *
+ * ```
+ * pending ──open──▶ opened ──write, HTTP/1.1──▶ begun
+ *    └──release──▶ released
+ * ```
+ *
+ * `released`: something else sends the response. `begun`: the headers are on the socket, or queued for it.
+ */
 class NodeTransport implements Transport {
   onDrain: (() => void) | undefined;
   onClose: (() => void) | undefined;
-  /** Something else is going to answer. */
-  released = false;
   readonly #req: NodeRequest;
   readonly #res: NodeResponse;
-  #opened = false;
-  /** Of HTTP/1.1, the head is on the socket, or queued before whatever follows. */
-  #begun = false;
+  #phase: 'pending' | 'released' | 'opened' | 'begun' = 'pending';
   #drain: Drain | undefined;
   /** Where the last chunk was written, past the response. */
   #socket: Socket | undefined;
@@ -96,7 +106,7 @@ class NodeTransport implements Transport {
   set onFail(_call: ((error: unknown) => void) | undefined) {}
 
   get refused(): boolean {
-    return !this.#opened && this.#res.headersSent;
+    return (this.#phase === 'pending' || this.#phase === 'released') && this.#res.headersSent;
   }
 
   get bufferedBytes(): number {
@@ -105,9 +115,9 @@ class NodeTransport implements Transport {
 
   open(status: number, headers: Record<string, string>, isLast = false): void {
     const res = this.#res;
-    if (this.released || isAnswered(res)) throw headSent();
+    if (this.#phase === 'released' || isAnswered(res)) throw headSent();
     if (this.closed) return;
-    this.#opened = true;
+    this.#phase = 'opened';
     res.removeHeader('content-length');
     res.removeHeader('etag');
     // An encoding that somebody has announced is true only if that somebody encodes what is written.
@@ -116,24 +126,25 @@ class NodeTransport implements Transport {
     if (!isHttp2(this.#req, res)) res.statusMessage = '';
     if (isLast) hangUp(this.#req, res);
     res.writeHead(status, headers);
+    flattenHeaders(res);
     // With a body that nobody reads, Node does not see that the peer has gone.
     if (this.#req.readableFlowing === null) this.#req.resume();
   }
 
   write(frame: Frame): boolean {
-    const socket = this.#bareSocket();
+    const socket = this.bareSocket();
     if (socket !== undefined) {
       this.#written += frame.chunk.length;
-      return socket.write(frame.chunk) || this.#awaitDrain(socket);
+      return socket.write(frame.chunk) || this.awaitDrain(socket);
     }
     const res = this.#res;
     if (this.closed || res.writableEnded) return true;
-    this.#begun = !isHttp2(this.#req, res);
+    if (!isHttp2(this.#req, res)) this.#phase = 'begun';
     const room = (res as ServerResponse).write(frame.bytes);
     // compression() and its like hold back what they are not told to flush.
     if (Object.hasOwn(res, 'flush')) (res as unknown as { flush(): void }).flush();
     // A wrapped one may return nothing.
-    return room !== false || this.#awaitDrain(res);
+    return room !== false || this.awaitDrain(res);
   }
 
   end(isLast = false): void {
@@ -144,6 +155,10 @@ class NodeTransport implements Transport {
 
   destroy(): void {
     cut(this.#req, this.#res);
+  }
+
+  release(): void {
+    this.#phase = 'released';
   }
 
   /** A pipelined response that waits for its turn is not told when its connection goes. */
@@ -172,8 +187,8 @@ class NodeTransport implements Transport {
    * have ended, so that it need not be asked: Express gives every response a shape of its own (`setPrototypeOf`), and
    * reading a few of its properties takes Node longer than all else that is done for a write.
    */
-  #bareSocket(): Socket | undefined {
-    if (!this.#begun) return undefined;
+  bareSocket(): Socket | undefined {
+    if (this.#phase !== 'begun') return undefined;
     const known = this.#socket;
     const res = this.#res as ServerResponse;
     if (known?.writable && known.bytesWritten === this.#written && res.write === write) {
@@ -186,7 +201,7 @@ class NodeTransport implements Transport {
   }
 
   /** Listens on whatever was written to: once for the whole response, as long as that does not change. */
-  #awaitDrain(source: Socket | NodeResponse): false {
+  awaitDrain(source: Socket | NodeResponse): false {
     if (this.#drain?.source !== source) {
       this.#drain?.source.off('drain', this.#drain.listener);
       const listener = () => this.onDrain?.();
@@ -216,6 +231,20 @@ function bareSocket(res: ServerResponse): Socket | undefined {
   // A response that has just been given its socket still has to write what was written before.
   const isFlushed = res.writableLength === socket.writableLength;
   return isFlushed && !res.writableEnded && res.writableCorked === 0 ? socket : undefined;
+}
+
+/**
+ * Node builds the header block by concatenation and retains it on the response. V8 represents such a string as a tree
+ * of its parts: 25 nodes, 800 bytes for each open response. Node writes the block and the first chunk as one string,
+ * which leaves the tree as it is. A regular expression
+ * works on a flat string, so V8 flattens this one in place.
+ *
+ * `_header` is undocumented (https://github.com/nodejs/node/blob/main/lib/_http_outgoing.js), but express-session,
+ * morgan and others read it as well. Where it is no string, as with HTTP/2, this does nothing.
+ */
+function flattenHeaders(res: NodeResponse): void {
+  const { _header } = res as { _header?: unknown };
+  if (typeof _header === 'string') /^/.test(_header);
 }
 
 function isAnswered(res: NodeResponse): boolean {

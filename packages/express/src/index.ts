@@ -44,8 +44,14 @@ export interface SseMiddleware {
 
 /** Gives {@linkcode SseResponse.sse | res.sse()} to every handler after it. Without a hub it makes one. */
 export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
-  const middleware = (req: Request, res: Response, next: NextFunction) => {
-    res.sse = options => openStream(req, res, { ...options, hub });
+  // One function for all responses, since each closure would be kept for as long as its stream is open. It is set on
+  // each response, and not on the application's `response`: so it belongs to the middleware that ran last, with several
+  // applications, hubs and mount paths, and responses that passed none have no `sse`.
+  function open(this: Response, options?: StreamOptions): EventStream {
+    return openStream(this.req, this, { ...options, hub });
+  }
+  const middleware = (_req: Request, res: Response, next: NextFunction) => {
+    res.sse = open;
     next();
   };
   return Object.assign(middleware, { hub });
