@@ -100,7 +100,7 @@ test.each(Object.entries(examples))(
 const runners: Record<string, [file: string, program: string, ...args: string[]]> = {
   vitest: ['readme.test.ts', 'node_modules/vitest/vitest.mjs', 'run'],
   supertest: ['readme.test.ts', 'node_modules/vitest/vitest.mjs', 'run'],
-  jest: ['readme.test.js', 'node_modules/jest/bin/jest.js'],
+  jest: ['readme.test.js', 'test/node_modules/jest/bin/jest.js'],
   node: ['readme.test.mjs', '--test'],
 };
 
