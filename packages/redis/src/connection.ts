@@ -1,92 +1,90 @@
-import { TidingsError } from '@tidings/core';
+import { ConnectionLost, isErrorReply } from './errors.ts';
 
-/** Where a server of a cluster is. */
+/** The address of a server of a cluster. */
 export interface Address {
   readonly host: string;
   readonly port: number;
 }
 
-/** One connection of a client, for as long as it lasts: it does not come back by itself. */
-export interface Wire {
-  call(args: readonly string[]): Promise<unknown>;
-  /** Resolves when the server has acknowledged all. */
-  subscribe(names: readonly string[], sharded: boolean): Promise<unknown>;
-  unsubscribe(names: readonly string[], sharded: boolean): Promise<unknown>;
-  cut(): void;
-}
-
-export interface WireEvents {
-  message(name: string, text: string): void;
-  /** Called at least once when the connection is gone. */
-  closed(cause: unknown): void;
-}
-
-/** How long a connection may be waited for. */
-export interface Patience {
-  /** Ms. */
-  readonly timeout: number;
-  /** Aborted when nobody wants it any more. */
-  readonly signal: AbortSignal;
-}
-
-/** Makes a connection: to where a client's own lead, or to an address. */
-export type Dial = (events: WireEvents, patience: Patience, address?: Address) => Promise<Wire>;
-
-/** The connection is gone: what was asked for may have been done, or not. */
-export class ConnectionLost extends Error {
-  override readonly name = 'ConnectionLost';
-}
-
-/** Whether an error is an answer of the server: a word in capitals, then a sentence. */
-export function isAnswer(error: unknown): error is Error {
-  return error instanceof Error && !(error instanceof TidingsError) && /^[A-Z][A-Z0-9]+ /.test(error.message);
-}
-
-/** Where an answer says that the keys are. */
+/** The address to which a `MOVED` reply redirects; undefined if it is another error. */
 export function movedTo(error: unknown): Address | undefined {
-  const match = isAnswer(error) ? /^MOVED \d+ (.*):(\d+)$/.exec(error.message) : null;
+  const match = isErrorReply(error) ? /^MOVED \d+ (.*):(\d+)$/.exec(error.message) : null;
   return match === null ? undefined : { host: match[1] as string, port: Number(match[2]) };
 }
 
-interface Call {
-  /** Ms, monotonic. */
+/**
+ * One connection of a client library. It never reconnects. This is the seam to the client libraries: everything above
+ * it is the same for all of them.
+ */
+export interface LibraryConnection {
+  call(args: readonly string[]): Promise<unknown>;
+  /** Resolves when the server has acknowledged all names. */
+  subscribe(names: readonly string[], sharded: boolean): Promise<unknown>;
+  unsubscribe(names: readonly string[], sharded: boolean): Promise<unknown>;
+  /** Closes the socket without waiting for replies. Idempotent. */
+  abort(): void;
+}
+
+export interface ConnectionEvents {
+  message(name: string, text: string): void;
+  /** The connection is closed. A client library may call it more than once. */
+  closed(cause: unknown): void;
+}
+
+/** Bounds on how long it may take to connect. */
+export interface ConnectLimits {
+  /** ms. */
+  readonly timeout: number;
+  /** Aborted when the connection is no longer needed. */
+  readonly signal: AbortSignal;
+}
+
+/** Connects to the server of the user's client, or to the given address. */
+export type Connect = (
+  events: ConnectionEvents,
+  limits: ConnectLimits,
+  address?: Address,
+) => Promise<LibraryConnection>;
+
+interface PendingCall {
+  /** ms, monotonic. */
   readonly deadline: number;
   lose(cause: unknown): void;
 }
 
 /**
- * A wire on which every call ends: with an answer, or with a ConnectionLost. One that gets no answer in time takes
- * the connection with it, because the answers behind it would not come either.
+ * A connection on which every call settles: with a reply, or with a ConnectionLost. A call that times out closes the
+ * connection, because the replies to later calls would not arrive either.
  */
 export class Connection {
-  readonly #wire: Wire;
+  readonly #library: LibraryConnection;
   readonly #timeout: number;
   readonly #onClose: (cause: unknown) => void;
-  /** Those without an answer, oldest first. */
-  readonly #calls = new Set<Call>();
-  /** One for all calls: most are answered long before it is due. */
+  /** Oldest first. */
+  readonly #pending = new Set<PendingCall>();
+  /** One timer for all calls: most get their reply long before it fires. */
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
-  private constructor(wire: Wire, timeout: number, onClose: (cause: unknown) => void) {
-    this.#wire = wire;
+  private constructor(library: LibraryConnection, timeout: number, onClose: (cause: unknown) => void) {
+    this.#library = library;
     this.#timeout = timeout;
     this.#onClose = onClose;
   }
 
   /**
-   * @param patience its `timeout` is also that of each call.
-   * @param events `closed` is called once, at once.
+   * @param limits its `timeout` is also that of each call.
+   * @param events `closed` is called once, synchronously with the closing.
    */
   static async open(
-    dial: Dial,
-    patience: Patience,
-    events: WireEvents,
+    connect: Connect,
+    limits: ConnectLimits,
+    events: ConnectionEvents,
     address?: Address,
   ): Promise<Connection> {
     let connection: Connection | undefined;
     let failure: unknown;
-    const wire = await dial(
+    const library = await connect(
       {
         message: (name, text) => {
           if (connection?.isClosed === false) events.message(name, text);
@@ -96,14 +94,14 @@ export class Connection {
           connection?.close(cause);
         },
       },
-      patience,
+      limits,
       address,
     );
     if (failure !== undefined) {
-      wire.cut();
+      library.abort();
       throw new ConnectionLost('the connection to Redis is gone', { cause: failure });
     }
-    connection = new Connection(wire, patience.timeout, events.closed);
+    connection = new Connection(library, limits.timeout, events.closed);
     return connection;
   }
 
@@ -112,25 +110,25 @@ export class Connection {
   }
 
   call(args: readonly string[]): Promise<unknown> {
-    return this.#settle(() => this.#wire.call(args));
+    return this.#settle(() => this.#library.call(args));
   }
 
   async subscribe(names: readonly string[], sharded: boolean): Promise<void> {
-    if (names.length > 0) await this.#settle(() => this.#wire.subscribe(names, sharded));
+    if (names.length > 0) await this.#settle(() => this.#library.subscribe(names, sharded));
   }
 
   async unsubscribe(names: readonly string[], sharded: boolean): Promise<void> {
-    if (names.length > 0) await this.#settle(() => this.#wire.unsubscribe(names, sharded));
+    if (names.length > 0) await this.#settle(() => this.#library.unsubscribe(names, sharded));
   }
 
-  /** Cuts it. */
+  /** Aborts the connection. Pending calls reject with a ConnectionLost. Idempotent. */
   close(cause: unknown): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#timer);
-    this.#wire.cut();
-    for (const { lose } of this.#calls) lose(cause);
-    this.#calls.clear();
+    this.#library.abort();
+    for (const { lose } of this.#pending) lose(cause);
+    this.#pending.clear();
     this.#onClose(cause);
   }
 
@@ -140,19 +138,19 @@ export class Connection {
         reject(new ConnectionLost('the connection to Redis is gone', { cause }));
       if (this.#isClosed) return lose(undefined);
       const call = { deadline: performance.now() + this.#timeout, lose };
-      this.#calls.add(call);
+      this.#pending.add(call);
       if (this.#timer === undefined) this.#watch(this.#timeout);
       run().then(
-        answer => {
-          this.#calls.delete(call);
-          resolve(answer);
+        reply => {
+          this.#pending.delete(call);
+          resolve(reply);
         },
         error => {
-          if (isAnswer(error)) {
-            this.#calls.delete(call);
+          if (isErrorReply(error)) {
+            this.#pending.delete(call);
             reject(error);
           } else {
-            // Whatever it was, answers can no longer be told apart.
+            // After an error of the client library, replies may no longer match their calls.
             this.close(error);
             lose(error);
           }
@@ -161,13 +159,13 @@ export class Connection {
     });
   }
 
-  /** Looks after so many ms whether the oldest call is late. */
+  /** Checks after `ms` whether the oldest call has timed out. */
   #watch(ms: number): void {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
-      const [oldest] = this.#calls;
+      const [oldest] = this.#pending;
       if (oldest === undefined) return;
-      // A timer may be early by part of a millisecond.
+      // A timer may fire early by part of a millisecond.
       const left = Math.ceil(oldest.deadline - performance.now());
       if (left > 0) this.#watch(left);
       else this.close(new Error(`Redis has not answered for ${this.#timeout} ms`));
@@ -175,30 +173,30 @@ export class Connection {
   }
 }
 
-/** Waits for a connection to be made; one that takes longer, or that nobody wants any more, is cut. */
-export async function within(
-  { timeout, signal }: Patience,
+/** Waits until a client library has connected. Aborts if that takes too long, or is no longer needed. */
+export async function connectWithin(
+  { timeout, signal }: ConnectLimits,
   connected: Promise<unknown>,
-  cut: () => void,
+  abort: () => void,
 ): Promise<void> {
-  let stop = () => {};
-  const over = new Promise((_, reject) => {
-    const late = () => reject(new ConnectionLost(`no connection to Redis within ${timeout} ms`));
-    const timer = setTimeout(late, timeout);
+  let stopWaiting = () => {};
+  const expired = new Promise((_, reject) => {
+    const onTimeout = () => reject(new ConnectionLost(`no connection to Redis within ${timeout} ms`));
+    const timer = setTimeout(onTimeout, timeout);
     const onAbort = () => reject(signal.reason);
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort);
-    stop = () => {
+    stopWaiting = () => {
       clearTimeout(timer);
       signal.removeEventListener('abort', onAbort);
     };
   });
   try {
-    await Promise.race([connected, over]);
+    await Promise.race([connected, expired]);
   } catch (error) {
-    cut();
+    abort();
     throw error;
   } finally {
-    stop();
+    stopWaiting();
   }
 }
