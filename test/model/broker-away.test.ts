@@ -67,7 +67,7 @@ it('does not try again what fails because it was closed', async () => {
 
 it('ends no process when other nodes cannot be told of a client, and nobody waits for that', async () => {
   const broker = new VirtualBroker(new SharedLog());
-  broker.tell = async () => {
+  broker.publish = async () => {
     throw new TidingsError('broker', 'away');
   };
   const hub = createHub({ broker, onError: () => {} });

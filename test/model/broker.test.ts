@@ -15,7 +15,7 @@ const quiet: HubOptions = { heartbeat: false, onError: () => {} };
 /** A broker that does what another does, but for some of it. */
 function like(broker: Broker, changes: Partial<Broker>): Broker {
   const bound = Object.fromEntries(
-    (['start', 'publish', 'open', 'shut', 'read', 'head', 'tell', 'close'] as const).map(name => [
+    (['start', 'publish', 'open', 'release', 'read', 'head', 'state', 'close'] as const).map(name => [
       name,
       (broker[name] as (...args: never[]) => unknown).bind(broker),
     ]),
@@ -81,7 +81,8 @@ describe('a hub with a broker', () => {
     const streams = Array.from({ length: 50 }, () => open(hub));
     for (const [i, { stream }] of streams.entries()) stream.subscribe(`channel ${i}`);
     await until(() => streams.every(({ transport }) => transport.text.includes('id: ')));
-    expect(asked.map(names => names.length)).toEqual([50]);
+    // With the channel of control messages.
+    expect(asked.map(names => names.length)).toEqual([51]);
     const { stream, transport } = open(hub);
     stream.subscribe('channel 7');
     await until(() => transport.text.includes('id: '));
@@ -268,7 +269,7 @@ describe('a hub with a broker', () => {
           const { head, pages } = await broker.open(wants as ReadonlyMap<string, number>);
           // Of `a` everything has left by now that came before the next two positions.
           const late = [...pages].map(([name, page]) => {
-            return [name, name === 'a' ? { ...page, floor: head + 2 } : page] as const;
+            return [name, name === 'a' ? { ...page, trimmedUpTo: head + 2 } : page] as const;
           });
           return { head, pages: new Map(late) };
         },
@@ -385,7 +386,7 @@ describe('a hub with a broker', () => {
   it('gives up channels that nobody follows any more', async () => {
     const shut: string[] = [];
     const broker = new VirtualBroker(new SharedLog());
-    const hub = hubOn(like(broker, { shut: names => shut.push(...names) }), { history: { age: 40 } });
+    const hub = hubOn(like(broker, { release: names => shut.push(...names) }), { history: { age: 40 } });
     const { stream } = open(hub);
     stream.subscribe(['a', 'b']);
     await hub.publish('a', 1);

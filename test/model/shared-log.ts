@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import {
   type Broker,
+  type ChannelState,
   type Draft,
   type Entry,
   type Keep,
@@ -16,10 +17,12 @@ import {
 interface Kept {
   entries: Entry[];
   keep: Readonly<Keep>;
-  floor: Position;
+  trimmedUpTo: Position;
   last: Position;
   ended: Position | undefined;
 }
+
+const isMark = ({ kind }: Entry) => kind === 'end' || kind === 'begin';
 
 /** So small that reading on is the rule. */
 const PAGE = 3;
@@ -37,22 +40,25 @@ export class SharedLog {
     const kept = this.channels.get(draft.channel) ?? {
       entries: [],
       keep,
-      floor: 0,
+      trimmedUpTo: 0,
       last: 0,
       ended: undefined,
     };
-    if (kept.ended !== undefined) return new TidingsError('ended', 'ended');
+    const isBegin = draft.kind === 'begin';
+    if (isBegin && kept.ended === undefined) return kept.last || this.head;
+    if (!isBegin && kept.ended !== undefined) return new TidingsError('ended', 'ended');
     this.channels.set(draft.channel, kept);
     this.head += 1;
     const entry: Entry = { ...draft, position: this.head };
     kept.last = this.head;
+    if (isBegin) Object.assign(kept, { entries: [], trimmedUpTo: kept.ended, ended: undefined });
     if (entry.kind === 'end') kept.ended = entry.position;
-    if (keep.compact && entry.kind !== 'end') {
-      kept.entries = kept.entries.filter(({ key }) => key !== entry.key);
+    if (keep.compact && !isMark(entry)) {
+      kept.entries = kept.entries.filter(older => isMark(older) || older.key !== entry.key);
     }
     kept.entries.push(entry);
-    while (kept.entries.filter(({ kind }) => kind !== 'end').length > keep.events) {
-      kept.floor = kept.entries.shift()?.position ?? 0;
+    while (kept.entries.filter(entry => !isMark(entry)).length > keep.events) {
+      kept.trimmedUpTo = kept.entries.shift()?.position ?? 0;
     }
     for (const node of this.nodes) node.receive(entry);
     return this.head;
@@ -63,10 +69,10 @@ export class SharedLog {
     const due = kept?.entries.filter(({ position }) => position > after && position <= until) ?? [];
     return {
       entries: due.slice(0, PAGE),
-      floor: kept?.floor ?? 0,
+      trimmedUpTo: kept?.trimmedUpTo ?? 0,
       more: due.length > PAGE,
       last: kept?.last,
-      ended: kept?.ended,
+      endedAt: kept?.ended,
     };
   }
 
@@ -118,7 +124,7 @@ export class VirtualBroker implements Broker {
     }
   }
 
-  shut(channels: readonly string[]): void {
+  release(channels: readonly string[]): void {
     for (const name of channels) this.#open.delete(name);
   }
 
@@ -132,9 +138,11 @@ export class VirtualBroker implements Broker {
     return { epoch: this.#log.epoch, head: this.#log.head };
   }
 
-  async tell(text: string): Promise<void> {
+  async state(channel: string): Promise<ChannelState> {
     await this.#reach();
-    for (const node of this.#log.nodes) node.#sink?.note(text);
+    const kept = this.#log.channels.get(channel);
+    if (kept === undefined) return { state: 'unknown', last: 0 };
+    return { state: kept.ended === undefined ? 'open' : 'ended', last: kept.last };
   }
 
   async close(): Promise<void> {}
@@ -155,7 +163,7 @@ export class VirtualBroker implements Broker {
     const lost = [...new Set(this.#inbox.map(({ channel }) => channel))];
     this.#inbox = [];
     if (lost.length === 0) return;
-    this.#sink?.seen(this.#log.head);
+    this.#sink?.advanced(this.#log.head);
     this.#sink?.lost(lost);
   }
 
@@ -163,7 +171,7 @@ export class VirtualBroker implements Broker {
     this.#inbox = [];
     this.#open.clear();
     this.#life += 1;
-    this.#sink?.epoch(this.#log.epoch, this.#log.head);
+    this.#sink?.restarted(this.#log.epoch, this.#log.head);
   }
 
   async #reach(): Promise<void> {
@@ -174,6 +182,6 @@ export class VirtualBroker implements Broker {
   #deliver(): void {
     const due = this.#inbox.splice(0);
     if (due.length > 0) this.#sink?.entries(due);
-    this.#sink?.seen(this.#log.head);
+    this.#sink?.advanced(this.#log.head);
   }
 }

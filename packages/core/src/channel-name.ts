@@ -15,6 +15,8 @@ export function nameOf(channel: ChannelName): string {
   if (typeof name !== 'string' || name === '' || typeof channel === 'function') {
     throw invalid('a channel', 'a name, or have one', channel);
   }
+  // The hub's own channels begin with NUL.
+  if (name.startsWith('\0')) throw invalid('a channel', 'a name that does not begin with NUL', name);
   if (!name.isWellFormed()) throw invalid('a channel', 'a name without lone surrogates', name);
   return name;
 }

@@ -80,7 +80,7 @@ export function dataText(data: unknown): string {
 }
 
 /** The text of data that is text itself. */
-function ownText(data: unknown): string | undefined {
+export function ownText(data: unknown): string | undefined {
   if (typeof data === 'string') return data;
   return isBytes(data) || isBuffer(data) ? utf8.decode(data) : undefined;
 }

@@ -12,7 +12,18 @@ export type {
 } from './hub/hub-channel.ts';
 export type { HubStats, Observer } from './hub/meter.ts';
 export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
-export type { Broker, Draft, LogHead, Opened, Page, Published, Reach, Sink } from './log/broker.ts';
+export type {
+  Broker,
+  ChannelState,
+  Draft,
+  LeaseChange,
+  LogHead,
+  Opened,
+  Page,
+  Published,
+  ReadFrom,
+  Sink,
+} from './log/broker.ts';
 export type { Entry } from './log/entry.ts';
 export type { Keep } from './log/history.ts';
 export type { Position } from './log/position.ts';

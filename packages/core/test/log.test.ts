@@ -16,7 +16,7 @@ describe('the log', () => {
   it('takes room from the channel that was published to least recently', async () => {
     const log = new Log(() => settings, 1_000, new Scheduler(1_000), new Meter({}, () => {}));
     const publish = async (channel: string) => {
-      log.append({ channel, kind: 'event', data: 'x' });
+      log.append({ channel, kind: 'event', json: false, data: 'x' });
       await new Promise<void>(resolve => nextTurn(resolve));
     };
     for (const channel of ['a', 'b', 'a', 'c']) await publish(channel);

@@ -1,13 +1,14 @@
 import { randomBytes } from 'node:crypto';
 import {
   type Broker,
+  type ChannelState,
   type Draft,
   type LogHead,
   type Opened,
   type Page,
   type Position,
   type Published,
-  type Reach,
+  type ReadFrom,
   type Sink,
   TidingsError,
 } from '@tidings/core';
@@ -64,11 +65,11 @@ class RedisBroker implements Broker {
     return this.#use(({ publisher }) => publisher.publish(drafts, deadline));
   }
 
-  open(wants: ReadonlyMap<string, Reach>): Promise<Opened> {
+  open(wants: ReadonlyMap<string, ReadFrom>): Promise<Opened> {
     return this.#use(({ feed }) => feed.open(wants));
   }
 
-  shut(channels: readonly string[]): void {
+  release(channels: readonly string[]): void {
     this.#parts?.feed.release(channels);
   }
 
@@ -86,16 +87,16 @@ class RedisBroker implements Broker {
     });
   }
 
-  tell(text: string): Promise<void> {
-    return this.#use(async ({ connection, names, store }) => {
-      const current = await connection.ready(this.#deadline());
-      await current.call([store.isSharded ? 'SPUBLISH' : 'PUBLISH', names.notices, `note ${text}`]);
+  state(channel: string): Promise<ChannelState> {
+    return this.#use(async ({ store }) => {
+      const { last, endedAt } = await store.state(channel, this.#deadline());
+      if (last === undefined) return { state: 'unknown', last: 0 };
+      return { state: endedAt === undefined ? 'open' : 'ended', last };
     });
   }
 
   async close(): Promise<void> {
-    this.#parts?.feed.close();
-    this.#parts?.connection.close();
+    this.#parts?.close();
     this.#parts = undefined;
   }
 
@@ -122,6 +123,7 @@ function createParts(settings: RedisBrokerSettings, sink: Sink) {
   const process = randomBytes(9).toString('base64url');
   const names = new Names(prefix, process);
   const dialer = new Dialer(source, timeout);
+  const onConnection = bothConnected((isConnected, cause) => sink.connection(isConnected, cause));
   const connection: ReconnectingConnection = new ReconnectingConnection(dialer, {
     onMessage() {},
     async prepare(connection) {
@@ -135,7 +137,8 @@ function createParts(settings: RedisBrokerSettings, sink: Sink) {
       store.isSharded = shardedPubSub ?? isCluster;
       await store.greet(connection);
     },
-    onLost() {},
+    onReady: () => onConnection('calls', true),
+    onLost: cause => onConnection('calls', false, cause),
   });
   const caller = new ScriptCaller(connection, names.hub, error => {
     dialer.redirect(error);
@@ -145,11 +148,48 @@ function createParts(settings: RedisBrokerSettings, sink: Sink) {
   const store: Store = new Store(caller, names, process, {
     restarted(epoch, head) {
       feed.restart(head);
-      sink.epoch(epoch, head);
+      sink.restarted(epoch, head);
     },
     broken: (after, before) => sink.broken(after, before),
     server: runId => feed.checkServer(runId),
   });
-  const feed = new LiveFeed({ dialer, store, names, sink, timeout, probeInterval });
-  return { connection, names, store, feed, publisher: new Publisher(store) };
+  const feed = new LiveFeed({
+    dialer,
+    store,
+    names,
+    sink,
+    timeout,
+    probeInterval,
+    onConnection: (isConnected, cause) => onConnection('feed', isConnected, cause),
+  });
+  return {
+    connection,
+    store,
+    feed,
+    publisher: new Publisher(store),
+    close() {
+      onConnection.stop();
+      feed.close();
+      connection.close();
+    },
+  };
+}
+
+/** Reports when both connections are established, and when the first of them is lost. */
+function bothConnected(report: (isConnected: boolean, cause?: unknown) => void) {
+  const connected = new Set<'calls' | 'feed'>();
+  let isStopped = false;
+  return Object.assign(
+    (which: 'calls' | 'feed', isConnected: boolean, cause?: unknown) => {
+      const before = connected.size;
+      if (isConnected) connected.add(which);
+      else connected.delete(which);
+      if (!isStopped && (connected.size === 2) !== (before === 2)) report(isConnected, cause);
+    },
+    {
+      stop() {
+        isStopped = true;
+      },
+    },
+  );
 }

@@ -90,8 +90,8 @@ export class Connection {
           if (connection?.isClosed === false) events.message(name, text);
         },
         closed: cause => {
-          failure = cause ?? new Error('closed');
-          connection?.close(cause);
+          failure = cause ?? new Error('the connection was closed');
+          connection?.close(failure);
         },
       },
       limits,

@@ -30,6 +30,7 @@ export function isErrorReply(error: unknown): error is Error {
 /** Turns the error of a call into one for the hub. */
 export function toBrokerError(error: unknown): TidingsError {
   if (error instanceof TidingsError) return error;
+  if (error instanceof CallFailed && error.cause instanceof TidingsError) return error.cause;
   return new TidingsError('broker', `Redis cannot be used: ${explain(error)}`, { cause: error });
 }
 

@@ -14,8 +14,8 @@ export class Names {
   constructor(prefix: string, process: string) {
     const root = `{${prefix}}:`;
     this.hub = `${root}hub`;
-    this.process = `${root}node:${process}`;
-    this.notices = `${root}notes`;
+    this.process = `${root}process:${process}`;
+    this.notices = `${root}notices`;
     this.#entries = `${root}on:`;
   }
 
@@ -28,8 +28,8 @@ export class Names {
   }
 }
 
-const LETTERS = { event: 'e', gone: 'g', end: 'x' } as const;
-const KINDS: Record<string, Entry['kind']> = { e: 'event', g: 'gone', x: 'end' };
+const LETTERS = { event: 'e', gone: 'g', end: 'x', begin: 'b', control: 'c' } as const;
+const KINDS: Record<string, Entry['kind']> = { e: 'event', g: 'gone', x: 'end', b: 'begin', c: 'control' };
 
 /** The kind of a draft, as one letter. */
 export function kindLetter(draft: Draft): string {
@@ -37,13 +37,14 @@ export function kindLetter(draft: Draft): string {
 }
 
 /**
- * An entry as Redis stores it: the letter of its kind; its name, key and `except` as JSON, if it has any of them; a
- * line break; its data. JSON has no line breaks of its own.
+ * An entry as Redis stores it: the letter of its kind; `j`, if its data is JSON; its name, key and `except` as a JSON
+ * array, if it has any of them; a line break; its data. The array has no line breaks of its own.
  */
 export function encodeEntry(draft: Draft): string {
-  const { event, key, except, data } = draft;
+  const { event, key, except, json, data } = draft;
   const hasFields = event !== undefined || key !== undefined || except !== undefined;
-  return `${kindLetter(draft)}${hasFields ? JSON.stringify([event, key, except]) : ''}\n${data}`;
+  const fields = hasFields ? JSON.stringify([event, key, except]) : '';
+  return `${kindLetter(draft)}${json ? 'j' : ''}${fields}\n${data}`;
 }
 
 /** Decodes what {@link encodeEntry} returned. Throws if it is anything else. */
@@ -51,8 +52,9 @@ function decodeEntry(channel: string, position: Position, text: string): Entry {
   const lineEnd = text.indexOf('\n');
   const kind = KINDS[text[0] as string];
   if (kind === undefined || lineEnd < 1) throw new Error('not an entry');
-  const [event, key, except] = decodeFields(text.slice(1, lineEnd));
-  return { channel, position, kind, event, key, except, data: text.slice(lineEnd + 1) };
+  const json = text[1] === 'j';
+  const [event, key, except] = decodeFields(text.slice(json ? 2 : 1, lineEnd));
+  return { channel, position, kind, event, key, except, json, data: text.slice(lineEnd + 1) };
 }
 
 type Fields = [event?: string | undefined, key?: string | undefined, except?: string | undefined];
@@ -100,7 +102,7 @@ export function decodeMessage(channel: string, text: string): Message | undefine
         start += body.length;
         return decodeEntry(channel, Number(first) + index, body);
       });
-    return { epoch, channel, previous: Number(previous), entries };
+    return start === text.length ? { epoch, channel, previous: Number(previous), entries } : undefined;
   } catch {
     return undefined;
   }
@@ -109,15 +111,17 @@ export function decodeMessage(channel: string, text: string): Message | undefine
 /** A page as the read script returns it. */
 export type RawPage = [
   trimmedUpTo: string,
+  last: string,
   endedAt: string,
   more: string,
   entries: [id: string, fields: string[]][],
 ];
 
-export function decodePage(channel: string, [trimmedUpTo, endedAt, more, entries]: RawPage): Page {
+export function decodePage(channel: string, [trimmedUpTo, last, endedAt, more, entries]: RawPage): Page {
   return {
-    floor: Number(trimmedUpTo),
-    ended: endedAt === '' ? undefined : Number(endedAt),
+    trimmedUpTo: Number(trimmedUpTo),
+    last: last === '' ? undefined : Number(last),
+    endedAt: endedAt === '' ? undefined : Number(endedAt),
     more: more === '1',
     entries: entries.map(([id, fields]) =>
       decodeEntry(channel, Number.parseInt(id, 10), fields[1] as string),

@@ -1,8 +1,8 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
-import type { Opened, Page, Position, Reach, Sink } from '@tidings/core';
+import type { Opened, Page, Position, ReadFrom, Sink } from '@tidings/core';
 import type { Connection } from './connection.ts';
 import { type Dialer, readServerInfo } from './dialer.ts';
-import { CallFailed, interrupted } from './errors.ts';
+import { interrupted } from './errors.ts';
 import type { Names } from './format.ts';
 import { completePage, LogReader, slices } from './log-reader.ts';
 import { ReconnectingConnection } from './reconnecting-connection.ts';
@@ -18,6 +18,8 @@ export interface LiveFeedOptions {
   timeout: number;
   /** ms between two probes. */
   probeInterval: number;
+  /** The connection was established (and all that was missed is delivered), or lost. */
+  onConnection(isConnected: boolean, cause?: unknown): void;
 }
 
 /**
@@ -47,7 +49,6 @@ export interface LiveFeedOptions {
 export class LiveFeed {
   readonly #store: Store;
   readonly #names: Names;
-  readonly #sink: Sink;
   readonly #timeout: number;
   readonly #connection: ReconnectingConnection;
   readonly #sequencer: Sequencer;
@@ -57,10 +58,9 @@ export class LiveFeed {
   #server = '';
   #lastTask: Promise<unknown> = Promise.resolve();
 
-  constructor({ dialer, store, names, sink, timeout, probeInterval }: LiveFeedOptions) {
+  constructor({ dialer, store, names, sink, timeout, probeInterval, onConnection }: LiveFeedOptions) {
     this.#store = store;
     this.#names = names;
-    this.#sink = sink;
     this.#timeout = timeout;
     this.#sequencer = new Sequencer(sink, names, store, {
       foreignEpoch: epoch => this.#checkEpoch(epoch),
@@ -69,14 +69,18 @@ export class LiveFeed {
     this.#connection = new ReconnectingConnection(dialer, {
       onMessage: (name, text) => this.#receive(name, text),
       prepare: connection => this.#onConnected(connection),
-      onLost: () => {
+      onReady: () => onConnection(true),
+      onLost: cause => {
         this.#server = '';
         this.#reader.interrupt();
         this.#sequencer.disconnect();
+        onConnection(false, cause);
       },
     });
     this.#reader = new LogReader(store, this.#sequencer, timeout, cause => this.#connection.reconnect(cause));
-    this.#probing = setInterval(() => void this.#probe(), probeInterval);
+    this.#probing = setInterval(() => {
+      if (this.#connection.current !== undefined) void this.#reader.probe();
+    }, probeInterval);
   }
 
   /** Connects. Entries up to `head` are not delivered. */
@@ -86,7 +90,7 @@ export class LiveFeed {
     return this.#sequencer.deliveredUpTo;
   }
 
-  async open(wants: ReadonlyMap<string, Reach>): Promise<Opened> {
+  async open(wants: ReadonlyMap<string, ReadFrom>): Promise<Opened> {
     const connection = await this.#connection.ready(this.#deadline());
     return new Promise((resolve, reject) => {
       void this.#inOrder(async () => {
@@ -134,7 +138,6 @@ export class LiveFeed {
     if (name === this.#names.process) this.#reader.receiveBarrier(text);
     else if (name !== this.#names.notices) this.#sequencer.receive(name, text);
     else if (text === 'epoch') this.#checkEpoch('');
-    else if (text.startsWith('note ')) this.#sink.note(text.slice('note '.length));
   }
 
   async #onConnected(connection: Connection): Promise<void> {
@@ -181,7 +184,7 @@ export class LiveFeed {
     }
   }
 
-  async #open(connection: Connection, wants: ReadonlyMap<string, Reach>): Promise<Opened> {
+  async #open(connection: Connection, wants: ReadonlyMap<string, ReadFrom>): Promise<Opened> {
     const sequencer = this.#sequencer;
     const { generation } = sequencer;
     const unopened = [...wants.keys()].filter(channel => !sequencer.openChannels.has(channel));
@@ -217,19 +220,6 @@ export class LiveFeed {
       pages.set(channel, completePage(pages.get(channel) as Page, arrived, head));
     }
     return { head, pages };
-  }
-
-  /** Proves that messages still arrive, and tells quiet streams the head. */
-  async #probe(): Promise<void> {
-    if (this.#connection.current === undefined) return;
-    try {
-      await this.#reader.readAtBarrier({}, head => {
-        if (this.#sequencer.isLive) this.#sequencer.advance(head);
-      });
-    } catch (error) {
-      // Whichever connection it was, it has been closed.
-      if (!(error instanceof CallFailed)) throw error;
-    }
   }
 
   #checkEpoch(epoch: string): void {

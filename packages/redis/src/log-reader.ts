@@ -88,6 +88,18 @@ export class LogReader {
     }
   }
 
+  /** Proves that messages still arrive, and tells quiet streams the head. */
+  async probe(): Promise<void> {
+    try {
+      await this.readAtBarrier({}, head => {
+        if (this.#sequencer.isLive) this.#sequencer.advance(head);
+      });
+    } catch (error) {
+      // Whichever connection failed, it has been closed.
+      if (!(error instanceof CallFailed)) throw error;
+    }
+  }
+
   /** A message to this process: `head <token> <epoch> <head>`. */
   receiveBarrier(text: string): void {
     const [, token = '', epoch, head] = text.split(' ');
@@ -141,7 +153,8 @@ export class LogReader {
       // An entry older than one that was delivered comes too late.
       cursor.entries = page.entries.filter(({ position }) => position > this.#sequencer.deliveredUpTo);
       cursor.more = page.more;
-      if (page.floor > cursor.after || cursor.entries.length < page.entries.length) lost.push(cursor.channel);
+      if (page.trimmedUpTo > cursor.after || cursor.entries.length < page.entries.length)
+        lost.push(cursor.channel);
       cursor.after = page.entries.at(-1)?.position ?? cursor.after;
     }
     return lost;
@@ -150,9 +163,18 @@ export class LogReader {
 
 /** A page as of `head`: with the entries that have arrived since it was read. */
 export function completePage(page: Page, arrived: readonly Entry[], head: Position): Page {
-  const entries = arrived.filter(({ position }) => position <= head);
-  // A page with more is read on up to the head anyway.
-  if (entries.length === 0 || page.more) return page;
-  const ended = entries.find(({ kind }) => kind === 'end')?.position ?? page.ended;
-  return { ...page, ended, entries: [...page.entries, ...entries] };
+  let { entries, trimmedUpTo, last, endedAt, more } = page;
+  for (const entry of arrived) {
+    if (entry.position > head) break;
+    if (entry.kind === 'begin') {
+      trimmedUpTo = Math.max(trimmedUpTo, endedAt ?? 0);
+      entries = [];
+      more = false;
+    }
+    // A page with more is read on up to the head anyway.
+    if (!more) entries = [...entries, entry];
+    endedAt = entry.kind === 'end' ? entry.position : undefined;
+    last = entry.position;
+  }
+  return { entries, trimmedUpTo, last, endedAt, more };
 }

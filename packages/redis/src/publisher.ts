@@ -39,13 +39,18 @@ export class Publisher {
 /** Decodes the result of the append script: a result for each draft. */
 function decodeResult(result: string, drafts: readonly Draft[]): (Position | TidingsError)[] {
   const [first, list = ''] = result.split(' ');
-  const refused = new Set(list === '' ? [] : list.split(',').map(Number));
+  const exceptions = new Map<number, Position | undefined>();
+  for (const [, index, position] of list.matchAll(/(\d+)(?:=(\d+))?/g)) {
+    exceptions.set(Number(index), position === undefined ? undefined : Number(position));
+  }
   let next = Number(first);
-  return drafts.map(({ channel }, index) =>
-    refused.has(index)
-      ? new TidingsError('ended', `the channel ${JSON.stringify(channel)} has ended: nothing can follow`)
-      : next++,
-  );
+  return drafts.map(({ channel }, index) => {
+    if (!exceptions.has(index)) return next++;
+    const name = JSON.stringify(channel);
+    return (
+      exceptions.get(index) ?? new TidingsError('ended', `the channel ${name} has ended: nothing can follow`)
+    );
+  });
 }
 
 /** The arguments of the append script, beginning with the number of channels. */

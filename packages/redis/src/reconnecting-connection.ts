@@ -8,6 +8,7 @@ export interface ReconnectingConnectionOptions {
   onMessage(name: string, text: string): void;
   /** Makes a new connection usable. If it rejects, the connection is closed and the next one is made. */
   prepare(connection: Connection): Promise<void>;
+  onReady(): void;
   /** The connection was lost. Called synchronously, also for one that was not prepared yet. */
   onLost(cause: unknown): void;
 }
@@ -114,6 +115,7 @@ export class ReconnectingConnection {
           wait = FIRST_DELAY / 2;
           this.#current = connection;
           this.#failure = undefined;
+          this.#options.onReady();
           for (const waiter of [...this.#waiters]) waiter.resolve(connection);
         }
         await closed;

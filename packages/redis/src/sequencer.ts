@@ -107,7 +107,7 @@ export class Sequencer {
   /** Everything up to `head` has been delivered. */
   advance(head: Position): void {
     this.deliveredUpTo = Math.max(this.deliveredUpTo, head);
-    this.#sink.seen(this.deliveredUpTo);
+    this.#sink.advanced(this.deliveredUpTo);
   }
 
   /** Delivers entries that were read from the log: ascending, all after `deliveredUpTo`. */

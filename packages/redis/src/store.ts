@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import type { LogHead, Page, Position, Reach } from '@tidings/core';
+import type { LogHead, Page, Position, ReadFrom } from '@tidings/core';
 import type { Connection } from './connection.ts';
 import { CallFailed } from './errors.ts';
 import { decodePage, type Names, type RawPage } from './format.ts';
@@ -20,7 +20,7 @@ export interface StoreEvents {
 }
 
 export interface ReadRequest {
-  wants?: Iterable<readonly [channel: string, from: Reach]>;
+  wants?: Iterable<readonly [channel: string, from: ReadFrom | 'state']>;
   until?: Position | undefined;
   /** Publishes the head to this process with this token: a barrier in the messages of the live feed. */
   token?: string;
@@ -98,6 +98,12 @@ export class Store {
     return { epoch: reply[0] as string, result };
   }
 
+  /** A page without entries: what is known of a channel. */
+  async state(channel: string, deadline: AbortSignal): Promise<Page> {
+    const { pages } = await this.read({ wants: [[channel, 'state']] }, deadline);
+    return pages.get(channel) as Page;
+  }
+
   /** @throws {CallFailed} also if the log has restarted in a new epoch meanwhile. */
   async read(request: ReadRequest, deadline: AbortSignal): Promise<ReadReply> {
     const wants = [...(request.wants ?? [])];
@@ -161,7 +167,8 @@ export class Store {
       String(since ?? ''),
     );
     for (const [channel, from] of wants) {
-      if (typeof from === 'number') args.push(channel, 'a', String(from));
+      if (from === 'state') args.push(channel, 's', '0');
+      else if (typeof from === 'number') args.push(channel, 'a', String(from));
       else args.push(channel, 'l', String(Math.min(Math.floor(from.last), 1e9)));
     }
     return args;

@@ -11,11 +11,11 @@ function open() {
   const sequencer = new Sequencer(
     {
       entries: list => log.push(...list.map(({ channel, position }: Entry) => `${channel} ${position}`)),
-      seen: head => log.push(`seen ${head}`),
+      advanced: head => log.push(`advanced ${head}`),
       lost: channels => log.push(`lost ${channels}`),
       broken() {},
-      epoch() {},
-      note() {},
+      restarted() {},
+      connection() {},
     },
     names,
     state,
@@ -49,7 +49,7 @@ describe('the sequencer', () => {
     receive('x', 2, 4);
     expect(log).toEqual(['gap']);
     expect([...sequencer.gaps]).toEqual([['x', 0]]);
-    sequencer.deliver([{ channel: 'x', position: 1, kind: 'event', data: '' }]);
+    sequencer.deliver([{ channel: 'x', position: 1, kind: 'event', json: false, data: '' }]);
     sequencer.markComplete(['x'], 1);
     sequencer.resume();
     expect(log).toEqual(['gap', 'x 1', 'x 2', 'y 3', 'x 4']);
@@ -65,7 +65,7 @@ describe('the sequencer', () => {
   it('does not repeat what it delivered from the log before the connection was lost', () => {
     const { sequencer, log, receive } = open();
     sequencer.pause();
-    sequencer.deliver([{ channel: 'x', position: 1, kind: 'event', data: '' }]);
+    sequencer.deliver([{ channel: 'x', position: 1, kind: 'event', json: false, data: '' }]);
     sequencer.disconnect();
     sequencer.resume();
     receive('x', 1, 2);
@@ -87,7 +87,7 @@ describe('the sequencer', () => {
     sequencer.advance(9);
     receive('x', 9, 10);
     sequencer.resume();
-    expect(log).toEqual(['gap', 'seen 9', 'x 10']);
+    expect(log).toEqual(['gap', 'advanced 9', 'x 10']);
   });
 
   it('drops messages of another epoch, and malformed ones', () => {

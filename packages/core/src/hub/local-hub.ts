@@ -1,6 +1,7 @@
 import { type ChannelName, nameOf } from '../channel-name.ts';
 import { TidingsError } from '../errors.ts';
 import { show } from '../invalid.ts';
+import { CONTROL_CHANNEL } from '../log/broker.ts';
 import type { ChannelSettings } from '../log/channel.ts';
 import type { Entry } from '../log/entry.ts';
 import { Log } from '../log/log.ts';
@@ -24,8 +25,8 @@ import { readPublished } from './publish-fields.ts';
 /** Bytes that the histories of all channels take together. */
 const ALL_HISTORIES = 64 * 1024 * 1024;
 
-/** What a note to all nodes begins with that names a client. */
-const DISCONNECT = 'disconnect ';
+/** What the channel of control messages retains: what a process may miss and still catch up with. */
+const KEEP_CONTROL = { events: 1_000, bytes: 1024 * 1024, age: 10 * 60_000, compact: false };
 
 const isWorkers =
   (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent === 'Cloudflare-Workers';
@@ -58,13 +59,23 @@ export class LocalHub implements Hub, StreamHost {
       broker,
       this.log,
       error => this.report(error, { stage: 'broker' }),
-      text => {
-        if (text.startsWith(DISCONNECT)) this.clients.close(text.slice(DISCONNECT.length));
+      data => {
+        const { disconnect } = JSON.parse(data) as { disconnect?: string };
+        if (disconnect !== undefined) this.clients.close(disconnect);
       },
     );
     this.log.mirror = mirror;
-    this.#outbox = new Outbox(broker, () => mirror.start(), settings.publishTimeout);
-    this.clients.tell = client => broker.tell(DISCONNECT + client);
+    const outbox = new Outbox(broker, () => mirror.start(), settings.publishTimeout);
+    this.#outbox = outbox;
+    this.clients.tell = async client => {
+      await outbox.publish({
+        channel: CONTROL_CHANNEL,
+        kind: 'control',
+        json: true,
+        data: JSON.stringify({ disconnect: client }),
+        keep: KEEP_CONTROL,
+      });
+    };
   }
 
   open(transport: Transport, request: StreamRequest, options: StreamOptions = {}): EventStream {
@@ -114,7 +125,7 @@ export class LocalHub implements Hub, StreamHost {
         return channels.find(name)?.subscribers.size ?? 0;
       },
       publish: (data: unknown, fields?: PublishFields) => this.publish(name, data, fields),
-      end: () => this.#accept(name, () => ({ kind: 'end', data: '' })),
+      end: () => this.#accept(name, () => ({ kind: 'end', json: false, data: '' })),
     };
   }
 

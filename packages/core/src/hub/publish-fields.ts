@@ -1,4 +1,4 @@
-import { dataText, type EventFields, fieldText } from '../event.ts';
+import { dataText, type EventFields, fieldText, ownText } from '../event.ts';
 import { checkType, invalid } from '../invalid.ts';
 import type { Entry } from '../log/entry.ts';
 import type { PublishFields } from './hub-channel.ts';
@@ -23,7 +23,9 @@ export function readPublished(
   if (event !== undefined) fieldText('event', event);
   checkType('key', 'string', key, 'invalid-field');
   checkType('gone', 'boolean', gone, 'invalid-field');
-  return { kind: gone ? 'gone' : 'event', event, key, except: nameIn(except), data: dataText(data) };
+  const text = ownText(data);
+  const [json, encoded] = text === undefined ? [true, dataText(data)] : [false, text];
+  return { kind: gone ? 'gone' : 'event', event, key, except: nameIn(except), json, data: encoded };
 }
 
 function nameIn(except: PublishFields['except']): string | undefined {

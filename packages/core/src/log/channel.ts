@@ -170,9 +170,11 @@ export class ChannelState {
   }
 
   append(entry: LogEntry): void {
+    if (entry.isBegin) this.history.release(entry.position, Number.POSITIVE_INFINITY);
     this.history.append(entry);
     this.#pieces.clear();
-    if (entry.isEnd) this.endedAt = entry.position;
+    // Also an event after the end: the broker has forgotten that the channel had ended.
+    this.endedAt = entry.isEnd ? entry.position : undefined;
   }
 
   /** The next piece after a position, if there is one. Pieces end where a block does, so that laggards share them. */

@@ -55,7 +55,7 @@ export class History {
     this.bytes += entry.size;
     this.newest = entry.position;
     this.isBlank = false;
-    if (this.keep.compact && !entry.isEnd) {
+    if (this.keep.compact && !entry.isEnd && !entry.isBegin) {
       const older = this.#newestOf.get(entry.key);
       if (older !== undefined) this.#supersede(older);
       this.#newestOf.set(entry.key, entry);
@@ -99,7 +99,7 @@ export class History {
     let left = count;
     for (let index = this.indexAfter(newest) - 1; index >= this.#first; index--) {
       const entry = this.#entries[index] as LogEntry;
-      if (entry.isSuperseded || entry.isEnd) continue;
+      if (entry.isSuperseded || entry.isEnd || entry.isBegin) continue;
       if (left === 0) return entry.position;
       left -= 1;
     }

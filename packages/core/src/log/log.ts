@@ -144,14 +144,19 @@ export class Log implements FlushHost, ChannelsHost {
    * @param after the page has what comes after it; 0: the broker was asked for all.
    * @param upto and nothing newer than this.
    */
-  fill(channel: ChannelState, { entries, floor, last, ended }: Page, after: Position, upto: Position): void {
+  fill(
+    channel: ChannelState,
+    { entries, trimmedUpTo, last, endedAt }: Page,
+    after: Position,
+    upto: Position,
+  ): void {
     const now = this.#scheduler.now;
     const logged = entries.map(entry => new LogEntry(entry, this.epoch, now));
     const isAll = after === 0;
     // What has left meanwhile, and is newer, is on its way here: it is not lost.
-    const lost = Math.min(upto, Math.max(floor, after));
+    const lost = Math.min(upto, Math.max(trimmedUpTo, after));
     this.channels.count(channel, () => channel.fill(logged, lost, upto, last, isAll));
-    channel.endedAt ??= ended;
+    channel.endedAt ??= endedAt;
   }
 
   /** Positions from after one to before another were given to what has been lost. */

@@ -1,6 +1,7 @@
 import { createOutside } from '../outside.ts';
 import { inTurns, nextTurn } from '../scheduler.ts';
-import type { Broker, LogHead, Page, Sink } from './broker.ts';
+import { type Broker, CONTROL_CHANNEL, type LogHead, type Page, type Sink } from './broker.ts';
+import type { Entry } from './entry.ts';
 import type { Log } from './log.ts';
 import type { Position } from './position.ts';
 
@@ -33,7 +34,7 @@ export class Mirror {
 
   /**
    * @param report called with what goes wrong with the broker.
-   * @param tell called with the notes of other nodes.
+   * @param tell called with the data of each control message.
    */
   constructor(broker: Broker, log: Log, report: (error: unknown) => void, tell: (text: string) => void) {
     this.#broker = broker;
@@ -73,7 +74,7 @@ export class Mirror {
   }
 
   shut(channel: string): void {
-    this.#broker.shut([channel]);
+    this.#broker.release([channel]);
   }
 
   async close(): Promise<void> {
@@ -86,18 +87,41 @@ export class Mirror {
   async #start(): Promise<void> {
     const log = this.#log;
     const sink: Sink = {
-      entries: list => log.mirrorEntries(list),
-      seen: head => log.seen(head),
+      entries: list => {
+        this.#control(list);
+        log.mirrorEntries(list);
+      },
+      advanced: head => log.seen(head),
       lost: channels => log.lost(channels),
       broken: (after, before) => log.broken(after, before),
-      epoch: (epoch, head) => log.startOver(epoch, head),
-      note: text => this.#tell(text),
+      restarted: (epoch, head) => {
+        log.startOver(epoch, head);
+        this.#followControl();
+      },
+      connection() {},
     };
     await this.#insist(async () => {
       const { epoch, head } = await this.#broker.start(sink);
       this.#isStarted = true;
       log.begin(epoch, head);
     });
+    this.#followControl();
+  }
+
+  /** Opens the channel of control messages, together with what else is wanted. */
+  #followControl(): void {
+    let isOpen = false;
+    const { head } = this.#log;
+    this.load({
+      wants: () => new Map<string, Position>(isOpen ? [] : [[CONTROL_CHANNEL, head]]),
+      loaded() {
+        isOpen = true;
+      },
+    });
+  }
+
+  #control(entries: readonly Entry[]): void {
+    for (const { channel, data } of entries) if (channel === CONTROL_CHANNEL) this.#tell(data);
   }
 
   async #gather(): Promise<void> {
@@ -128,6 +152,10 @@ export class Mirror {
     const { epoch } = this.#log;
     const { head, pages } = await this.#broker.open(wants);
     for (const [name, first] of pages) {
+      if (name === CONTROL_CHANNEL) {
+        this.#control(first.entries);
+        continue;
+      }
       const page = first.more ? await this.#readOn(name, first, head) : first;
       const channel = this.#log.channels.find(name);
       // What was read is of a life that has ended, or has been lost meanwhile.
@@ -144,17 +172,17 @@ export class Mirror {
   }
 
   async #readOn(name: string, first: Page, head: number): Promise<Page> {
-    let { entries, floor, more } = first;
+    let { entries, trimmedUpTo, more } = first;
     while (more) {
-      const after = entries.at(-1)?.position ?? floor;
+      const after = entries.at(-1)?.position ?? trimmedUpTo;
       const next = await this.#broker.read(name, after, head);
       // What is in between has been trimmed meanwhile.
-      const isCut = next.floor > after;
-      if (isCut) floor = next.floor;
+      const isCut = next.trimmedUpTo > after;
+      if (isCut) trimmedUpTo = next.trimmedUpTo;
       entries = isCut ? next.entries : [...entries, ...next.entries];
       more = next.more && next.entries.length > 0;
     }
-    return { ...first, entries, floor, more };
+    return { ...first, entries, trimmedUpTo, more };
   }
 
   /** Tries until it succeeds, or the hub is closed. */

@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
+import { TidingsError } from '@tidings/core';
 import type { Connection } from '../connection.ts';
 import { CallFailed, ConnectionLost, isErrorReply } from '../errors.ts';
 import type { ReconnectingConnection } from '../reconnecting-connection.ts';
+import { FORMAT_VERSION } from './hub.ts';
 
 /** A Lua script, sent by its digest where the server has it cached. */
 export class Script {
@@ -15,13 +17,27 @@ export class Script {
   }
 
   async run(connection: Connection, key: string, args: readonly string[]): Promise<unknown[]> {
+    const call = (command: string, script: string) =>
+      connection.call([command, script, '1', key, ...args]) as Promise<unknown[]>;
     try {
-      return (await connection.call(['EVALSHA', this.#digest, '1', key, ...args])) as unknown[];
+      return await call('EVALSHA', this.#digest).catch(error => {
+        if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
+        return call('EVAL', this.#text);
+      });
     } catch (error) {
-      if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-      return (await connection.call(['EVAL', this.#text, '1', key, ...args])) as unknown[];
+      const version = /^VERSION (\S+)/.exec(isErrorReply(error) ? error.message : '')?.[1];
+      throw version === undefined ? error : versionMismatch(key, version);
     }
   }
+}
+
+function versionMismatch(key: string, version: string): TidingsError {
+  const keys = key.replace(/hub$/, '*');
+  const other = Number(version) < FORMAT_VERSION ? 'an older' : 'a newer';
+  return new TidingsError(
+    'broker',
+    `the keys ${keys} were written by ${other} version of @tidings/redis (format ${version}, here ${FORMAT_VERSION}): use another prefix, or delete these keys`,
+  );
 }
 
 /** Error replies that mean "not now" or "not on this server". The script has not begun. */
@@ -67,6 +83,7 @@ export class ScriptCaller {
         try {
           return await untilAborted(script.run(connection, this.#key, list), deadline);
         } catch (error) {
+          if (error instanceof TidingsError) throw error;
           if (!isErrorReply(error)) {
             mayHaveRun = true;
             throw error;
