@@ -144,6 +144,8 @@ describeWith(REDIS, 'Redis', () => {
       await running.publish(draft('x', '1'));
       if (version === '') cli('HDEL', `{${prefix}}:hub`, 'version');
       else cli('HSET', `{${prefix}}:hub`, 'version', version);
+      // Then the first call is an EVAL.
+      cli('SCRIPT', 'FLUSH');
       const before = cli('HGETALL', `{${prefix}}:hub`);
       const message = expect.stringMatching(
         new RegExp(`\\{${prefix}\\}:\\* were written by ${which} version.*use another prefix, or delete`),

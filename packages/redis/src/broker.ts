@@ -12,13 +12,14 @@ import {
   type Sink,
   TidingsError,
 } from '@tidings/core';
-import { checkEvictionPolicy, Dialer, readServerInfo } from './dialer.ts';
+import { Dialer } from './connection/dialer.ts';
+import { ReconnectingConnection } from './connection/reconnecting-connection.ts';
+import { checkEvictionPolicy, readServerInfo } from './connection/server.ts';
 import { toBrokerError } from './errors.ts';
 import { Names } from './format.ts';
 import { LiveFeed } from './live-feed.ts';
 import { type RedisBrokerOptions, type RedisBrokerSettings, readOptions } from './options.ts';
 import { Publisher } from './publisher.ts';
-import { ReconnectingConnection } from './reconnecting-connection.ts';
 import { ScriptCaller } from './scripts/caller.ts';
 import { Store } from './store.ts';
 

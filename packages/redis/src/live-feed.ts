@@ -1,11 +1,12 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 import type { Opened, Page, Position, ReadFrom, Sink } from '@tidings/core';
-import type { Connection } from './connection.ts';
-import { type Dialer, readServerInfo } from './dialer.ts';
+import type { Connection } from './connection/connection.ts';
+import type { Dialer } from './connection/dialer.ts';
+import { ReconnectingConnection } from './connection/reconnecting-connection.ts';
+import { readServerInfo } from './connection/server.ts';
 import { interrupted } from './errors.ts';
 import type { Names } from './format.ts';
 import { completePage, LogReader, slices } from './log-reader.ts';
-import { ReconnectingConnection } from './reconnecting-connection.ts';
 import { Sequencer } from './sequencer.ts';
 import type { Store } from './store.ts';
 
@@ -43,8 +44,7 @@ export interface LiveFeedOptions {
  * On the way to `disconnected`, pending calls of `open` reject, and what was buffered is dropped: the log is read
  * from `deliveredUpTo` on the next connection. Channels stay open. Whatever is read while messages may arrive is read
  * at a barrier (see LogReader), so that each entry is either in a page or in a later message, never in neither.
- *
- * Opening, releasing, catching up and repairing exclude each other: they run one after the other in `#inOrder`.
+ * Opening, releasing and catching up exclude each other: see `#inOrder`.
  */
 export class LiveFeed {
   readonly #store: Store;
@@ -86,12 +86,12 @@ export class LiveFeed {
   /** Connects. Entries up to `head` are not delivered. */
   async start(head: Position): Promise<Position> {
     this.#sequencer.deliveredUpTo = head;
-    await this.#connection.ready(this.#deadline());
+    await this.#connection.ready(AbortSignal.timeout(this.#timeout));
     return this.#sequencer.deliveredUpTo;
   }
 
   async open(wants: ReadonlyMap<string, ReadFrom>): Promise<Opened> {
-    const connection = await this.#connection.ready(this.#deadline());
+    const connection = await this.#connection.ready(AbortSignal.timeout(this.#timeout));
     return new Promise((resolve, reject) => {
       void this.#inOrder(async () => {
         const sequencer = this.#sequencer;
@@ -223,7 +223,7 @@ export class LiveFeed {
   }
 
   #checkEpoch(epoch: string): void {
-    void this.#store.checkEpoch(epoch, this.#deadline());
+    void this.#store.checkEpoch(epoch, AbortSignal.timeout(this.#timeout));
   }
 
   #subscribe(connection: Connection, channels: readonly string[]): Promise<void> {
@@ -244,9 +244,5 @@ export class LiveFeed {
     const done = this.#lastTask.then(task);
     this.#lastTask = done.catch(() => {});
     return done;
-  }
-
-  #deadline(): AbortSignal {
-    return AbortSignal.timeout(this.#timeout);
   }
 }

@@ -1,5 +1,5 @@
 import { TidingsError } from '@tidings/core';
-import type { RedisClient } from './dialer.ts';
+import type { RedisClient } from './connection/dialer.ts';
 
 export interface RedisBrokerOptions {
   /**

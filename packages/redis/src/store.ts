@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { LogHead, Page, Position, ReadFrom } from '@tidings/core';
-import type { Connection } from './connection.ts';
+import type { Connection } from './connection/connection.ts';
 import { CallFailed } from './errors.ts';
 import { decodePage, type Names, type RawPage } from './format.ts';
 import { APPEND } from './scripts/append.ts';

@@ -1,6 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { Connection } from '../src/connection.ts';
+import { Connection } from '../src/connection/connection.ts';
 import { ConnectionLost } from '../src/errors.ts';
 
 /** A connection to a server that replies when the test says so. */

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import { TidingsError } from '@tidings/core';
-import type { Connection } from '../connection.ts';
+import type { Connection } from '../connection/connection.ts';
+import type { ReconnectingConnection } from '../connection/reconnecting-connection.ts';
 import { CallFailed, ConnectionLost, isErrorReply } from '../errors.ts';
-import type { ReconnectingConnection } from '../reconnecting-connection.ts';
 import { FORMAT_VERSION } from './hub.ts';
 
 /** A Lua script, sent by its digest where the server has it cached. */
@@ -17,27 +17,30 @@ export class Script {
   }
 
   async run(connection: Connection, key: string, args: readonly string[]): Promise<unknown[]> {
-    const call = (command: string, script: string) =>
-      connection.call([command, script, '1', key, ...args]) as Promise<unknown[]>;
     try {
-      return await call('EVALSHA', this.#digest).catch(error => {
-        if (!(error instanceof Error && error.message.startsWith('NOSCRIPT'))) throw error;
-        return call('EVAL', this.#text);
-      });
+      return (await this.#evaluate(connection, ['1', key, ...args])) as unknown[];
     } catch (error) {
-      const version = /^VERSION (\S+)/.exec(isErrorReply(error) ? error.message : '')?.[1];
+      const [, version] = /^VERSION (\S+)/.exec(isErrorReply(error) ? error.message : '') ?? [];
       throw version === undefined ? error : versionMismatch(key, version);
+    }
+  }
+
+  async #evaluate(connection: Connection, args: readonly string[]): Promise<unknown> {
+    try {
+      return await connection.call(['EVALSHA', this.#digest, ...args]);
+    } catch (error) {
+      if (!(isErrorReply(error) && error.message.startsWith('NOSCRIPT '))) throw error;
+      return connection.call(['EVAL', this.#text, ...args]);
     }
   }
 }
 
 function versionMismatch(key: string, version: string): TidingsError {
-  const keys = key.replace(/hub$/, '*');
   const other = Number(version) < FORMAT_VERSION ? 'an older' : 'a newer';
-  return new TidingsError(
-    'broker',
-    `the keys ${keys} were written by ${other} version of @tidings/redis (format ${version}, here ${FORMAT_VERSION}): use another prefix, or delete these keys`,
-  );
+  const writer = `${other} version of @tidings/redis (format ${version}, here ${FORMAT_VERSION})`;
+  const keys = key.replace(/hub$/, '*');
+  const message = `the keys ${keys} were written by ${writer}: use another prefix, or delete these keys`;
+  return new TidingsError('broker', message);
 }
 
 /** Error replies that mean "not now" or "not on this server". The script has not begun. */

@@ -1,8 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { TidingsError } from '@tidings/core';
+import { ConnectionLost } from '../errors.ts';
 import type { Connection } from './connection.ts';
 import type { Dialer } from './dialer.ts';
-import { ConnectionLost } from './errors.ts';
 
 export interface ReconnectingConnectionOptions {
   onMessage(name: string, text: string): void;

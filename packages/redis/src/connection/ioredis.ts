@@ -1,4 +1,4 @@
-import { type Connect, connectWithin } from './connection.ts';
+import { type Connect, connectWithin } from './library.ts';
 
 /** The part of a client of the package `ioredis` that the broker uses. */
 export interface IoredisClient {

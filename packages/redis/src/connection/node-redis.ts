@@ -1,4 +1,4 @@
-import { type Connect, connectWithin } from './connection.ts';
+import { type Connect, connectWithin } from './library.ts';
 
 type Listener = (message: string, channel: string) => unknown;
 
