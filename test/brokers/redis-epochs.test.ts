@@ -70,7 +70,7 @@ describeWith(REDIS, 'the life of a log in Redis', () => {
       expect(await b.publish(draft('x', '3'))).toEqual([2 + 2 ** 32]);
       const { pages } = await b.broker.open(new Map([['x', 0]]));
       expect(pages.get('x')?.entries.map(({ data }) => data)).toEqual(['1', '3']);
-      expect(pages.get('x')?.floor).toBe(0);
+      expect(pages.get('x')?.trimmedUpTo).toBe(0);
     });
 
     it('a restart that loses nothing is noticed by nobody but for a break', async () => {

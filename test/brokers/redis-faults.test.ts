@@ -56,6 +56,45 @@ describeWith(REDIS, 'Redis in trouble', () => {
       for (const channel of [...opened, 'late']) expect(b.sink.data(channel)).toEqual(['!']);
     });
 
+    it('reports when the connection is lost, with the cause, and when it is established again', async () => {
+      const server = await redis();
+      const one = await node(server);
+      const { connections } = one.sink;
+      await server.kill();
+      await one.sink.until(() => connections.length === 2);
+      await server.start();
+      await one.sink.until(() => connections.length === 3);
+      expect(connections.map(([isConnected]) => isConnected)).toEqual([true, false, true]);
+      expect(connections[1]?.[1]).toBeInstanceOf(Error);
+      // One of the two is enough.
+      server.cli('CLIENT', 'KILL', 'TYPE', 'pubsub');
+      await one.sink.until(() => connections.length === 5);
+      expect(connections.slice(3).map(([isConnected]) => isConnected)).toEqual([false, true]);
+    });
+
+    it('opens a channel that ends, begins and ends again while the subscription is lost', async () => {
+      const server = await redis();
+      const proxy = await proxyTo(server);
+      const [a, b] = [await node(server), await node(proxy)];
+      const mark = (kind: 'end' | 'begin') => draft('x', kind, { kind });
+      await b.broker.open(new Map([['x', 0]]));
+      await a.publish(draft('x', '1'), mark('end'));
+      await b.sink.until(() => b.sink.list.length === 2);
+      proxy.stall();
+      await a.publish(mark('begin'), draft('x', '4'));
+      proxy.cut();
+      proxy.resume();
+      await b.sink.until(() => b.sink.list.length === 4);
+      expect(b.sink.log).toEqual(['x 1', 'x end', 'x begin', 'x 4']);
+      // In the middle of what is dropped: that is lost.
+      proxy.stall();
+      await a.publish(draft('x', '5'), mark('end'), mark('begin'), draft('x', '8'));
+      proxy.cut();
+      proxy.resume();
+      await b.sink.until(() => b.sink.data('x').includes('8'));
+      expect(b.sink.log.slice(4)).toEqual(['lost x', 'x begin', 'x 8']);
+    });
+
     it('stores a batch once though its answer is lost', async () => {
       const server = await redis();
       const proxy = await proxyTo(server);

@@ -5,7 +5,7 @@ import { createHub } from '@tidings/core';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/client.ts';
 import { describeWith } from '../support/system.ts';
-import { begin, draft } from './recorder.ts';
+import { draft, start } from './recorder.ts';
 import { broker, current } from './redis-clients.ts';
 import { REDIS } from './redis-server.ts';
 import { codeOf, setUp } from './redis-setup.ts';
@@ -104,11 +104,11 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
     it('what is published after a broker was closed and has begun again is not taken for what was before', async () => {
       const server = await redis();
       const one = broker(client(server.url), 'hub');
-      expect(await (await begin(one)).publish(draft('x', '1'))).toEqual([1]);
+      expect(await (await start(one)).publish(draft('x', '1'))).toEqual([1]);
       await one.close();
-      expect(await (await begin(one)).publish(draft('x', '2'))).toEqual([2]);
+      expect(await (await start(one)).publish(draft('x', '2'))).toEqual([2]);
       expect((await one.read('x', 0, 9)).entries.map(({ data }) => data)).toEqual(['1', '2']);
-      await expect(begin(one)).rejects.toMatchObject({ code: 'broker', message: /another hub/ });
+      await expect(start(one)).rejects.toMatchObject({ code: 'broker', message: /another hub/ });
       await one.close();
     });
 
@@ -160,7 +160,7 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
       const { port } = silent.address() as AddressInfo;
       if (!isThere) silent.close();
       const one = broker(client(`redis://127.0.0.1:${port}`), 'hub', { timeout: 20_000 });
-      const starting = codeOf(begin(one));
+      const starting = codeOf(start(one));
       if (isThere) await eventually(() => open === 1);
       else await pause(50);
       await one.close();
@@ -189,7 +189,7 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
         server.cli('PUBLISH', '{hub}:on:x', text);
       }
       for (const text of ['note hello', 'note ', 'note null', 'hello']) {
-        server.cli('PUBLISH', '{hub}:notes', text);
+        server.cli('PUBLISH', '{hub}:notices', text);
       }
       await hub.publish('x', 2);
       await a.sink.until(() => a.sink.list.length === 2);

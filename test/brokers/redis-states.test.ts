@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/client.ts';
 import { describeWith } from '../support/system.ts';
 import { keep } from './publish-always.ts';
-import { begin, draft } from './recorder.ts';
+import { draft, start } from './recorder.ts';
 import { broker, current } from './redis-clients.ts';
 import { REDIS } from './redis-server.ts';
 import { codeOf, setUp, soon } from './redis-setup.ts';
@@ -49,12 +49,12 @@ describeWith(REDIS, 'Redis in odd states', () => {
       await server.kill();
       const one = broker(client(server.url), 'hub', { timeout: 300 });
       atEnd(() => one.close());
-      await expect(begin(one)).rejects.toMatchObject({
+      await expect(start(one)).rejects.toMatchObject({
         code: 'broker',
         message: expect.stringMatching(/ECONNREFUSED/),
       });
       await server.start();
-      await begin(one);
+      await start(one);
     });
 
     it('goes on when Redis has forgotten the scripts', async () => {

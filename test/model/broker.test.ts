@@ -81,7 +81,8 @@ describe('a hub with a broker', () => {
     const streams = Array.from({ length: 50 }, () => open(hub));
     for (const [i, { stream }] of streams.entries()) stream.subscribe(`channel ${i}`);
     await until(() => streams.every(({ transport }) => transport.text.includes('id: ')));
-    expect(asked.map(names => names.length)).toEqual([50]);
+    const ofStreams = asked.map(names => names.filter(name => name.startsWith('channel ')).length);
+    expect(ofStreams).toEqual([50]);
     const { stream, transport } = open(hub);
     stream.subscribe('channel 7');
     await until(() => transport.text.includes('id: '));

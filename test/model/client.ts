@@ -323,7 +323,7 @@ export class ModelClient {
       this.#owe(channel, this.#model.current(channel).values());
     } else if (from === 'start') {
       this.#owe(channel, log.slice(Math.max(0, log.length - kept)));
-    } else if (typeof from === 'object') {
+    } else if (typeof from === 'object' && 'last' in from) {
       const first = Math.max(0, log.length - Math.min(from.last, kept));
       if (isInProcess && from.last <= kept) since = log[first - 1]?.n ?? 0;
       this.#owe(channel, log.slice(first));

@@ -1,6 +1,6 @@
-import { type Dial, within } from './connection.ts';
+import { type Connect, connectWithin } from './library.ts';
 
-/** What is needed of a client of the package `ioredis`. */
+/** The part of a client of the package `ioredis` that the broker uses. */
 export interface IoredisClient {
   // biome-ignore lint/suspicious/noExplicitAny: the package's own options
   duplicate(override?: any): IoredisClient;
@@ -15,19 +15,19 @@ export interface IoredisClient {
   on(event: string, listener: (...args: any[]) => void): unknown;
 }
 
-/** What is needed of a `Cluster` of the package `ioredis`. */
+/** The part of a `Cluster` of the package `ioredis` that the broker uses. */
 export interface IoredisCluster {
   readonly isCluster: boolean;
   nodes(role?: 'all' | 'master' | 'slave'): IoredisClient[];
 }
 
 /**
- * Makes connections like those of an ioredis client, but each with one life only: nothing is queued, sent again or
- * subscribed again behind our back. With its defaults ioredis stores what it publishes twice when a connection is
- * cut at the wrong moment.
+ * Connects with the options of an ioredis client, but without its reconnection: nothing is queued, resent or
+ * subscribed again by the library. With its defaults ioredis stores an event twice if the connection is lost between
+ * command and reply.
  */
-export function dialIoredis(original: IoredisClient): Dial {
-  return async (events, patience, address) => {
+export function connectIoredis(original: IoredisClient): Connect {
+  return async (events, limits, address) => {
     const client = original.duplicate({
       ...address,
       lazyConnect: true,
@@ -41,13 +41,13 @@ export function dialIoredis(original: IoredisClient): Dial {
       readOnly: false,
       monitor: false,
       keyPrefix: '',
-      connectTimeout: patience.timeout,
-      // Else a connection that is cut, or was gone before, keeps the process alive for two seconds.
+      connectTimeout: limits.timeout,
+      // Otherwise an aborted connection, or one that was never established, keeps the process alive for two seconds.
       disconnectTimeout: 0,
       commandTimeout: undefined,
       socketTimeout: undefined,
     });
-    const cut = () => client.disconnect();
+    const abort = () => client.disconnect();
     let failure: unknown;
     client.on('error', error => {
       failure ??= error;
@@ -56,12 +56,12 @@ export function dialIoredis(original: IoredisClient): Dial {
     client.on('close', events.closed);
     client.on('message', events.message);
     client.on('smessage', events.message);
-    // A cluster has moved the channels to another node. It may have said to which: that answer comes first.
+    // A cluster has moved the channels to another server. A `MOVED` reply, with the address, may arrive before this.
     client.on('moved', () => setImmediate(events.closed, new Error('the subscriptions have moved')));
     try {
-      await within(patience, client.connect(), cut);
+      await connectWithin(limits, client.connect(), abort);
     } catch (error) {
-      // That of `connect` says no more than that it has failed.
+      // `connect` rejects with "Connection is closed."; the cause is in the 'error' event.
       throw failure ?? error;
     }
     return {
@@ -69,7 +69,7 @@ export function dialIoredis(original: IoredisClient): Dial {
       subscribe: (names, sharded) => (sharded ? client.ssubscribe(...names) : client.subscribe(...names)),
       unsubscribe: (names, sharded) =>
         sharded ? client.sunsubscribe(...names) : client.unsubscribe(...names),
-      cut,
+      abort,
     };
   };
 }

@@ -1,8 +1,8 @@
-import { type Dial, within } from './connection.ts';
+import { type Connect, connectWithin } from './library.ts';
 
 type Listener = (message: string, channel: string) => unknown;
 
-/** What is needed of a client of the package `redis`. */
+/** The part of a client of the package `redis` that the broker uses. */
 export interface NodeRedisClient {
   // biome-ignore lint/suspicious/noExplicitAny: the package's own options
   readonly options?: any;
@@ -19,7 +19,7 @@ export interface NodeRedisClient {
   on(event: string, listener: (...args: any[]) => void): unknown;
 }
 
-/** What is needed of a cluster of the package `redis`. */
+/** The part of a cluster of the package `redis` that the broker uses. */
 export interface NodeRedisCluster {
   // biome-ignore lint/suspicious/noExplicitAny: the package's own type of a node
   readonly masters: any[];
@@ -28,11 +28,11 @@ export interface NodeRedisCluster {
 }
 
 /**
- * Makes connections like those of a node-redis client, but each with one life only: nothing is queued, and nothing
- * subscribed again behind our back. Left to itself node-redis subscribes again, and delivers, before it says so.
+ * Connects with the options of a node-redis client, but without its reconnection: nothing is queued or subscribed
+ * again by the library. With its defaults node-redis subscribes again, and delivers messages, before it emits `ready`.
  */
-export function dialNodeRedis(original: NodeRedisClient): Dial {
-  return async (events, patience, address) => {
+export function connectNodeRedis(original: NodeRedisClient): Connect {
+  return async (events, limits, address) => {
     const { socket, url: _, ...options } = original.options ?? {};
     const client = original.duplicate({
       ...options,
@@ -41,7 +41,7 @@ export function dialNodeRedis(original: NodeRedisClient): Dial {
         ...socket,
         ...address,
         reconnectStrategy: false,
-        connectTimeout: patience.timeout,
+        connectTimeout: limits.timeout,
         socketTimeout: undefined,
       },
       disableOfflineQueue: true,
@@ -52,26 +52,26 @@ export function dialNodeRedis(original: NodeRedisClient): Dial {
       clientSideCache: undefined,
       emitInvalidate: false,
     });
-    const cut = () => {
+    const abort = () => {
       try {
         client.destroy();
       } catch {
-        // It throws when it is closed already.
+        // It throws if it is closed already.
       }
     };
     client.on('error', events.closed);
     client.on('end', events.closed);
     client.on('sharded-channel-moved', () => events.closed(new Error('the subscriptions have moved')));
-    await within(patience, client.connect(), cut);
+    await connectWithin(limits, client.connect(), abort);
     const listener: Listener = (message, channel) => events.message(channel, message);
     return {
       call: args => client.sendCommand([...args]),
       subscribe: (names, sharded) =>
         sharded ? client.sSubscribe([...names], listener) : client.subscribe([...names], listener),
-      // Without the listener, it forgets those who subscribe again before this is answered.
+      // Without the listener, the library also removes a subscription made before the reply to this arrives.
       unsubscribe: (names, sharded) =>
         sharded ? client.sUnsubscribe([...names], listener) : client.unsubscribe([...names], listener),
-      cut,
+      abort,
     };
   };
 }
