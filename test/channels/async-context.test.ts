@@ -27,7 +27,7 @@ async function serve(options: HubOptions, use: (stream: EventStream) => unknown)
 }
 
 describe('a filter runs in the context of the subscribe() that it was given to', () => {
-  it.fails('when an event is published elsewhere', async () => {
+  it('when an event is published elsewhere', async () => {
     const contexts: unknown[] = [];
     const { hub, connect } = await serve({}, stream =>
       stream.subscribe('a', {
@@ -46,7 +46,7 @@ describe('a filter runs in the context of the subscribe() that it was given to',
     expect(new Set(contexts)).toEqual(new Set(['request /one']));
   });
 
-  it.fails('when events are replayed, and when the stream was slow', async () => {
+  it('when events are replayed, and when the stream was slow', async () => {
     const contexts: unknown[] = [];
     const { hub, connect } = await serve({}, stream =>
       stream.subscribe('a', {
@@ -71,7 +71,7 @@ describe('a filter runs in the context of the subscribe() that it was given to',
     expect(new Set(contexts)).toEqual(new Set(['request /one']));
   });
 
-  it.fails('each of several streams in its own', async () => {
+  it('each of several streams in its own', async () => {
     const contexts: unknown[] = [];
     const { hub, connect } = await serve({}, stream =>
       stream.subscribe('a', {
@@ -88,7 +88,7 @@ describe('a filter runs in the context of the subscribe() that it was given to',
     expect(contexts.toSorted()).toEqual(['request /one', 'request /two']);
   });
 
-  it.fails('the context of a later subscribe(), and not that of the request', async () => {
+  it('the context of a later subscribe(), and not that of the request', async () => {
     const contexts: unknown[] = [];
     const { hub, connect } = await serve({}, stream =>
       context.run('job', () =>
@@ -108,7 +108,7 @@ describe('a filter runs in the context of the subscribe() that it was given to',
   });
 });
 
-it.fails('a snapshot runs in the context of createHub()', async () => {
+it('a snapshot runs in the context of createHub()', async () => {
   const contexts: unknown[] = [];
   const snapshot = () => {
     contexts.push(context.getStore());
@@ -120,7 +120,7 @@ it.fails('a snapshot runs in the context of createHub()', async () => {
   expect(contexts).toEqual(['hub']);
 });
 
-it.fails('a snapshot of hub.channel(name, options) runs in the context of that call', async () => {
+it('a snapshot of hub.channel(name, options) runs in the context of that call', async () => {
   const contexts: unknown[] = [];
   const snapshot = () => {
     contexts.push(context.getStore());
@@ -133,7 +133,7 @@ it.fails('a snapshot of hub.channel(name, options) runs in the context of that c
   expect(contexts).toEqual(['setup']);
 });
 
-it.fails('callbacks of an observer run in the context of createHub()', async () => {
+it('callbacks of an observer run in the context of createHub()', async () => {
   const contexts: Record<string, Set<unknown>> = {};
   const note = (name: string) => () => {
     contexts[name] ??= new Set();
@@ -183,14 +183,14 @@ describe('a listener for the abort of a stream runs in the context of its reques
     return { hub, client, stream: stream as EventStream, contexts };
   }
 
-  it.fails.each(closings)('by %s', async (_, close) => {
+  it.each(closings)('by %s', async (_, close) => {
     const { hub, stream, contexts } = await opened();
     await context.run('elsewhere', () => close(stream, hub));
     await eventually(() => contexts.length > 0);
     expect(contexts).toEqual(['request']);
   });
 
-  it.fails('when the client disconnects', async () => {
+  it('when the client disconnects', async () => {
     const { client, contexts } = await opened();
     context.run('elsewhere', () => client.reset());
     await eventually(() => contexts.length > 0);

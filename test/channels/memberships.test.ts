@@ -59,7 +59,7 @@ describe.each([
   ['without a broker', () => undefined],
   ['with a broker', () => new MemoryLog()],
 ])("a subscription from 'state', %s", (_, log) => {
-  it.fails('begins with the state of a compacted channel, on a stream that resumes another', async () => {
+  it('begins with the state of a compacted channel, on a stream that resumes another', async () => {
     const hub = hubWith(COMPACT, log());
     await hub.publish('room', 'old', { key: 'a' });
     await hub.publish('room', 'a', { key: 'a' });
@@ -81,7 +81,7 @@ describe.each([
     expect(await until(again, 'end')).toEqual({ data: ['a', 'b', 'c', 'live', 'end'], resets: [] });
   });
 
-  it.fails('begins with the snapshot, on a stream that resumes another', async () => {
+  it('begins with the snapshot, on a stream that resumes another', async () => {
     const hub = hubWith(SNAPSHOT, log());
     await hub.publish('room', 'change');
     const id = await hub.publish('chat', 'seen');
@@ -101,7 +101,7 @@ describe.each([
     expect(await until(again, 'end')).toEqual({ data: ['state', 'end'], resets: [] });
   });
 
-  it.fails('sends the state once after an unknown id, and after one of a backfill', async () => {
+  it('sends the state once after an unknown id, and after one of a backfill', async () => {
     const hub = hubWith(COMPACT, log());
     await hub.publish('room', 'a', { key: 'a' });
     const id = await hub.publish('chat', 'seen');
@@ -122,7 +122,7 @@ describe.each([
 });
 
 describe("a subscription from 'state'", () => {
-  it.fails.each([
+  it.each([
     ['compacted', COMPACT, ['a']],
     ['that has a snapshot', SNAPSHOT, ['state']],
   ])('begins with the state of a channel %s, for a client without an id', async (_, options, state) => {
@@ -134,7 +134,7 @@ describe("a subscription from 'state'", () => {
     expect([dataOf(client), resetsOf(client)]).toEqual([state, []]);
   });
 
-  it.fails('begins with the state when it is made later', async () => {
+  it('begins with the state when it is made later', async () => {
     const hub = hubWith(COMPACT);
     await hub.publish('room', 'a', { key: 'a' });
     const { connect } = await serve(hub, { chat: undefined });
@@ -145,7 +145,7 @@ describe("a subscription from 'state'", () => {
     expect(await until(client, 'live')).toEqual({ data: ['a', 'live'], resets: [] });
   });
 
-  it.fails('sends the state again when it replaces a subscription', async () => {
+  it('sends the state again when it replaces a subscription', async () => {
     const hub = hubWith(COMPACT);
     await hub.publish('room', 'a', { key: 'a' });
     const { connect } = await serve(hub, { room: undefined });
@@ -156,7 +156,7 @@ describe("a subscription from 'state'", () => {
     expect([dataOf(client), resetsOf(client)]).toEqual([['a', 'a'], []]);
   });
 
-  it.fails('is refused for a channel without state, and changes nothing', async () => {
+  it('is refused for a channel without state, and changes nothing', async () => {
     const hub = hubWith(COMPACT);
     await hub.publish('room', 'a', { key: 'a' });
     let refusal: unknown;
@@ -181,7 +181,7 @@ describe("a subscription from 'state'", () => {
     });
   });
 
-  it.fails('goes by the options of the channel that hold when it is made', async () => {
+  it('goes by the options of the channel that hold when it is made', async () => {
     const hub = hubWith({});
     const channel: Channel = hub.channel('room', COMPACT);
     await channel.publish('a', { key: 'a' });
@@ -210,7 +210,7 @@ describe.each([
     return { hub, first, since, afterwards };
   }
 
-  it.fails('begins after it, for a client that is further behind', async () => {
+  it('begins after it, for a client that is further behind', async () => {
     const { hub, first, since } = await joined({});
     const { connect } = await serve(hub, { chat: undefined, room: { since } });
     const client = await connect(first);
@@ -223,7 +223,7 @@ describe.each([
     expect(seen(client).every(({ id }) => id !== undefined)).toBe(true);
   });
 
-  it.fails('resumes, for a client that is not', async () => {
+  it('resumes, for a client that is not', async () => {
     const { hub, since, afterwards } = await joined({});
     const { connect } = await serve(hub, { chat: undefined, room: { since } });
     for (const [id, data] of [
@@ -237,7 +237,7 @@ describe.each([
     }
   });
 
-  it.fails('begins with the state of a compacted channel, for a client that is further behind', async () => {
+  it('begins with the state of a compacted channel, for a client that is further behind', async () => {
     const { hub, first, since } = await joined(COMPACT);
     const { connect } = await serve(hub, { chat: undefined, room: { since } });
     const client = await connect(first);
@@ -248,7 +248,7 @@ describe.each([
     expect(data.filter(each => each.startsWith('chat'))).toEqual(['chat 2', 'chat 3', 'chat 4']);
   });
 
-  it.fails('resumes a compacted channel, for a client that is not', async () => {
+  it('resumes a compacted channel, for a client that is not', async () => {
     const { hub, since, afterwards } = await joined(COMPACT);
     const { connect } = await serve(hub, { chat: undefined, room: { since } });
     const client = await connect(afterwards);
@@ -256,7 +256,7 @@ describe.each([
     expect([dataOf(client), resetsOf(client)]).toEqual([['room 3', 'chat 4'], []]);
   });
 
-  it.fails('begins with the snapshot for a client that is further behind, and resumes for others', async () => {
+  it('begins with the snapshot for a client that is further behind, and resumes for others', async () => {
     const { hub, first, since, afterwards } = await joined(SNAPSHOT);
     const { connect } = await serve(hub, { chat: undefined, room: { since } });
     const behind = await connect(first);
@@ -268,7 +268,7 @@ describe.each([
     expect([dataOf(ahead), resetsOf(ahead)]).toEqual([['room 3', 'chat 4'], []]);
   });
 
-  it.fails('begins now, or with the state, for a client without an id', async () => {
+  it('begins now, or with the state, for a client without an id', async () => {
     for (const [options, state] of [
       [{}, []],
       [COMPACT, ['room 1', 'room 2', 'room 3']],
@@ -282,7 +282,7 @@ describe.each([
     }
   });
 
-  it.fails('is no reset for what was trimmed before it, and one for what was trimmed after it', async () => {
+  it('is no reset for what was trimmed before it, and one for what was trimmed after it', async () => {
     const hub = hubWith({ history: { events: 2 } }, log());
     const first = await hub.publish('chat', 'chat 1');
     for (let i = 1; i <= 5; i++) await hub.publish('room', `room ${i}`);
@@ -300,7 +300,7 @@ describe.each([
     expect(dataOf(unlucky)).toEqual(['room 4', 'room 5']);
   });
 
-  it.fails('resumes when it is of an earlier epoch than the id of the client', async () => {
+  it('resumes when it is of an earlier epoch than the id of the client', async () => {
     const { hub, first } = await joined(COMPACT);
     const { connect } = await serve(hub, { chat: undefined, room: { since: await createHub().position() } });
     const client = await connect(first);
@@ -313,7 +313,7 @@ describe.each([
 });
 
 describe('a subscription from { since: id }', () => {
-  it.fails('waits for a position that this process has not seen', async () => {
+  it('waits for a position that this process has not seen', async () => {
     const log = new MemoryLog();
     const here = hubWith({}, log);
     const there = hubWith({}, log);
@@ -348,7 +348,7 @@ describe('a subscription from { since: id }', () => {
     expect(await refusalOf(from)).toMatchObject(refused);
   });
 
-  it.fails('is refused beside another start', async () => {
+  it('is refused beside another start', async () => {
     expect(await refusalOf({ since: 'x-1', last: 2 })).toMatchObject(refused);
   });
 });
