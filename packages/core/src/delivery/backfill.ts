@@ -95,7 +95,7 @@ export class Backfill {
     for (const part of this.#parts) {
       const { snapshot } = part;
       part.snapshot = undefined;
-      if (typeof snapshot === 'object') return { frame: snapshot, isComplete: false };
+      if (typeof snapshot === 'object') return { frame: snapshot, isComplete: false, isTurnSpent: false };
     }
     const merged = merge(this.#parts);
     if (merged.isComplete && merged.frame === undefined) this.#parts = [];

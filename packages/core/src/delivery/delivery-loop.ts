@@ -25,6 +25,9 @@ export class DeliveryLoop {
   constructor(log: Log) {
     this.#log = log;
     log.onAdvance = () => this.schedule();
+    log.channels.onAging = channel => {
+      for (const listener of channel.listeners) this.add(listener);
+    };
   }
 
   /** Delivers to one stream: it resumes, or its client has read what was written. */

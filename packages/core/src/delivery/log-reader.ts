@@ -41,6 +41,8 @@ export class LogReader {
   subscriptions = NONE;
   /** Everything up to here that the stream was to receive has been written. Only grows. */
   position: Position = 0;
+  /** The last call has taken the time of a turn. */
+  isTurnSpent = false;
   readonly #log: Log;
   readonly #stream: ReaderStream;
   readonly #listener: SnapshotListener;
@@ -175,7 +177,8 @@ export class LogReader {
       }
     }
     // Several channels, a filter or exceptions: the frames are this stream's own.
-    const { frame, isComplete } = merge(ready.map(each => this.#sourceOf(each, upTo)));
+    const { frame, isComplete, isTurnSpent } = merge(ready.map(each => this.#sourceOf(each, upTo)));
+    this.isTurnSpent = isTurnSpent;
     return frame ?? (isComplete ? this.#reach(upTo) : 'more');
   }
 
@@ -205,7 +208,8 @@ export class LogReader {
       this.skip(new Gap(lost));
       return 'more';
     }
-    const { frame } = backfill.take();
+    const { frame, isTurnSpent } = backfill.take();
+    this.isTurnSpent = isTurnSpent;
     if (frame !== undefined) return frame;
     return backfill.isActive ? 'more' : this.mark('');
   }

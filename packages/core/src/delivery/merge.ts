@@ -1,10 +1,11 @@
+import { TURN_BUDGET } from '../base/event-loop.ts';
 import type { LogEntry } from '../log/entry.ts';
 import { type Frame, joinFrames } from '../protocol/frame.ts';
 
 /** Bytes of one write, about. */
 const PIECE = 64 * 1024;
-/** Entries that are looked at for one write: with many that are not sent, a write must still take a bounded time. */
-const MAX_ENTRIES = 4_096;
+/** Entries between two looks at the clock. */
+const CHECK = 32;
 
 /** A source of a merge: the entries that are next in one channel. */
 export interface MergeSource {
@@ -20,6 +21,8 @@ export interface Merged {
   readonly frame: Frame | undefined;
   /** There are no entries left. Otherwise the merge is to be called again. */
   readonly isComplete: boolean;
+  /** It has taken the time of a turn: filters may be slow. */
+  readonly isTurnSpent: boolean;
 }
 
 interface HeapNode {
@@ -37,8 +40,11 @@ export function merge(sources: Iterable<MergeSource>): Merged {
   for (let index = (heap.length >> 1) - 1; index >= 0; index--) siftDown(heap, index);
   const frames: Frame[] = [];
   let size = 0;
-  for (let count = 0; heap.length > 0; count++) {
-    if (size >= PIECE || count === MAX_ENTRIES) return { frame: join(frames), isComplete: false };
+  let start = 0;
+  for (let count = 1; heap.length > 0; count++) {
+    if (count === CHECK) start = performance.now();
+    const isTurnSpent = count > CHECK && count % CHECK === 0 && performance.now() - start > TURN_BUDGET;
+    if (size >= PIECE || isTurnSpent) return { frame: join(frames), isComplete: false, isTurnSpent };
     const top = heap[0] as HeapNode;
     const frame = top.source.take(top.entry);
     if (frame !== undefined) {
@@ -54,7 +60,7 @@ export function merge(sources: Iterable<MergeSource>): Merged {
     }
     siftDown(heap, 0);
   }
-  return { frame: join(frames), isComplete: true };
+  return { frame: join(frames), isComplete: true, isTurnSpent: false };
 }
 
 function join(frames: readonly Frame[]): Frame | undefined {

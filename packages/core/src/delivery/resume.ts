@@ -28,11 +28,11 @@ export function findStart(
   lastEventId: string | undefined,
 ): Start | undefined {
   const id = parseId(lastEventId ?? '');
-  if (id?.suffix === '.' && subscriptions.length > 0) {
+  if (id?.suffix === '.' && subscriptions.length > 0 && !subscriptions.some(({ isLate }) => isLate)) {
     if (subscriptions.every(({ channel }) => isFinished(log, channel, id))) return undefined;
   }
   const last = log.positionOf(lastEventId);
-  const beginning = { lastEventId, last, isLate: false };
+  const beginning = { lastEventId, last };
   for (const subscription of subscriptions) subscription.resolveStart(log, beginning);
   const ownStarts = subscriptions.filter(subscription => subscription.hasOwnStart(log, beginning));
   const others = subscriptions.filter(subscription => !ownStarts.includes(subscription));
@@ -41,6 +41,10 @@ export function findStart(
     // The last connection broke during a backfill: which of it has arrived is unknown.
     if (id?.suffix === '~') {
       const lost = subscriptions.filter(({ channel }) => channel.reportsLoss);
+      // Nothing newer than the backfill has been sent: a channel without state goes on from there.
+      for (const each of others) {
+        if (each.options.from === undefined && !each.wantsState) each.resume(last);
+      }
       return { position: last, isResumed: false, reason: 'interrupted', lost, ownStarts };
     }
     for (const subscription of others) subscription.resume(last);

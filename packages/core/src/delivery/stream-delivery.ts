@@ -4,7 +4,7 @@ import type { BrokerSync } from '../log/broker-sync.ts';
 import type { ChannelLog } from '../log/channel-log.ts';
 import type { ChannelWaiter, LogListener } from '../log/listener.ts';
 import type { Log } from '../log/log.ts';
-import { type Position, UNKNOWN_ID } from '../protocol/event-id.ts';
+import { type Position, parseId, UNKNOWN_ID } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { createMarker } from '../protocol/marker.ts';
 import type { SnapshotListener } from './backfill.ts';
@@ -79,6 +79,8 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
   readonly #target: DeliveryTarget;
   readonly #reader: LogReader;
   #phase: Phase = 'gathering';
+  /** Subscriptions of the turn of the first one resume after Last-Event-ID. */
+  #isFirstTurn = true;
   /** The id after which it begins. */
   #lastEventId: string | undefined;
   #directSends: DirectSendQueue | undefined;
@@ -94,10 +96,18 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     this.#target = target;
     this.#reader = new LogReader(target.context.log, target, this);
     this.#lastEventId = target.lastEventId;
+    nextTurn(() => {
+      this.#isFirstTurn = false;
+    });
   }
 
   get #log(): Log {
     return this.#target.context.log;
+  }
+
+  /** Subscriptions are still being collected. */
+  get isGathering(): boolean {
+    return this.#phase === 'gathering';
   }
 
   get #hasBegun(): boolean {
@@ -138,7 +148,7 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     if (options.from === 'state' && !channel.hasState) {
       throw invalid('from', `'state' only for a channel with \`compact\` or \`snapshot\``, name);
     }
-    return new Subscription(channel, options, this.#log.now);
+    return new Subscription(channel, options, this.#log.now, !this.#isFirstTurn);
   }
 
   #attach(subscription: Subscription): void {
@@ -199,8 +209,8 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
   }
 
   /** The newest position that the client or the application names: this process may not have reached it yet. */
-  #newestNamed({ lastEventId }: Beginning): Position {
-    let newest = this.#log.positionIn(lastEventId) ?? 0;
+  #newestNamed({ last = 0 }: Beginning): Position {
+    let newest = last;
     for (const subscription of this.#unplaced) {
       newest = Math.max(newest, subscription.newestNamed(this.#log));
     }
@@ -208,9 +218,8 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
   }
 
   get #beginning(): Beginning {
-    if (this.#hasBegun) return { lastEventId: undefined, last: undefined, isLate: true };
-    const lastEventId = this.#lastEventId;
-    return { lastEventId, last: this.#log.positionIn(lastEventId), isLate: false };
+    if (this.#hasBegun) return { lastEventId: undefined, last: undefined };
+    return { lastEventId: this.#lastEventId, last: this.#log.positionIn(this.#lastEventId) };
   }
 
   get #unplaced(): readonly Subscription[] {
@@ -342,7 +351,9 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
       // One stream must not hold the event loop. Most have one frame, and need no clock.
       frames += 1;
       if (frames === 2) start = performance.now();
-      else if (frames > 2 && performance.now() - start > TURN_BUDGET) {
+      const isTurnSpent = frames > 2 && performance.now() - start > TURN_BUDGET;
+      if (isTurnSpent || this.#reader.isTurnSpent) {
+        this.#reader.isTurnSpent = false;
         this.#yield();
         return undefined;
       }
@@ -383,7 +394,8 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     if (outcome === 'ended') return reader.mark('.');
     if (reader.hasSentId || reader.subscriptions.length === 0) return undefined;
     // Before the start is known, the id that the client came with is still right.
-    if (!this.#hasBegun) return this.#lastEventId === undefined ? createMarker(UNKNOWN_ID) : undefined;
+    const id = parseId(this.#lastEventId ?? '') === undefined ? UNKNOWN_ID : this.#lastEventId;
+    if (!this.#hasBegun) return createMarker(id ?? UNKNOWN_ID);
     return reader.mark(reader.hasBackfill ? '~' : '');
   }
 
@@ -467,7 +479,9 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     this.#reader.clear();
     this.#directSends?.limit(0);
     this.#closeAfter &&= Number.POSITIVE_INFINITY;
+    this.#isFirstTurn = true;
     this.#reader.setSubscriptions(subscriptions.map(old => this.#create(old.channel.name, old.options)));
+    this.#isFirstTurn = false;
     for (const subscription of this.#reader.subscriptions) this.#attach(subscription);
     if (hadBegun && !isLoading) this.#load('opening');
     else if (isLoading) this.#phase = 'opening';

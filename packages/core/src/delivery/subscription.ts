@@ -18,13 +18,13 @@ export interface Beginning {
   readonly lastEventId: string | undefined;
   /** Its position, if the client can resume from it. */
   readonly last: Position | undefined;
-  /** The stream has begun already: Last-Event-ID counts no more. */
-  readonly isLate: boolean;
 }
 
 /** The interest of one stream in one channel. */
 export class Subscription {
   readonly channel: ChannelLog;
+  /** It was made later than the first of its stream: Last-Event-ID does not count. */
+  readonly isLate: boolean;
   options: SubscribeOptions;
   isCancelled = false;
   /** Only entries after it count. Before it is known (`hasStart`), 0. */
@@ -39,8 +39,9 @@ export class Subscription {
   /** The newest position when it was made: what is newer is "now". Unknown until the broker has told where it is. */
   #subscribedAt: Position | undefined;
 
-  constructor(channel: ChannelLog, options: SubscribeOptions, now: Position | undefined) {
+  constructor(channel: ChannelLog, options: SubscribeOptions, now: Position | undefined, isLate: boolean) {
     this.channel = channel;
+    this.isLate = isLate;
     this.options = options;
     this.#subscribedAt = now;
   }
@@ -59,7 +60,7 @@ export class Subscription {
 
   /** Whether it begins where the application says, and not after the client's Last-Event-ID. */
   hasOwnStart(log: Log, { last }: Beginning): boolean {
-    if (this.after !== undefined || this.options.from === 'state') return true;
+    if (this.isLate || this.after !== undefined || this.options.from === 'state') return true;
     const since = log.positionIn(this.since);
     return since !== undefined && last !== undefined && last < since;
   }
@@ -78,11 +79,12 @@ export class Subscription {
     const { from } = this.options;
     if (this.after !== undefined) return log.positionIn(this.after) ?? 0;
     const since = log.positionIn(this.since);
-    if (since !== undefined && (beginning.isLate || this.hasOwnStart(log, beginning))) return since;
+    if (since !== undefined && this.hasOwnStart(log, beginning)) return since;
     if (from === 'state') return this.#subscribedAt;
-    if (beginning.last !== undefined) return beginning.last;
+    if (beginning.last !== undefined && !this.isLate) return beginning.last;
     const isDefault = from === undefined || this.since !== undefined;
-    const isNow = from === 'now' || (isDefault && beginning.lastEventId === undefined);
+    const isFresh = this.isLate || beginning.lastEventId === undefined;
+    const isNow = from === 'now' || (isDefault && isFresh);
     return isNow ? this.#subscribedAt : 0;
   }
 
@@ -109,7 +111,7 @@ export class Subscription {
     } else if (from === 'start' || (this.wantsState && history.keep.compact)) {
       // If entries that came since the call were trimmed already, they are lost.
       this.start = Math.min(now, history.beginning);
-    } else if (this.since !== undefined && (beginning.isLate || this.hasOwnStart(log, beginning))) {
+    } else if (this.since !== undefined && this.hasOwnStart(log, beginning)) {
       this.start = log.positionOf(this.since) ?? now;
     } else {
       this.start = now;

@@ -26,6 +26,8 @@ export class Channels implements Timed {
   bytes = 0;
   /** Every live stream has been given everything up to here. */
   deliveredUpTo: Position = 0;
+  /** Called when entries of a channel are half as old as they may get: its streams may need a marker. */
+  onAging: (channel: ChannelLog) => void = () => {};
   readonly #options: ChannelsOptions;
   /** The channel that was published to least recently comes first, and is the first whose history is evicted. */
   readonly #channels = new Map<string, ChannelLog>();
@@ -132,6 +134,7 @@ export class Channels implements Timed {
     this.#isSweeping = true;
     this.#shortestAge = Number.POSITIVE_INFINITY;
     await inTurns(this.#channels.values(), channel => {
+      if (channel.listeners.size > 0 && channel.history.isAging(now)) this.onAging(channel);
       this.trim(channel, this.deliveredUpTo, now);
       this.#shortestAge = Math.min(this.#shortestAge, channel.history.keep.age);
       this.#dropIfIdle(channel);

@@ -126,6 +126,12 @@ export class History {
     return position < middle.position || (oldest !== undefined && oldest.at + this.keep.age / 2 < now);
   }
 
+  /** Whether the oldest entry has reached half of the age at which it is trimmed. */
+  isAging(now: number): boolean {
+    const oldest = this.#entries[this.#first];
+    return oldest !== undefined && oldest.at + this.keep.age / 2 < now;
+  }
+
   /**
    * Trims what exceeds the limits, oldest first.
    *

@@ -10,8 +10,10 @@ import {
 } from '../delivery/subscribe-options.ts';
 import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
 import { type EventFields, encode, encodeComment } from '../protocol/event.ts';
+import { UNKNOWN_ID } from '../protocol/event-id.ts';
 import { createFrame, type Frame } from '../protocol/frame.ts';
 import { readLastEventId, type StreamRequest } from '../protocol/last-event-id.ts';
+import { createMarker } from '../protocol/marker.ts';
 import type { ResetReason } from '../protocol/reset.ts';
 import type { CloseReason, ErrorContext, EventStream } from './event-stream.ts';
 import { finishedMarker, heartbeatComment, ResponseHead } from './response-head.ts';
@@ -42,7 +44,7 @@ export interface StreamHost {
 interface Closing {
   readonly reason: CloseReason;
   /** Written last. */
-  readonly last: Frame | undefined;
+  last: Frame | undefined;
   /** Whether the connection ends with the response. */
   hangUp: boolean;
 }
@@ -144,7 +146,10 @@ export class Stream implements EventStream, WriterListener, TimedStream, Deliver
   subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this {
     const names = namesOf(channels);
     const { from, filter } = readSubscribeOptions(options);
-    if (!this.isOpen) return this;
+    if (!this.isOpen) {
+      this.#markRejected();
+      return this;
+    }
     if (this.#delivery === undefined) {
       this.#delivery = new StreamDelivery(this);
       if (this.headersSent) this.#delivery.startSoon();
@@ -187,8 +192,15 @@ export class Stream implements EventStream, WriterListener, TimedStream, Deliver
   /** Responds with headers and a reconnection time, and nothing else. The stream never opens. */
   reject(reason: CloseReason, retry?: number): void {
     this.writer.reject(retry);
-    this.end(reason, undefined, reason === 'refused');
+    this.#closing = { reason, last: undefined, hangUp: reason === 'refused' };
     this.#respondSoon();
+  }
+
+  /** A client without an id that is turned away gets one: it resumes from there when it reconnects. */
+  #markRejected(): void {
+    const { log } = this.#host.context;
+    if (this.headersSent || this.#closing?.reason !== 'refused' || this.lastEventId !== undefined) return;
+    this.#closing.last ??= createMarker(log.now === undefined ? UNKNOWN_ID : log.id(log.now));
   }
 
   /**
@@ -252,7 +264,10 @@ export class Stream implements EventStream, WriterListener, TimedStream, Deliver
       // Of thousands of requests at once, some wait for another turn, so that open streams get theirs.
       if (this.#host.responses.isSpent) nextTurn(begin);
       else if (this.#delivery !== undefined) this.#delivery.start();
-      else this.#respond(this.hasReceivedAll);
+      else {
+        this.#respond(this.hasReceivedAll);
+        if (!this.isOpen && !this.#isClosed) this.#endResponse();
+      }
     };
     nextTurn(() => nextTurn(begin));
   }
@@ -300,8 +315,8 @@ export class Stream implements EventStream, WriterListener, TimedStream, Deliver
       this.writer.write(frame);
       return true;
     }
-    if (!this.headersSent) this.#delivery?.start();
-    this.#respond(false);
+    // The headers wait for the subscriptions of this turn.
+    if (this.headersSent || !this.#delivery?.isGathering) this.#respond(false);
     if (!this.isOpen) return false;
     const { maxBufferedBytes, bufferedBytesLimit } = this.#host.limits;
     const before = this.bufferedBytes;
