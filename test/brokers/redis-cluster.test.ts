@@ -40,9 +40,9 @@ describeWith(REDIS, 'Redis Cluster', () => {
   describe.each([
     ['redis', () => createClient({ url: servers[0]?.url ?? '' })],
     ['ioredis', () => new Redis(servers[0]?.url ?? '', { lazyConnect: true })],
-  ])('a client of one node · %s', (name, client) => {
-    it('is enough to find the one that has the hub', async () => {
-      // Hubs on every one of them.
+  ])('a client of one server · %s', (name, client) => {
+    it('leads to the server that has the hub', async () => {
+      // Hubs on each of them.
       for (let index = 0; index < 8; index++) {
         const node = await start(broker(client(), `${name}${index}`));
         await node.broker.open(new Map([['x', 0]]));
@@ -54,7 +54,7 @@ describeWith(REDIS, 'Redis Cluster', () => {
     });
   });
 
-  it('refuses other Pub/Sub than sharded, which loses messages there', async () => {
+  it('refuses ordinary Pub/Sub, which loses messages there', async () => {
     const one = redisBroker({ client: ioredis, prefix: 'classic', shardedPubSub: false });
     await expect(start(one)).rejects.toMatchObject({ code: 'broker', message: /shardedPubSub/ });
   });
@@ -62,7 +62,7 @@ describeWith(REDIS, 'Redis Cluster', () => {
   it.each([
     ['redis', () => nodeRedis],
     ['ioredis', () => ioredis],
-  ])('follows its slot to another node, and loses nothing · %s', async (name, client) => {
+  ])('follows its slot to another server, and loses nothing · %s', async (name, client) => {
     const prefix = `moving-${name}`;
     const [a, b] = [await start(broker(client(), prefix)), await start(broker(client(), prefix))];
     try {

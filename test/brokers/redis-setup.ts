@@ -15,7 +15,7 @@ export const codeOf = (promise: Promise<unknown>) =>
     error => error.code,
   );
 
-/** Makes what tests of one kind of client need, and ends it after each, the last first. */
+/** Makes what the tests of one client library need, and closes it after each test, newest first. */
 export function setUp(client: (url: string) => RedisClient) {
   const ending: (() => unknown)[] = [];
   afterEach(async () => {

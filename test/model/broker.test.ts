@@ -603,6 +603,35 @@ describe('a hub with a broker', () => {
     expect(transport.text).toContain('data: hello');
   });
 
+  it('tells the broker which data is JSON, and publishes control messages as entries of one channel', async () => {
+    const log = new SharedLog();
+    const hub = hubOn(new VirtualBroker(log));
+    await hub.publish('a', '42');
+    await hub.publish('a', 42);
+    await hub.publish('a', Buffer.from('42'));
+    await hub.publish('a', null);
+    await hub.channel('a').end();
+    const { entries } = log.read('a', 0, 9);
+    const next = log.read('a', 3, 9).entries;
+    expect([...entries, ...next].map(({ json, data }) => [json, data])).toEqual([
+      [false, '42'],
+      [true, '42'],
+      [false, '42'],
+      [true, 'null'],
+      [false, ''],
+    ]);
+    await hub.clients.disconnect('ann');
+    expect(log.read('\0control', 0, 9).entries).toMatchObject([
+      { kind: 'control', json: true, data: '{"disconnect":"ann"}' },
+    ]);
+    expect(log.channels.get('\0control')?.keep).toEqual({
+      events: 1_000,
+      bytes: 1024 * 1024,
+      age: 600_000,
+      compact: false,
+    });
+  });
+
   it('refuses a broker that is none', () => {
     expect(() => createHub({ broker: {} as Broker })).toThrow(/broker must be a Broker.*redisBroker/);
   });

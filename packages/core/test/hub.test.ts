@@ -172,6 +172,7 @@ it.each<[string, unknown]>([
   ['a number', 5],
   ['an object without a name', {}],
   ['a function', function a() {}],
+  ["the hub's own channel", '\0control'],
   ['a lone surrogate', 'a\ud800'],
   ['an object whose name has one', { name: '\udc00' }],
 ])('takes one channel that has a name: not %s', async (_, channel) => {

@@ -1,5 +1,8 @@
 import { FORGET_DELAY, HUB, TRIM } from './hub.ts';
 
+/** The letters of two kinds, as bytes. */
+const [END, BEGIN] = [120, 98];
+
 /** ms that the result of a batch is kept at least, for a process that did not get the reply. */
 const RESULT_RETENTION = 10 * 60_000;
 
@@ -26,9 +29,6 @@ const SWEEP = 16;
 export const APPEND = `#!lua
 ${HUB}${TRIM}
 if epoch ~= ARGV[1] then return reply end
-
--- The letters of two kinds.
-local END, BEGIN = string.byte('x'), string.byte('b')
 
 local process, number = ARGV[6], tonumber(ARGV[7])
 if hub[7] then
@@ -83,15 +83,15 @@ local stored = {}
 for i = 1, count do
   local channel = channels[tonumber(ARGV[owners + i])]
   local kind = string.byte(ARGV[tags + i])
-  if (kind == BEGIN) == (not channel.isEnded) then
+  if (kind == ${BEGIN}) == (not channel.isEnded) then
     exceptions = exceptions .. (exceptions == '' and '' or ',') .. (i - 1)
-    if kind == BEGIN then
+    if kind == ${BEGIN} then
       exceptions = exceptions .. '=' .. int(channel.newest > 0 and channel.newest or head)
     end
   else
     head = head + 1
     stored[i], channel.newest = true, head
-    if kind == END or kind == BEGIN then channel.isEnded = kind == END end
+    if kind == ${END} or kind == ${BEGIN} then channel.isEnded = kind == ${END} end
   end
 end
 
@@ -135,10 +135,10 @@ while i <= count do
     position = position + 1
     local tag, body = ARGV[tags + i], ARGV[entries + i]
     local kind = string.byte(tag)
-    local isMark = kind == END or kind == BEGIN
-    if kind == END then
+    local isMark = kind == ${END} or kind == ${BEGIN}
+    if kind == ${END} then
       channel.ended, channel.before_end = position, channel.last
-    elseif kind == BEGIN then
+    elseif kind == ${BEGIN} then
       call('DEL', channel.log, prefix .. 'keys:' .. channel.name)
       channel.trimmed, channel.size, channel.bytes, channel.hasKeys = channel.ended, 0, 0, false
       channel.ended, channel.begun = nil, position
@@ -146,7 +146,7 @@ while i <= count do
       channel.isDue, channel.isFresh = true, true
     end
     channel.last = position
-    if channel.isKept or kind == END then
+    if channel.isKept or kind == ${END} then
       local id, size = int(position) .. '-' .. int(now), #body + OVERHEAD
       if channel.compact and not isMark then
         local key = string.sub(tag, 2)
