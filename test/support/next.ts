@@ -12,7 +12,7 @@ import type {
 
 export type NextFrom = SubscribeOptions['from'] | 'state' | { since: string };
 
-export interface NextSubscribeOptions extends Omit<SubscribeOptions, 'from'> {
+interface NextSubscribeOptions extends Omit<SubscribeOptions, 'from'> {
   from?: NextFrom;
 }
 
@@ -25,7 +25,7 @@ export interface NextHubOptions extends HubOptions {
   bufferedBytesLimit?: number;
 }
 
-export interface NextChannel extends Channel {
+interface NextChannel extends Channel {
   /** Begins an ended channel again. Resolves with an id; of an open channel, with that of its newest entry. */
   begin(): Promise<string>;
   state(): Promise<'unknown' | 'open' | 'ended'>;
