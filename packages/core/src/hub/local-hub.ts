@@ -62,11 +62,11 @@ export class LocalHub implements Hub {
       scheduler: this.#scheduler,
       onDropped: name => this.#channelDropped(name),
     });
-    log.onControl = entry => this.#obey(entry);
     const sync =
       broker &&
       new BrokerSync(broker, log, {
         onError: error => this.#report(error, { stage: 'broker' }),
+        onControl: entry => this.#obey(entry),
         onControlLost: () => this.#disconnectAll(),
       });
     const queue = broker && sync && new PublishQueue(broker, () => sync.start(), publishTimeout);

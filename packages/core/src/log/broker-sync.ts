@@ -2,7 +2,7 @@ import { createOutside } from '../base/async-context.ts';
 import { inTurns, nextTurn } from '../base/event-loop.ts';
 import type { Position } from '../protocol/event-id.ts';
 import { type Broker, CONTROL_CHANNEL, type LogHead, type Page, type Sink } from './broker.ts';
-import type { ChannelLog } from './channel-log.ts';
+import type { Entry } from './entry.ts';
 import type { ChannelWaiter } from './listener.ts';
 import type { Log } from './log.ts';
 
@@ -13,7 +13,9 @@ const RETRY = 1_000;
 export interface BrokerSyncOptions {
   /** Called when a call of the broker fails. */
   onError: (error: unknown) => void;
-  /** Called when control messages may have been missed: nobody knows which streams they were for. */
+  /** Called with each control message, in the order of the log. */
+  onControl: (entry: Entry) => void;
+  /** Called when control messages are lost for good: any stream may have been meant. */
   onControlLost: () => void;
 }
 
@@ -48,6 +50,8 @@ export class BrokerSync {
   #started: Promise<void> | undefined;
   #isStarted = false;
   #isClosed = false;
+  /** Every control message up to here has been obeyed. */
+  #controlUpTo: Position = 0;
   /** Ends the wait between two calls. */
   #stopWaiting: (() => void) | undefined;
 
@@ -55,6 +59,7 @@ export class BrokerSync {
     this.#broker = broker;
     this.#log = log;
     this.#options = options;
+    log.onControl = entry => this.#obey(entry);
   }
 
   /** Resolves when the broker has told where the log is. */
@@ -115,16 +120,25 @@ export class BrokerSync {
     this.#followControl();
   }
 
-  /** Opens the control channel, like any other: from here on. */
+  /** Opens the control channel, like any other, from here on. After a loss it is read again. */
   #followControl(): void {
+    this.#controlUpTo = this.#log.origin;
     const channel = this.#log.channels.get(CONTROL_CHANNEL);
-    const { origin } = this.#log;
-    const isMissing = () => channel.lacks(origin) && this.#log.channels.find(CONTROL_CHANNEL) === channel;
-    channel.listeners.add({ catchUp() {}, startOver() {}, lose: () => this.#options.onControlLost() });
-    this.load({
-      wants: () => new Map(isMissing() ? [[CONTROL_CHANNEL, origin]] : []),
+    const isMissing = () => {
+      return channel === this.#log.channels.find(CONTROL_CHANNEL) && channel.lacks(this.#controlUpTo);
+    };
+    const waiter: ChannelWaiter = {
+      wants: () => new Map(isMissing() ? [[CONTROL_CHANNEL, this.#controlUpTo]] : []),
       loaded: () => {},
-    });
+    };
+    channel.listeners.add({ catchUp() {}, startOver() {}, lose: () => this.load(waiter) });
+    this.load(waiter);
+  }
+
+  #obey(entry: Entry): void {
+    if (entry.position <= this.#controlUpTo) return;
+    this.#controlUpTo = entry.position;
+    this.#options.onControl(entry);
   }
 
   #lose(names: readonly string[] | undefined): void {
@@ -186,17 +200,20 @@ export class BrokerSync {
       }
       // From an id of the future nobody can resume.
       const after = Math.min(head, wants.get(name) ?? 0);
-      if (name === CONTROL_CHANNEL) this.#catchUpControl(channel, page, after);
+      if (name === CONTROL_CHANNEL) this.#catchUpControl(page);
       log.fill(channel, page, after, head);
     }
     log.advance(head);
   }
 
-  /** Control messages that were stored before the channel was open here. */
-  #catchUpControl(channel: ChannelLog, page: Page, after: Position): void {
-    if (channel.isOpen) return;
-    if (page.trimmedUpTo > after) this.#options.onControlLost();
-    for (const entry of page.entries) this.#log.onControl(entry);
+  /** Obeys control messages that did not arrive by themselves. */
+  #catchUpControl({ entries, trimmedUpTo }: Page): void {
+    // A page that was asked for by position says so itself: nothing up to there is missing.
+    if (trimmedUpTo > this.#controlUpTo) {
+      this.#controlUpTo = trimmedUpTo;
+      this.#options.onControlLost();
+    }
+    for (const entry of entries) if (entry.kind === 'control') this.#obey(entry);
   }
 
   async #readRest(name: string, first: Page, head: Position): Promise<Page> {

@@ -42,7 +42,9 @@ export class Snapshots {
       timer = setTimeout(reject, TIMEOUT, error);
     });
     try {
-      return createFrame(encode(await Promise.race([take(), timeout]), { event }), 1);
+      // Not called here: what it throws must come after `#pending` is set.
+      const state = new Promise(resolve => resolve(take()));
+      return createFrame(encode(await Promise.race([state, timeout]), { event }), 1);
     } finally {
       clearTimeout(timer);
       this.#pending = undefined;

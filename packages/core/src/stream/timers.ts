@@ -29,8 +29,11 @@ export interface TimedStream {
   abort(reason: CloseReason): void;
 }
 
-/** ms that a response waits for a broker before its headers are sent all the same, or its end. */
+/** ms that the headers of a response wait for a broker before they are sent all the same. */
 const BROKER_TIMEOUT = 1_000;
+
+/** ms that the end of a response waits for a broker, to tell the client a position. */
+const CLOSE_TIMEOUT = 5_000;
 
 /** ms without progress after which a stream above `maxBufferedBytes` closes as `slow`. */
 const OVERFLOW_TIMEOUT = 1_000;
@@ -44,6 +47,8 @@ export class Timers implements Timed {
   /** ms since 1970. */
   readonly #expiresAt: number | undefined;
   readonly #closesAt: number | undefined;
+  /** Set when the stream is closed and its end waits for a broker. */
+  #closeTimeout: number | undefined;
 
   constructor(stream: TimedStream, expiresAt: Date | number | undefined) {
     this.#stream = stream;
@@ -74,7 +79,8 @@ export class Timers implements Timed {
   /** The end of the stream waits for a broker. */
   watchBroker(): void {
     const { scheduler } = this.#stream;
-    scheduler.expedite(this, scheduler.now + BROKER_TIMEOUT);
+    this.#closeTimeout = scheduler.now + CLOSE_TIMEOUT;
+    scheduler.expedite(this, this.#closeTimeout);
   }
 
   run(now: number): number {
@@ -112,6 +118,7 @@ export class Timers implements Timed {
 
   get #brokerTimeout(): number {
     const { writer, isWaitingForBroker } = this.#stream;
-    return isWaitingForBroker ? writer.lastWriteAt + BROKER_TIMEOUT : NEVER;
+    if (!isWaitingForBroker) return NEVER;
+    return this.#closeTimeout ?? writer.lastWriteAt + BROKER_TIMEOUT;
   }
 }
