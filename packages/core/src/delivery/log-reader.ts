@@ -8,6 +8,7 @@ import { Backfill, type SnapshotListener } from './backfill.ts';
 import { merge } from './merge.ts';
 import type { Start } from './resume.ts';
 import type { Subscriber, Subscription } from './subscription.ts';
+import type { Subscriptions } from './subscriptions.ts';
 
 /** What a reader needs of its stream. */
 export interface ReaderStream extends Subscriber {
@@ -31,19 +32,17 @@ export class Gap {
  */
 export type Next = Frame | Gap | 'more' | 'waiting' | 'caught-up';
 
-const NONE: readonly Subscription[] = [];
-
 /**
  * The offset of one stream in the log, and the order in which it receives what comes after it: notices (resets and
  * markers), then what is older than its position (backfill), then the entries of its channels.
  */
 export class LogReader {
-  subscriptions = NONE;
   /** Everything up to here that the stream was to receive has been written. Only grows. */
   position: Position = 0;
   /** The last call has taken the time of a turn. */
   isTurnSpent = false;
   readonly #log: Log;
+  readonly #subscriptions: Subscriptions;
   readonly #stream: ReaderStream;
   readonly #listener: SnapshotListener;
   /** The position of the last id that the client was sent. */
@@ -52,8 +51,9 @@ export class LogReader {
   #notices: (() => Frame)[] | undefined;
   #backfill: Backfill | undefined;
 
-  constructor(log: Log, stream: ReaderStream, listener: SnapshotListener) {
+  constructor(log: Log, subscriptions: Subscriptions, stream: ReaderStream, listener: SnapshotListener) {
     this.#log = log;
+    this.#subscriptions = subscriptions;
     this.#stream = stream;
     this.#listener = listener;
   }
@@ -80,15 +80,17 @@ export class LogReader {
     return this.#backfill?.startOf(subscription) ?? subscription.offset(this.position);
   }
 
-  /** Uses these subscriptions from now on. */
-  setSubscriptions(subscriptions: readonly Subscription[]): void {
-    this.subscriptions = subscriptions;
-    this.#backfill?.keep(subscriptions);
+  get subscriptions(): readonly Subscription[] {
+    return this.#subscriptions.list;
+  }
+
+  /** Some were added or removed. */
+  subscriptionsChanged(): void {
+    this.#backfill?.keep(this.subscriptions);
   }
 
   /** Forgets where it was. */
   clear(): void {
-    this.subscriptions = NONE;
     this.position = 0;
     this.#lastIdSent = undefined;
     this.#notices = undefined;

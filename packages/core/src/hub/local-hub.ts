@@ -2,7 +2,7 @@ import { TidingsError } from '../base/errors.ts';
 import { TurnBudget } from '../base/event-loop.ts';
 import { Scheduler } from '../base/scheduler.ts';
 import { DeliveryLoop } from '../delivery/delivery-loop.ts';
-import type { DeliveryContext } from '../delivery/stream-delivery.ts';
+import type { DeliveryContext } from '../delivery/delivery-target.ts';
 import { CONTROL_CHANNEL } from '../log/broker.ts';
 import { BrokerSync } from '../log/broker-sync.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
@@ -200,11 +200,16 @@ export class LocalHub implements Hub {
     return log.acknowledge(epoch, head);
   }
 
-  #withinTimeout<T>(call: Promise<T>): Promise<T> {
+  async #withinTimeout<T>(call: Promise<T>): Promise<T> {
     const { publishTimeout } = this.#settings;
-    return within(publishTimeout, call, () => {
-      return new TidingsError('broker', `the broker could not be reached for ${publishTimeout} ms`);
-    });
+    try {
+      return await within(publishTimeout, call, () => {
+        return new TidingsError('broker', `the broker could not be reached for ${publishTimeout} ms`);
+      });
+    } catch (cause) {
+      const hasCode = typeof (cause as { code?: unknown } | null)?.code === 'string';
+      throw hasCode ? cause : new TidingsError('broker', 'the broker failed', { cause });
+    }
   }
 
   #settingsOf(name: string): ChannelSettings {

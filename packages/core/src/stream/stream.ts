@@ -2,7 +2,8 @@ import { bindContext } from '../base/async-context.ts';
 import { nextTurn, type TurnBudget } from '../base/event-loop.ts';
 import { invalid } from '../base/option-checks.ts';
 import type { Scheduler } from '../base/scheduler.ts';
-import { type DeliveryContext, type DeliveryTarget, StreamDelivery } from '../delivery/stream-delivery.ts';
+import type { DeliveryContext, DeliveryOutcome, DeliveryTarget } from '../delivery/delivery-target.ts';
+import { StreamDelivery } from '../delivery/stream-delivery.ts';
 import {
   type FilterEvent,
   readSubscribeOptions,
@@ -450,7 +451,7 @@ export class Stream implements EventStream, WriterListener, TimedStream, Deliver
     this.#respond(isFinished);
   }
 
-  deliveryOver(outcome: 'ended' | 'slow' | 'error' | 'closed', error?: unknown): void {
+  deliveryOver(outcome: DeliveryOutcome, error?: unknown): void {
     if (outcome === 'error') this.#report(error, 'subscribe');
     this.#stopDelivery();
     this.end(outcome, outcome === 'error' ? createRetry() : undefined);
