@@ -64,11 +64,11 @@ describe.each(versions)('the hub of res.sse() · %s', (_, express) => {
   });
 
   it('is that of the application whose handler calls it', async () => {
-    const hubs = [createHub(), createHub()];
-    const [first, second] = hubs.map(hub => newApp().use(sse({ hub }), answer));
+    const [first, second] = [sse(), sse()];
+    const hubs = [first.hub, second.hub];
     const app = newApp();
-    app.use('/first', first);
-    app.use('/second', second);
+    app.use('/first', newApp().use(first, answer));
+    app.use('/second', newApp().use(second, answer));
     expect(await openedAt(app, '/first', hubs)).toBe(0);
     expect(await openedAt(app, '/second', hubs)).toBe(1);
     expect(await openedAt(app, '/first', hubs)).toBe(0);
