@@ -37,6 +37,11 @@ export function cut(req: NodeRequest, res: NodeResponse): void {
   }
 }
 
+/** Nothing more can be written to a response, and its client may not have received what was. */
+export function isClosed(req: NodeRequest, res: NodeResponse): boolean {
+  return isHttp2(req, res) ? res.stream.destroyed || res.stream.closed : res.destroyed;
+}
+
 /** Not by what the response has: applications put on it what they like. */
 export function isHttp2(req: NodeRequest, res: NodeResponse): res is Http2ServerResponse {
   return req.httpVersionMajor === 2 && res !== undefined;

@@ -1,5 +1,5 @@
 import { TidingsError } from './base/errors.ts';
-import { cut, hangUp, type NodeRequest, type NodeResponse } from './connection.ts';
+import { cut, hangUp, isClosed, type NodeRequest, type NodeResponse } from './connection.ts';
 import type { Hub } from './hub/hub.ts';
 import type { Frame } from './protocol/frame.ts';
 import type { EventStream, StreamOptions } from './stream/event-stream.ts';
@@ -20,11 +20,45 @@ export interface FetchConnection {
   hangUp(): void;
   /** Ends it at once. */
   destroy(): void;
+  /** The response is over already; absent counts as false. */
+  readonly closed?: boolean;
+  /**
+   * Calls back when the response is over. With it, the stream does not read the request's `signal`, nor the `body` of a
+   * GET or HEAD request: @hono/node-server makes a whole Request for either, which takes 5 KB for as long as the stream
+   * is open.
+   */
+  onClose?(listener: () => void): void;
 }
 
 /** The connection of a web Request that stands for one of Node's, as @hono/node-server makes them. */
 export function nodeConnection(req: NodeRequest, res: NodeResponse): FetchConnection {
-  return { hangUp: () => hangUp(req, res), destroy: () => cut(req, res) };
+  return new NodeConnection(req, res);
+}
+
+class NodeConnection implements FetchConnection {
+  readonly #req: NodeRequest;
+  readonly #res: NodeResponse;
+
+  constructor(req: NodeRequest, res: NodeResponse) {
+    this.#req = req;
+    this.#res = res;
+  }
+
+  get closed(): boolean {
+    return isClosed(this.#req, this.#res);
+  }
+
+  onClose(listener: () => void): void {
+    this.#res.on('close', listener);
+  }
+
+  hangUp(): void {
+    hangUp(this.#req, this.#res);
+  }
+
+  destroy(): void {
+    cut(this.#req, this.#res);
+  }
 }
 
 /** Bytes that a response holds before its stream counts as full. */
@@ -56,6 +90,7 @@ export async function streamResponse(
     );
   }
   const transport = new FetchTransport(request, connection);
+  const { response } = transport;
   const { method, url, headers } = request;
   const stream = hub.open(
     transport,
@@ -70,17 +105,17 @@ export async function streamResponse(
         transport.fail(error);
     });
   }
-  return transport.response;
+  return response as Promise<Response>;
 }
 
 class FetchTransport implements Transport {
   onDrain: (() => void) | undefined;
   onClose: (() => void) | undefined;
   onFail: ((error: unknown) => void) | undefined;
-  /** Settled when it is known what the answer is. */
-  readonly response: Promise<Response>;
-  #respond!: (response: Response) => void;
-  #reject!: (error: unknown) => void;
+  /** Settled when it is known what the answer is, and dropped then: a promise retains what it has resolved with. */
+  response: Promise<Response> | undefined;
+  #respond: ((response: Response) => void) | undefined;
+  #reject: ((error: unknown) => void) | undefined;
   readonly #body: ReadableStream<Uint8Array>;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #state: 'waiting' | 'open' | 'over' = 'waiting';
@@ -88,10 +123,9 @@ class FetchTransport implements Transport {
   readonly #connection: FetchConnection | undefined;
   #full = false;
   #ending = false;
-  readonly #onAbort = () => this.#finish();
+  #onAbort: (() => void) | undefined;
 
   constructor(request: Request, connection: FetchConnection | undefined) {
-    const { signal } = request;
     this.#request = request;
     this.#connection = connection;
     this.response = new Promise((resolve, reject) => {
@@ -111,8 +145,16 @@ class FetchTransport implements Transport {
     );
     // Some servers cancel the body when the peer leaves, some abort the signal, some do both. A body that
     // failed would be worth a line in the log to them; a peer that left is not.
-    if (signal.aborted) this.#leave();
-    else signal.addEventListener('abort', this.#onAbort);
+    const onGone = () => this.#finish();
+    if (connection?.onClose !== undefined) {
+      if (connection.closed) this.#leave();
+      else connection.onClose(onGone);
+    } else if (request.signal.aborted) {
+      this.#leave();
+    } else {
+      this.#onAbort = onGone;
+      request.signal.addEventListener('abort', onGone);
+    }
   }
 
   get closed(): boolean {
@@ -127,8 +169,8 @@ class FetchTransport implements Transport {
     if (this.closed) return;
     if (isLast) this.#connection?.hangUp();
     this.#state = 'open';
-    discardBody(this.#request);
-    this.#respond(new Response(status === 204 ? null : this.#body, { status, headers }));
+    if (this.#mayHaveBody) discardBody(this.#request);
+    this.#answer(new Response(status === 204 ? null : this.#body, { status, headers }));
   }
 
   write(frame: Frame): boolean {
@@ -157,13 +199,30 @@ class FetchTransport implements Transport {
   fail(error: unknown): void {
     if (this.#state === 'waiting') {
       this.#state = 'over';
-      this.#reject(error);
+      this.#reject?.(error);
+      this.#forgetAnswer();
       this.onFail?.(new TidingsError('head-sent', 'the request has been answered with an error instead'));
     } else {
       this.onFail?.(
         error ?? new Error('the handler of an event stream has failed, and does not say with what'),
       );
     }
+  }
+
+  get #mayHaveBody(): boolean {
+    const { method } = this.#request;
+    return this.#connection?.onClose === undefined || (method !== 'GET' && method !== 'HEAD');
+  }
+
+  #answer(response: Response): void {
+    this.#respond?.(response);
+    this.#forgetAnswer();
+  }
+
+  #forgetAnswer(): void {
+    this.response = undefined;
+    this.#respond = undefined;
+    this.#reject = undefined;
   }
 
   #pull(): void {
@@ -184,9 +243,9 @@ class FetchTransport implements Transport {
   #leave(): void {
     if (this.closed) return;
     // Nobody will see this answer, but somebody waits for it.
-    if (this.#state === 'waiting') this.#respond(new Response(null, { status: CLIENT_CLOSED_REQUEST }));
+    if (this.#state === 'waiting') this.#answer(new Response(null, { status: CLIENT_CLOSED_REQUEST }));
     this.#state = 'over';
-    this.#request.signal.removeEventListener('abort', this.#onAbort);
+    if (this.#onAbort !== undefined) this.#request.signal.removeEventListener('abort', this.#onAbort);
     this.onClose?.();
   }
 }

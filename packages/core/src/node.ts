@@ -1,7 +1,7 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TidingsError } from './base/errors.ts';
-import { cut, hangUp, isHttp2, type NodeRequest, type NodeResponse } from './connection.ts';
+import { cut, hangUp, isClosed, isHttp2, type NodeRequest, type NodeResponse } from './connection.ts';
 import type { Hub } from './hub/hub.ts';
 import type { Frame } from './protocol/frame.ts';
 import type { EventStream, StreamOptions } from './stream/event-stream.ts';
@@ -98,8 +98,7 @@ class NodeTransport implements Transport {
   }
 
   get closed(): boolean {
-    const res = this.#res;
-    return isHttp2(this.#req, res) ? res.stream.destroyed || res.stream.closed : res.destroyed;
+    return isClosed(this.#req, this.#res);
   }
 
   /** Whose handlers answer for themselves: so nothing is kept for each response. */
