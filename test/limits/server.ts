@@ -21,7 +21,8 @@ createHook({
   destroy: id => timers.delete(id),
 }).enable();
 
-const hub = createHub();
+// The hub forgets a channel without subscribers after this time, and its clock runs until then.
+const hub = createHub({ history: { age: 4_000 } });
 let bare = 0;
 const leave = () => {
   bare -= 1;
