@@ -33,6 +33,7 @@ export default defineConfig({
   test: {
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    reporters: ['default', './test/support/skipped.ts'],
     projects: [
       // Node.js only: `npm run test:unit`.
       {
@@ -42,11 +43,7 @@ export default defineConfig({
           // Its files wait more than they compute.
           maxWorkers: 4,
           sequence: { groupOrder: 0 },
-          include: [
-            'packages/*/test/**/*.test.ts',
-            'test/*.test.ts',
-            'test/{contract,spec,channels,docs}/**/*.test.ts',
-          ],
+          include: ['packages/*/test/**/*.test.ts', 'test/{contract,spec,channels}/**/*.test.ts'],
         },
       },
       // These run programs that `npm test` installs where it can.
@@ -68,6 +65,11 @@ export default defineConfig({
           globalSetup: CHROMIUM,
           include: ['test/real-world/**/*.test.ts'],
         },
+      },
+      // What the documentation shows.
+      {
+        extends: true,
+        test: { name: 'docs', ...sideBySide, include: ['test/*.test.ts', 'test/docs/**/*.test.ts'] },
       },
       // The engine under random moves.
       { extends: true, test: { name: 'model', ...sideBySide, include: ['test/model/**/*.test.ts'] } },
