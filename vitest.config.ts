@@ -1,7 +1,14 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
-/** A part of the contract, against a format of what `test/support/packed.ts` has packed. */
+/** Global setups: see there. */
+const PACKED = 'test/support/packed.ts';
+const CHROMIUM = 'test/support/chromium.ts';
+
+/** They run side by side, with ports, folders and servers of their own. They wait more than they compute. */
+const sideBySide = { maxWorkers: 3, sequence: { groupOrder: 1 }, testTimeout: 60_000 };
+
+/** A part of the contract, against a format of the packages as they are packed. */
 function build(name: string, extension: string): TestProjectInlineConfiguration {
   const packed = fileURLToPath(new URL('test/.packed/node_modules', import.meta.url));
   return {
@@ -14,22 +21,21 @@ function build(name: string, extension: string): TestProjectInlineConfiguration 
     },
     test: {
       name,
-      ...programs,
-      globalSetup: PACK,
+      ...sideBySide,
+      globalSetup: PACKED,
       env: { PACKED_FORMAT: extension },
       include: ['test/builds/contract.test.ts'],
     },
   };
 }
 
-const PACK = 'test/support/packed.ts';
-const programs = { maxWorkers: 1, sequence: { groupOrder: 1 }, testTimeout: 60_000 };
-
 export default defineConfig({
   test: {
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    reporters: ['default', './test/support/skipped.ts'],
     projects: [
+      // Node.js only: `npm run test:unit`.
       {
         extends: true,
         test: {
@@ -37,47 +43,56 @@ export default defineConfig({
           // Its files wait more than they compute.
           maxWorkers: 4,
           sequence: { groupOrder: 0 },
-          include: [
-            'packages/*/test/**/*.test.ts',
-            'test/*.test.ts',
-            'test/{contract,spec,channels,docs}/**/*.test.ts',
-          ],
+          include: ['packages/*/test/**/*.test.ts', 'test/{contract,spec,channels}/**/*.test.ts'],
         },
       },
-      // What needs more of the machine than Node: programs that `npm test` installs where it can.
+      // These run programs that `npm test` installs where it can.
       {
         extends: true,
         test: {
           name: 'system',
-          ...programs,
+          ...sideBySide,
+          globalSetup: CHROMIUM,
           include: ['test/{browser,brokers}/**/*.test.ts', 'test/examples/{fresh,stop}.test.ts'],
         },
       },
       // What is between a server and its users: see docs/compatibility.md.
       {
         extends: true,
-        test: { name: 'real-world', ...programs, include: ['test/real-world/**/*.test.ts'] },
+        test: {
+          name: 'real-world',
+          ...sideBySide,
+          globalSetup: CHROMIUM,
+          include: ['test/real-world/**/*.test.ts'],
+        },
       },
-      // The packages as they are packed.
+      // What the documentation shows.
+      {
+        extends: true,
+        test: { name: 'docs', ...sideBySide, include: ['test/*.test.ts', 'test/docs/**/*.test.ts'] },
+      },
+      // The engine under random moves.
+      { extends: true, test: { name: 'model', ...sideBySide, include: ['test/model/**/*.test.ts'] } },
+      // The packages as npm would publish them.
       {
         extends: true,
         test: {
           name: 'packed',
-          ...programs,
-          globalSetup: PACK,
+          ...sideBySide,
+          globalSetup: PACKED,
           include: ['test/examples/copies.test.ts', 'test/builds/commonjs.test.ts'],
         },
       },
       build('ESM', 'js'),
       build('CommonJS', 'cjs'),
-      // Bounds on memory and time: these measure, and need the machine for themselves.
+      // Bounds on memory and time: each file has the machine for itself.
       {
         extends: true,
         test: {
           name: 'bounds',
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
-          include: ['test/{limits,model}/**/*.test.ts'],
+          include: ['test/limits/**/*.test.ts'],
         },
       },
     ],

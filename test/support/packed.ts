@@ -23,12 +23,13 @@ export function unpack(name: string, tarball: string, modules: string): void {
   execFileSync('tar', ['-xzf', tarball, '-C', folder, '--strip-components=1']);
 }
 
-let isPacked = false;
+const shared = globalThis as { areTidingsPacked?: boolean };
 
 /** A global setup of Vitest: builds, packs and unpacks every package, once for all projects that ask for it. */
 export default function pack(): (() => void) | undefined {
-  if (isPacked) return undefined;
-  isPacked = true;
+  // Each project has a copy of this module.
+  if (shared.areTidingsPacked) return undefined;
+  shared.areTidingsPacked = true;
   const remove = () => rmSync(PACKED, { recursive: true, force: true });
   const run = (...args: string[]) =>
     execFileSync('npx', ['pnpm', '--filter', './packages/*', ...args], {
