@@ -73,7 +73,7 @@ describe('idle streams', () => {
     ['express4', 720],
     ['express5', 720],
     ['koa', 720],
-    ['hono', 3_200],
+    ['hono', 3_500],
   ])(
     'on %s cost at most %i bytes of heap each above a handler written by hand',
     async (framework, most) => {

@@ -1,5 +1,7 @@
+import { createDeferred } from './base/deferred.ts';
 import { TidingsError } from './base/errors.ts';
 import { cut, hangUp, isClosed, type NodeRequest, type NodeResponse } from './connection.ts';
+
 import type { Hub } from './hub/hub.ts';
 import type { Frame } from './protocol/frame.ts';
 import type { EventStream, StreamOptions } from './stream/event-stream.ts';
@@ -89,8 +91,8 @@ export async function streamResponse(
       'this request has a stream already: use the one its handler was given',
     );
   }
-  const transport = new FetchTransport(request, connection);
-  const { response } = transport;
+  const { promise, resolve } = createDeferred<Answer>();
+  const transport = new FetchTransport(request, connection, resolve);
   const { method, url, headers } = request;
   const stream = hub.open(
     transport,
@@ -105,17 +107,18 @@ export async function streamResponse(
         transport.fail(error);
     });
   }
-  return response as Promise<Response>;
+  return promise;
 }
+
+/** A rejected promise stands for what the handler has thrown. */
+type Answer = Response | Promise<Response>;
 
 class FetchTransport implements Transport {
   onDrain: (() => void) | undefined;
   onClose: (() => void) | undefined;
   onFail: ((error: unknown) => void) | undefined;
-  /** Settled when it is known what the answer is, and dropped then: a promise retains what it has resolved with. */
-  response: Promise<Response> | undefined;
-  #respond: ((response: Response) => void) | undefined;
-  #reject: ((error: unknown) => void) | undefined;
+  /** Called when it is known what the answer is, and dropped then: it retains its promise, and that the Response. */
+  #respond: ((answer: Answer) => void) | undefined;
   readonly #body: ReadableStream<Uint8Array>;
   #controller!: ReadableStreamDefaultController<Uint8Array>;
   #state: 'waiting' | 'open' | 'over' = 'waiting';
@@ -125,13 +128,10 @@ class FetchTransport implements Transport {
   #ending = false;
   #onAbort: (() => void) | undefined;
 
-  constructor(request: Request, connection: FetchConnection | undefined) {
+  constructor(request: Request, connection: FetchConnection | undefined, respond: (answer: Answer) => void) {
     this.#request = request;
     this.#connection = connection;
-    this.response = new Promise((resolve, reject) => {
-      this.#respond = resolve;
-      this.#reject = reject;
-    });
+    this.#respond = respond;
     this.#body = new ReadableStream<Uint8Array>(
       {
         start: controller => {
@@ -199,8 +199,7 @@ class FetchTransport implements Transport {
   fail(error: unknown): void {
     if (this.#state === 'waiting') {
       this.#state = 'over';
-      this.#reject?.(error);
-      this.#forgetAnswer();
+      this.#answer(Promise.reject(error));
       this.onFail?.(new TidingsError('head-sent', 'the request has been answered with an error instead'));
     } else {
       this.onFail?.(
@@ -214,15 +213,9 @@ class FetchTransport implements Transport {
     return this.#connection?.onClose === undefined || (method !== 'GET' && method !== 'HEAD');
   }
 
-  #answer(response: Response): void {
-    this.#respond?.(response);
-    this.#forgetAnswer();
-  }
-
-  #forgetAnswer(): void {
-    this.response = undefined;
+  #answer(answer: Answer): void {
+    this.#respond?.(answer);
     this.#respond = undefined;
-    this.#reject = undefined;
   }
 
   #pull(): void {

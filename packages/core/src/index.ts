@@ -2,7 +2,8 @@ export { TidingsError, type TidingsErrorCode } from './base/errors.ts';
 export type { FilterEvent, From, SubscribeOptions } from './delivery/subscribe-options.ts';
 export type { ClientRegistry } from './hub/clients.ts';
 export type { HubStats } from './hub/counters.ts';
-export { createHub, type Hub } from './hub/hub.ts';
+export { createHub } from './hub/create-hub.ts';
+export type { Hub } from './hub/hub.ts';
 export type {
   AnyChannels,
   Channel,
@@ -38,5 +39,5 @@ export type {
   StreamHeaders,
   StreamOptions,
 } from './stream/event-stream.ts';
-export type { Source, SourceInput, SourceItem, SourceOptions } from './stream/source.ts';
+export type { Source, SourceInput, SourceItem, SourceOptions } from './stream/source-options.ts';
 export type { Transport } from './stream/transport.ts';

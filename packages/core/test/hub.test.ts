@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { wait } from '../../../test/support/memory-stream.ts';
-import { createHub, type Hub } from '../src/hub/hub.ts';
+import { createHub } from '../src/hub/create-hub.ts';
+import type { Hub } from '../src/hub/hub.ts';
 import type { PublishFields } from '../src/hub/hub-channel.ts';
 import type { Observer } from '../src/hub/observer.ts';
 import { MemoryTransport } from './memory-transport.ts';

@@ -1,6 +1,6 @@
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { createHub } from '../src/hub/hub.ts';
+import { createHub } from '../src/hub/create-hub.ts';
 import { MemoryTransport } from './memory-transport.ts';
 
 const get = { method: 'GET', url: '/' };

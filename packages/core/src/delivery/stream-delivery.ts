@@ -1,5 +1,4 @@
 import { nextTurn } from '../base/event-loop.ts';
-import type { ChannelLog } from '../log/channel-log.ts';
 import type { ChannelWaiter, LogListener } from '../log/listener.ts';
 import type { Log } from '../log/log.ts';
 import { type Position, parseId, UNKNOWN_ID } from '../protocol/event-id.ts';
@@ -304,9 +303,9 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
 
   // What can happen to the log
 
-  lose(channels: ReadonlySet<ChannelLog>): void {
+  lose(channels: ReadonlySet<string>): void {
     if (!this.#hasBegun) return;
-    const lost = this.#subscriptions.list.filter(({ channel }) => channels.has(channel));
+    const lost = this.#subscriptions.list.filter(({ channel }) => channels.has(channel.name));
     this.#reader.reportLoss('history', lost);
     for (const { channel, options } of lost) this.#subscribe([channel.name], { filter: options.filter });
   }

@@ -4,8 +4,7 @@ import type { Transport } from '../stream/transport.ts';
 import type { ClientRegistry } from './clients.ts';
 import type { HubStats } from './counters.ts';
 import type { AnyChannels, Channel, PublishArguments } from './hub-channel.ts';
-import { LocalHub } from './local-hub.ts';
-import { type ChannelOptions, type CloseOptions, type HubOptions, readHubOptions } from './options.ts';
+import type { ChannelOptions, CloseOptions } from './options.ts';
 
 /** Knows every open stream of an application; one per app. */
 export interface Hub<Channels = AnyChannels> {
@@ -58,15 +57,4 @@ export interface Hub<Channels = AnyChannels> {
    * @throws {TidingsError} `invalid-option`, naming the option.
    */
   close(options?: CloseOptions): Promise<void>;
-}
-
-/**
- * Makes a hub. It does nothing until its first stream: no timer, no randomness.
- *
- * @typeParam Channels what is published where: see {@link AnyChannels}. Checks `publish`; a browser may import it as
- *   a type.
- * @throws {TidingsError} `invalid-option`, naming the option.
- */
-export function createHub<Channels = AnyChannels>(options: HubOptions = {}): Hub<Channels> {
-  return new LocalHub(readHubOptions(options)) as Hub<AnyChannels> as Hub<Channels>;
 }

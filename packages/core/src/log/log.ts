@@ -207,7 +207,8 @@ export class Log {
       if (!channel.isOpen) continue;
       for (const listener of channel.listeners) listeners.add(listener);
     }
-    for (const listener of listeners) listener.lose(lost);
+    const names = new Set([...lost].map(({ name }) => name));
+    for (const listener of listeners) listener.lose(names);
   }
 
   /** A new epoch: positions begin again, and every stream begins again. */

@@ -1,7 +1,7 @@
 import type { SubscribeOptions } from '../delivery/subscribe-options.ts';
 import type { ChannelName } from '../protocol/channel-name.ts';
 import type { EventFields } from '../protocol/event.ts';
-import type { SourceInput, SourceOptions } from './source.ts';
+import type { SourceInput, SourceOptions } from './source-options.ts';
 
 /** Why a stream closed. */
 export type CloseReason =
