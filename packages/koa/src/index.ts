@@ -42,31 +42,23 @@ export interface SseMiddleware {
 
 /** Gives {@linkcode SseContext.sse | ctx.sse()} to every middleware after it: mount it first. Without a hub it makes one. */
 export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
-  /** The streams whose handlers have not returned. */
-  const streams = new WeakMap<Context, EventStream>();
-  // One function for all contexts, since each closure would be kept for as long as its stream is open.
-  function open(this: Context, options?: StreamOptions): EventStream {
-    const stream = openStream(this.req, this.res, { ...options, hub });
-    streams.set(this, stream);
-    return stream;
-  }
   const middleware = async (ctx: Context, next: Next) => {
-    ctx.sse = open;
+    let stream: EventStream | undefined;
+    ctx.sse = options => {
+      stream = openStream(ctx.req, ctx.res, { ...options, hub });
+      return stream;
+    };
     try {
       await next();
     } catch (error) {
-      // The error is the response if there is none yet, and otherwise ends it.
-      if (!releaseResponse(ctx.res)) streams.get(ctx)?.close();
+      // The error is the answer if there is none yet, and else the end of it.
+      if (!releaseResponse(ctx.res)) stream?.close();
       throw error;
     }
-    if (!streams.delete(ctx)) return;
-    // A body that was set meanwhile is a response, and only one can be sent.
-    if (ctx.body != null && releaseResponse(ctx.res)) return;
-    // Koa responds by itself once its middleware has returned. Waiting for the stream would prevent that as well, but
-    // it retains the promises and closures of every middleware: 1.3 KB for each open stream.
-    ctx.respond = false;
-    // Koa begins with 404, and middleware that was mounted before would take the request for one that nobody handled.
-    if (!ctx.headerSent) ctx.status = 200;
+    // A body that was set meanwhile is an answer, and only one can be given.
+    const isAnswered = ctx.body != null && releaseResponse(ctx.res);
+    // Koa answers by itself once its middleware is through.
+    if (!isAnswered) await stream?.closed;
   };
   return Object.assign(middleware, { hub });
 }
