@@ -2,7 +2,6 @@ import { createHub, type Hub, type HubOptions } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
 import { describe, expect, it } from 'vitest';
 import { request } from '../support/client.ts';
-import { next } from '../support/next.ts';
 import { dataOf } from '../support/received.ts';
 import { listen } from '../support/server.ts';
 import { describeWith } from '../support/system.ts';
@@ -64,7 +63,7 @@ describeWith(REDIS, 'the end of a channel', () => {
       const { a, b } = await ended(server, { history: false });
       for (const ms of [0, 70_000]) {
         passTime(server, ms);
-        const states = await Promise.all([a, b].map(hub => next(hub).channel('x').state()));
+        const states = await Promise.all([a, b].map(hub => hub.channel('x').state()));
         expect(states[0]).toBe(states[1]);
       }
     });
@@ -72,7 +71,7 @@ describeWith(REDIS, 'the end of a channel', () => {
     it('is over for all processes when the channel begins again', async () => {
       const server = await redis();
       const { a, b, stream } = await ended(server, {});
-      await next(b).channel('x').begin();
+      await b.channel('x').begin();
       await b.publish('x', 'new b');
       await a.publish('x', 'new a');
       await stream.until(each => dataOf(each).includes('new a'));

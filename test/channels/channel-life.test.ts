@@ -1,9 +1,8 @@
-import { type ChannelOptions, createHub } from '@tidings/core';
+import { type ChannelOptions, createHub, type Hub } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
 import { afterEach, describe, expect, it } from 'vitest';
 import { request } from '../support/client.ts';
 import { FaultyBroker, MemoryLog } from '../support/memory-broker.ts';
-import { type NextHub, next } from '../support/next.ts';
 import { dataOf, lastIdOf, resetsOf, withId } from '../support/received.ts';
 import { listen, type Running } from '../support/server.ts';
 
@@ -13,11 +12,11 @@ afterEach(() => {
 });
 
 /** One process, or two that share a log: where things are published, and where clients are. */
-const settings: [string, (channel?: ChannelOptions) => { hub: NextHub; other: NextHub }][] = [
+const settings: [string, (channel?: ChannelOptions) => { hub: Hub; other: Hub }][] = [
   [
     'in one process',
     (channel = {}) => {
-      const hub = next(createHub({ heartbeat: false, onError: () => {}, channels: () => channel }));
+      const hub = createHub({ heartbeat: false, onError: () => {}, channels: () => channel });
       return { hub, other: hub };
     },
   ],
@@ -26,17 +25,15 @@ const settings: [string, (channel?: ChannelOptions) => { hub: NextHub; other: Ne
     (channel = {}) => {
       const log = new MemoryLog();
       const [hub, other] = [0, 1].map(() =>
-        next(
-          createHub({ heartbeat: false, onError: () => {}, channels: () => channel, broker: log.broker() }),
-        ),
-      ) as [NextHub, NextHub];
+        createHub({ heartbeat: false, onError: () => {}, channels: () => channel, broker: log.broker() }),
+      ) as [Hub, Hub];
       return { hub, other };
     },
   ],
 ];
 
 /** Every request is subscribed to the channels its path names. */
-async function serve(hub: NextHub, from?: 'start') {
+async function serve(hub: Hub, from?: 'start') {
   const server = await listen((req, res) => {
     const { pathname } = new URL(req.url, 'http://x');
     openStream(req, res, { hub: hub as unknown as Parameters<typeof openStream>[2]['hub'] }).subscribe(
@@ -253,7 +250,7 @@ describe('begin() and state()', () => {
   it('reject when the broker is away, at the deadline', async () => {
     const faulty = new FaultyBroker(new MemoryLog().broker());
     faulty.goAway();
-    const hub = next(createHub({ broker: faulty.broker, publishTimeout: 100, onError: () => {} }));
+    const hub = createHub({ broker: faulty.broker, publishTimeout: 100, onError: () => {} });
     const codes = await Promise.all(
       [hub.channel('a').begin(), hub.channel('a').state()].map(call =>
         call.then(
@@ -269,7 +266,7 @@ describe('begin() and state()', () => {
   });
 
   it('begin() rejects when the hub is closed', async () => {
-    const hub = next(createHub({ onError: () => {} }));
+    const hub = createHub({ onError: () => {} });
     await hub.close();
     await expect(hub.channel('a').begin()).rejects.toMatchObject({ code: 'closed' });
   });

@@ -1,9 +1,15 @@
-import { type Channel, type ChannelOptions, createHub, type Hub, TidingsError } from '@tidings/core';
+import {
+  type Channel,
+  type ChannelOptions,
+  createHub,
+  type Hub,
+  type SubscribeOptions,
+  TidingsError,
+} from '@tidings/core';
 import { openStream } from '@tidings/core/node';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Client, request } from '../support/client.ts';
 import { MemoryLog } from '../support/memory-broker.ts';
-import { type NextFrom, next } from '../support/next.ts';
 import { dataOf, lastIdOf, resetsOf, seen, withId } from '../support/received.ts';
 import { listen, type Running } from '../support/server.ts';
 
@@ -15,12 +21,12 @@ afterEach(() => {
   for (const server of running.splice(0)) server.kill();
 });
 
-type Rooms = Record<string, NextFrom | undefined>;
+type Rooms = Record<string, SubscribeOptions['from'] | undefined>;
 
 /** Every request is subscribed to these channels, in the tick of the request. */
 async function serve(hub: Hub, rooms: Rooms) {
   const server = await listen((req, res) => {
-    const stream = next(openStream(req, res, { hub }));
+    const stream = openStream(req, res, { hub });
     try {
       for (const [name, from] of Object.entries(rooms)) stream.subscribe(name, { from });
     } catch (error) {
@@ -140,7 +146,7 @@ describe("a subscription from 'state'", () => {
     const { connect } = await serve(hub, { chat: undefined });
     const client = await connect();
     await client.until(({ events }) => events.length > 0);
-    for (const stream of hub.streams) next(stream).subscribe('room', { from: 'state' });
+    for (const stream of hub.streams) stream.subscribe('room', { from: 'state' });
     await hub.publish('room', 'live', { key: 'live' });
     expect(await until(client, 'live')).toEqual({ data: ['a', 'live'], resets: [] });
   });
@@ -151,7 +157,7 @@ describe("a subscription from 'state'", () => {
     const { connect } = await serve(hub, { room: undefined });
     const client = await connect();
     await client.until(each => dataOf(each).includes('a'));
-    for (const stream of hub.streams) next(stream).subscribe('room', { from: 'state' });
+    for (const stream of hub.streams) stream.subscribe('room', { from: 'state' });
     await client.until(each => dataOf(each).length === 2);
     expect([dataOf(client), resetsOf(client)]).toEqual([['a', 'a'], []]);
   });
@@ -161,7 +167,7 @@ describe("a subscription from 'state'", () => {
     await hub.publish('room', 'a', { key: 'a' });
     let refusal: unknown;
     const server = await listen((req, res) => {
-      const stream = next(openStream(req, res, { hub })).subscribe('before');
+      const stream = openStream(req, res, { hub }).subscribe('before');
       try {
         stream.subscribe(['room', 'chat'], { from: 'state' });
       } catch (error) {
@@ -331,9 +337,9 @@ describe('a subscription from { since: id }', () => {
   async function refusalOf(from: object): Promise<unknown> {
     let refusal: unknown;
     const server = await listen((req, res) => {
-      const stream = next(openStream(req, res, { hub: hubWith({}) }));
+      const stream = openStream(req, res, { hub: hubWith({}) });
       try {
-        stream.subscribe('room', { from: from as NextFrom });
+        stream.subscribe('room', { from: from as SubscribeOptions['from'] });
       } catch (error) {
         refusal = error;
       }

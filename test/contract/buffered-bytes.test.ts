@@ -1,8 +1,7 @@
-import { createHub, type EventStream } from '@tidings/core';
+import { createHub, type EventStream, type HubOptions } from '@tidings/core';
 import { expect, it } from 'vitest';
 import { type Client, eventually } from '../support/client.ts';
 import { FaultyBroker, MemoryLog } from '../support/memory-broker.ts';
-import type { NextHubOptions } from '../support/next.ts';
 import { contract, KIB, MIB } from './contract.ts';
 
 const EVENT = 'x'.repeat(500);
@@ -131,7 +130,7 @@ contract('a stream that is sent more than bufferedBytesLimit', ({ connect }) => 
     const errors: [error: unknown, stream: EventStream | undefined][] = [];
     const onError = (error: unknown, context: { stream?: EventStream }) =>
       void errors.push([error, context.stream]);
-    const options: NextHubOptions = { onError };
+    const options: HubOptions = { onError };
     if (limit !== undefined) options.bufferedBytesLimit = limit;
     const { client, stream, hub } = await connect({
       hub: options,

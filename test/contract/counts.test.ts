@@ -1,12 +1,11 @@
 import type { EventStream, Hub } from '@tidings/core';
 import { expect, it } from 'vitest';
 import { eventually } from '../support/client.ts';
-import { next } from '../support/next.ts';
 import { contract } from './contract.ts';
 
 contract('the stats of a hub count', ({ connect, serve }) => {
   const countsOf = (hub: Hub) => {
-    const { opened, closed, refused } = next(hub).stats();
+    const { opened, closed, refused } = hub.stats();
     return { opened, closed, refused };
   };
 
