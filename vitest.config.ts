@@ -72,7 +72,7 @@ export default defineConfig({
         test: { name: 'docs', ...sideBySide, include: ['test/*.test.ts', 'test/docs/**/*.test.ts'] },
       },
       // The engine under random moves.
-      { extends: true, test: { name: 'model', ...sideBySide, include: ['test/model/**/*.test.ts'] } },
+      { extends: true, test: { name: 'model', ...sideBySide, include: ['test/model/engine.test.ts'] } },
       // The packages as npm would publish them.
       {
         extends: true,
@@ -85,14 +85,14 @@ export default defineConfig({
       },
       build('ESM', 'js'),
       build('CommonJS', 'cjs'),
-      // Bounds on memory and time: each file has the machine for itself.
+      // Bounds on memory and time, and the deadlines of a broker: each file has the machine for itself.
       {
         extends: true,
         test: {
           name: 'bounds',
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
-          include: ['test/limits/**/*.test.ts'],
+          include: ['test/limits/**/*.test.ts', 'test/model/broker*.test.ts'],
         },
       },
     ],

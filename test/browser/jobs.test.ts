@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import type { BrowserContextOptions, Page } from 'playwright-core';
-import { beforeAll, beforeEach, describe, expect, type TestContext, test } from 'vitest';
+import { beforeEach, describe, expect, type TestContext, test } from 'vitest';
 import {
   failure,
   folderOf,
@@ -8,8 +8,8 @@ import {
   poll,
   pollIn,
   pressCtrlC,
+  shareExample,
   start,
-  startForSuite,
   throughProxy,
 } from '../support/example.ts';
 import { freePort } from '../support/server.ts';
@@ -23,9 +23,9 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
 
   // Jobs take their time. These do so side by side, on one server.
   describe.concurrent('a job', () => {
-    beforeAll(async () => {
-      port = await freePort();
-      return startForSuite(EXAMPLE, port);
+    const example = shareExample(EXAMPLE);
+    beforeEach(() => {
+      port = example.port;
     });
 
     test('a job shows its progress and its log, in every page, and then the page stops', async context => {

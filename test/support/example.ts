@@ -5,9 +5,9 @@ import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream';
 import { fileURLToPath } from 'node:url';
 import type { Browser, BrowserContext, BrowserContextOptions } from 'playwright-core';
-import { afterAll, beforeAll, expect, onTestFinished, type TestContext } from 'vitest';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, type TestContext } from 'vitest';
 import { connectToChromium } from './chromium.ts';
-import { run } from './server.ts';
+import { freePort, run } from './server.ts';
 
 /** Chromium for the suite that calls this: a function that opens a profile of somebody new, until the test is over. */
 export function inChromium(): (
@@ -22,6 +22,7 @@ export function inChromium(): (
   // Tests that run beside others say which they are.
   return async (options, test = { onTestFinished }) => {
     const context = await browser.newContext(options);
+    context.setDefaultTimeout(45_000);
     test.onTestFinished(() => context.close());
     return context;
   };
@@ -40,15 +41,38 @@ export function start(
   return startUntil(onTestFinished, cwd, port, env, script);
 }
 
-/** The same, for a whole suite. Resolves with what ends it: what a `beforeAll` returns. */
-export async function startForSuite(cwd: string, port: number): Promise<() => Promise<void>> {
+/** The server of an example. */
+export interface Example {
+  port: number;
+  server: ChildProcess;
+}
+
+/** What all tests of the suite that calls this share. Once a test has ended it, the next one gets a new one. */
+export function shareExample(cwd: string, env: NodeJS.ProcessEnv = {}): Example {
+  const example = {} as Example;
   let end = async () => {};
   const keep = (given: () => Promise<void>) => {
     end = given;
   };
-  await startUntil(keep, cwd, port, {}, 'start');
-  return end;
+  const begin = async () => {
+    example.port = await freePort();
+    example.server = await startUntil(keep, cwd, example.port, env, 'start');
+  };
+  // Tests that run side by side wait for the same server.
+  let starting: Promise<void> | undefined;
+  beforeEach(() => {
+    if (example.server === undefined || hasEnded(example.server)) {
+      starting ??= begin().finally(() => {
+        starting = undefined;
+      });
+    }
+    return starting;
+  });
+  afterAll(() => end());
+  return example;
 }
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null;
 
 async function startUntil(
   whenOver: (end: () => Promise<void>) => void,
@@ -65,7 +89,7 @@ async function startUntil(
     detached: true,
   });
   whenOver(async () => {
-    if (server.exitCode !== null || server.signalCode !== null) return;
+    if (hasEnded(server)) return;
     const hangs = setTimeout(() => signal(server, 'SIGKILL'), 10_000);
     await pressCtrlC(server);
     clearTimeout(hangs);
@@ -125,7 +149,7 @@ export async function throughProxy(
 const poller =
   (expectOf: Pick<typeof expect, 'poll'>) =>
   <T>(read: () => T) =>
-    expectOf.poll(read, { timeout: 30_000 });
+    expectOf.poll(read, { timeout: 45_000 });
 
 export const poll = poller(expect);
 
