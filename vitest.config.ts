@@ -8,6 +8,13 @@ const CHROMIUM = 'test/support/chromium.ts';
 /** They run side by side, with ports, folders and servers of their own. They wait more than they compute. */
 const sideBySide = { maxWorkers: 3, sequence: { groupOrder: 1 }, testTimeout: 60_000 };
 
+/** They have bounds on memory, time or throughput, so that each file needs the machine for itself. */
+const measured = [
+  'test/limits/**/*.test.ts',
+  'test/model/broker*.test.ts',
+  'test/brokers/redis-faults.test.ts',
+];
+
 /** A part of the contract, against a format of the packages as they are packed. */
 function build(name: string, extension: string): TestProjectInlineConfiguration {
   const packed = fileURLToPath(new URL('test/.packed/node_modules', import.meta.url));
@@ -54,6 +61,7 @@ export default defineConfig({
           ...sideBySide,
           globalSetup: CHROMIUM,
           include: ['test/{browser,brokers}/**/*.test.ts', 'test/examples/{fresh,stop}.test.ts'],
+          exclude: measured,
         },
       },
       // What is between a server and its users: see docs/compatibility.md.
@@ -85,14 +93,13 @@ export default defineConfig({
       },
       build('ESM', 'js'),
       build('CommonJS', 'cjs'),
-      // Bounds on memory and time, and the deadlines of a broker: each file has the machine for itself.
       {
         extends: true,
         test: {
           name: 'bounds',
           maxWorkers: 1,
           sequence: { groupOrder: 2 },
-          include: ['test/limits/**/*.test.ts', 'test/model/broker*.test.ts'],
+          include: measured,
         },
       },
     ],

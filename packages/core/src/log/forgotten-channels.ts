@@ -1,35 +1,39 @@
 import type { Position } from '../protocol/event-id.ts';
 
-/** Names that are remembered one by one: about 1 MB. */
-const MAX_NAMES = 10_000;
+/** Names in one generation. Two are remembered: together about 1 MB. */
+const GENERATION = 5_000;
 
 /**
  * The newest positions of channels that were dropped from memory: when such a channel is used again, its entries up to
- * there may be missing. Beyond a bound, the names dropped longest ago share one position, the highest of them. So a
- * channel that never had an event may be taken for one that lost some, but only by a client with an id from before.
+ * there may be missing. The last 5,000 to 10,000 names are remembered one by one. The names dropped before share one
+ * position, the highest of them: a client with an id from before it gets a reset for a channel that may have lost
+ * nothing.
  */
 export class ForgottenChannels {
-  readonly #newest = new Map<string, Position>();
+  #recent = new Map<string, Position>();
+  #older = new Map<string, Position>();
   #newestOfOthers: Position = 0;
 
   add(name: string, newest: Position): void {
-    // Again, it is the one dropped last.
-    this.#newest.delete(name);
-    this.#newest.set(name, newest);
-    if (this.#newest.size <= MAX_NAMES) return;
-    const [first] = this.#newest;
-    if (first === undefined) return;
-    this.#newest.delete(first[0]);
-    this.#newestOfOthers = Math.max(this.#newestOfOthers, first[1]);
+    if (this.#recent.size === GENERATION) {
+      // A generation at a time: to delete the oldest entry of a Map takes longer the more were deleted before it.
+      for (const position of this.#older.values()) {
+        this.#newestOfOthers = Math.max(this.#newestOfOthers, position);
+      }
+      this.#older = this.#recent;
+      this.#recent = new Map();
+    }
+    this.#recent.set(name, newest);
   }
 
   /** Up to here, entries of a channel may have been forgotten. 0: none. */
   newestOf(name: string): Position {
-    return this.#newest.get(name) ?? this.#newestOfOthers;
+    return this.#recent.get(name) ?? this.#older.get(name) ?? this.#newestOfOthers;
   }
 
   clear(): void {
-    this.#newest.clear();
+    this.#recent.clear();
+    this.#older.clear();
     this.#newestOfOthers = 0;
   }
 }
