@@ -4,7 +4,8 @@ import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryTarget } from './delivery-target.ts';
 import { DirectSendQueue } from './direct-send-queue.ts';
-import { Gap, type LogReader, type Next } from './log-reader.ts';
+import type { LogReader } from './log-reader.ts';
+import { Gap, type Next } from './next.ts';
 
 /** Whose writer it is. */
 export interface DeliveryOwner {

@@ -2,10 +2,12 @@ import type { LogEntry } from '../log/entry.ts';
 import type { Log } from '../log/log.ts';
 import type { IdSuffix, Position } from '../protocol/event-id.ts';
 import { type Frame, joinFrames } from '../protocol/frame.ts';
-import { createMarker, createReset } from '../protocol/marker.ts';
+import { createMarker } from '../protocol/marker.ts';
 import type { ResetReason } from '../protocol/reset.ts';
 import { Backfill, type SnapshotListener } from './backfill.ts';
 import { merge } from './merge.ts';
+import { Gap, type Next } from './next.ts';
+import { Notices } from './notices.ts';
 import type { Start } from './resume.ts';
 import type { Subscriber, Subscription } from './subscription.ts';
 import type { Subscriptions } from './subscriptions.ts';
@@ -16,21 +18,6 @@ export interface ReaderStream extends Subscriber {
   /** A reset is about to be sent. */
   resetQueued(reason: ResetReason, channels: readonly string[]): void;
 }
-
-/** Entries that a stream needs were trimmed before it had received them. */
-export class Gap {
-  readonly subscriptions: readonly Subscription[];
-
-  constructor(subscriptions: readonly Subscription[]) {
-    this.subscriptions = subscriptions;
-  }
-}
-
-/**
- * What comes next for a stream: a frame to write; a gap in what it needs; `more`, ask again (none of the entries so far
- * were for this stream); `waiting` for a snapshot; or `caught-up`.
- */
-export type Next = Frame | Gap | 'more' | 'waiting' | 'caught-up';
 
 /**
  * The offset of one stream in the log, and the order in which it receives what comes after it: notices (resets and
@@ -47,8 +34,8 @@ export class LogReader {
   readonly #listener: SnapshotListener;
   /** The position of the last id that the client was sent. */
   #lastIdSent: Position | undefined;
-  /** Written before all else. Made when it is written: what it says about a backfill may change until then. */
-  #notices: (() => Frame)[] | undefined;
+  /** Written before all else. */
+  #notices: Notices | undefined;
   #backfill: Backfill | undefined;
 
   constructor(log: Log, subscriptions: Subscriptions, stream: ReaderStream, listener: SnapshotListener) {
@@ -107,18 +94,13 @@ export class LogReader {
 
   /** Takes subscriptions that begin where the application says, or that were made late. */
   add(subscriptions: readonly Subscription[]): void {
-    const unknown = subscriptions.filter(({ after, channel }) => {
-      return after !== undefined && this.#log.positionOf(after) === undefined && channel.reportsLoss;
-    });
+    const unknown = subscriptions.filter(subscription => subscription.hasUnknownStart(this.#log));
     this.#reset('unknown', unknown);
-    this.#reset(
-      'history',
-      subscriptions.filter(subscription => subscription.hasGap()),
-    );
+    const incomplete = subscriptions.filter(subscription => subscription.hasGap());
+    this.#reset('history', incomplete);
     for (const subscription of subscriptions) {
-      if (subscription.wantsState && subscription.snapshot === undefined) {
-        subscription.requestSnapshot(this.#log.head);
-      }
+      const needsSnapshot = subscription.wantsState && subscription.snapshot === undefined;
+      if (needsSnapshot) subscription.requestSnapshot(this.#log.head);
     }
     this.#beginBackfill(subscriptions);
   }
@@ -135,18 +117,15 @@ export class LogReader {
     const reported = subscriptions.filter(({ channel }) => channel.reportsLoss);
     if (reported.length === 0) return;
     const channels = reported.map(({ channel }) => channel.name);
-    this.#addNotice(() => {
-      // A client that gets it before or within a backfill must not take the backfill for complete.
-      const id = this.#log.id(this.position, this.hasBackfill ? '~' : '');
-      return createReset({ reason, channels }, id, this.#stream.resetEvent);
-    });
+    this.#notices ??= new Notices();
+    this.#notices.add({ reason, channels });
     this.#stream.resetQueued(reason, channels);
     this.#lastIdSent = this.position;
   }
 
   /** What comes next, up to a position of the log. Changes nothing but this reader. */
   next(upTo: Position): Next {
-    if (this.#notices !== undefined) return this.#takeNotices(upTo);
+    if (this.#notices !== undefined) return this.#takeNotices(this.#notices, upTo);
     if (this.#backfill?.isActive) return this.#takeBackfill(this.#backfill);
     return this.nextEntries(upTo);
   }
@@ -154,14 +133,7 @@ export class LogReader {
   /** What comes next in the log itself. */
   nextEntries(upTo: Position): Next {
     if (this.position >= upTo) return 'caught-up';
-    if (this.#hasGap()) return new Gap(this.subscriptions.filter(each => each.hasGap(this.position)));
-    return this.#takeEntries(upTo);
-  }
-
-  /** A loop without closures: it runs before each write. */
-  #hasGap(): boolean {
-    for (const subscription of this.subscriptions) if (subscription.hasGap(this.position)) return true;
-    return false;
+    return this.#subscriptions.gapAt(this.position) ?? this.#takeEntries(upTo);
   }
 
   #takeEntries(upTo: Position): Next {
@@ -218,10 +190,7 @@ export class LogReader {
 
   /** All channels have ended, and the stream has received everything. */
   get isFinished(): boolean {
-    const { subscriptions } = this;
-    for (const each of subscriptions) if (!each.isFinished(this.position, this.#stream)) return false;
-    // A filter that was called for this may have subscribed.
-    return subscriptions.length > 0 && subscriptions === this.subscriptions && this.isInOrder;
+    return this.#subscriptions.areFinished(this.position, this.#stream) && this.isInOrder;
   }
 
   /** A marker at the position of the log, if the client's last id is older. To be called when it has caught up. */
@@ -237,16 +206,9 @@ export class LogReader {
    */
   dueMarker(): Frame | undefined {
     if (this.#lastIdSent === this.position) return undefined;
-    return this.#lastIdSent === undefined || this.#isAboutToTrim(this.#lastIdSent)
+    return this.#lastIdSent === undefined || this.#subscriptions.areAboutToTrim(this.#lastIdSent)
       ? this.mark('')
       : undefined;
-  }
-
-  #isAboutToTrim(position: Position): boolean {
-    const now = this.#log.time;
-    return this.subscriptions.some(
-      ({ channel }) => channel.reportsLoss && channel.history.isAboutToTrim(position, now),
-    );
   }
 
   /** A marker at the position of the stream. */
@@ -262,24 +224,21 @@ export class LogReader {
   }
 
   #beginBackfill(subscriptions: readonly Subscription[]): void {
-    const older = subscriptions.filter(
-      ({ start, snapshot }) => start < this.position || snapshot !== undefined,
-    );
-    if (older.length > 0 && !this.hasBackfill) this.#addNotice(() => this.mark('~'));
+    const older = subscriptions.filter(each => each.start < this.position || each.snapshot !== undefined);
+    if (older.length > 0 && !this.hasBackfill) {
+      this.#notices ??= new Notices();
+      this.#notices.add('backfill');
+    }
     for (const subscription of older) {
       this.#backfill ??= new Backfill();
       this.#backfill.add(subscription, this.position, this.#stream, this.#listener);
     }
   }
 
-  #addNotice(make: () => Frame): void {
-    this.#notices ??= [];
-    this.#notices.push(make);
-  }
-
-  #takeNotices(upTo: Position): Next {
-    const frames = (this.#notices ?? []).map(make => make());
+  #takeNotices(notices: Notices, upTo: Position): Next {
     this.#notices = undefined;
+    this.#lastIdSent = this.position;
+    const frames = notices.encode(this.#log, this.position, this.hasBackfill, this.#stream.resetEvent);
     // A reset has an id from which its client would get it again: it travels with what follows, if only a marker.
     if (!this.hasBackfill) {
       const following = this.nextEntries(upTo);

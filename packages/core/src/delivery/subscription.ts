@@ -52,6 +52,11 @@ export class Subscription {
     return typeof from === 'object' && 'after' in from ? from.after : undefined;
   }
 
+  /** Whether it begins after an id that this log does not know, so that the client may have missed events. */
+  hasUnknownStart(log: Log): boolean {
+    return this.after !== undefined && log.positionOf(this.after) === undefined && this.channel.reportsLoss;
+  }
+
   /** The id before which this client cannot have followed the channel. */
   get since(): string | undefined {
     const { from } = this.options;

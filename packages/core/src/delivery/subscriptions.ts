@@ -3,8 +3,9 @@ import { invalid } from '../base/option-checks.ts';
 import type { LogListener } from '../log/listener.ts';
 import type { Log } from '../log/log.ts';
 import type { Position } from '../protocol/event-id.ts';
+import { Gap } from './next.ts';
 import type { SubscribeOptions } from './subscribe-options.ts';
-import { type Beginning, Subscription } from './subscription.ts';
+import { type Beginning, type Subscriber, Subscription } from './subscription.ts';
 
 const NONE: readonly Subscription[] = [];
 
@@ -99,6 +100,30 @@ export class Subscriptions {
   /** Those that have no start yet. */
   unplaced(): readonly Subscription[] {
     return this.list.filter(({ hasStart }) => !hasStart);
+  }
+
+  /** What a stream at a position needs that was trimmed. A loop without closures: it runs before each write. */
+  gapAt(position: Position): Gap | undefined {
+    for (const subscription of this.list) {
+      if (subscription.hasGap(position)) return new Gap(this.list.filter(each => each.hasGap(position)));
+    }
+    return undefined;
+  }
+
+  /** Whether all channels have ended, and have nothing more for a stream at a position. */
+  areFinished(position: Position, subscriber: Subscriber): boolean {
+    const { list } = this;
+    for (const subscription of list) if (!subscription.isFinished(position, subscriber)) return false;
+    // A filter that was called for this may have subscribed.
+    return list.length > 0 && list === this.list;
+  }
+
+  /** Whether a client that resumes at a position would soon receive a reset. */
+  areAboutToTrim(position: Position): boolean {
+    const now = this.#log.time;
+    return this.list.some(({ channel }) => {
+      return channel.reportsLoss && channel.history.isAboutToTrim(position, now);
+    });
   }
 
   /** The channels of subscriptions that the broker has to be asked for, and after which position, as things are now. */
