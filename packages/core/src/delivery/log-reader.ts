@@ -151,18 +151,24 @@ export class LogReader {
       }
     }
     // Several channels, a filter or exceptions: the frames are this stream's own.
+    const before = this.subscriptions;
     const { frame, isComplete, isTurnSpent } = merge(ready.map(each => this.#sourceOf(each, upTo)));
     this.isTurnSpent = isTurnSpent;
-    return frame ?? (isComplete ? this.#reach(upTo) : 'more');
+    // A filter may have subscribed, which ends the merge.
+    return frame ?? (isComplete && this.subscriptions === before ? this.#reach(upTo) : 'more');
   }
 
   #sourceOf(subscription: Subscription, upTo: Position) {
+    const { subscriptions } = this;
     return {
-      peek: () => subscription.channel.entryAfter(subscription.offset(this.position), upTo),
+      peek: () => {
+        if (this.subscriptions !== subscriptions) return undefined;
+        return subscription.channel.entryAfter(subscription.offset(this.position), upTo);
+      },
       take: (entry: LogEntry) => {
+        if (this.subscriptions !== subscriptions) return undefined;
         this.position = entry.position;
-        // A filter may have cancelled it.
-        if (subscription.isCancelled || !subscription.accepts(entry, this.#stream)) return undefined;
+        if (!subscription.accepts(entry, this.#stream)) return undefined;
         this.#lastIdSent = entry.position;
         return entry.frame;
       },

@@ -5,6 +5,10 @@ import type { LogReader } from './log-reader.ts';
 export class Retentions {
   readonly #held: [channel: ChannelLog, retention: Retention][] = [];
 
+  get isActive(): boolean {
+    return this.#held.length > 0;
+  }
+
   /** Retains what a reader needs from here on, in place of what was retained before. */
   retain(reader: LogReader): void {
     this.release();

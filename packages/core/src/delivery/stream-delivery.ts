@@ -250,7 +250,7 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
   #lastMarker(outcome: DeliveryOutcome): Frame | undefined {
     const reader = this.#reader;
     if (outcome === 'ended') return reader.mark('.');
-    if (reader.hasSentId || this.#subscriptions.list.length === 0) return undefined;
+    if (reader.hasSentId) return undefined;
     // Before the start is known, the id that the client came with is still right.
     const id = parseId(this.#lastEventId ?? '') === undefined ? UNKNOWN_ID : this.#lastEventId;
     if (!this.#hasBegun) return createMarker(id ?? UNKNOWN_ID);
@@ -270,6 +270,7 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
 
   /** A marker in place of a heartbeat, if the client's id is older than the stream's position. */
   heartbeatMarker(): Frame | undefined {
+    if (this.isLive && this.#epoch !== this.#log.epoch) this.startOver();
     return this.isLive && this.#writer.isIdle ? this.#reader.headMarker() : undefined;
   }
 
@@ -305,6 +306,11 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
 
   lose(channels: ReadonlySet<string>): void {
     if (!this.#hasBegun) return;
+    if (this.#writer.isClosing) {
+      // The client resumes from its last id, and gets a reset if it has missed something.
+      this.#end('closed');
+      return;
+    }
     const lost = this.#subscriptions.list.filter(({ channel }) => channels.has(channel.name));
     this.#reader.reportLoss('history', lost);
     for (const { channel, options } of lost) this.#subscribe([channel.name], { filter: options.filter });
@@ -331,9 +337,9 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
 
   /** Entries that it cannot be given for now are not trimmed: while it waits, and until a scheduled delivery. */
   #updateRetentions(): void {
-    const isNeeded =
-      this.#phase === 'adding' ||
-      (this.#phase === 'live' && this.#reader.hasBackfill && (this.#isScheduled || this.#reader.isWaiting));
+    // What was retained while it waited is needed until it is delivered.
+    const isDue = this.#isScheduled && (this.#reader.hasBackfill || this.#retentions?.isActive === true);
+    const isNeeded = this.#phase === 'adding' || (this.isLive && (isDue || this.#reader.isWaiting));
     if (!isNeeded) {
       this.#retentions?.release();
       return;
