@@ -18,8 +18,8 @@ export interface HistoryOptions {
 /** The options of one channel. */
 export interface ChannelOptions {
   /**
-   * How much the channel retains. `false`: nothing. Connected clients receive its events; a client that was away receives
-   * neither what it missed nor a `reset`. Default: the hub's `history`.
+   * How much the channel retains. `false`: nothing. Connected clients receive its events; a client that was away
+   * receives neither what it missed nor a `reset`. Default: the hub's `history`.
    */
   history?: HistoryOptions | false | undefined;
   /**
@@ -28,18 +28,22 @@ export interface ChannelOptions {
    */
   compact?: boolean | undefined;
   /**
-   * Returns the current state of the channel, or a promise of it. A new stream, and one that receives a `reset`, receives
-   * it as the data of an event, then everything that was published since the call. Streams that begin at the same time
-   * share one call. If it throws, rejects, or takes longer than 30 s, the stream closes as `error`, `onError` is called,
-   * and the client reconnects later. It runs in the async context of `createHub()`, or of the `hub.channel()` call that
-   * was given it. Default: none.
+   * Returns the current state of the channel, or a promise of it. A new stream, and one that receives a `reset`,
+   * receives it as the data of an event, then everything that was published since the call. Streams that begin at the
+   * same time share one call. If it throws, rejects, or takes longer than 30 s, the stream closes as `error`, `onError`
+   * is called, and the client reconnects later. It runs in the async context of `createHub()`, or of the
+   * `hub.channel()` call that was given it. Default: none.
    */
   snapshot?: (() => unknown) | undefined;
-  /** The name of the snapshot's event. A page that follows several channels can tell them apart by it. Default: `snapshot`. */
+  /**
+   * The name of the snapshot's event. A page that follows several channels can tell them apart by it. Default:
+   * `snapshot`.
+   */
   snapshotEvent?: string | undefined;
   /**
    * What happens to a stream when events were trimmed before its client had read them. `reset`: it receives a `reset`
-   * event, and continues with new events. `disconnect`: it closes as `slow`, and its client reconnects. Default: `reset`.
+   * event, and continues with new events. `disconnect`: it closes as `slow`, and its client reconnects. Default:
+   * `reset`.
    */
   overflow?: Overflow | undefined;
 }

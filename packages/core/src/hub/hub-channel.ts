@@ -78,8 +78,8 @@ export interface PublishFields {
   /** The name of the event. Default: none, which is `message` at the client. */
   event?: string | undefined;
   /**
-   * The key for compaction: a compacted channel retains the newest event of each key. Default: the event's name, or '' if
-   * it has none. The key is not sent to clients.
+   * The key for compaction: a compacted channel retains the newest event of each key. Default: the event's name, or ''
+   * if it has none. The key is not sent to clients.
    */
   key?: string | undefined;
   /**

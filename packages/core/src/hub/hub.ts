@@ -26,8 +26,8 @@ export interface Hub<Channels = AnyChannels> {
    *
    * @returns resolves with the event's id when the event is accepted; with a broker, when it is stored. Never throws.
    *   Rejects with a TypeError for data that cannot be sent, and otherwise with a TidingsError: `invalid-option` (the
-   *   channel has no name), `invalid-field`, `ended`, `closed`; with a broker also `not-stored` or `maybe-stored`, after
-   *   `publishTimeout`. A rejection also goes to `onError`, and does not end the process if it is not awaited.
+   *   channel has no name), `invalid-field`, `ended`, `closed`; with a broker also `not-stored` or `maybe-stored`,
+   *   after `publishTimeout`. A rejection also goes to `onError`, and does not end the process if it is not awaited.
    */
   publish<
     Name extends keyof Channels & string,
@@ -39,8 +39,8 @@ export interface Hub<Channels = AnyChannels> {
   /**
    * Returns a channel by its name. Each call with the same name returns an equivalent object.
    *
-   * @param options replace what `HubOptions.channels` returns for this name, from now on. They are stored for as long as
-   *   the hub lives: for an unlimited number of names, use `HubOptions.channels`.
+   * @param options replace what `HubOptions.channels` returns for this name, from now on. They are stored for as long
+   *   as the hub lives: for an unlimited number of names, use `HubOptions.channels`.
    * @throws {TidingsError} `invalid-option`, naming the option.
    */
   channel<Name extends keyof Channels & string>(

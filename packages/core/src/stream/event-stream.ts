@@ -44,8 +44,9 @@ export interface StreamOptions {
   /** ms to wait before reconnecting, sent to the client first. Default: the client's own, about 3,000. */
   retry?: number | undefined;
   /**
-   * Headers of the response. They replace those of Tidings, except the ones that belong to the stream or the connection:
-   * `content-type`, `content-length`, `content-encoding`, `transfer-encoding`, `connection` and `keep-alive` are ignored.
+   * Headers of the response. They replace those of Tidings, except the ones that belong to the stream or the
+   * connection: `content-type`, `content-length`, `content-encoding`, `transfer-encoding`, `connection` and
+   * `keep-alive` are ignored.
    */
   headers?: StreamHeaders | undefined;
   /** When the credential of the request expires. The stream closes then. A Date, or ms since 1970. Default: never. */
@@ -72,8 +73,8 @@ export interface EventStream {
   /**
    * Sends one event to this stream.
    *
-   * Above `maxBufferedBytes`, the stream closes as `slow` if no byte moves for 1 s. Above `bufferedBytesLimit` it closes
-   * as `slow` at once.
+   * Above `maxBufferedBytes`, the stream closes as `slow` if no byte moves for 1 s. Above `bufferedBytesLimit` it
+   * closes as `slow` at once.
    *
    * @param data a string is sent as it is, bytes as UTF-8 text, anything else as JSON.
    * @returns false if the client does not keep up: await `drained()`. Also false on a closed stream, where it does
@@ -91,8 +92,8 @@ export interface EventStream {
    * Sends each item of a source as an event, at the client's pace, and then ends the response. The source is cancelled
    * when the client disconnects.
    *
-   * A browser reconnects after the end of a response. If the request was a GET, it then gets 204, which stops it, and the
-   * source is not opened again.
+   * A browser reconnects after the end of a response. If the request was a GET, it then gets 204, which stops it, and
+   * the source is not opened again.
    *
    * @returns true when every item was sent; false when the stream closed before. Never rejects: when the source fails,
    *   `onError` is called with the stage `source`, and the stream closes as `error`.
@@ -101,14 +102,14 @@ export interface EventStream {
   /**
    * Subscribes the stream to channels. It receives their events in the order of the hub, each once.
    *
-   * All calls in the tick of the stream's first call resume after the client's Last-Event-ID. Calls in a later tick begin
-   * now, or with the channel's state if it has one. `from` changes that. A channel that is already subscribed keeps its
-   * position and gets the new `filter`, unless `from` is given.
+   * All calls in the tick of the stream's first call resume after the client's Last-Event-ID. Calls in a later tick
+   * begin now, or with the channel's state if it has one. `from` changes that. A channel that is already subscribed
+   * keeps its position and gets the new `filter`, unless `from` is given.
    *
    * On a closed stream it does nothing.
    *
-   * @throws {TidingsError} `invalid-option`: a channel without a name, or an invalid option, by its name; `from: 'state'`
-   *   for a channel without `compact` and `snapshot`. It also throws what `HubOptions.channels` throws.
+   * @throws {TidingsError} `invalid-option`: a channel without a name, or an invalid option, by its name; `from:
+   *   'state'` for a channel without `compact` and `snapshot`. It also throws what `HubOptions.channels` throws.
    */
   subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this;
   /** Ends subscriptions. Channels that are not subscribed are ignored. */

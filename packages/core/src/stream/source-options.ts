@@ -1,7 +1,10 @@
 /** A source of items: an iterable, an async iterable, a web stream, or a Node Readable. */
 export type Source<T> = AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>;
 
-/** What `stream()` accepts: a source, a promise of one, or a function that creates one. A client that gets 204 does not cause a call of the function. */
+/**
+ * What `stream()` accepts: a source, a promise of one, or a function that creates one. The function is not called for a
+ * client that has already received everything.
+ */
 export type SourceInput<T> =
   | Source<T>
   | Promise<Source<T>>

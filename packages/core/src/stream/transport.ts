@@ -1,8 +1,8 @@
 import type { Frame } from '../protocol/frame.ts';
 
 /**
- * One response of a server, as a stream writes to it. Implement it for a server that Tidings has no adapter for, and pass
- * it to `hub.open()`.
+ * One response of a server, as a stream writes to it. Implement it for a server that Tidings has no adapter for, and
+ * pass it to `hub.open()`.
  */
 export interface Transport {
   /** Whether the client had disconnected before the transport was created. Default: false. */
@@ -44,8 +44,8 @@ export interface Transport {
    */
   onClose: (() => void) | undefined;
   /**
-   * Set once by the stream. Call it when the handler of the request has failed: the stream reports the error and ends the
-   * response. Pass a TidingsError `head-sent` if something else sends the response: the stream closes as `refused`.
+   * Set once by the stream. Call it when the handler of the request has failed: the stream reports the error and ends
+   * the response. Pass a TidingsError `head-sent` if something else sends the response: the stream closes as `refused`.
    */
   onFail?: ((error: unknown) => void) | undefined;
 }
