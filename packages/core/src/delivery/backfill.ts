@@ -39,6 +39,8 @@ class Part implements MergeSource {
 
   take(entry: LogEntry): Frame | undefined {
     this.offset = entry.position;
+    // A filter may have cancelled it.
+    if (this.subscription.isCancelled) return undefined;
     return this.subscription.accepts(entry, this.#subscriber) ? entry.withoutId : undefined;
   }
 }
@@ -63,7 +65,7 @@ export class Backfill {
   add(subscription: Subscription, upTo: Position, subscriber: Subscriber, listener: SnapshotListener): void {
     const { snapshot, channel, start } = subscription;
     const part = new Part(subscription, upTo, subscriber);
-    this.#parts.push(part);
+    this.#parts = [...this.#parts, part];
     subscription.snapshot = undefined;
     const settle = (frame: Frame) => {
       if (!this.#parts.includes(part)) return;
@@ -97,8 +99,12 @@ export class Backfill {
       part.snapshot = undefined;
       if (typeof snapshot === 'object') return { frame: snapshot, isComplete: false, isTurnSpent: false };
     }
-    const merged = merge(this.#parts);
-    if (merged.isComplete && merged.frame === undefined) this.#parts = [];
+    const parts = this.#parts;
+    const merged = merge(parts);
+    if (merged.isComplete && merged.frame === undefined) {
+      // A filter may have subscribed to more meanwhile.
+      this.#parts = this.#parts.filter(part => !parts.includes(part));
+    }
     return merged;
   }
 

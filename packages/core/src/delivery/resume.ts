@@ -65,7 +65,9 @@ export function findStart(
 }
 
 /** Whether a channel has nothing after an id with which a client says that it has received everything. */
-function isFinished(log: Log, { history, endedAt }: ChannelLog, { epoch, position }: EventId): boolean {
-  if (history.isBlank) return true;
+function isFinished(log: Log, channel: ChannelLog, { epoch, position }: EventId): boolean {
+  const { history, endedAt, listeners } = channel;
+  // Nothing is known of it any more. If other streams follow it, it may just not have had an event yet.
+  if (history.isBlank) return listeners.size <= 1;
   return endedAt !== undefined && epoch === log.epoch && endedAt <= position;
 }

@@ -2,7 +2,7 @@ import { createOutside } from '../base/async-context.ts';
 import { inTurns, nextTurn } from '../base/event-loop.ts';
 import type { Position } from '../protocol/event-id.ts';
 import { type Broker, CONTROL_CHANNEL, type LogHead, type Page, type Sink } from './broker.ts';
-import type { Entry } from './entry.ts';
+import { ControlFollower, type ControlListener } from './control-follower.ts';
 import type { ChannelWaiter } from './listener.ts';
 import type { Log } from './log.ts';
 
@@ -10,13 +10,9 @@ import type { Log } from './log.ts';
 const RETRY = 1_000;
 
 /** What a broker sync takes from its hub. */
-export interface BrokerSyncOptions {
+export interface BrokerSyncOptions extends ControlListener {
   /** Called when a call of the broker fails. */
   onError: (error: unknown) => void;
-  /** Called with each control message, in the order of the log. */
-  onControl: (entry: Entry) => void;
-  /** Called when control messages are lost for good: any stream may have been meant. */
-  onControlLost: () => void;
 }
 
 /**
@@ -44,14 +40,13 @@ export class BrokerSync {
   readonly #broker: Broker;
   readonly #log: Log;
   readonly #options: BrokerSyncOptions;
+  readonly #control: ControlFollower;
   readonly #outside = createOutside();
   #waiting: ChannelWaiter[] = [];
   #isGathering = false;
   #started: Promise<void> | undefined;
   #isStarted = false;
   #isClosed = false;
-  /** Every control message up to here has been obeyed. */
-  #controlUpTo: Position = 0;
   /** Ends the wait between two calls. */
   #stopWaiting: (() => void) | undefined;
 
@@ -59,7 +54,7 @@ export class BrokerSync {
     this.#broker = broker;
     this.#log = log;
     this.#options = options;
-    log.onControl = entry => this.#obey(entry);
+    this.#control = new ControlFollower(log, waiter => this.load(waiter), options);
   }
 
   /** Resolves when the broker has told where the log is. */
@@ -107,8 +102,7 @@ export class BrokerSync {
       broken: (after, before) => log.break(after, before),
       restarted: (epoch, head) => {
         log.startOver(epoch, head);
-        this.#followControl();
-        this.#options.onControlLost();
+        this.#control.startOver();
       },
       connection: () => {},
     };
@@ -117,28 +111,7 @@ export class BrokerSync {
       this.#isStarted = true;
       log.begin(epoch, head);
     });
-    this.#followControl();
-  }
-
-  /** Opens the control channel, like any other, from here on. After a loss it is read again. */
-  #followControl(): void {
-    this.#controlUpTo = this.#log.origin;
-    const channel = this.#log.channels.get(CONTROL_CHANNEL);
-    const isMissing = () => {
-      return channel === this.#log.channels.find(CONTROL_CHANNEL) && channel.lacks(this.#controlUpTo);
-    };
-    const waiter: ChannelWaiter = {
-      wants: () => new Map(isMissing() ? [[CONTROL_CHANNEL, this.#controlUpTo]] : []),
-      loaded: () => {},
-    };
-    channel.listeners.add({ catchUp() {}, startOver() {}, lose: () => this.load(waiter) });
-    this.load(waiter);
-  }
-
-  #obey(entry: Entry): void {
-    if (entry.position <= this.#controlUpTo) return;
-    this.#controlUpTo = entry.position;
-    this.#options.onControl(entry);
+    this.#control.follow();
   }
 
   #lose(names: readonly string[] | undefined): void {
@@ -200,20 +173,10 @@ export class BrokerSync {
       }
       // From an id of the future nobody can resume.
       const after = Math.min(head, wants.get(name) ?? 0);
-      if (name === CONTROL_CHANNEL) this.#catchUpControl(page);
+      if (name === CONTROL_CHANNEL) this.#control.catchUp(page);
       log.fill(channel, page, after, head);
     }
     log.advance(head);
-  }
-
-  /** Obeys control messages that did not arrive by themselves. */
-  #catchUpControl({ entries, trimmedUpTo }: Page): void {
-    // A page that was asked for by position says so itself: nothing up to there is missing.
-    if (trimmedUpTo > this.#controlUpTo) {
-      this.#controlUpTo = trimmedUpTo;
-      this.#options.onControlLost();
-    }
-    for (const entry of entries) if (entry.kind === 'control') this.#obey(entry);
   }
 
   async #readRest(name: string, first: Page, head: Position): Promise<Page> {
