@@ -3,11 +3,11 @@ import type { Unplaced } from '../log/entry.ts';
 import { dataText, type EventFields, fieldText, isJson } from '../protocol/event.ts';
 import type { PublishFields } from './hub-channel.ts';
 
-/** What `send()` takes, and `publish()` does not. */
+/** Fields that `send()` accepts and `publish()` does not. */
 type Refused = Pick<EventFields, 'id' | 'retry'>;
 
 /**
- * What is published, as an entry of its channel. Throws what is wrong with it, before it has a position.
+ * Turns the arguments of `publish` into an entry, and checks them before the entry has a position.
  *
  * @throws {TidingsError} `invalid-field`, naming the field.
  * @throws {TypeError} the data cannot be sent.

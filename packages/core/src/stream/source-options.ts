@@ -1,20 +1,24 @@
-/** Where items come from: an iterable of any kind, a web stream, or a Node Readable. */
+/** A source of items: an iterable, an async iterable, a web stream, or a Node Readable. */
 export type Source<T> = AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>;
 
-/** What `stream()` takes: a source, a promise of one, or a function that makes one when it is really wanted. */
+/**
+ * What `stream()` accepts: a source, a promise of one, or a function that creates one. The function is not called for a
+ * client that has already received everything.
+ */
 export type SourceInput<T> =
   | Source<T>
   | Promise<Source<T>>
   | ((signal: AbortSignal) => Source<T> | Promise<Source<T>>);
 
-/** An item as `map` and `event` see it: bytes come decoded, as one UTF-8 text whatever their boundaries. */
+/** An item as `map` and `event` receive it. Bytes are decoded as UTF-8; a character may span several chunks. */
 export type SourceItem<T> = T extends Uint8Array ? string : T;
 
+/** The options of `stream()`. */
 export interface SourceOptions<T> {
-  /** The name of every event, or a function that names each. Default: none, which is `message` at the client. */
+  /** The name of every event, or a function that returns the name of each. Default: none, `message` at the client. */
   event?: string | ((item: SourceItem<T>) => string | undefined) | undefined;
-  /** Makes an event's data of an item; `undefined` leaves the item out. Default: the item itself. */
+  /** Returns the data of an item's event; `undefined` skips the item. Default: the item itself. */
   map?: ((item: SourceItem<T>) => unknown) | undefined;
-  /** Whether the response ends after the last item, as with `pipe()`. Default: true. */
+  /** Whether the response ends after the last item. Default: true. */
   end?: boolean | undefined;
 }
