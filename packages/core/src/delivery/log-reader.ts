@@ -241,10 +241,19 @@ export class LogReader {
     }
   }
 
-  #takeNotices(notices: Notices, upTo: Position): Next {
+  /** Notices that were not written yet, for a stream that ends. */
+  takePending(): Frame | undefined {
+    return this.#notices && joinFrames(this.#encode(this.#notices));
+  }
+
+  #encode(notices: Notices): Frame[] {
     this.#notices = undefined;
     this.#lastIdSent = this.position;
-    const frames = notices.encode(this.#log, this.position, this.hasBackfill, this.#stream.resetEvent);
+    return notices.encode(this.#log, this.position, this.hasBackfill, this.#stream.resetEvent);
+  }
+
+  #takeNotices(notices: Notices, upTo: Position): Next {
+    const frames = this.#encode(notices);
     // A reset has an id from which its client would get it again: it travels with what follows, if only a marker.
     if (!this.hasBackfill) {
       const following = this.nextEntries(upTo);

@@ -241,6 +241,8 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
   #end(outcome: DeliveryOutcome, error?: unknown): void {
     if (this.#phase === 'over') return;
     if (outcome === 'closed') this.#writer.writeDirectSends();
+    const pending = this.#reader.takePending();
+    if (pending !== undefined) this.#target.write(pending);
     // Whatever ends a response that has channels, its client learns from where it can resume.
     const marker = this.#lastMarker(outcome);
     if (marker !== undefined) this.#target.write(marker);
