@@ -266,7 +266,8 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     this.catchUp();
     if (this.#phase === 'over') return;
     // How far this process is behind the broker is known when the channels have been opened.
-    const after = this.#phase === 'opening' ? Number.POSITIVE_INFINITY : this.#log.head;
+    const isBehind = !this.#hasBegun && this.#target.context.sync !== undefined;
+    const after = isBehind ? Number.POSITIVE_INFINITY : this.#log.head;
     this.#writer.send(frame, this.isLive && !this.#isDelivering, after);
   }
 

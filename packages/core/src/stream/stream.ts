@@ -211,6 +211,7 @@ export class Stream implements EventStream, WriterListener, TimedStream, Deliver
    * @param hangUp whether the connection ends with the response.
    */
   end(reason: CloseReason, last?: Frame, hangUp = false): void {
+    if (this.#isClosed) return;
     if (this.#closing === undefined) {
       this.#closing = { reason, last, hangUp };
       this.#waiters?.ended();
