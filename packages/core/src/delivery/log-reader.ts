@@ -14,7 +14,7 @@ import type { Subscriptions } from './subscriptions.ts';
 
 /** What a reader needs of its stream. */
 export interface ReaderStream extends Subscriber {
-  readonly resetEvent: string;
+  readonly context: { readonly resetEvent: string };
   /** A reset is about to be sent. */
   resetQueued(reason: ResetReason, channels: readonly string[]): void;
 }
@@ -71,7 +71,6 @@ export class LogReader {
     return this.#subscriptions.list;
   }
 
-  /** Some were added or removed. */
   subscriptionsChanged(): void {
     this.#backfill?.keep(this.subscriptions);
   }
@@ -238,7 +237,8 @@ export class LogReader {
   #takeNotices(notices: Notices, upTo: Position): Next {
     this.#notices = undefined;
     this.#lastIdSent = this.position;
-    const frames = notices.encode(this.#log, this.position, this.hasBackfill, this.#stream.resetEvent);
+    const { resetEvent } = this.#stream.context;
+    const frames = notices.encode(this.#log, this.position, this.hasBackfill, resetEvent);
     // A reset has an id from which its client would get it again: it travels with what follows, if only a marker.
     if (!this.hasBackfill) {
       const following = this.nextEntries(upTo);
