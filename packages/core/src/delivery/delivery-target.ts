@@ -8,6 +8,8 @@ import type { ReaderStream } from './log-reader.ts';
 export interface DeliveryContext {
   readonly log: Log;
   readonly loop: DeliveryLoop;
+  /** The event name of resets. */
+  readonly resetEvent: string;
   /** Absent: the log is in this process. */
   readonly sync: BrokerSync | undefined;
 }
@@ -22,14 +24,19 @@ export interface DeliveryContext {
  */
 export type DeliveryOutcome = 'ended' | 'slow' | 'error' | 'closed';
 
+/** Where a delivery writes. */
+export interface DeliverySink {
+  /** Whether the next frame is written at once. */
+  readonly hasRoom: boolean;
+  readonly bufferedBytes: number;
+  write(frame: Frame): void;
+}
+
 /** The stream that a delivery writes to. */
 export interface DeliveryTarget extends ReaderStream {
   readonly context: DeliveryContext;
   readonly lastEventId: string | undefined;
-  readonly hasRoom: boolean;
-  /** Something was sent before the headers, and waits for them. */
-  readonly hasUnsent: boolean;
-  write(frame: Frame): void;
+  readonly writer: DeliverySink;
   /** The client resumes after the last event that it received. */
   resumed(): void;
   /** What was sent while the stream was behind has been written. */

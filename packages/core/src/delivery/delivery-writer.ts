@@ -52,7 +52,7 @@ export class DeliveryWriter {
   deliver(owner: DeliveryOwner): DeliveryState {
     let start = 0;
     let frames = 0;
-    while (owner.isLive && this.#target.hasRoom) {
+    while (owner.isLive && this.#target.writer.hasRoom) {
       const next = this.#next();
       if (next === 'waiting') return this.isClosing ? 'closed' : 'waiting';
       if (next === 'caught-up') {
@@ -61,13 +61,13 @@ export class DeliveryWriter {
         if (this.#closeAfter !== undefined && this.#reader.position >= this.#closeAfter) return 'closed';
         if (this.#reader.isFinished && this.isIdle) return 'ended';
         const marker = this.#reader.dueMarker();
-        if (marker !== undefined) this.#target.write(marker);
+        if (marker !== undefined) this.#target.writer.write(marker);
         return 'caught-up';
       }
       if (next instanceof Gap) {
         if (next.subscriptions.some(({ channel }) => channel.overflow === 'disconnect')) return 'slow';
         this.#reader.skip(next);
-      } else if (next !== 'more') this.#target.write(next);
+      } else if (next !== 'more') this.#target.writer.write(next);
       // One stream must not hold the event loop. Most have one frame, and need no clock.
       frames += 1;
       if (frames === 2) start = performance.now();
@@ -92,8 +92,8 @@ export class DeliveryWriter {
    */
   send(frame: Frame, isLive: boolean, after: Position): void {
     const isAtHead = isLive && this.isIdle && this.#reader.position >= after;
-    if (isAtHead && this.#target.hasRoom) {
-      this.#target.write(frame);
+    if (isAtHead && this.#target.writer.hasRoom) {
+      this.#target.writer.write(frame);
       return;
     }
     this.#directSends ??= new DirectSendQueue();
@@ -120,7 +120,7 @@ export class DeliveryWriter {
   writeDirectSends(): void {
     this.#directSends?.limit(0);
     for (let frame = this.#directSends?.take(0); frame !== undefined; frame = this.#directSends?.take(0)) {
-      this.#target.write(frame);
+      this.#target.writer.write(frame);
     }
   }
 

@@ -14,7 +14,7 @@ import type { Subscriptions } from './subscriptions.ts';
 
 /** What a reader needs of its stream. */
 export interface ReaderStream extends Subscriber {
-  readonly resetEvent: string;
+  readonly context: { readonly resetEvent: string };
   /** A reset is about to be sent. */
   resetQueued(reason: ResetReason, channels: readonly string[]): void;
 }
@@ -71,7 +71,6 @@ export class LogReader {
     return this.#subscriptions.list;
   }
 
-  /** Some were added or removed. */
   subscriptionsChanged(): void {
     this.#backfill?.keep(this.subscriptions);
   }
@@ -249,7 +248,7 @@ export class LogReader {
   #encode(notices: Notices): Frame[] {
     this.#notices = undefined;
     this.#lastIdSent = this.position;
-    return notices.encode(this.#log, this.position, this.hasBackfill, this.#stream.resetEvent);
+    return notices.encode(this.#log, this.position, this.hasBackfill, this.#stream.context.resetEvent);
   }
 
   #takeNotices(notices: Notices, upTo: Position): Next {

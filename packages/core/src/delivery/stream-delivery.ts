@@ -165,7 +165,7 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     }
     if (start.isResumed) this.#target.resumed();
     this.#reader.begin(start);
-    this.#ready(this.#writer.isIdle && this.#reader.isFinished && !this.#target.hasUnsent);
+    this.#ready(this.#writer.isIdle && this.#reader.isFinished && this.#target.writer.bufferedBytes === 0);
   }
 
   /** @param isFinished there is nothing to deliver, now or later. */
@@ -245,7 +245,7 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     if (pending !== undefined) this.#target.write(pending);
     // Whatever ends a response that has channels, its client learns from where it can resume.
     const marker = this.#lastMarker(outcome);
-    if (marker !== undefined) this.#target.write(marker);
+    if (marker !== undefined) this.#target.writer.write(marker);
     this.#target.deliveryOver(outcome, error);
   }
 

@@ -63,7 +63,7 @@ export class LocalHub implements Hub {
         onControlLost: () => this.#registry.disconnectClients(),
       });
     const queue = broker && sync && new PublishQueue(broker, () => sync.start(), publishTimeout);
-    this.#context = { log, loop: new DeliveryLoop(log), sync };
+    this.#context = { log, loop: new DeliveryLoop(log), resetEvent: settings.resetEvent, sync };
     this.clients = new Clients(async client => {
       await queue?.publish(control.disconnect(client));
     });

@@ -93,6 +93,7 @@ export interface CloseSettings {
 
 /** {@link HubOptions} with every default filled in. What is switched off is Infinity. */
 export interface HubSettings extends StreamLimits {
+  readonly resetEvent: string;
   broker: Broker | undefined;
   publishTimeout: number;
   observer: Observer;

@@ -12,13 +12,11 @@ export interface StreamLimits {
   readonly stallTimeout: number;
   /** ms. */
   readonly maxAge: number;
-  readonly resetEvent: string;
 }
 
 /** A stream as its timers see it. */
 export interface TimedStream {
-  readonly scheduler: Scheduler;
-  readonly limits: StreamLimits;
+  readonly host: { readonly scheduler: Scheduler; readonly limits: StreamLimits };
   readonly writer: Writer;
   readonly bufferedBytes: number;
   /** Its headers, or its end, wait for a broker. */
@@ -52,7 +50,7 @@ export class Timers implements Timed {
 
   constructor(stream: TimedStream, expiresAt: Date | number | undefined) {
     this.#stream = stream;
-    const { scheduler, limits } = stream;
+    const { scheduler, limits } = stream.host;
     const closesAt = scheduler.now + limits.maxAge * (0.8 + 0.2 * Math.random());
     // Infinity would take memory of its own in every stream.
     this.#expiresAt = expiresAt && Number(expiresAt);
@@ -61,31 +59,33 @@ export class Timers implements Timed {
   }
 
   start(): void {
-    const { scheduler } = this.#stream;
+    const { scheduler } = this.#stream.host;
     scheduler.add(this, this.#next(scheduler.now));
   }
 
   stop(): void {
-    this.#stream.scheduler.delete(this);
+    this.#stream.host.scheduler.delete(this);
   }
 
   /** The stream has buffered more than it may: closes it unless bytes move in time. */
   watchOverflow(): void {
-    const { scheduler, writer } = this.#stream;
+    const { writer, host } = this.#stream;
+    const { scheduler } = host;
     writer.stalledFor(scheduler.now);
     scheduler.expedite(this, scheduler.now + OVERFLOW_TIMEOUT);
   }
 
   /** The end of the stream waits for a broker. */
   watchBroker(): void {
-    const { scheduler } = this.#stream;
+    const { scheduler } = this.#stream.host;
     this.#closeTimeout = scheduler.now + CLOSE_TIMEOUT;
     scheduler.expedite(this, this.#closeTimeout);
   }
 
   run(now: number): number {
     const stream = this.#stream;
-    const { writer, limits } = stream;
+    const { writer, host } = stream;
+    const { limits } = host;
     if (now >= this.#brokerTimeout) stream.stopWaiting();
     if (this.#expiresAt !== undefined && Date.now() >= this.#expiresAt) stream.end('expired');
     if (this.#closesAt !== undefined && now >= this.#closesAt) stream.end('maxAge');
@@ -98,13 +98,13 @@ export class Timers implements Timed {
   }
 
   get #isOverflowing(): boolean {
-    return this.#stream.bufferedBytes > this.#stream.limits.maxBufferedBytes;
+    return this.#stream.bufferedBytes > this.#stream.host.limits.maxBufferedBytes;
   }
 
   /** When to run next. */
   #next(now: number): number {
-    const { writer, limits } = this.#stream;
-    const { heartbeat, stallTimeout } = limits;
+    const { writer, host } = this.#stream;
+    const { heartbeat, stallTimeout } = host.limits;
     const silence = writer.hasRoom ? now - writer.lastWriteAt : 0;
     return Math.min(
       now + heartbeat - silence,

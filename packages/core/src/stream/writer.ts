@@ -6,7 +6,7 @@ import type { Transport } from './transport.ts';
 
 /** What a writer tells its stream. */
 export interface WriterListener {
-  readonly scheduler: Scheduler;
+  readonly host: { readonly scheduler: Scheduler };
   /** A frame was handed to the transport. */
   onWritten(frame: Frame): void;
   /** There is room again after there was none. */
@@ -36,8 +36,8 @@ export class Writer {
     this.#transport = transport;
     this.#listener = listener;
     this.#head = head;
-    this.lastWriteAt = listener.scheduler.now;
-    this.#movedAt = listener.scheduler.now;
+    this.lastWriteAt = listener.host.scheduler.now;
+    this.#movedAt = listener.host.scheduler.now;
   }
 
   /** Absent once it has been sent. */
@@ -81,7 +81,7 @@ export class Writer {
     if (isFinished) this.drop();
     const [status, headers, first] = head.build(isFinished);
     this.#transport.open(status, headers, this.#end);
-    this.#movedAt = this.#listener.scheduler.now;
+    this.#movedAt = this.#listener.host.scheduler.now;
     if (first !== undefined) this.#hand(first);
     this.#flush();
     if (this.hasRoom) this.#listener.onRoom();
@@ -128,11 +128,11 @@ export class Writer {
     if (!isWaiting || bufferedBytes < this.#checkedBytes || this.#head !== undefined) this.#movedAt = now;
     this.#checkedBytes = bufferedBytes;
     // While this process was paused, no client could be read from.
-    return now - Math.max(this.#movedAt, this.#listener.scheduler.resumedAt);
+    return now - Math.max(this.#movedAt, this.#listener.host.scheduler.resumedAt);
   }
 
   #hand(frame: Frame): boolean {
-    const { scheduler } = this.#listener;
+    const { scheduler } = this.#listener.host;
     this.lastWriteAt = scheduler.now + scheduler.resolution;
     this.#isFull = !this.#transport.write(frame);
     this.#listener.onWritten(frame);
@@ -146,7 +146,7 @@ export class Writer {
 
   #drained(): void {
     this.#isFull = false;
-    this.#movedAt = this.#listener.scheduler.now;
+    this.#movedAt = this.#listener.host.scheduler.now;
     this.#flush();
     if (this.hasRoom) this.#listener.onRoom();
   }
