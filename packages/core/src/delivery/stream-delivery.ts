@@ -242,7 +242,7 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     if (this.#phase === 'over') return;
     if (outcome === 'closed') this.#writer.writeDirectSends();
     const pending = this.#reader.takePending();
-    if (pending !== undefined) this.#target.write(pending);
+    if (pending !== undefined) this.#target.writer.write(pending);
     // Whatever ends a response that has channels, its client learns from where it can resume.
     const marker = this.#lastMarker(outcome);
     if (marker !== undefined) this.#target.writer.write(marker);
