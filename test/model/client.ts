@@ -342,7 +342,8 @@ export class ModelClient {
     if (isCompacted) this.#owed.get(channel)?.delete(String(key));
     // Not yet known to the hub (on another node, not yet answered), and with nothing to say where it was.
     const isKnown = this.isOpen && (this.#model.hubs.length === 1 || this.#hasId);
-    if (!isKnown && !this.#lastEventId) return;
+    // Nor does an id of no epoch: its stream was closed before the broker had told where the log is.
+    if (!isKnown && (!this.#lastEventId || this.#lastEventId === '0-0')) return;
     if (!this.#isFor(published)) return;
     this.#add(channel, published);
     const isLive = this.#isFast && this.#hasId && !this.#isBackfill && this.#renewed.size === 0;
