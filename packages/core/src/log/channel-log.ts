@@ -138,7 +138,8 @@ export class ChannelLog {
 
   #replace(history: History, entries: readonly LogEntry[]): void {
     this.history = history;
-    for (const entry of entries) this.append(entry);
+    // Not `append`: whether it has ended is known, and a `begin` is not among the entries.
+    for (const entry of entries) history.append(entry);
     this.#pieces.clear();
   }
 

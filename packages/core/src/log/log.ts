@@ -185,11 +185,12 @@ export class Log {
     const entries = page.entries.map(entry => new LogEntry(entry, this.epoch, this.#scheduler.now));
     // Entries that were trimmed meanwhile, and are newer than the page, are on their way here: they are not lost.
     const trimmedUpTo = Math.min(upTo, Math.max(page.trimmedUpTo, after));
+    const isNewerHere = channel.history.newest > upTo;
     this.channels.count(channel, () => {
       channel.fill({ entries, after: trimmedUpTo, upTo, newest: page.last, isWhole: after === 0 });
     });
-    // An end that arrived since is newer than the page.
-    if (page.endedAt !== undefined || (channel.endedAt ?? 0) <= upTo) channel.endedAt = page.endedAt;
+    // An `end` or a `begin` may have arrived that is newer than the page.
+    if (!isNewerHere) channel.endedAt = page.endedAt;
   }
 
   /** Positions between the two were given to entries that are lost: no client can resume from them. */
