@@ -80,7 +80,14 @@ export default defineConfig({
         test: { name: 'docs', ...sideBySide, include: ['test/*.test.ts', 'test/docs/**/*.test.ts'] },
       },
       // The engine under random moves.
-      { extends: true, test: { name: 'model', ...sideBySide, include: ['test/model/engine.test.ts', 'test/model/judge/known.test.ts'] } },
+      {
+        extends: true,
+        test: {
+          name: 'model',
+          ...sideBySide,
+          include: ['test/model/engine.test.ts', 'test/model/judge/known.test.ts'],
+        },
+      },
       // The packages as npm would publish them.
       {
         extends: true,
