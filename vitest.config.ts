@@ -1,43 +1,69 @@
-import { defineConfig } from 'vitest/config';
+import { fileURLToPath } from 'node:url';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+
+/** Global setups: see there. */
+const PACKED = 'test/support/packed.ts';
+const CHROMIUM = 'test/support/chromium.ts';
+
+/** They run side by side, with ports, folders and servers of their own. They wait more than they compute. */
+const sideBySide = { maxWorkers: 3, sequence: { groupOrder: 1 }, testTimeout: 60_000 };
+
+/** They have bounds on memory, time or throughput, so that each file needs the machine for itself. */
+const measured = [
+  'test/limits/**/*.test.ts',
+  'test/model/broker*.test.ts',
+  'test/brokers/redis-faults.test.ts',
+];
+
+/** A part of the contract, against a format of the packages as they are packed. */
+function build(name: string, extension: string): TestProjectInlineConfiguration {
+  const packed = fileURLToPath(new URL('test/.packed/node_modules', import.meta.url));
+  return {
+    extends: true,
+    resolve: {
+      alias: [
+        { find: /^(@tidings\/\w+)$/, replacement: `${packed}/$1/dist/index.${extension}` },
+        { find: /^(@tidings\/\w+)\/(\w+)$/, replacement: `${packed}/$1/dist/$2.${extension}` },
+      ],
+    },
+    test: {
+      name,
+      ...sideBySide,
+      globalSetup: PACKED,
+      env: { PACKED_FORMAT: extension },
+      include: ['test/builds/contract.test.ts'],
+    },
+  };
+}
 
 export default defineConfig({
   test: {
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    reporters: ['default', './test/support/skipped.ts'],
     projects: [
+      // Node.js only: `npm run test:unit`.
       {
         extends: true,
         test: {
           name: 'unit',
-          // Its files wait more than they compute. What measures, or drives other programs, comes after, a file at a time.
+          // Its files wait more than they compute.
           maxWorkers: 4,
           sequence: { groupOrder: 0 },
-          include: [
-            'packages/*/test/**/*.test.ts',
-            'test/*.test.ts',
-            'test/{contract,spec,channels,docs}/**/*.test.ts',
-          ],
+          include: ['packages/*/test/**/*.test.ts', 'test/{contract,spec,channels}/**/*.test.ts'],
         },
       },
-      // Bounds on memory and time, and the model: what takes long, or measures.
-      {
-        extends: true,
-        test: {
-          name: 'bounds',
-          maxWorkers: 1,
-          sequence: { groupOrder: 1 },
-          include: ['test/{limits,model}/**/*.test.ts'],
-        },
-      },
-      // What needs more of the machine than Node: programs that `npm test` installs where it can.
+      // These run programs that `npm test` installs where it can.
       {
         extends: true,
         test: {
           name: 'system',
-          maxWorkers: 1,
-          sequence: { groupOrder: 1 },
-          include: ['test/{browser,brokers,examples}/**/*.test.ts'],
-          testTimeout: 60_000,
+          ...sideBySide,
+          // Other programs share the machine: once more, before it counts. Vitest marks what was run again.
+          retry: 1,
+          globalSetup: CHROMIUM,
+          include: ['test/{browser,brokers}/**/*.test.ts', 'test/examples/{fresh,stop}.test.ts'],
+          exclude: measured,
         },
       },
       // What is between a server and its users: see docs/compatibility.md.
@@ -45,10 +71,45 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'real-world',
-          maxWorkers: 1,
-          sequence: { groupOrder: 1 },
+          ...sideBySide,
+          retry: 1,
+          globalSetup: CHROMIUM,
           include: ['test/real-world/**/*.test.ts'],
-          testTimeout: 60_000,
+        },
+      },
+      // What the documentation shows.
+      {
+        extends: true,
+        test: { name: 'docs', ...sideBySide, include: ['test/*.test.ts', 'test/docs/**/*.test.ts'] },
+      },
+      // The engine under random moves.
+      {
+        extends: true,
+        test: {
+          name: 'model',
+          ...sideBySide,
+          include: ['test/model/{engine,known}.test.ts'],
+        },
+      },
+      // The packages as npm would publish them.
+      {
+        extends: true,
+        test: {
+          name: 'packed',
+          ...sideBySide,
+          globalSetup: PACKED,
+          include: ['test/examples/copies.test.ts', 'test/builds/commonjs.test.ts'],
+        },
+      },
+      build('ESM', 'js'),
+      build('CommonJS', 'cjs'),
+      {
+        extends: true,
+        test: {
+          name: 'bounds',
+          maxWorkers: 1,
+          sequence: { groupOrder: 2 },
+          include: measured,
         },
       },
     ],

@@ -31,7 +31,7 @@ try {
     run('attw', [tarball, '--profile', 'node16']);
   }
   tryOut(tarballs);
-  await measure('@tidings/core', 17 * 1024);
+  await measure('@tidings/core', 22 * 1024);
 } finally {
   rmSync(scratch, { recursive: true });
 }

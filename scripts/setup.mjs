@@ -1,6 +1,6 @@
-// Installs what a fresh machine lacks: the packages, by the pinned pnpm, and with --system the programs that the
-// tests drive. With --for and the name of an example, what that needs will do: others bring whole runtimes. Needs
-// nothing but Node and npm.
+// Installs what a fresh machine lacks. By default: the packages of the whole workspace, with the pinned pnpm.
+// With --system: also the programs that the tests run. With --for and the name of an example: only the packages that
+// this example needs at run time. Needs nothing but Node and npm.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -39,24 +39,45 @@ const programs = {
 };
 
 const { values } = parseArgs({ options: { system: { type: 'boolean' }, for: { type: 'string' } } });
-const filter = values.for === undefined ? [] : ['--filter', `${values.for}...`];
-run('npx', ['--yes', packageManager, 'install', '--frozen-lockfile', '--reporter=append-only', ...filter]);
+installPackages(values.for);
 if (values.system) installPrograms();
+
+function installPackages(example) {
+  const args = ['--yes', packageManager, 'install', '--frozen-lockfile'];
+  if (example === undefined) {
+    say(`installing packages with ${packageManager}; a first time takes about a minute`);
+  } else if (existsSync(`${root}node_modules/.bin/tsc`)) {
+    // A full install is here. With --prod, pnpm would remove the tools from it.
+    say(`updating the packages of ${example} with ${packageManager}`);
+    args.push('--filter', `${example}...`);
+  } else {
+    say(`installing the packages of ${example} with ${packageManager}; a first time takes about ten seconds`);
+    // CI verifies the lock file. Here that would ask the registry about each of its packages, needed or not.
+    args.push('--prod', '--trust-lockfile', '--filter-prod', `${example}...`);
+  }
+  run('npx', args);
+}
 
 function installPrograms() {
   const missing = Object.keys(programs).filter(path => !existsSync(path));
   if (missing.length === 0) return;
   const packages = missing.map(path => programs[path]);
   if (!existsSync('/usr/bin/apt-get') || process.getuid?.() !== 0) {
-    console.log(
-      `setup: the tests that need ${missing.join(', ')} will be skipped; install: ${packages.join(' ')}`,
-    );
+    say('only root can install with apt-get; the tests that need these programs are skipped:');
+    for (const path of missing) console.log(`  ${path} (package ${programs[path]})`);
     return;
   }
-  console.log(`setup: installing with apt-get, for the tests: ${packages.join(' ')}`);
+  say(
+    `installing ${packages.length} programs for the tests with apt-get; all of them take one to four minutes:`,
+  );
+  console.log(`  ${packages.join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
   run('apt-get', ['update', '-qq'], { env });
   run('apt-get', ['install', '-qq', '-y', '--no-install-recommends', ...packages], { env });
+}
+
+function say(text) {
+  console.log(`setup: ${text}`);
 }
 
 function run(command, args, options = {}) {

@@ -50,6 +50,7 @@ export default defineConfig({
       {
         text: 'Extending',
         items: [
+          { text: 'How delivery works', link: '/how-delivery-works' },
           { text: 'Writing a transport', link: '/transport' },
           { text: 'Writing a broker', link: '/broker' },
         ],

@@ -1,4 +1,4 @@
-// A node: its streams follow the channels that their path names, and events that are posted to it are published.
+// One process: streams subscribe to the channels in their path; posted events are published.
 import { once } from 'node:events';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -12,7 +12,7 @@ export interface Post {
   data: number;
 }
 
-/** What has become of one of them. */
+/** The result of one of them. */
 export interface Outcome {
   id?: string;
   code?: string;
@@ -25,14 +25,14 @@ if (redis === undefined) throw new Error(`no such client: ${name}`);
 const hub = createHub({
   broker: broker(redis.client(url), 'chaos'),
   onError: () => {},
-  // Nothing that anybody may come back for leaves.
+  // Large enough that nothing a client may resume from is trimmed.
   channels: () => ({ history: { events: 100_000, bytes: 1e8 } }),
 });
 
 const server = http.createServer(async (req, res) => {
   if (req.method !== 'POST') {
     const channels = (req.url ?? '').slice(1).split(',');
-    // One that is cut before it has seen an id lacks everything.
+    // A client whose connection is lost before the first id has missed everything.
     openStream(req, res, { hub }).subscribe(channels, { from: 'start' });
     return;
   }

@@ -11,19 +11,19 @@ const RUNS = Number(process.env.CHAOS ?? 1);
 const NODES = 3;
 const CLIENTS = 60;
 const EVENTS = 20_000;
-/** Posted to one node at once. */
+/** Events posted to one process at once. */
 const BATCH = 16;
 const CHANNELS = ['a', 'b', 'c', 'd'];
-/** To every channel, once all is over. */
+/** Published to every client at the end. */
 const LAST = -1;
 const NEVER = new Promise<void>(() => {});
 
 describeWith(
   REDIS,
-  `${CLIENTS} clients of ${NODES} nodes, which are killed, with a Redis that is restarted`,
+  `${CLIENTS} clients of ${NODES} processes that are killed, with a Redis that is restarted`,
   () => {
     it.each(Array.from({ length: RUNS }, (_, index) => index + 1))(
-      'are given everything once and in order, and are told of no loss (run %i)',
+      'receive every event once and in order, without a reset (run %i)',
       async () => {
         const redis = await RedisServer.start('--appendonly', 'yes');
         const nodes = new Nodes(redis.url);
@@ -31,7 +31,7 @@ describeWith(
           await nodes.start();
           const feed = new Feed(nodes);
           const clients = Array.from({ length: CLIENTS }, (_, index) => {
-            return new Reader(nodes, CHANNELS.slice(index % CHANNELS.length).concat('all'));
+            return new ReconnectingClient(nodes, CHANNELS.slice(index % CHANNELS.length).concat('all'));
           });
           const reading = Promise.all(clients.map(client => client.read()));
           let isOver = false;
@@ -76,7 +76,7 @@ describeWith(
   },
 );
 
-/** The processes, of which one may be killed and another take its place. */
+/** The processes of the hub. Each may be killed and replaced. */
 class Nodes {
   readonly #url: string;
   #running: Child[] = [];
@@ -86,7 +86,7 @@ class Nodes {
     this.#url = url;
   }
 
-  /** Where one of them is, whichever. */
+  /** The origin of a random process. */
   get origin(): string {
     return (this.#running[Math.floor(Math.random() * this.#running.length)] as Child).origin;
   }
@@ -111,11 +111,11 @@ class Nodes {
   }
 }
 
-/** Publishes, and knows what has been accepted. */
+/** Publishes, and records which events were accepted. */
 class Feed {
-  /** By what they say. Of all others that were published, nobody knows. */
+  /** By their data. Of the others nothing is known. */
   readonly accepted = new Map<number, Post>();
-  /** Of these, it is known that they were not stored. */
+  /** The data of events that were certainly not stored. */
   readonly refused = new Set<number>();
   readonly #nodes: Nodes;
 
@@ -132,7 +132,7 @@ class Feed {
     await Promise.all(sent);
   }
 
-  /** Tells every channel that this was all. */
+  /** Publishes the last event. */
   async end(): Promise<void> {
     const last: Post = { channel: 'all', data: LAST };
     while (!this.accepted.has(LAST)) await this.#post([last]);
@@ -141,7 +141,7 @@ class Feed {
   async #post(posts: readonly Post[]): Promise<void> {
     const request = fetch(this.#nodes.origin, { method: 'POST', body: JSON.stringify(posts) });
     const answer = request.then(response => response.json()) as Promise<Outcome[]>;
-    // Where there is none, the node has been killed, with or without what it was given.
+    // Without a response, the process was killed, before or after it published.
     const outcomes = await answer.catch(() => []);
     outcomes.forEach(({ id, code }, index) => {
       const post = posts[index] as Post;
@@ -152,12 +152,12 @@ class Feed {
   }
 }
 
-/** A client with the habits of a browser: it comes back with its last id, to whichever node it finds. */
-class Reader {
+/** A client that reconnects as a browser does: with its last id, to any of the processes. */
+class ReconnectingClient {
   readonly channels: readonly string[];
   readonly received: { position: number; data: number }[] = [];
   readonly resets: string[] = [];
-  /** It stays until the last event has come. */
+  /** Whether it stays until the last event has arrived. */
   isLast = false;
   readonly #nodes: Nodes;
   #lastEventId: string | undefined;

@@ -1,13 +1,13 @@
 import { once } from 'node:events';
 import net, { type AddressInfo, type Socket } from 'node:net';
 
-/** A TCP proxy on loopback, for what a network does to connections. */
+/** A TCP proxy on loopback that injects the faults of a network. */
 export class FaultyProxy {
   /** Where new connections lead. */
   target: number;
-  /** Bytes from the server are thrown away. */
+  /** Drops bytes from the server. */
   losesAnswers = false;
-  /** Called with what clients send, before the server gets it; which it does not when this returns false. */
+  /** Called with what clients send, before it is forwarded. It is dropped if this returns false. */
   onRequest: ((text: string) => unknown) | undefined;
   readonly #server = net.createServer(client => this.#connect(client));
   readonly #pairs = new Set<[client: Socket, upstream: Socket]>();
@@ -33,7 +33,7 @@ export class FaultyProxy {
     return this.#pairs.size;
   }
 
-  /** Nothing gets through, in either direction, and nothing is cut. */
+  /** Forwards nothing in either direction; connections stay open. */
   stall(): void {
     this.#isStalled = true;
     for (const pair of this.#pairs) for (const socket of pair) socket.pause();
@@ -44,19 +44,19 @@ export class FaultyProxy {
     for (const pair of this.#pairs) for (const socket of pair) socket.resume();
   }
 
-  /** Nothing more comes from the server to those that have subscribed; the connections stay. */
+  /** Forwards nothing more from the server to subscribed clients; their connections stay open. */
   muteSubscriptions(): void {
     for (const pair of this.#subscribed) pair[1].pause();
   }
 
-  /** RST, but to those that have subscribed. */
+  /** Resets the connections that are not subscribed. */
   cutOthers(): void {
     for (const pair of this.#pairs) {
       if (!this.#subscribed.has(pair)) for (const socket of pair) socket.resetAndDestroy();
     }
   }
 
-  /** RST, to both ends. */
+  /** Resets all connections, at both ends. */
   cut(): void {
     for (const pair of this.#pairs) for (const socket of pair) socket.resetAndDestroy();
   }

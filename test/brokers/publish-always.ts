@@ -1,14 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { Draft } from '@tidings/core';
 import { expect } from 'vitest';
-import { draft, type Node } from './recorder.ts';
+import { draft, type StartedBroker } from './recorder.ts';
 import { soon } from './redis-setup.ts';
 
-/** So much that nothing leaves. */
+/** Large enough that nothing is trimmed. */
 export const keep = { events: 100_000, bytes: 64 * 1024 * 1024, age: 300_000, compact: false };
 
-/** Publishes until it is told to stop, and returns what was accepted. */
-export function publishAlways(publisher: Node, channels: string[], size = 1) {
+/** Publishes until `stop`, which returns what was accepted. */
+export function publishAlways(publisher: StartedBroker, channels: string[], size = 1) {
   let isOver = false;
   const accepted: [channel: string, data: string][] = [];
   const unknown: string[] = [];
@@ -39,8 +39,8 @@ export function publishAlways(publisher: Node, channels: string[], size = 1) {
   };
 }
 
-/** A node was given all of a channel that was accepted, in order. */
-export function expectAll(receiver: Node, accepted: [string, string][], channel: string): void {
+/** Expects that a process was given every accepted entry of a channel, in order. */
+export function expectAll(receiver: StartedBroker, accepted: [string, string][], channel: string): void {
   const expected = accepted.filter(([name]) => name === channel).map(([, data]) => data);
   expect(receiver.sink.data(channel)).toEqual(expected);
 }

@@ -3,17 +3,17 @@ import type { Broker, Draft, Entry, Position, Sink } from '@tidings/core';
 const KEEP = { events: 256, bytes: 1024 * 1024, age: 300_000, compact: false };
 
 export function draft(channel: string, data: string, more: Partial<Draft> = {}): Draft {
-  return { channel, kind: 'event', data, keep: KEEP, ...more };
+  return { channel, kind: 'event', json: false, data, keep: KEEP, ...more };
 }
 
-/** A sink that writes down what it is given, in order. */
+/** A sink that records what it is given, in order. */
 class Recorder implements Sink {
   readonly log: unknown[] = [];
   readonly list: Entry[] = [];
   readonly lostChannels: (readonly string[] | undefined)[] = [];
   readonly breaks: [Position, Position][] = [];
   readonly epochs: string[] = [];
-  readonly notes: string[] = [];
+  readonly connections: [isConnected: boolean, cause: unknown][] = [];
   head: Position = 0;
   newest: Position = 0;
   #waiting = new Set<() => void>();
@@ -28,69 +28,70 @@ class Recorder implements Sink {
       this.list.push(entry);
       this.log.push(`${entry.channel} ${entry.data}`);
     }
-    this.#look();
+    this.#check();
   }
 
-  seen(head: Position): void {
+  advanced(head: Position): void {
     this.head = Math.max(this.head, head);
-    this.#look();
+    this.#check();
   }
 
   lost(channels?: readonly string[]): void {
     this.lostChannels.push(channels);
     this.log.push(`lost ${channels}`);
-    this.#look();
+    this.#check();
   }
 
   broken(after: Position, before: Position): void {
     this.breaks.push([after, before]);
-    this.#look();
+    this.#check();
   }
 
-  epoch(epoch: string, head: Position): void {
+  restarted(epoch: string, head: Position): void {
     this.epochs.push(epoch);
     this.newest = this.head = head;
-    this.log.push('epoch');
-    this.#look();
+    this.log.push('restarted');
+    this.#check();
   }
 
-  note(text: string): void {
-    this.notes.push(text);
-    this.#look();
+  connection(isConnected: boolean, cause?: unknown): void {
+    this.connections.push([isConnected, cause]);
+    this.#check();
   }
 
-  /** What came to a channel. */
+  /** The data of what was given of a channel. */
   data(channel: string): string[] {
     return this.list.filter(entry => entry.channel === channel).map(({ data }) => data);
   }
 
   until(condition: () => boolean): Promise<void> {
     return new Promise(resolve => {
-      const look = () => {
+      const check = () => {
         if (!condition()) return;
-        this.#waiting.delete(look);
+        this.#waiting.delete(check);
         resolve();
       };
-      this.#waiting.add(look);
-      look();
+      this.#waiting.add(check);
+      check();
     });
   }
 
-  #look(): void {
-    for (const look of this.#waiting) look();
+  #check(): void {
+    for (const check of this.#waiting) check();
   }
 }
 
-/** A node: a broker that has begun, and what it gives. */
-export interface Node {
+/** The broker of one process, started, with its sink. */
+export interface StartedBroker {
   broker: Broker;
   sink: Recorder;
   epoch: string;
   head: Position;
+  /** Publishes. Rejects with the first draft's error, if there is one. */
   publish(...drafts: Draft[]): Promise<Position[]>;
 }
 
-export async function begin(broker: Broker): Promise<Node> {
+export async function start(broker: Broker): Promise<StartedBroker> {
   const sink = new Recorder();
   const { epoch, head } = await broker.start(sink);
   sink.newest = sink.head = head;

@@ -4,7 +4,7 @@ import { Redis as Redis5 } from 'ioredis5';
 import { createClient } from 'redis';
 import { createClient as createClient5 } from 'redis5';
 
-/** The clients that the broker works with. None of them is ever connected: it makes connections of its own. */
+/** The client libraries. These clients are never connected: the broker makes connections of its own. */
 export const clients: { name: string; client(url: string): RedisClient }[] = [
   { name: 'redis', client: url => createClient({ url }) },
   { name: 'redis 5.0', client: url => createClient5({ url }) },
@@ -12,7 +12,7 @@ export const clients: { name: string; client(url: string): RedisClient }[] = [
   { name: 'ioredis 5.3', client: url => new Redis5(url, { lazyConnect: true }) },
 ];
 
-/** Those that tests of faults are run with. */
+/** The current versions, for tests of faults. */
 export const current = clients.filter(({ name }) => !name.includes(' '));
 
 export function broker(client: RedisClient, prefix: string, options: Partial<RedisBrokerOptions> = {}) {

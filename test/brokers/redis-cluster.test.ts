@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventually } from '../support/client.ts';
 import { describeWith } from '../support/system.ts';
 import { brokerContract } from './contract.ts';
-import { begin, draft } from './recorder.ts';
+import { draft, start } from './recorder.ts';
 import { broker } from './redis-clients.ts';
 import { REDIS, RedisServer } from './redis-server.ts';
 
@@ -40,11 +40,11 @@ describeWith(REDIS, 'Redis Cluster', () => {
   describe.each([
     ['redis', () => createClient({ url: servers[0]?.url ?? '' })],
     ['ioredis', () => new Redis(servers[0]?.url ?? '', { lazyConnect: true })],
-  ])('a client of one node · %s', (name, client) => {
-    it('is enough to find the one that has the hub', async () => {
-      // Hubs on every one of them.
+  ])('a client of one server · %s', (name, client) => {
+    it('leads to the server that has the hub', async () => {
+      // Hubs on each of them.
       for (let index = 0; index < 8; index++) {
-        const node = await begin(broker(client(), `${name}${index}`));
+        const node = await start(broker(client(), `${name}${index}`));
         await node.broker.open(new Map([['x', 0]]));
         await node.publish(draft('x', '1'));
         await node.sink.until(() => node.sink.list.length === 1);
@@ -54,17 +54,17 @@ describeWith(REDIS, 'Redis Cluster', () => {
     });
   });
 
-  it('refuses other Pub/Sub than sharded, which loses messages there', async () => {
+  it('refuses ordinary Pub/Sub, which loses messages there', async () => {
     const one = redisBroker({ client: ioredis, prefix: 'classic', shardedPubSub: false });
-    await expect(begin(one)).rejects.toMatchObject({ code: 'broker', message: /shardedPubSub/ });
+    await expect(start(one)).rejects.toMatchObject({ code: 'broker', message: /shardedPubSub/ });
   });
 
   it.each([
     ['redis', () => nodeRedis],
     ['ioredis', () => ioredis],
-  ])('follows its slot to another node, and loses nothing · %s', async (name, client) => {
+  ])('follows its slot to another server, and loses nothing · %s', async (name, client) => {
     const prefix = `moving-${name}`;
-    const [a, b] = [await begin(broker(client(), prefix)), await begin(broker(client(), prefix))];
+    const [a, b] = [await start(broker(client(), prefix)), await start(broker(client(), prefix))];
     try {
       await b.broker.open(new Map([['x', 0]]));
       let isOver = false;

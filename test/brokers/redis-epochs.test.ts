@@ -8,11 +8,11 @@ import { current } from './redis-clients.ts';
 import { REDIS } from './redis-server.ts';
 import { setUp } from './redis-setup.ts';
 
-describeWith(REDIS, 'the life of a log in Redis', () => {
+describeWith(REDIS, 'epochs and breaks in Redis', () => {
   describe.each(current)('$name', ({ client }) => {
     const { redis, proxyTo, node } = setUp(client);
 
-    it('a Redis that was emptied is a new epoch, whoever finds out', async () => {
+    it('start a new epoch when Redis was emptied, whether a probe or a publish finds it', async () => {
       const server = await redis();
       const [a, b] = [await node(server), await node(server)];
       await b.broker.open(new Map([['x', 0]]));
@@ -37,7 +37,7 @@ describeWith(REDIS, 'the life of a log in Redis', () => {
       await b.sink.until(() => b.sink.data('x').includes('4'));
     });
 
-    it('a Redis that has lost what somebody has seen is a new epoch', async () => {
+    it('start a new epoch when Redis has lost entries that a process has received', async () => {
       const server = await redis();
       const [a, b] = [await node(server), await node(server)];
       await b.broker.open(new Map([['x', 0]]));
@@ -55,7 +55,7 @@ describeWith(REDIS, 'the life of a log in Redis', () => {
       await b.sink.until(() => b.sink.data('x').includes('4'));
     });
 
-    it('positions that were lost are not given again, though nobody noticed', async () => {
+    it('skip positions that were lost, when nobody has received them', async () => {
       const server = await redis();
       const a = await node(server);
       await a.publish(draft('x', '1'));
@@ -70,10 +70,10 @@ describeWith(REDIS, 'the life of a log in Redis', () => {
       expect(await b.publish(draft('x', '3'))).toEqual([2 + 2 ** 32]);
       const { pages } = await b.broker.open(new Map([['x', 0]]));
       expect(pages.get('x')?.entries.map(({ data }) => data)).toEqual(['1', '3']);
-      expect(pages.get('x')?.floor).toBe(0);
+      expect(pages.get('x')?.trimmedUpTo).toBe(0);
     });
 
-    it('a restart that loses nothing is noticed by nobody but for a break', async () => {
+    it('keep the epoch after a restart that loses nothing', async () => {
       const server = await redis('--appendonly', 'yes', '--appendfsync', 'always');
       const [a, b] = [await node(server), await node(server)];
       await b.broker.open(new Map([['x', 0]]));
@@ -95,7 +95,7 @@ describeWith(REDIS, 'the life of a log in Redis', () => {
       expect(got).toEqual(accepted.filter(([channel]) => channel === 'x').map(([, data]) => data));
     });
 
-    it('a replica that was promoted without the last writes is a new epoch', async () => {
+    it('start a new epoch when a replica without the last writes is promoted', async () => {
       const master = await redis('--repl-diskless-sync-delay', '0');
       const replica = await redis('--replicaof', `127.0.0.1 ${master.port}`);
       const proxy = await proxyTo(master);
@@ -113,7 +113,7 @@ describeWith(REDIS, 'the life of a log in Redis', () => {
       expect(await a.publish(draft('x', '3'))).toEqual([1]);
     });
 
-    it('a server that has become a replica is left for the one that has the hub', async () => {
+    it('reconnect to the new master when the server has become a replica', async () => {
       const old = await redis('--repl-diskless-sync-delay', '0');
       const other = await redis('--replicaof', `127.0.0.1 ${old.port}`);
       const proxy = await proxyTo(old);
@@ -131,7 +131,7 @@ describeWith(REDIS, 'the life of a log in Redis', () => {
       expect(b.sink.epochs).toEqual([]);
     });
 
-    it('a subscription that is still with the old server is found by the first answer of the new one', async () => {
+    it('reconnect a subscription to the old server at the first reply of the new one', async () => {
       const old = await redis('--repl-diskless-sync-delay', '0');
       const other = await redis('--replicaof', `127.0.0.1 ${old.port}`);
       const proxy = await proxyTo(old);
@@ -151,7 +151,7 @@ describeWith(REDIS, 'the life of a log in Redis', () => {
       expect(b.sink.data('x')).toEqual(['1', '2']);
     });
 
-    it('a new epoch is found by the other nodes at once', async () => {
+    it('are announced to the other processes at once', async () => {
       const server = await redis();
       const [a, b] = [
         await node(server, { probeInterval: 60_000 }),

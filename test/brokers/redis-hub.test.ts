@@ -41,7 +41,7 @@ describeWith(REDIS, 'hubs on Redis', () => {
     const connect = ({ at }: { at: Running }, path: string, id?: string) =>
       request(at.origin, path, id === undefined ? {} : { headers: { 'last-event-id': id } });
 
-    it('a client goes on at another node, with the same ids', async () => {
+    it('resume a client in another process, with the same ids', async () => {
       const server = await redis();
       const [a, b] = [await node(server), await node(server)];
       const one = await connect(a, '/x');
@@ -60,7 +60,7 @@ describeWith(REDIS, 'hubs on Redis', () => {
       expect(data(back)).toEqual(['2', '3']);
     });
 
-    it('spares who an event is not for, and disconnects a client, on every node', async () => {
+    it('apply `except` and disconnect a client in every process', async () => {
       const server = await redis();
       const hubs = [await node(server), await node(server)];
       const [a, b] = hubs as [(typeof hubs)[0], (typeof hubs)[0]];
@@ -84,7 +84,7 @@ describeWith(REDIS, 'hubs on Redis', () => {
       expect([...b.hub.streams].map(stream => stream.client)).toEqual(['bob']);
     });
 
-    it('what was accepted comes once and in order, whatever is cut and restarted', async () => {
+    it('deliver what was accepted once and in order, while connections are lost and Redis restarts', async () => {
       const server = await redis('--appendonly', 'yes', '--appendfsync', 'always');
       const nodes = [await node(server), await node(server), await node(server)];
       const history = { channels: () => ({ history: { events: 100_000, bytes: 1e8 } }) };
@@ -97,7 +97,7 @@ describeWith(REDIS, 'hubs on Redis', () => {
         let id: string | undefined;
         for (let turn = index; ; turn++) {
           const each = await connect(nodes[turn % 3] as (typeof nodes)[0], '/x,y,z', id);
-          // One that left without an id would begin with what comes then.
+          // A client that disconnects without an id would start with what is published then.
           const hasId = each.until(current => (id ?? lastId(current)) !== undefined).catch(() => {});
           const leave = hasId.then(() => pause(100 + ((index * 37 + turn * 101) % 400))).then(() => !isOver);
           const ended = each.until(
@@ -148,7 +148,7 @@ describeWith(REDIS, 'hubs on Redis', () => {
       expect(accepted.length).toBeGreaterThan(1_900);
     });
 
-    it('streams stay open while Redis is away, and a Redis that comes back empty is a reset', async () => {
+    it('keep streams open while Redis is unreachable, and reset them if it comes back empty', async () => {
       const server = await redis();
       const a = await node(server, { heartbeat: 100, publishTimeout: 200 });
       const one = await connect(a, '/x');

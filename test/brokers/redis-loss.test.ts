@@ -5,18 +5,18 @@ import { createHub } from '@tidings/core';
 import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/client.ts';
 import { describeWith } from '../support/system.ts';
-import { begin, draft } from './recorder.ts';
+import { draft, start } from './recorder.ts';
 import { broker, current } from './redis-clients.ts';
 import { REDIS } from './redis-server.ts';
 import { codeOf, setUp } from './redis-setup.ts';
 
 const quiet = { probeInterval: 60_000 };
 
-describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
+describeWith(REDIS, 'Redis that loses data, and messages of others', () => {
   describe.each(current)('$name', ({ client }) => {
     const { redis, proxyTo, node } = setUp(client);
 
-    it('a new epoch begins also when only a node that was given it knows what is lost', async () => {
+    it('starts a new epoch when only a process that received the lost entries is left', async () => {
       const server = await redis();
       const [a, b] = [await node(server, quiet), await node(server, quiet)];
       await b.broker.open(new Map([['x', 0]]));
@@ -31,7 +31,7 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
       expect(b.sink.epochs).toHaveLength(1);
     });
 
-    it('a server that has taken on older data while it ran is a new epoch', async () => {
+    it('starts a new epoch when the server has loaded older data while it ran', async () => {
       const old = await redis('--repl-diskless-sync-delay', '0');
       const other = await redis('--repl-diskless-sync-delay', '0', '--replicaof', `127.0.0.1 ${old.port}`);
       const proxy = await proxyTo(old);
@@ -40,7 +40,7 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
       await a.publish(draft('x', '1'));
       const seq = (server: typeof old) => server.cli('HGET', '{hub}:hub', 'seq');
       await eventually(() => seq(other) === '1');
-      // The other one is promoted without what follows, and is left before anybody has asked it for anything.
+      // The other one is promoted without the later entries, and gives up its role before anybody has called it.
       other.cli('REPLICAOF', 'NO', 'ONE');
       await a.publish(draft('x', '2'));
       await b.sink.until(() => b.sink.list.length === 2);
@@ -57,7 +57,7 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
       expect(pages.get('x')?.entries.map(({ data }) => data)).toEqual(['other 2']);
     });
 
-    it('no epoch begins twice, though the answer that told of it was lost', async () => {
+    it('never starts the same epoch twice, though the reply that named it was lost', async () => {
       const server = await redis();
       const proxy = await proxyTo(server);
       const [a, b] = [await node(proxy, quiet), await node(server, quiet)];
@@ -78,10 +78,10 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
       expect(a.sink.epochs[0]).not.toBe(b.sink.epochs[0]);
     });
 
-    it('opens channels again after an epoch that ended in the middle of mending a hole', async () => {
+    it('opens channels again after a new epoch began during the repair of a gap', async () => {
       const server = await redis();
       const proxy = await proxyTo(server);
-      // What this one publishes does not arrive at nodes that use the other kind of Pub/Sub.
+      // Its messages do not reach processes that use the other kind of Pub/Sub.
       const mute = await node(server, { shardedPubSub: true });
       const [a, b] = [await node(server), await node(proxy, quiet)];
       await b.broker.open(new Map([['x', 0]]));
@@ -101,18 +101,18 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
       await b.sink.until(() => b.sink.data('x').includes('4'));
     });
 
-    it('what is published after a broker was closed and has begun again is not taken for what was before', async () => {
+    it('does not mistake the batches of a restarted broker for those before', async () => {
       const server = await redis();
       const one = broker(client(server.url), 'hub');
-      expect(await (await begin(one)).publish(draft('x', '1'))).toEqual([1]);
+      expect(await (await start(one)).publish(draft('x', '1'))).toEqual([1]);
       await one.close();
-      expect(await (await begin(one)).publish(draft('x', '2'))).toEqual([2]);
+      expect(await (await start(one)).publish(draft('x', '2'))).toEqual([2]);
       expect((await one.read('x', 0, 9)).entries.map(({ data }) => data)).toEqual(['1', '2']);
-      await expect(begin(one)).rejects.toMatchObject({ code: 'broker', message: /another hub/ });
+      await expect(start(one)).rejects.toMatchObject({ code: 'broker', message: /another hub/ });
       await one.close();
     });
 
-    it('says of what failed midway that it may be stored', async () => {
+    it('rejects a batch that failed midway as maybe-stored', async () => {
       const server = await redis();
       server.cli('ACL', 'SETUSER', 'app', 'on', '>pw', '+@all', '~*', '&*');
       const a = await node({ url: server.url.replace('redis://', 'redis://app:pw@') });
@@ -123,7 +123,7 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
         expect(await codeOf(a.publish(draft('x', command)))).toBe('maybe-stored');
         server.cli('ACL', 'SETUSER', 'app', `+${command}`);
       }
-      // What no node was told of is found with what comes next.
+      // An entry that was not published is found with the next message.
       await a.publish(draft('x', 'next'));
       await b.sink.until(() => b.sink.data('x').includes('next'));
       const { entries } = await b.broker.read('x', 0, 9);
@@ -133,7 +133,7 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
       server.cli('ACL', 'SETUSER', 'app', '-evalsha');
       expect(await codeOf(a.publish(draft('x', 'no')))).toBe('not-stored');
       server.cli('ACL', 'SETUSER', 'app', '+evalsha');
-      // What Redis refuses before the script has begun is another thing.
+      // Errors before the script has begun.
       server.cli('CONFIG', 'SET', 'min-replicas-to-write', '1');
       expect(await codeOf(a.publish(draft('x', 'no')))).toBe('not-stored');
       server.cli('CONFIG', 'SET', 'min-replicas-to-write', '0');
@@ -141,9 +141,9 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
     });
 
     it.each([
-      ['that is being made', true],
-      ['that was refused', false],
-    ])('leaves nothing of a connection %s when it is closed', async (_, isThere) => {
+      ['is being established', true],
+      ['was refused', false],
+    ])('closes sockets and timers of a connection that %s', async (_, isThere) => {
       const timers = () => process.getActiveResourcesInfo().filter(type => type === 'Timeout').length;
       const before = timers();
       let open = 0;
@@ -160,19 +160,19 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
       const { port } = silent.address() as AddressInfo;
       if (!isThere) silent.close();
       const one = broker(client(`redis://127.0.0.1:${port}`), 'hub', { timeout: 20_000 });
-      const starting = codeOf(begin(one));
+      const starting = codeOf(start(one));
       if (isThere) await eventually(() => open === 1);
       else await pause(50);
       await one.close();
       expect(await starting).toBe('closed');
-      // Less than what any client waits by itself.
+      // Less than the timeouts of the client libraries.
       for (let count = 0; count < 20 && (open > 0 || timers() > before); count++) await pause(50);
       expect(open).toBe(0);
       expect(timers()).toBeLessThanOrEqual(before);
       silent.close();
     });
 
-    it('what others publish under its names ends nothing', async () => {
+    it('ignores what others publish to its Pub/Sub channels', async () => {
       const server = await redis();
       const a = await node(server, quiet);
       await a.broker.open(new Map([['x', 0]]));
@@ -189,7 +189,7 @@ describeWith(REDIS, 'what Redis loses, and what is not of a hub', () => {
         server.cli('PUBLISH', '{hub}:on:x', text);
       }
       for (const text of ['note hello', 'note ', 'note null', 'hello']) {
-        server.cli('PUBLISH', '{hub}:notes', text);
+        server.cli('PUBLISH', '{hub}:notices', text);
       }
       await hub.publish('x', 2);
       await a.sink.until(() => a.sink.list.length === 2);

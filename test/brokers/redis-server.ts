@@ -8,13 +8,13 @@ import { freePort } from '../support/server.ts';
 
 export const REDIS = '/usr/bin/redis-server';
 
-/** None outlives the tests, whatever becomes of them. */
+/** Killed when the tests exit, however that happens. */
 const running = new Set<ChildProcess>();
 process.on('exit', () => {
   for (const server of running) server.kill('SIGKILL');
 });
 
-/** A Redis server of a test's own, on loopback, that can be ended and begun again on the same port and files. */
+/** A Redis server of one test, on loopback. It can be killed and started again with the same port and files. */
 export class RedisServer {
   readonly port: number;
   readonly folder = mkdtempSync(join(tmpdir(), 'tidings-redis-'));
@@ -63,7 +63,7 @@ export class RedisServer {
     await exited;
   }
 
-  /** It stays, and does nothing. */
+  /** Stops the process with its connections open. */
   freeze(): void {
     this.#process?.kill('SIGSTOP');
   }
@@ -72,7 +72,7 @@ export class RedisServer {
     this.#process?.kill('SIGCONT');
   }
 
-  /** What redis-cli prints. */
+  /** Returns what redis-cli prints. */
   cli(...args: string[]): string {
     return execFileSync('redis-cli', ['-p', String(this.port), ...args], { encoding: 'utf8' }).trim();
   }
@@ -83,7 +83,7 @@ export class RedisServer {
   }
 }
 
-/** Whether a server answers, and has loaded what it keeps. */
+/** Whether a server replies, and has loaded its data. */
 function answers(port: number): Promise<boolean> {
   return new Promise(resolve => {
     const socket = net.connect(port, '127.0.0.1');

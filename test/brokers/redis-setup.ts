@@ -1,7 +1,7 @@
 import type { RedisBrokerOptions, RedisClient } from '@tidings/redis';
 import { afterEach } from 'vitest';
 import { FaultyProxy } from './faulty-proxy.ts';
-import { begin, type Node } from './recorder.ts';
+import { type StartedBroker, start } from './recorder.ts';
 import { broker } from './redis-clients.ts';
 import { RedisServer } from './redis-server.ts';
 
@@ -15,7 +15,7 @@ export const codeOf = (promise: Promise<unknown>) =>
     error => error.code,
   );
 
-/** Makes what tests of one kind of client need, and ends it after each, the last first. */
+/** Makes what the tests of one client library need, and closes it after each test, newest first. */
 export function setUp(client: (url: string) => RedisClient) {
   const ending: (() => unknown)[] = [];
   afterEach(async () => {
@@ -35,8 +35,8 @@ export function setUp(client: (url: string) => RedisClient) {
       ending.push(() => proxy.close());
       return proxy;
     },
-    async node(at: { url: string }, options?: Partial<RedisBrokerOptions>): Promise<Node> {
-      const started = await begin(broker(client(at.url), 'hub', options));
+    async node(at: { url: string }, options?: Partial<RedisBrokerOptions>): Promise<StartedBroker> {
+      const started = await start(broker(client(at.url), 'hub', options));
       ending.push(() => started.broker.close());
       return started;
     },

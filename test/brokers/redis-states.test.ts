@@ -2,16 +2,16 @@ import { describe, expect, it } from 'vitest';
 import { eventually } from '../support/client.ts';
 import { describeWith } from '../support/system.ts';
 import { keep } from './publish-always.ts';
-import { begin, draft } from './recorder.ts';
+import { draft, start } from './recorder.ts';
 import { broker, current } from './redis-clients.ts';
 import { REDIS } from './redis-server.ts';
 import { codeOf, setUp, soon } from './redis-setup.ts';
 
-describeWith(REDIS, 'Redis in odd states', () => {
+describeWith(REDIS, 'Redis in unusual states', () => {
   describe.each(current)('$name', ({ client }) => {
     const { atEnd, redis, proxyTo, node } = setUp(client);
 
-    it('refuses at once when memory is full, and stays open', async () => {
+    it('rejects at once when memory is full, and keeps delivering', async () => {
       const server = await redis('--maxmemory', '4mb', '--maxmemory-policy', 'noeviction');
       const node1 = await node(server);
       await node1.broker.open(new Map([['x', 0]]));
@@ -33,7 +33,7 @@ describeWith(REDIS, 'Redis in odd states', () => {
       await node1.sink.until(() => node1.sink.data('x').length === 1);
     });
 
-    it('does not begin on a Redis that would delete history, and says why', async () => {
+    it('does not start on a Redis that evicts keys, and says why', async () => {
       const server = await redis('--maxmemory-policy', 'allkeys-lru');
       await expect(node(server)).rejects.toMatchObject({
         code: 'broker',
@@ -44,20 +44,20 @@ describeWith(REDIS, 'Redis in odd states', () => {
       await node(server);
     });
 
-    it('does not begin without Redis, says so in time, and begins when it is there', async () => {
+    it('rejects start within its timeout while Redis is unreachable, and starts once it is there', async () => {
       const server = await redis();
       await server.kill();
       const one = broker(client(server.url), 'hub', { timeout: 300 });
       atEnd(() => one.close());
-      await expect(begin(one)).rejects.toMatchObject({
+      await expect(start(one)).rejects.toMatchObject({
         code: 'broker',
         message: expect.stringMatching(/ECONNREFUSED/),
       });
       await server.start();
-      await begin(one);
+      await start(one);
     });
 
-    it('goes on when Redis has forgotten the scripts', async () => {
+    it('sends the scripts again when Redis has lost them', async () => {
       const server = await redis();
       const node1 = await node(server);
       await node1.publish(draft('x', '1'));
@@ -65,7 +65,7 @@ describeWith(REDIS, 'Redis in odd states', () => {
       expect(await node1.publish(draft('x', '2'))).toEqual([2]);
     });
 
-    it('is not disturbed by another database that uses the same prefix', async () => {
+    it('ignores the messages of another database with the same prefix', async () => {
       const server = await redis();
       const [a, b] = [await node(server), await node({ url: `${server.url}/1` })];
       await a.broker.open(new Map([['x', 0]]));
@@ -79,7 +79,7 @@ describeWith(REDIS, 'Redis in odd states', () => {
       expect([a.sink.epochs, b.sink.epochs]).toEqual([[], []]);
     });
 
-    it('finds out by itself that nothing comes over the subscription any more', async () => {
+    it('reconnects a subscription that is up but delivers nothing', async () => {
       const server = await redis();
       const proxy = await proxyTo(server);
       const [a, b] = [await node(server), await node(proxy)];
@@ -89,7 +89,7 @@ describeWith(REDIS, 'Redis in odd states', () => {
       await b.sink.until(() => b.sink.data('x').length === 1);
     });
 
-    it('has two connections, however many channels are open, and none when it is closed', async () => {
+    it('has two connections for any number of channels, and none once it is closed', async () => {
       const server = await redis();
       const one = await node(server);
       const count = () => server.cli('CLIENT', 'LIST').split('\n').length - 1;

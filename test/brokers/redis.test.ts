@@ -4,7 +4,7 @@ import { createClient } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { describeWith } from '../support/system.ts';
 import { brokerContract } from './contract.ts';
-import { begin, draft, type Node } from './recorder.ts';
+import { draft, type StartedBroker, start } from './recorder.ts';
 import { broker, clients } from './redis-clients.ts';
 import { REDIS, RedisServer } from './redis-server.ts';
 
@@ -23,9 +23,9 @@ describeWith(REDIS, 'Redis', () => {
   }
 
   it.skipIf(process.env.REDIS_URL !== undefined)(
-    'leaves nothing that does not expire but the hub and its lists',
+    'gives every key an expiry, except the hub and its lists',
     async () => {
-      const node = await begin(redisBroker({ url, prefix: 'lives' }));
+      const node = await start(redisBroker({ url, prefix: 'lives' }));
       const keep = { events: 2, bytes: 1e6, age: 300_000, compact: false };
       const compact = { keep: { ...keep, compact: true } };
       const none = { keep: { ...keep, events: 0 } };
@@ -46,13 +46,18 @@ describeWith(REDIS, 'Redis', () => {
         draft('none', '', { kind: 'end', ...none }),
         draft('changed', '', { kind: 'end', ...none }),
       );
+      await node.publish(
+        draft('kept', '', { kind: 'end', keep }),
+        draft('kept', '', { kind: 'begin', keep }),
+      );
       await node.broker.read('state', 0, 99);
       const keys = server?.cli('--raw', 'KEYS', '{lives}*').split('\n') ?? [];
       const forever = keys.filter(key => server?.cli('PTTL', key) === '-1');
       expect(forever.map(key => key.replace(node.epoch, 'E')).sort()).toEqual([
         '{lives}:E:due',
+        '{lives}:E:ended',
         '{lives}:E:index',
-        '{lives}:E:nodes',
+        '{lives}:E:processes',
         '{lives}:hub',
       ]);
       expect(keys.length).toBeGreaterThan(8);
@@ -60,10 +65,10 @@ describeWith(REDIS, 'Redis', () => {
     },
   );
 
-  describe.skipIf(process.env.REDIS_URL !== undefined)('what is kept beside the logs', () => {
+  describe.skipIf(process.env.REDIS_URL !== undefined)('the keys', () => {
     const cli = (...args: string[]) => server?.cli(...args) ?? '';
-    async function nodeOf(prefix: string): Promise<Node> {
-      const node = await begin(redisBroker({ url, prefix }));
+    async function nodeOf(prefix: string): Promise<StartedBroker> {
+      const node = await start(redisBroker({ url, prefix }));
       ending.push(() => node.broker.close());
       return node;
     }
@@ -72,10 +77,10 @@ describeWith(REDIS, 'Redis', () => {
       for (const end of ending.splice(0)) await end();
     });
 
-    it('the last batch of a node is kept while it publishes, and for ten minutes more', async () => {
+    it('keep the last batch of a process while it publishes, and for ten minutes more', async () => {
       const silent = await nodeOf('nodes');
       await silent.publish(draft('x', '1'));
-      const nodes = `{nodes}:${silent.epoch}:nodes`;
+      const nodes = `{nodes}:${silent.epoch}:processes`;
       const [name] = cli('ZRANGE', nodes, '0', '-1').split('\n') as [string];
       await (await nodeOf('nodes')).publish(draft('x', '2'));
       const [other] = cli('ZRANGE', nodes, '0', '-1')
@@ -83,7 +88,7 @@ describeWith(REDIS, 'Redis', () => {
         .filter(each => each !== name) as [string];
       const old = Date.now() - 11 * 60_000;
       cli('HSET', '{nodes}:hub', name, `1 ${old} 1 `);
-      // The other one has published since it was written down.
+      // The other one has published since that time was stored.
       for (const each of [name, other]) cli('ZADD', nodes, String(old), each);
       await (await nodeOf('nodes')).publish(draft('x', '3'));
       expect(cli('HGET', '{nodes}:hub', name)).toBe('');
@@ -94,7 +99,7 @@ describeWith(REDIS, 'Redis', () => {
       expect(Number(cli('ZCARD', nodes))).toBe(3);
     });
 
-    it('channels that have expired are forgotten, however few are published to', async () => {
+    it('of expired channels are forgotten, however few channels are published to', async () => {
       const node = await nodeOf('forgotten');
       await node.publish(...Array.from({ length: 100 }, (_, index) => draft(`c${index}`, '')));
       const [due, index] = [`{forgotten}:${node.epoch}:due`, `{forgotten}:${node.epoch}:index`];
@@ -104,11 +109,62 @@ describeWith(REDIS, 'Redis', () => {
       expect(cli('ZRANGE', due, '0', '-1')).toBe('x');
       expect(cli('ZRANGE', index, '0', '-1')).toBe('x');
       expect(cli('HGET', '{forgotten}:hub', 'forgotten')).toBe('100');
-      // What is not known is taken for lost.
-      expect((await node.broker.read('never', 0, 149)).floor).toBe(100);
+      // An unknown channel may have had entries up to there.
+      expect((await node.broker.read('never', 0, 149)).trimmedUpTo).toBe(100);
     });
 
-    it('a channel is kept as its newest event says', async () => {
+    it('know the end of a channel for as long as they know the channel, and then accept it as a new one', async () => {
+      const [a, b] = [await nodeOf('ended'), await nodeOf('ended')];
+      const key = (name: string) => `{ended}:${a.epoch}:${name}`;
+      await a.publish(draft('x', '1'), draft('x', '', { kind: 'end' }), draft('y', '', { kind: 'end' }));
+      // Its keys have expired.
+      cli('DEL', key('meta:x'), key('log:x'), key('meta:y'), key('log:y'));
+      for (const node of [a, b]) {
+        expect(await node.broker.state('x')).toEqual({ state: 'ended', last: 2 });
+        expect(await node.broker.read('x', 0, 9)).toMatchObject({ endedAt: 2, trimmedUpTo: 2 });
+        await expect(node.publish(draft('x', ''))).rejects.toMatchObject({ code: 'ended' });
+      }
+      expect(await a.publish(draft('y', '', { kind: 'begin' }), draft('y', '5'))).toEqual([4, 5]);
+      expect(await b.broker.read('y', 3, 9)).toMatchObject({ trimmedUpTo: 3, last: 5 });
+      // And then it is forgotten.
+      cli('ZADD', key('due'), '1', 'x');
+      await b.publish(...Array.from({ length: 16 }, () => draft('z', '')));
+      expect(cli('ZSCORE', key('ended'), 'x')).toBe('');
+      for (const node of [a, b]) expect(await node.broker.state('x')).toEqual({ state: 'unknown', last: 0 });
+      expect(await b.publish(draft('x', 'again'))).toEqual([22]);
+      expect(await a.broker.state('x')).toEqual({ state: 'open', last: 22 });
+    });
+
+    it.each([
+      ['an older', ''],
+      ['a newer', '3'],
+    ])('of %s version are refused, with what to do', async (which, version) => {
+      const prefix = `version${version}`;
+      const running = await nodeOf(prefix);
+      await running.publish(draft('x', '1'));
+      if (version === '') cli('HDEL', `{${prefix}}:hub`, 'version');
+      else cli('HSET', `{${prefix}}:hub`, 'version', version);
+      // Then the first call is an EVAL.
+      cli('SCRIPT', 'FLUSH');
+      const before = cli('HGETALL', `{${prefix}}:hub`);
+      const message = expect.stringMatching(
+        new RegExp(`\\{${prefix}\\}:\\* were written by ${which} version.*use another prefix, or delete`),
+      );
+      await expect(nodeOf(prefix)).rejects.toMatchObject({ code: 'broker', message });
+      await expect(running.broker.open(new Map([['x', 0]]))).rejects.toMatchObject({
+        code: 'broker',
+        message,
+      });
+      await expect(running.broker.publish([draft('x', '2')], AbortSignal.timeout(999))).rejects.toMatchObject(
+        {
+          code: 'not-stored',
+          cause: { code: 'broker', message },
+        },
+      );
+      expect(cli('HGETALL', `{${prefix}}:hub`)).toBe(before);
+    });
+
+    it('follow the settings of the newest event', async () => {
       const node = await nodeOf('settings');
       const keep = { events: 10, bytes: 1e6, age: 300_000, compact: false };
       const meta = `{settings}:${node.epoch}:meta:x`;
@@ -123,35 +179,47 @@ describeWith(REDIS, 'Redis', () => {
     });
   });
 
-  it.skipIf(process.env.REDIS_URL !== undefined)('needs no more rights than its README says', async () => {
-    const readme = readFileSync(new URL('../../packages/redis/README.md', import.meta.url), 'utf8');
-    const rights = readme.slice(readme.indexOf('An ACL')).match(/(?<=`)[^`]+(?=`)/g) ?? [];
-    const list = rights.filter(text => /^[+~&]/.test(text)).flatMap(text => text.split(/,? /));
-    server?.cli('ACL', 'SETUSER', 'app', 'on', '>pw', ...list.map(text => text.replace('prefix', 'rights')));
-    const own = url.replace('redis://', 'redis://app:pw@');
-    const node = await begin(redisBroker({ url: own, prefix: 'rights' }));
-    const keep = { events: 2, bytes: 1e6, age: 300_000, compact: false };
-    for (let round = 0; round < 3; round++) {
-      const state = draft('state', '', { key: `${round % 2}`, keep: { ...keep, compact: true } });
-      await node.publish(
-        draft('x', '', { keep }),
-        state,
-        draft('none', '', { keep: { ...keep, events: 0 } }),
+  it.skipIf(process.env.REDIS_URL !== undefined)(
+    'needs no more permissions than its README lists',
+    async () => {
+      const readme = readFileSync(new URL('../../packages/redis/README.md', import.meta.url), 'utf8');
+      const rights = readme.slice(readme.indexOf('An ACL')).match(/(?<=`)[^`]+(?=`)/g) ?? [];
+      const list = rights.filter(text => /^[+~&]/.test(text)).flatMap(text => text.split(/,? /));
+      server?.cli(
+        'ACL',
+        'SETUSER',
+        'app',
+        'on',
+        '>pw',
+        ...list.map(text => text.replace('prefix', 'rights')),
       );
-    }
-    await node.publish(draft('x', '', { kind: 'end', keep }));
-    expect((await node.broker.open(new Map([['x', 0]]))).head).toBe(10);
-    // As after a restart; and as after one that has lost something.
-    server?.cli('HSET', '{rights}:hub', 'run', 'other');
-    expect(await node.publish(draft('y', ''))).toEqual([2 ** 32 + 11]);
-    server?.cli('HSET', '{rights}:hub', 'run', 'other', 'seq', String(2 ** 32 + 10));
-    expect(await node.publish(draft('y', ''))).toEqual([1]);
-    expect(node.sink.epochs).toHaveLength(1);
-    await node.broker.close();
-  });
+      const own = url.replace('redis://', 'redis://app:pw@');
+      const node = await start(redisBroker({ url: own, prefix: 'rights' }));
+      const keep = { events: 2, bytes: 1e6, age: 300_000, compact: false };
+      for (let round = 0; round < 3; round++) {
+        const state = draft('state', '', { key: `${round % 2}`, keep: { ...keep, compact: true } });
+        await node.publish(
+          draft('x', '', { keep }),
+          state,
+          draft('none', '', { keep: { ...keep, events: 0 } }),
+        );
+      }
+      await node.publish(draft('x', '', { kind: 'end', keep }), draft('y', '', { kind: 'end', keep }));
+      await node.publish(draft('y', '', { kind: 'begin', keep }));
+      expect(await node.broker.state('x')).toEqual({ state: 'ended', last: 10 });
+      expect((await node.broker.open(new Map([['x', 0]]))).head).toBe(12);
+      // After a restart, and after one that has lost entries.
+      server?.cli('HSET', '{rights}:hub', 'run', 'other');
+      expect(await node.publish(draft('y', ''))).toEqual([2 ** 32 + 13]);
+      server?.cli('HSET', '{rights}:hub', 'run', 'other', 'seq', String(2 ** 32 + 12));
+      expect(await node.publish(draft('y', ''))).toEqual([1]);
+      expect(node.sink.epochs).toHaveLength(1);
+      await node.broker.close();
+    },
+  );
 
-  it('is reached by a URL alone', async () => {
-    const node = await begin(redisBroker({ url, prefix: 'by-url', timeout: 999.5 }));
+  it('connects with a URL alone', async () => {
+    const node = await start(redisBroker({ url, prefix: 'by-url', timeout: 999.5 }));
     await node.broker.close();
   });
 });
@@ -160,21 +228,25 @@ describe('redisBroker', () => {
   const url = 'redis://127.0.0.1:1';
 
   it.each([
-    ['nothing to connect with', { prefix: 'x' }, /either `client` or `url`/],
-    ['two of them', { prefix: 'x', url, client: createClient({ url }) }, /either `client` or `url`/],
+    ['no server', { prefix: 'x' }, /either `client` or `url`/],
+    [
+      'both a client and a URL',
+      { prefix: 'x', url, client: createClient({ url }) },
+      /either `client` or `url`/,
+    ],
     ['no prefix', { url }, /prefix/],
     ['an empty prefix', { url, prefix: '' }, /prefix/],
     ['a prefix with braces', { url, prefix: 'a{b}' }, /prefix/],
-    ['no time', { url, prefix: 'x', timeout: 0 }, /timeout/],
-    ['too little between probes', { url, prefix: 'x', probeInterval: -1 }, /probeInterval/],
+    ['a timeout of 0', { url, prefix: 'x', timeout: 0 }, /timeout/],
+    ['a negative probe interval', { url, prefix: 'x', probeInterval: -1 }, /probeInterval/],
   ])('refuses %s', (_, options, message) => {
     expect(() => redisBroker(options as { prefix: string })).toThrow(
       expect.objectContaining({ code: 'invalid-option', message: expect.stringMatching(message) }),
     );
   });
 
-  it('refuses what is no client', async () => {
+  it('refuses anything that is not a client', async () => {
     const strange = redisBroker({ client: {} as ReturnType<typeof createClient>, prefix: 'x' });
-    await expect(begin(strange)).rejects.toMatchObject({ code: 'invalid-option' });
+    await expect(start(strange)).rejects.toMatchObject({ code: 'invalid-option' });
   });
 });

@@ -1,7 +1,17 @@
 import type { ChildProcess } from 'node:child_process';
 import type { BrowserContextOptions, Page } from 'playwright-core';
-import { beforeEach, expect, test } from 'vitest';
-import { failure, folderOf, inChromium, poll, pressCtrlC, start, throughProxy } from '../support/example.ts';
+import { beforeEach, describe, expect, type TestContext, test } from 'vitest';
+import {
+  failure,
+  folderOf,
+  inChromium,
+  poll,
+  pollIn,
+  pressCtrlC,
+  shareExample,
+  start,
+  throughProxy,
+} from '../support/example.ts';
 import { freePort } from '../support/server.ts';
 import { CHROMIUM, describeWith } from '../support/system.ts';
 
@@ -10,174 +20,191 @@ const EXAMPLE = folderOf('htmx-jobs');
 describeWith(CHROMIUM, 'htmx-jobs', () => {
   const newContext = inChromium();
   let port: number;
-  let server: ChildProcess;
 
-  beforeEach(async () => {
-    port = await freePort();
-    server = await start(EXAMPLE, port);
-  });
-
-  test('a job shows its progress and its log, in every page, and then the page stops', async () => {
-    const a = await openPage();
-    await startJob(a, 'Holiday', 60);
-    const b = await openPage({ path: new URL(a.url()).pathname });
-    for (const page of [a, b]) await showsState(page, 'Live');
-    await poll(async () => (await log(a)).length).toBeGreaterThan(2);
-    await poll(() => a.locator('progress').getAttribute('value')).toMatch(/^[1-9]/);
-
-    for (const page of [a, b]) {
-      await showsState(page, 'Finished');
-      await poll(() => outcome(page)).toBe('Done: 60 photos');
-      expect(await log(page)).toEqual(wholeLog(60));
-      expect(await page.locator('progress').getAttribute('value')).toBe('60');
-    }
-    expect(await streams(a)).toBe(1);
-  });
-
-  test('a page that is reloaded has the whole log, and goes on', async () => {
-    const page = await openPage();
-    await startJob(page, 'Holiday', 100);
-    await poll(async () => (await log(page)).length).toBeGreaterThan(5);
-    await page.reload();
-    await poll(async () => (await log(page)).length).toBeGreaterThan(5);
-    const before = await log(page);
-    expect(before).toEqual(wholeLog(before.length));
-    expect(await outcome(page)).toBe('Running: 100 photos');
-    await showsState(page, 'Finished');
-    expect(await log(page)).toEqual(wholeLog(100));
-
-    await page.reload();
-    await showsState(page, 'Finished');
-    expect(await log(page)).toEqual(wholeLog(100));
-  });
-
-  test('a page goes on where it was when its connection was cut, and begins anew after an error', async () => {
-    const { origin, cut, mend } = await throughProxy(port);
-    const page = await openPage({ origin });
-    await startJob(page, 'Holiday', 100);
-    await poll(async () => (await log(page)).length).toBeGreaterThan(5);
-    cut();
-    await showsState(page, 'Reconnecting');
-    mend();
-    await showsState(page, 'Live');
-    await page.context().route('**/events', route => route.fulfill({ status: 502 }), { times: 1 });
-    cut();
-    await showsState(page, 'Reconnecting');
-    mend();
-    await showsState(page, 'Finished');
-    expect(await log(page)).toEqual(wholeLog(100));
-  });
-
-  test('a page whose log has a hole loads it anew', async () => {
-    const page = await openPage();
-    await startJob(page, 'Holiday', 100);
-    await poll(async () => (await log(page)).length).toBeGreaterThan(5);
-    await page.evaluate(`
-      document.querySelector('#log li').remove();
-      document.querySelector('article')['htmx-internal-data'].sseEventSource.dispatchEvent(
-        new MessageEvent('reset', { data: '{}' }));`);
-    await showsState(page, 'Finished');
-    expect(await log(page)).toEqual(wholeLog(100));
-  });
-
-  test('an EventSource without htmx is told not to come back', async () => {
-    const [job, page] = [await openPage(), await openPage()];
-    await startJob(job, 'Holiday', 3);
-    const path = `${new URL(job.url()).pathname}/events`;
-    const answers: number[] = [];
-    page.on('response', response => {
-      if (response.url().endsWith(path)) answers.push(response.status());
+  // Jobs take their time. These do so side by side, on one server.
+  describe.concurrent('a job', () => {
+    const example = shareExample(EXAMPLE);
+    beforeEach(() => {
+      port = example.port;
     });
-    await page.evaluate(`window.source = new EventSource('${path}')`);
-    await page.waitForFunction('source.readyState === EventSource.CLOSED');
-    expect(answers).toEqual([200, 204]);
+
+    test('a job shows its progress and its log, in every page, and then the page stops', async context => {
+      const poll = pollIn(context);
+      const a = await openPage({}, context);
+      await startJob(a, 'Holiday', 60);
+      const b = await openPage({ path: new URL(a.url()).pathname }, context);
+      for (const page of [a, b]) await showsState(page, 'Live');
+      await poll(async () => (await log(a)).length).toBeGreaterThan(2);
+      await poll(() => a.locator('progress').getAttribute('value')).toMatch(/^[1-9]/);
+
+      for (const page of [a, b]) {
+        await showsState(page, 'Finished');
+        await poll(() => outcome(page)).toBe('Done: 60 photos');
+        expect(await log(page)).toEqual(wholeLog(60));
+        expect(await page.locator('progress').getAttribute('value')).toBe('60');
+      }
+      expect(await streams(a)).toBe(1);
+    });
+
+    test('a page that is reloaded has the whole log, and goes on', async context => {
+      const poll = pollIn(context);
+      const page = await openPage({}, context);
+      await startJob(page, 'Holiday', 100);
+      await poll(async () => (await log(page)).length).toBeGreaterThan(5);
+      await page.reload();
+      await poll(async () => (await log(page)).length).toBeGreaterThan(5);
+      const before = await log(page);
+      expect(before).toEqual(wholeLog(before.length));
+      expect(await outcome(page)).toBe('Running: 100 photos');
+      await showsState(page, 'Finished');
+      expect(await log(page)).toEqual(wholeLog(100));
+
+      await page.reload();
+      await showsState(page, 'Finished');
+      expect(await log(page)).toEqual(wholeLog(100));
+    });
+
+    test('a page goes on where it was when its connection was cut, and begins anew after an error', async context => {
+      const poll = pollIn(context);
+      const { origin, cut, mend } = await throughProxy(port, context);
+      const page = await openPage({ origin }, context);
+      await startJob(page, 'Holiday', 100);
+      await poll(async () => (await log(page)).length).toBeGreaterThan(5);
+      cut();
+      await showsState(page, 'Reconnecting');
+      mend();
+      await showsState(page, 'Live');
+      await page.context().route('**/events', route => route.fulfill({ status: 502 }), { times: 1 });
+      cut();
+      await showsState(page, 'Reconnecting');
+      mend();
+      await showsState(page, 'Finished');
+      expect(await log(page)).toEqual(wholeLog(100));
+    });
+
+    test('a page whose log has a hole loads it anew', async context => {
+      const poll = pollIn(context);
+      const page = await openPage({}, context);
+      await startJob(page, 'Holiday', 100);
+      await poll(async () => (await log(page)).length).toBeGreaterThan(5);
+      await page.evaluate(`
+        document.querySelector('#log li').remove();
+        document.querySelector('article')['htmx-internal-data'].sseEventSource.dispatchEvent(
+          new MessageEvent('reset', { data: '{}' }));`);
+      await showsState(page, 'Finished');
+      expect(await log(page)).toEqual(wholeLog(100));
+    });
   });
 
-  test('the list shows what is started and what is over', async () => {
-    const list = await openPage();
-    await poll(() => list.locator('section').textContent()).toBe('None');
-    const page = await openPage();
-    await startJob(page, 'Well', 2);
-    await page.goto(url());
-    await startJob(page, 'Badly', 4, { fails: true });
-    await poll(() => list.locator('section li').allTextContents()).toEqual([
-      'Badly Failed after 2 of 4 photos',
-      'Well Done: 2 photos',
-    ]);
-    await poll(() => outcome(page)).toBe('Failed after 2 of 4 photos');
-    expect((await log(page)).at(-1)).toBe('Error: photo-003.raw is damaged');
-    await list.getByRole('link', { name: 'Well' }).click();
-    await poll(() => outcome(list)).toBe('Done: 2 photos');
-  });
+  describe('the server', () => {
+    let server: ChildProcess;
+    beforeEach(async () => {
+      port = await freePort();
+      server = await start(EXAMPLE, port);
+    });
 
-  test('what people write stays text, and has bounds', async () => {
-    const page = await openPage();
-    await page.evaluate("document.querySelector('form').noValidate = true");
-    const refused = async (name: string, files: string, message: RegExp) => {
-      await page
-        .locator('[name="name"]')
-        .evaluate((input, value) => input.setAttribute('value', value), name);
-      await page.locator('[name="files"]').fill(files);
-      await page.getByRole('button', { name: 'Start' }).click();
-      await page.getByRole('alert').filter({ hasText: message }).waitFor();
-    };
-    await refused(' ', '5', /name of 1 to 60/);
-    await refused('a', '201', /1 to 200/);
-    await refused('a'.repeat(61), '5', /name of 1 to 60/);
-    await refused('a', '0', /1 to 200/);
+    test('an EventSource without htmx is told not to come back', async () => {
+      const [job, page] = [await openPage(), await openPage()];
+      await startJob(job, 'Holiday', 3);
+      const path = `${new URL(job.url()).pathname}/events`;
+      const answers: number[] = [];
+      page.on('response', response => {
+        if (response.url().endsWith(path)) answers.push(response.status());
+      });
+      await page.evaluate(`window.source = new EventSource('${path}')`);
+      await page.waitForFunction('source.readyState === EventSource.CLOSED');
+      expect(answers).toEqual([200, 204]);
+    });
 
-    const name = '<img src="" onerror="window.isForged = true"><b>&amp;';
-    await page.goto(url());
-    await startJob(page, name, 1);
-    await poll(() => outcome(page)).toBe('Done: 1 photos');
-    expect(await page.locator('h2').textContent()).toBe(name);
-    expect(await page.title()).toBe(name);
-    await page.goto(url());
-    await poll(() => page.locator('section a').textContent()).toBe(name);
-    expect(await page.evaluate('window.isForged')).toBeUndefined();
-  });
+    test('the list shows what is started and what is over', async () => {
+      const list = await openPage();
+      await poll(() => list.locator('section').textContent()).toBe('None');
+      const page = await openPage();
+      await startJob(page, 'Well', 2);
+      await page.goto(url());
+      await startJob(page, 'Badly', 4, { fails: true });
+      await poll(() => list.locator('section li').allTextContents()).toEqual([
+        'Badly Failed after 2 of 4 photos',
+        'Well Done: 2 photos',
+      ]);
+      await poll(() => outcome(page)).toBe('Failed after 2 of 4 photos');
+      expect((await log(page)).at(-1)).toBe('Error: photo-003.raw is damaged');
+      await list.getByRole('link', { name: 'Well' }).click();
+      await poll(() => outcome(list)).toBe('Done: 2 photos');
+    });
 
-  test('after a restart of the server, pages say that their jobs are gone', async () => {
-    const [page, list] = [await openPage(), await openPage()];
-    await startJob(page, 'Holiday', 200);
-    await poll(async () => (await log(page)).length).toBeGreaterThan(2);
-    await poll(() => list.locator('section').textContent()).toContain('Holiday');
+    test('what people write stays text, and has bounds', async () => {
+      const page = await openPage();
+      await page.evaluate("document.querySelector('form').noValidate = true");
+      const refused = async (name: string, files: string, message: RegExp) => {
+        await page
+          .locator('[name="name"]')
+          .evaluate((input, value) => input.setAttribute('value', value), name);
+        await page.locator('[name="files"]').fill(files);
+        await page.getByRole('button', { name: 'Start' }).click();
+        await page.getByRole('alert').filter({ hasText: message }).waitFor();
+      };
+      await refused(' ', '5', /name of 1 to 60/);
+      await refused('a', '201', /1 to 200/);
+      await refused('a'.repeat(61), '5', /name of 1 to 60/);
+      await refused('a', '0', /1 to 200/);
 
-    expect(await pressCtrlC(server)).toEqual([0, null]);
-    for (const each of [page, list]) await showsState(each, 'Reconnecting');
-    await list.locator('[name="name"]').fill('Lost');
-    await list.getByRole('button', { name: 'Start' }).click();
-    await list.getByRole('alert').filter({ hasText: 'cannot be reached' }).waitFor();
+      const name = '<img src="" onerror="window.isForged = true"><b>&amp;';
+      await page.goto(url());
+      await startJob(page, name, 1);
+      await poll(() => outcome(page)).toBe('Done: 1 photos');
+      expect(await page.locator('h2').textContent()).toBe(name);
+      expect(await page.title()).toBe(name);
+      await page.goto(url());
+      await poll(() => page.locator('section a').textContent()).toBe(name);
+      expect(await page.evaluate('window.isForged')).toBeUndefined();
+    });
 
-    server = await start(EXAMPLE, port);
-    await showsState(page, 'Finished');
-    expect(await outcome(page)).toMatch(/^This job is gone/);
-    await showsState(list, 'Live');
-    await poll(() => list.locator('section').textContent()).toBe('None');
-    await page.reload();
-    expect(await outcome(page)).toMatch(/^This job is gone/);
-    expect(await page.locator('#state').isVisible()).toBe(false);
-  });
+    test('after a restart of the server, pages say that their jobs are gone', async () => {
+      const [page, list] = [await openPage(), await openPage()];
+      await startJob(page, 'Holiday', 200);
+      await poll(async () => (await log(page)).length).toBeGreaterThan(2);
+      await poll(() => list.locator('section').textContent()).toContain('Holiday');
 
-  test.each(['light', 'dark'] as const)('fits a phone, %s', async colorScheme => {
-    const page = await openPage({ viewport: { width: 390, height: 844 }, isMobile: true, colorScheme });
-    await showsState(page, 'Live');
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
-    await startJob(page, 'a'.repeat(60), 1);
-    await poll(() => outcome(page)).toMatch(/^Done/);
-    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
-  });
+      expect(await pressCtrlC(server)).toEqual([0, null]);
+      for (const each of [page, list]) await showsState(each, 'Reconnecting');
+      await list.locator('[name="name"]').fill('Lost');
+      await list.getByRole('button', { name: 'Start' }).click();
+      await list.getByRole('alert').filter({ hasText: 'cannot be reached' }).waitFor();
 
-  test('says which port is taken', async () => {
-    const [status, output] = await failure('htmx-jobs/server.ts', { PORT: String(port) });
-    expect(status).toBe(1);
-    expect(output).toContain(`port ${port}`);
+      server = await start(EXAMPLE, port);
+      await showsState(page, 'Finished');
+      expect(await outcome(page)).toMatch(/^This job is gone/);
+      await showsState(list, 'Live');
+      await poll(() => list.locator('section').textContent()).toBe('None');
+      await page.reload();
+      expect(await outcome(page)).toMatch(/^This job is gone/);
+      expect(await page.locator('#state').isVisible()).toBe(false);
+    });
+
+    test.each(['light', 'dark'] as const)('fits a phone, %s', async colorScheme => {
+      const page = await openPage({ viewport: { width: 390, height: 844 }, isMobile: true, colorScheme });
+      await showsState(page, 'Live');
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
+      await startJob(page, 'a'.repeat(60), 1);
+      await poll(() => outcome(page)).toMatch(/^Done/);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
+    });
+
+    test('says which port is taken', async () => {
+      const [status, output] = await failure('htmx-jobs/server.ts', { PORT: String(port) });
+      expect(status).toBe(1);
+      expect(output).toContain(`port ${port}`);
+    });
   });
 
   const url = (path = '/') => `http://127.0.0.1:${port}${path}`;
 
-  async function openPage({ path = '/', origin, ...options }: PageOptions = {}): Promise<Page> {
-    const context = await newContext(options);
+  async function openPage(
+    { path = '/', origin, ...options }: PageOptions = {},
+    test?: TestContext,
+  ): Promise<Page> {
+    const context = await newContext(options, test);
     // Counts the streams that a page asks for.
     await context.addInitScript(`
       window.streams = 0;

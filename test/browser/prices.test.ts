@@ -1,9 +1,16 @@
-import type { ChildProcess } from 'node:child_process';
 import type { BrowserContextOptions, Page } from 'playwright-core';
-import { beforeEach, expect, test } from 'vitest';
+import { expect, test } from 'vitest';
 import { type Client, request } from '../support/client.ts';
-import { failure, folderOf, inChromium, poll, pressCtrlC, start, throughProxy } from '../support/example.ts';
-import { freePort } from '../support/server.ts';
+import {
+  failure,
+  folderOf,
+  inChromium,
+  poll,
+  pressCtrlC,
+  shareExample,
+  start,
+  throughProxy,
+} from '../support/example.ts';
 import { CHROMIUM, describeWith } from '../support/system.ts';
 
 const SHARES = 40;
@@ -33,13 +40,7 @@ const TYPESCRIPT = { NODE_OPTIONS: '--import tsx' };
 
 describeWith(CHROMIUM, 'express-prices', () => {
   const newContext = inChromium();
-  let port: number;
-  let server: ChildProcess;
-
-  beforeEach(async () => {
-    port = await freePort();
-    server = await start(EXAMPLE, port, TYPESCRIPT);
-  });
+  const example = shareExample(EXAMPLE, TYPESCRIPT);
 
   test('shows every share with its price, its change and a chart, and what changes', async () => {
     const page = await openPage();
@@ -72,7 +73,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
     for (const page of [a, b]) await showsState(page, 'Live');
     await getsPoints(client, 2);
 
-    expect(await pressCtrlC(server)).toEqual([0, null]);
+    expect(await pressCtrlC(example.server)).toEqual([0, null]);
     for (const page of [a, b]) {
       await showsState(page, 'Reconnecting');
       await poll(() => shown(page)).toEqual(sentTo(client));
@@ -80,7 +81,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
   });
 
   test('goes on where it was when its connection was cut', async () => {
-    const { origin, cut, mend } = await throughProxy(port);
+    const { origin, cut, mend } = await throughProxy(example.port);
     const client = await connect();
     const page = await openPage({ recorded: true, origin });
     await showsState(page, 'Live');
@@ -91,7 +92,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
     mend();
     await showsState(page, 'Live');
     await getsPoints(client, 1);
-    await pressCtrlC(server);
+    await pressCtrlC(example.server);
     await poll(() => shown(page)).toEqual(sentTo(client));
     expect(await page.locator('.marked').count()).toBe(SHARES);
   });
@@ -100,10 +101,10 @@ describeWith(CHROMIUM, 'express-prices', () => {
     const page = await openPage({ recorded: true });
     await showsState(page, 'Live');
     await mark(page);
-    await pressCtrlC(server);
+    await pressCtrlC(example.server);
     await showsState(page, 'Reconnecting');
 
-    server = await start(EXAMPLE, port, { ...TYPESCRIPT, SEED: '2' });
+    const server = await start(EXAMPLE, example.port, { ...TYPESCRIPT, SEED: '2' });
     const client = await connect();
     await showsState(page, 'Live');
     await poll(() => page.locator('.marked').count()).toBe(0);
@@ -127,12 +128,12 @@ describeWith(CHROMIUM, 'express-prices', () => {
   });
 
   test('says which port is taken', async () => {
-    const [status, output] = await failure('express-prices/server.js', { PORT: String(port) });
+    const [status, output] = await failure('express-prices/server.js', { PORT: String(example.port) });
     expect(status).toBe(1);
-    expect(output).toContain(`port ${port}`);
+    expect(output).toContain(`port ${example.port}`);
   });
 
-  const connect = () => request(`http://127.0.0.1:${port}`, '/events');
+  const connect = () => request(`http://127.0.0.1:${example.port}`, '/events');
 
   async function openPage({ recorded, blocked, origin, ...options }: PageOptions = {}): Promise<Page> {
     const context = await newContext(options);
@@ -144,7 +145,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
     }
     if (blocked) await context.route('**/events', route => route.fulfill({ status: 502 }));
     const page = await context.newPage();
-    await page.goto(origin ?? `http://127.0.0.1:${port}`);
+    await page.goto(origin ?? `http://127.0.0.1:${example.port}`);
     return page;
   }
 });

@@ -35,40 +35,45 @@ describe('a client that comes back', () => {
   it.each([
     ['one channel', '/a', ['a']],
     ['several channels', '/a,b,c', ['a', 'b', 'c']],
-  ])('gets everything once and in order, however often it is cut, on %s', async (_, path, channels) => {
-    const hub = createHub({ history: { events: 4_000 } });
-    await serve(hub);
-    const total = 3_000;
-    let published = 0;
-    const clients = Array.from({ length: 40 }, async (_, i) => {
-      const received: string[] = [];
-      let id: string | undefined;
-      for (let cut = 0; ; cut++) {
-        const client = await connect(path, id);
-        const last = String(total);
-        const stopAt = published + ((i * 37 + cut * 101) % 300);
-        await client.until(
-          each => data(each).includes(last) || (seen(each).length > 0 && Number(data(each).at(-1)) >= stopAt),
-        );
-        received.push(...data(client));
-        id = lastId(client);
-        client.reset();
-        await client.ended;
-        if (received.includes(last)) return received;
+  ])(
+    'gets everything once and in order, however often it is cut, on %s',
+    async (_, path, channels) => {
+      const hub = createHub({ history: { events: 4_000 } });
+      await serve(hub);
+      const total = 3_000;
+      let published = 0;
+      const clients = Array.from({ length: 40 }, async (_, i) => {
+        const received: string[] = [];
+        let id: string | undefined;
+        for (let cut = 0; ; cut++) {
+          const client = await connect(path, id);
+          const last = String(total);
+          const stopAt = published + ((i * 37 + cut * 101) % 300);
+          await client.until(
+            each =>
+              data(each).includes(last) || (seen(each).length > 0 && Number(data(each).at(-1)) >= stopAt),
+          );
+          received.push(...data(client));
+          id = lastId(client);
+          client.reset();
+          await client.ended;
+          if (received.includes(last)) return received;
+        }
+      });
+      // Nobody has missed the first events.
+      while (hub.streams.size < 40) await new Promise(resolve => setTimeout(resolve, 5));
+      await new Promise(resolve => setTimeout(resolve, 50));
+      while (published < total) {
+        for (let i = 0; i < 1 + (published % 7) && published < total; i++) {
+          published += 1;
+          hub.publish(channels[published % channels.length] as string, published);
+        }
+        await new Promise(resolve => setTimeout(resolve, 1));
       }
-    });
-    // Nobody has missed the first events.
-    while (hub.streams.size < 40) await new Promise(resolve => setTimeout(resolve, 5));
-    await new Promise(resolve => setTimeout(resolve, 50));
-    while (published < total) {
-      for (let i = 0; i < 1 + (published % 7) && published < total; i++) {
-        published += 1;
-        hub.publish(channels[published % channels.length] as string, published);
-      }
-      await new Promise(resolve => setTimeout(resolve, 1));
-    }
-    for (const received of await Promise.all(clients)) expect(received).toEqual(numbers(1, total));
-  });
+      for (const received of await Promise.all(clients)) expect(received).toEqual(numbers(1, total));
+    },
+    60_000,
+  );
 
   it('without any id gets what comes, and with the id of its first moment all since', async () => {
     const hub = createHub();

@@ -74,8 +74,9 @@ contract('a stream sends', ({ connect }) => {
     await client.until(({ events }) => events.length === 1);
   });
 
-  it('no more than the bound to a peer that does not read', async () => {
-    const { hub, client, stream } = await connect({ hub: { maxBufferedBytes: 256 * KIB } });
+  it('no more than the limit to a client that does not read', async () => {
+    const limit = { maxBufferedBytes: 256 * KIB, bufferedBytesLimit: 256 * KIB, onError: () => {} };
+    const { hub, client, stream } = await connect({ hub: limit });
     client.stall();
     let most = 0;
     let sent = 0;

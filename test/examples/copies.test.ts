@@ -1,12 +1,13 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Client, request } from '../support/client.ts';
 import { start } from '../support/example.ts';
+import { tarballs, unpack } from '../support/packed.ts';
 import { freePort } from '../support/server.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -38,22 +39,11 @@ const scripts: Record<string, Record<string, unknown[]>> = {
 };
 
 let scratch: string;
-/** What npm would publish, by the names of the packages. */
-const tarballs = new Map<string, string>();
+const packages = tarballs();
 
 beforeAll(() => {
   scratch = mkdtempSync(join(tmpdir(), 'tidings-copies-'));
-  const run = (command: string, args: string[]) => {
-    execFileSync('npx', [command, ...args], { cwd: root, stdio: ['ignore', 'ignore', 'inherit'] });
-  };
-  const packages = ['pnpm', '--filter', './packages/*'] as const;
-  run(packages[0], [...packages.slice(1), 'run', 'build']);
-  run(packages[0], [...packages.slice(1), 'exec', 'pnpm', 'pack', '--pack-destination', scratch]);
-  for (const file of readdirSync(scratch)) {
-    const [, name] = /^tidings-(\w+)-\d/.exec(file) ?? [];
-    tarballs.set(`@tidings/${name}`, `file:${join(scratch, file)}`);
-  }
-}, 120_000);
+});
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 test('all examples are there', () => {
@@ -71,7 +61,8 @@ test.each(Object.entries(examples))(
     const file = join(copy, 'package.json');
     const manifest = JSON.parse(readFileSync(file, 'utf8'));
     for (const dependency of Object.keys(manifest.dependencies)) {
-      manifest.dependencies[dependency] = tarballs.get(dependency) ?? manifest.dependencies[dependency];
+      const tarball = packages.get(dependency);
+      if (tarball !== undefined) manifest.dependencies[dependency] = `file:${tarball}`;
     }
     // What serves needs no devDependencies, unless they are the runtimes.
     if (!(name in scripts)) manifest.devDependencies = {};
@@ -100,7 +91,7 @@ test.each(Object.entries(examples))(
 const runners: Record<string, [file: string, program: string, ...args: string[]]> = {
   vitest: ['readme.test.ts', 'node_modules/vitest/vitest.mjs', 'run'],
   supertest: ['readme.test.ts', 'node_modules/vitest/vitest.mjs', 'run'],
-  jest: ['readme.test.js', 'node_modules/jest/bin/jest.js'],
+  jest: ['readme.test.js', 'test/node_modules/jest/bin/jest.js'],
   node: ['readme.test.mjs', '--test'],
 };
 
@@ -121,11 +112,7 @@ describe('the README of @tidings/testing', () => {
       return spawnSync(process.execPath, [command, ...args], { cwd: folder, encoding: 'utf8' });
     };
     try {
-      for (const [id, tarball] of tarballs) {
-        const installed = join(folder, 'node_modules', id);
-        mkdirSync(installed, { recursive: true });
-        execFileSync('tar', ['-xzf', tarball.replace('file:', ''), '-C', installed, '--strip-components=1']);
-      }
+      for (const [id, tarball] of packages) unpack(id, tarball, join(folder, 'node_modules'));
       writeFileSync(join(folder, 'package.json'), '{}');
       writeFileSync(join(folder, 'vitest.config.mjs'), 'export default {};');
       const code = blocks.find(([, title]) => title === name)?.[2] ?? '';

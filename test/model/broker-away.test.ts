@@ -65,9 +65,9 @@ it('does not try again what fails because it was closed', async () => {
   expect(errors).toEqual([]);
 });
 
-it('ends no process when other nodes cannot be told of a client, and nobody waits for that', async () => {
+it('does not end the process when a control message cannot be stored and nobody awaits it', async () => {
   const broker = new VirtualBroker(new SharedLog());
-  broker.tell = async () => {
+  broker.publish = async () => {
     throw new TidingsError('broker', 'away');
   };
   const hub = createHub({ broker, onError: () => {} });

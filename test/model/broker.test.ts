@@ -15,7 +15,7 @@ const quiet: HubOptions = { heartbeat: false, onError: () => {} };
 /** A broker that does what another does, but for some of it. */
 function like(broker: Broker, changes: Partial<Broker>): Broker {
   const bound = Object.fromEntries(
-    (['start', 'publish', 'open', 'shut', 'read', 'head', 'tell', 'close'] as const).map(name => [
+    (['start', 'publish', 'open', 'release', 'read', 'head', 'state', 'close'] as const).map(name => [
       name,
       (broker[name] as (...args: never[]) => unknown).bind(broker),
     ]),
@@ -81,7 +81,8 @@ describe('a hub with a broker', () => {
     const streams = Array.from({ length: 50 }, () => open(hub));
     for (const [i, { stream }] of streams.entries()) stream.subscribe(`channel ${i}`);
     await until(() => streams.every(({ transport }) => transport.text.includes('id: ')));
-    expect(asked.map(names => names.length)).toEqual([50]);
+    const ofStreams = asked.map(names => names.filter(name => name.startsWith('channel ')).length);
+    expect(ofStreams).toEqual([50]);
     const { stream, transport } = open(hub);
     stream.subscribe('channel 7');
     await until(() => transport.text.includes('id: '));
@@ -268,7 +269,7 @@ describe('a hub with a broker', () => {
           const { head, pages } = await broker.open(wants as ReadonlyMap<string, number>);
           // Of `a` everything has left by now that came before the next two positions.
           const late = [...pages].map(([name, page]) => {
-            return [name, name === 'a' ? { ...page, floor: head + 2 } : page] as const;
+            return [name, name === 'a' ? { ...page, trimmedUpTo: head + 2 } : page] as const;
           });
           return { head, pages: new Map(late) };
         },
@@ -290,10 +291,10 @@ describe('a hub with a broker', () => {
       Array.from({ length: 18 }, () => hub.publish('a', 'x'.repeat(1024 * 1024))),
     );
     expect(results.every(({ status }) => status === 'rejected')).toBe(true);
-    expect((results[17] as PromiseRejectedResult).reason.message).toContain('takes less than is published');
+    expect((results[17] as PromiseRejectedResult).reason.message).toContain('the queue is full');
     // What is small takes memory as well.
     const small = Promise.allSettled(Array.from({ length: 70_000 }, () => hub.publish('a', '')));
-    expect(((await small)[69_999] as PromiseRejectedResult).reason.message).toContain('takes less');
+    expect(((await small)[69_999] as PromiseRejectedResult).reason.message).toContain('queue is full');
   });
 
   it('keeps out "everyone but me", and disconnects a client, on every node', async () => {
@@ -385,7 +386,7 @@ describe('a hub with a broker', () => {
   it('gives up channels that nobody follows any more', async () => {
     const shut: string[] = [];
     const broker = new VirtualBroker(new SharedLog());
-    const hub = hubOn(like(broker, { shut: names => shut.push(...names) }), { history: { age: 40 } });
+    const hub = hubOn(like(broker, { release: names => shut.push(...names) }), { history: { age: 40 } });
     const { stream } = open(hub);
     stream.subscribe(['a', 'b']);
     await hub.publish('a', 1);
@@ -600,6 +601,35 @@ describe('a hub with a broker', () => {
     await hub.close();
     expect(await stream.closed).toBe('drained');
     expect(transport.text).toContain('data: hello');
+  });
+
+  it('tells the broker which data is JSON, and publishes control messages as entries of one channel', async () => {
+    const log = new SharedLog();
+    const hub = hubOn(new VirtualBroker(log));
+    await hub.publish('a', '42');
+    await hub.publish('a', 42);
+    await hub.publish('a', Buffer.from('42'));
+    await hub.publish('a', null);
+    await hub.channel('a').end();
+    const { entries } = log.read('a', 0, 9);
+    const next = log.read('a', 3, 9).entries;
+    expect([...entries, ...next].map(({ json, data }) => [json, data])).toEqual([
+      [false, '42'],
+      [true, '42'],
+      [false, '42'],
+      [true, 'null'],
+      [false, ''],
+    ]);
+    await hub.clients.disconnect('ann');
+    expect(log.read('\0control', 0, 9).entries).toMatchObject([
+      { kind: 'control', json: true, data: expect.stringContaining('"disconnect":"ann"') },
+    ]);
+    expect(log.channels.get('\0control')?.keep).toEqual({
+      events: 1_000,
+      bytes: 1024 * 1024,
+      age: 600_000,
+      compact: false,
+    });
   });
 
   it('refuses a broker that is none', () => {

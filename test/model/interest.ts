@@ -353,7 +353,7 @@ export class Interest {
       this.isNew = false;
       if (this.#hasReset) this.#isDisturbed = false;
     }
-    if (this.#resetDue === 'yes' && !isStale) {
+    if (this.#resetDue === 'yes' && !isStale && this.#isPromised) {
       // Where the application says where it begins, it does so whatever the client was told.
       if (isReset && typeof this.#from === 'object' && 'after' in this.#from) return undefined;
       return `${this.channel.name}: it is not told that it has lost something`;
@@ -364,9 +364,13 @@ export class Interest {
     return lack;
   }
 
+  get #isPromised(): boolean {
+    return !this.channel.keepsNothing || this.channel.setting.snapshot !== null;
+  }
+
   /** What it lacks up to a place in the order. */
   lacks(upTo: Order, owner: string, now: number): string | undefined {
-    if (this.#resetDue === 'yes') return `a reset for ${this.channel.name}`;
+    if (this.#resetDue === 'yes' && this.#isPromised) return `a reset for ${this.channel.name}`;
     return this.#find(upTo, owner, now, false, false);
   }
 

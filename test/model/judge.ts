@@ -107,6 +107,7 @@ export class Judge {
   /** The newest entry when the application closed the stream. */
   #closedAt: Order | undefined;
   #hasStopped = false;
+  #hasOtherId = false;
   #isAnswered = false;
   /** Positions have begun anew, and it has not been told any since. */
   #isRestarted = false;
@@ -339,7 +340,7 @@ export class Judge {
   end(): void {
     this.#note('end');
     if (this.#hasStopped) return;
-    if (this.#court.rules.tellsBeforeItEnds && this.hasSubscribed && !this.hasId) {
+    if (this.#court.rules.tellsBeforeItEnds && this.hasSubscribed && !this.hasId && !this.#hasOtherId) {
       this.#fail('lost', 'the response ends, and has told no position');
     }
     if (this.#closedAt === undefined || !this.node.isInProcess || this.isExcused) return;
@@ -618,6 +619,11 @@ export class Judge {
       return { order: this.told, suffix: '' };
     }
     const [, name, position, suffix] = match;
+    // Closed before its broker had answered: it is told an id of no epoch, or the one that it came with.
+    if (id === '0-0' || (id === this.#lastEventId && name !== truth.epochs[epoch])) {
+      this.#hasOtherId = true;
+      return { order: this.told ?? 0, suffix: suffix as string };
+    }
     // It was written before positions began anew, and has been buffered since.
     const earlier = this.#isStale ? truth.epochs.indexOf(name) : -1;
     if (earlier !== -1) return { order: truth.orderOf(earlier, Number(position)), suffix: suffix as string };

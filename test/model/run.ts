@@ -179,8 +179,11 @@ export class Run implements ClientHost {
     this.#hasFilterThrown = true;
   }
 
+  #hasWiped = false;
+
   mayClose(reason: CloseReason, { owner }: ModelClient): boolean {
-    if (reason === 'closed') return this.#disconnected.has(owner);
+    // In a new epoch, control messages may be lost: access fails closed.
+    if (reason === 'closed') return this.#disconnected.has(owner) || this.#hasWiped;
     if (reason === 'replaced') return this.#course.perClient !== undefined;
     if (reason === 'maxAge') return this.#course.maxAge !== undefined;
     if (reason === 'drained' || reason === 'refused') return this.#closing.length > 0;
@@ -440,6 +443,7 @@ export class Run implements ClientHost {
     else if (move.move === 'skip') log.skip(1_000);
     else if (move.move === 'wipe') {
       this.#truth.startOver(`life${Number(log.epoch.slice(4)) + 1}`);
+      this.#hasWiped = true;
       log.wipe();
     } else if ('node' in move) this.#befallNode(this.#node(move.node), move);
   }

@@ -3,6 +3,7 @@ import './turns.ts';
 
 import {
   type Broker,
+  type ChannelState,
   type Draft,
   type Entry,
   type Keep,
@@ -24,8 +25,8 @@ interface Stored {
   endedAt: Position | undefined;
 }
 
-/** What is on its way to a node: an entry, or a control message. */
-type Delivery = Entry | { readonly channel: undefined; readonly text: string };
+/** What is on its way to a node. */
+type Delivery = Entry;
 
 /** The log that the nodes of a test share: what a broker's server would be, with faults to order. */
 export class SharedLog {
@@ -67,6 +68,12 @@ export class SharedLog {
       last: 0,
       endedAt: undefined,
     };
+    if (draft.kind === 'begin') {
+      if (stored.endedAt === undefined) return stored.last || this.head;
+      stored.entries.length = 0;
+      stored.trimmedUpTo = stored.endedAt;
+      stored.endedAt = undefined;
+    }
     if (stored.endedAt !== undefined) return new TidingsError('ended', 'ended');
     this.#channels.set(draft.channel, stored);
     this.#skip();
@@ -82,6 +89,7 @@ export class SharedLog {
 
   #retain(stored: Stored, entry: Entry, keep: Readonly<Keep>): void {
     const { entries } = stored;
+    if (entry.kind === 'begin') return;
     if (keep.compact && entry.kind !== 'end') {
       const older = entries.findIndex(({ kind, key }) => kind !== 'end' && key === entry.key);
       if (older !== -1) entries.splice(older, 1);
@@ -100,11 +108,17 @@ export class SharedLog {
     const { page } = this.habits;
     return {
       entries: due.slice(0, page),
-      floor: stored?.trimmedUpTo ?? 0,
+      trimmedUpTo: stored?.trimmedUpTo ?? 0,
       more: due.length > page,
       last: stored?.last,
-      ended: stored?.endedAt,
+      endedAt: stored?.endedAt,
     };
+  }
+
+  state(channel: string): ChannelState {
+    const stored = this.#channels.get(channel);
+    if (stored === undefined || stored.last === 0) return { state: 'unknown', last: 0 };
+    return { state: stored.endedAt === undefined ? 'open' : 'ended', last: stored.last };
   }
 
   /** Tells a node what others have been told. */
@@ -204,7 +218,7 @@ export class VirtualBroker implements Broker {
     }
   }
 
-  shut(channels: readonly string[]): void {
+  release(channels: readonly string[]): void {
     for (const name of channels) this.#open.delete(name);
   }
 
@@ -216,9 +230,8 @@ export class VirtualBroker implements Broker {
     return this.#ask('head', () => ({ epoch: this.#log.epoch, head: this.#log.head }));
   }
 
-  async tell(text: string): Promise<void> {
-    await this.#travel(this.#log.habits.before);
-    for (const node of this.#log.nodes) node.receive({ channel: undefined, text });
+  async state(channel: string): Promise<ChannelState> {
+    return this.#ask('head', () => this.#log.state(channel));
   }
 
   async close(): Promise<void> {
@@ -233,7 +246,7 @@ export class VirtualBroker implements Broker {
   }
 
   receive(delivery: Delivery): void {
-    if (delivery.channel === undefined || this.#open.has(delivery.channel)) this.#inbox.push(delivery);
+    if (this.#open.has(delivery.channel)) this.#inbox.push(delivery);
     if (!this.isBehind) this.#deliverSoon();
   }
 
@@ -252,7 +265,7 @@ export class VirtualBroker implements Broker {
   /** The channels of which something would be lost. */
   whatWouldBeLost(of?: string): string[] {
     if (of === 'all') return [...this.#open];
-    return of === undefined ? [...new Set(this.#inbox.flatMap(({ channel }) => channel ?? []))] : [of];
+    return of === undefined ? [...new Set(this.#inbox.map(({ channel }) => channel))] : [of];
   }
 
   /** What was kept back is lost, of one channel, or of all. Default: of those that something was kept back of. */
@@ -277,7 +290,7 @@ export class VirtualBroker implements Broker {
     this.#generation += 1;
     this.told = this.#log.head;
     this.onRestart?.();
-    this.#sink?.epoch(this.#log.epoch, this.#log.head);
+    this.#sink?.restarted(this.#log.epoch, this.#log.head);
   }
 
   async #ask<T>(call: 'read' | 'head', effect: () => T): Promise<T> {
@@ -340,18 +353,12 @@ export class VirtualBroker implements Broker {
       this.#sink?.entries(entries);
       entries = [];
     };
-    for (const delivery of deliveries) {
-      if (delivery.channel !== undefined) entries.push(delivery);
-      else {
-        flush();
-        this.#sink?.note(delivery.text);
-      }
-    }
+    entries.push(...deliveries);
     flush();
   }
 
   #advance(): void {
     this.told = Math.max(this.told, this.#log.head);
-    this.#sink?.seen(this.#log.head);
+    this.#sink?.advanced(this.#log.head);
   }
 }

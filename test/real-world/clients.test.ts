@@ -3,7 +3,7 @@ import { eventually } from '../support/client.ts';
 import { publishThrough, startNewsSite } from './news-site.ts';
 import { nodeClients } from './node-clients.ts';
 import { closeBrowser, pageClients } from './page-clients.ts';
-import { programClients, removeGoProgram } from './program-clients.ts';
+import { programClients, removeCompiledPrograms } from './program-clients.ts';
 import type { SseClient } from './sse-client.ts';
 import { describeSubject } from './subject.ts';
 
@@ -25,7 +25,7 @@ async function follow({ follow }: SseClient, path: string, context: TestContext)
 }
 
 describe.concurrent('Clients', () => {
-  afterAll(() => Promise.all([closeBrowser(), removeGoProgram()]));
+  afterAll(() => Promise.all([closeBrowser(), removeCompiledPrograms()]));
 
   for (const client of [...nodeClients, ...pageClients, ...programClients]) {
     describeSubject(client, () => {
@@ -39,7 +39,7 @@ describe.concurrent('Clients', () => {
           ['tick', reads(LINES)],
           ['message', '{"text":" "}'],
         ];
-        await context.expect.poll(() => seen, { timeout: 20_000 }).toEqual(kinds);
+        await context.expect.poll(() => seen, { timeout: 45_000 }).toEqual(kinds);
         // Heartbeats are not events.
         await new Promise(resolve => setTimeout(resolve, 300));
         expect(seen).toEqual(kinds);
@@ -54,7 +54,7 @@ describe.concurrent('Clients', () => {
           site.hub.publish('news', n),
         );
         const expected = published.map(n => ['message', n]);
-        await context.expect.poll(() => seen, { timeout: 20_000 }).toEqual(expected);
+        await context.expect.poll(() => seen, { timeout: 45_000 }).toEqual(expected);
         expect(site.requests).toHaveLength(3);
       });
     });

@@ -8,7 +8,7 @@ import type { TestContext } from 'vitest';
 import { eventually } from '../support/client.ts';
 import { run } from '../support/server.ts';
 
-const MODULES = fileURLToPath(new URL('../../node_modules', import.meta.url));
+const MODULES = fileURLToPath(new URL('../node_modules', import.meta.url));
 
 /** A server on Express whose `/news` is a channel, for clients that come back. */
 export interface NewsSite {

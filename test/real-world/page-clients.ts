@@ -1,15 +1,13 @@
-import { type Browser, chromium } from 'playwright-core';
-import { CHROMIUM, CHROMIUM_ARGS } from '../support/system.ts';
+import type { Browser } from 'playwright-core';
+import { connectToChromium } from '../support/chromium.ts';
+import { CHROMIUM } from '../support/system.ts';
 import { type SseClient, TYPES } from './sse-client.ts';
 
 let browser: Promise<Browser> | undefined;
 
-/** A new page of the one Chromium that a file of tests uses. */
+/** A new page of the Chromium that the tests share. */
 export async function newPage() {
-  browser ??= chromium.launch({
-    executablePath: CHROMIUM,
-    args: CHROMIUM_ARGS,
-  });
+  browser ??= connectToChromium();
   return (await browser).newPage();
 }
 

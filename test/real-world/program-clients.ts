@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -71,25 +71,41 @@ const python = (library: string): SseClient => ({
   follow: followByLines(PYTHON, (...args) => [sourceOf('lines.py'), library, ...args]),
 });
 
-/** A module of Go, built when it is first asked for. */
-let goProgram: Promise<string> | undefined;
+/** Programs that are compiled, each when it is first asked for. */
+const compiled = new Map<string, Promise<string>>();
 
-async function buildGoProgram(): Promise<string> {
-  const folder = mkdtempSync(join(tmpdir(), 'tidings-go-'));
-  const output = join(folder, 'follow');
-  await promisify(execFile)('/usr/bin/go', ['build', '-o', output, sourceOf('follow.go')], {
-    env: {
-      PATH: process.env.PATH,
-      GO111MODULE: 'off',
-      GOPATH: '/usr/share/gocode',
-      GOCACHE: join(folder, 'cache'),
-    },
-  });
-  return output;
+/** Resolves with a folder that has what `compile` puts there. */
+function compileOnce(name: string, compile: (folder: string) => Promise<unknown>): Promise<string> {
+  const folder = compiled.get(name) ?? inNewFolder(name, compile);
+  compiled.set(name, folder);
+  return folder;
 }
 
-export async function removeGoProgram(): Promise<void> {
-  if (goProgram !== undefined) rmSync(dirname(await goProgram), { recursive: true });
+async function inNewFolder(name: string, compile: (folder: string) => Promise<unknown>): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), `tidings-${name}-`));
+  await compile(folder);
+  return folder;
+}
+
+const goProgram = () =>
+  compileOnce('go', folder =>
+    promisify(execFile)('/usr/bin/go', ['build', '-o', join(folder, 'follow'), sourceOf('follow.go')], {
+      env: {
+        PATH: process.env.PATH,
+        GO111MODULE: 'off',
+        GOPATH: '/usr/share/gocode',
+        GOCACHE: join(folder, 'cache'),
+      },
+    }),
+  );
+
+const javaProgram = () =>
+  compileOnce('java', folder =>
+    promisify(execFile)('/usr/bin/javac', ['-d', folder, sourceOf('Lines.java')]),
+  );
+
+export async function removeCompiledPrograms(): Promise<void> {
+  for (const folder of compiled.values()) rmSync(await folder, { recursive: true });
 }
 
 /** They run in processes of their own. */
@@ -101,9 +117,8 @@ export const programClients: SseClient[] = [
     needs: '/usr/share/gocode/src/github.com/donovanhide/eventsource',
     note: 'Shows every event, so also those named `tidings`, and for `retry` an event with neither name nor data: ignore both',
     async follow(url, see) {
-      goProgram ??= buildGoProgram();
       const seeOwn = exceptMarkers(see);
-      const { child, exited } = start(await goProgram, [url]);
+      const { child, exited } = start(join(await goProgram(), 'follow'), [url]);
       createInterface(child.stdout).on('line', line => {
         const [type, data] = JSON.parse(line) as [string, string];
         if (type !== '' || data !== '') seeOwn(type || 'message', data);
@@ -151,6 +166,9 @@ export const programClients: SseClient[] = [
     program: '/usr/bin/java',
     note: LINES,
     needs: '/usr/bin/javac',
-    follow: followByLines('/usr/bin/java', (...args) => [sourceOf('Lines.java'), ...args]),
+    async follow(url, see) {
+      const folder = await javaProgram();
+      return followByLines('/usr/bin/java', (...args) => ['-cp', folder, 'Lines', ...args])(url, see);
+    },
   },
 ];

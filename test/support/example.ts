@@ -4,21 +4,26 @@ import net from 'node:net';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import { type Browser, type BrowserContext, type BrowserContextOptions, chromium } from 'playwright-core';
-import { afterAll, beforeAll, expect, onTestFinished } from 'vitest';
-import { run } from './server.ts';
-import { CHROMIUM, CHROMIUM_ARGS } from './system.ts';
+import type { Browser, BrowserContext, BrowserContextOptions } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, expect, onTestFinished, type TestContext } from 'vitest';
+import { connectToChromium } from './chromium.ts';
+import { freePort, run } from './server.ts';
 
 /** Chromium for the suite that calls this: a function that opens a profile of somebody new, until the test is over. */
-export function inChromium(): (options?: BrowserContextOptions) => Promise<BrowserContext> {
+export function inChromium(): (
+  options?: BrowserContextOptions,
+  test?: Pick<TestContext, 'onTestFinished'>,
+) => Promise<BrowserContext> {
   let browser: Browser;
   beforeAll(async () => {
-    browser = await chromium.launch({ executablePath: CHROMIUM, args: CHROMIUM_ARGS });
+    browser = await connectToChromium();
   });
   afterAll(() => browser?.close());
-  return async options => {
+  // Tests that run beside others say which they are.
+  return async (options, test = { onTestFinished }) => {
     const context = await browser.newContext(options);
-    onTestFinished(() => context.close());
+    context.setDefaultTimeout(45_000);
+    test.onTestFinished(() => context.close());
     return context;
   };
 }
@@ -27,11 +32,54 @@ export const folderOf = (example: string) =>
   fileURLToPath(new URL(`../../examples/${example}`, import.meta.url));
 
 /** Resolves when what a script of npm starts has said where its page is. It ends with the test. */
-export async function start(
+export function start(
   cwd: string,
   port: number,
   env: NodeJS.ProcessEnv = {},
   script = 'start',
+): Promise<ChildProcess> {
+  return startUntil(onTestFinished, cwd, port, env, script);
+}
+
+/** The server of an example. */
+export interface Example {
+  port: number;
+  server: ChildProcess;
+}
+
+/** What all tests of the suite that calls this share. Once a test has ended it, the next one gets a new one. */
+export function shareExample(cwd: string, env: NodeJS.ProcessEnv = {}): Example {
+  const example = {} as Example;
+  let end = async () => {};
+  const keep = (given: () => Promise<void>) => {
+    end = given;
+  };
+  const begin = async () => {
+    example.port = await freePort();
+    example.server = await startUntil(keep, cwd, example.port, env, 'start');
+  };
+  // Tests that run side by side wait for the same server.
+  let starting: Promise<void> | undefined;
+  beforeEach(() => {
+    if (example.server === undefined || hasEnded(example.server)) {
+      starting ??= begin().finally(() => {
+        starting = undefined;
+      });
+    }
+    return starting;
+  });
+  afterAll(() => end());
+  return example;
+}
+
+const hasEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null;
+
+async function startUntil(
+  whenOver: (end: () => Promise<void>) => void,
+  cwd: string,
+  port: number,
+  env: NodeJS.ProcessEnv,
+  script: string,
 ): Promise<ChildProcess> {
   const server = spawn('npm', ['run', script], {
     cwd,
@@ -40,8 +88,8 @@ export async function start(
     // With a process group of its own, as in a terminal.
     detached: true,
   });
-  onTestFinished(async () => {
-    if (server.exitCode !== null || server.signalCode !== null) return;
+  whenOver(async () => {
+    if (hasEnded(server)) return;
     const hangs = setTimeout(() => signal(server, 'SIGKILL'), 10_000);
     await pressCtrlC(server);
     clearTimeout(hangs);
@@ -85,14 +133,25 @@ export async function failure(
 }
 
 /** A way to a server that can be cut, and mended. */
-export async function throughProxy(port: number) {
+export async function throughProxy(
+  port: number,
+  test: Pick<TestContext, 'onTestFinished'> = { onTestFinished },
+) {
   const proxy = net.createServer(socket => {
     pipeline([socket, net.connect(port, '127.0.0.1'), socket], () => {});
   });
   const { origin, kill: cut } = await run(proxy);
-  onTestFinished(cut);
+  test.onTestFinished(cut);
   return { origin, cut, mend: () => void proxy.listen(Number(new URL(origin).port), '127.0.0.1') };
 }
 
 /** On a busy machine, even what is quick may take its time. */
-export const poll = <T>(read: () => T) => expect.poll(read, { timeout: 30_000 });
+const poller =
+  (expectOf: Pick<typeof expect, 'poll'>) =>
+  <T>(read: () => T) =>
+    expectOf.poll(read, { timeout: 45_000 });
+
+export const poll = poller(expect);
+
+/** The same, for a test that runs beside others. */
+export const pollIn = (test: Pick<TestContext, 'expect'>) => poller(test.expect);

@@ -39,12 +39,22 @@ export async function run(server: Server): Promise<Running> {
   };
 }
 
+// Below the ports that the kernel gives to connections, so that none of those takes one before its program does; from
+// somewhere else in each worker.
+let nextPort = 10_000 + Math.floor(Math.random() * 20_000);
+
 /** A port that nobody listens on, for a program that has to be told one. */
 export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
+  for (;;) {
+    const port = nextPort++;
+    const server = net.createServer().listen(port, '127.0.0.1');
+    const isFree = await Promise.race([
+      once(server, 'listening').then(() => true),
+      once(server, 'error').then(() => false),
+    ]).catch(() => false);
+    if (!isFree) continue;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
 }

@@ -1,14 +1,14 @@
-// For pages: it knows of no server, and needs the types of nothing but an EventSource.
-import type { Reset } from './subscriber/reset.ts';
+// For pages. Its types need no server, only EventSource.
+import type { Reset } from './protocol/reset.ts';
 
-export type { Reset, ResetReason } from './subscriber/reset.ts';
+export type { Reset, ResetReason } from './protocol/reset.ts';
 
 declare const carries: unique symbol;
 
-/** JSON of something, as text: {@link parse} makes it that. */
+/** Text that is the JSON of a `T`. {@link parse} returns the value. */
 export type Json<T> = string & { readonly [carries]: T };
 
-/** What is left of a value that has been sent as JSON: a Date is a string, and a function is gone. */
+/** The type of a value after JSON: a Date has become a string, and a function is `never`. */
 export type Parsed<T> = T extends string | number | boolean | null
   ? T
   : T extends { toJSON(): infer Sent }
@@ -19,12 +19,12 @@ export type Parsed<T> = T extends string | number | boolean | null
         ? { [Key in keyof T]: Parsed<T[Key]> }
         : T;
 
-/** The events of one or several channels, out of the map of `createHub<Channels>()`. */
+/** The events of one or several channels, from the map of `createHub<Channels>()`. */
 export type EventsOf<Channels, Names extends keyof Channels = keyof Channels> = {
   [Event in NamesOf<Channels[Names]>]: DataOf<Channels[Names], Event>;
 };
 
-// Of each channel in a union.
+// Distributes over a union of channels.
 type NamesOf<Events> = Events extends unknown ? keyof Events & string : never;
 type DataOf<Events, Event> = Events extends unknown
   ? Event extends keyof Events
@@ -33,8 +33,8 @@ type DataOf<Events, Event> = Events extends unknown
   : never;
 
 /**
- * What a page may hear beside what is published: `reset` tells what it has missed, and `snapshot` is the state of a
- * channel that has one, unless its `snapshotEvent` says otherwise.
+ * Events of the hub itself: `reset` names the channels of which events are missing, and `snapshot` has the state of a
+ * channel, unless its `snapshotEvent` has another name.
  */
 export interface OwnEvents {
   reset: Reset;
@@ -43,19 +43,19 @@ export interface OwnEvents {
 
 type AllEvents<Events> = Events & Omit<OwnEvents, keyof Events>;
 
-/** These are sent as they are, and the rest as JSON; of what may be either, nothing says which it is. */
+/** Types that are sent as text. All others are sent as JSON. For a union of both, the page cannot tell which it is. */
 type SentAsText = string | Uint8Array | ArrayBuffer;
 type Text<T> = [Extract<T, SentAsText>] extends [never] ? Json<T> : string;
 
-/** A MessageEvent that says what its data is. */
+/** A MessageEvent with the type of its data. */
 export interface TypedMessageEvent<T> extends Omit<MessageEvent, 'data'> {
   readonly data: [T] extends [never] ? never : Text<T>;
 }
 
 /**
- * An EventSource that knows the events of its channels: annotate one with it, and other names are errors.
+ * An EventSource with the types of its events. Listeners for other names are type errors.
  *
- * @typeParam Events by name, what they carry: `Channels['prices']`, or {@link EventsOf} for several channels.
+ * @typeParam Events name → data: `Channels['prices']`, or {@link EventsOf} for several channels.
  */
 export interface TypedEventSource<Events>
   extends Omit<EventSource, 'addEventListener' | 'removeEventListener' | 'onmessage'> {
@@ -78,9 +78,9 @@ interface Listen<Events> {
 }
 
 /**
- * The data of an event, parsed, in the type that its name stands for.
+ * Parses the data of an event, and returns it with the type of the event.
  *
- * @throws {SyntaxError} it is no JSON: something else has sent it.
+ * @throws {SyntaxError} the data is not JSON: it was not published as the map says.
  */
 export function parse<T>(event: { readonly data: Json<T> }): Parsed<T> {
   return JSON.parse(event.data);

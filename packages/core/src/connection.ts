@@ -1,23 +1,23 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 
-// Types only: what runs here has to load where there is no Node.
+// Only types are imported from Node.js: this file is loaded on other runtimes, too.
 
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
 export type NodeResponse = ServerResponse | Http2ServerResponse;
 
-/** The code of a stream that is no longer wanted (RFC 9113, 7). */
+/** The error code CANCEL: the stream is no longer needed (RFC 9113, section 7). */
 const NGHTTP2_CANCEL = 8;
 
 const hungUp = new WeakSet<NodeResponse>();
 
 /**
- * Has a connection end with a response: its client is to come back on another, and a server that closes is not to
- * wait for it. May be called again.
+ * Closes the connection after a response: the client reconnects on another one, and `server.close()` does not wait for
+ * this one. May be called again.
  */
 export function hangUp(req: NodeRequest, res: NodeResponse): void {
   if (isHttp2(req, res)) {
-    // GOAWAY, and the end of the connection when its last stream is over.
+    // Sends GOAWAY, and closes the connection when its last stream is over.
     res.stream.session?.close();
     return;
   }
@@ -27,7 +27,7 @@ export function hangUp(req: NodeRequest, res: NodeResponse): void {
   hungUp.add(res);
 }
 
-/** Ends a response at once, and of HTTP/1.1 the connection. */
+/** Aborts a response; with HTTP/1.1, also the connection. */
 export function cut(req: NodeRequest, res: NodeResponse): void {
   if (isHttp2(req, res)) {
     res.stream.close(NGHTTP2_CANCEL);
@@ -37,7 +37,12 @@ export function cut(req: NodeRequest, res: NodeResponse): void {
   }
 }
 
-/** Not by what the response has: applications put on it what they like. */
+/** Whether the response is over, so that nothing more can be written. */
+export function isClosed(req: NodeRequest, res: NodeResponse): boolean {
+  return isHttp2(req, res) ? res.stream.destroyed || res.stream.closed : res.destroyed;
+}
+
+/** Whether the request is one of HTTP/2. Not decided by properties of the response: applications add their own. */
 export function isHttp2(req: NodeRequest, res: NodeResponse): res is Http2ServerResponse {
   return req.httpVersionMajor === 2 && res !== undefined;
 }

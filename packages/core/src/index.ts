@@ -1,30 +1,43 @@
-export type { ChannelName } from './channel-name.ts';
-export { TidingsError, type TidingsErrorCode } from './errors.ts';
-export { type EventFields, encodeEvent, type ServerSentEvent } from './event.ts';
-export type { Frame } from './frame.ts';
+export { TidingsError, type TidingsErrorCode } from './base/errors.ts';
+export type { FilterEvent, From, SubscribeOptions } from './delivery/subscribe-options.ts';
 export type { ClientRegistry } from './hub/clients.ts';
-export { createHub, type Hub } from './hub/hub.ts';
+export type { HubStats } from './hub/counters.ts';
+export { createHub } from './hub/create-hub.ts';
+export type { Hub } from './hub/hub.ts';
 export type {
   AnyChannels,
   Channel,
   PublishArguments,
   PublishFields,
 } from './hub/hub-channel.ts';
-export type { HubStats, Observer } from './hub/meter.ts';
+export type { Observer } from './hub/observer.ts';
 export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
-export type { Broker, Draft, LogHead, Opened, Page, Published, Reach, Sink } from './log/broker.ts';
+export type {
+  Broker,
+  ChannelState,
+  Draft,
+  LeaseChange,
+  LogHead,
+  Opened,
+  Page,
+  Published,
+  ReadFrom,
+  Sink,
+} from './log/broker.ts';
 export type { Entry } from './log/entry.ts';
 export type { Keep } from './log/history.ts';
-export type { Position } from './log/position.ts';
-export type { StreamRequest } from './stream/request.ts';
-export type { Source, SourceInput, SourceItem, SourceOptions } from './stream/source.ts';
+export type { ChannelName } from './protocol/channel-name.ts';
+export { type EventFields, encodeEvent, type ServerSentEvent } from './protocol/event.ts';
+export type { Position } from './protocol/event-id.ts';
+export type { Frame } from './protocol/frame.ts';
+export type { StreamRequest } from './protocol/last-event-id.ts';
+export type { Reset, ResetReason } from './protocol/reset.ts';
 export type {
   CloseReason,
   ErrorContext,
   EventStream,
   StreamHeaders,
   StreamOptions,
-} from './stream/stream.ts';
-export type { Reset, ResetReason } from './subscriber/reset.ts';
-export type { FilterEvent, From, SubscribeOptions } from './subscriber/subscribe-options.ts';
-export type { Transport } from './transport.ts';
+} from './stream/event-stream.ts';
+export type { Source, SourceInput, SourceItem, SourceOptions } from './stream/source-options.ts';
+export type { Transport } from './stream/transport.ts';

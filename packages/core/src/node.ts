@@ -1,27 +1,29 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
-import { cut, hangUp, isHttp2, type NodeRequest, type NodeResponse } from './connection.ts';
-import { TidingsError } from './errors.ts';
-import type { Frame } from './frame.ts';
+import { TidingsError } from './base/errors.ts';
+import { cut, hangUp, isClosed, isHttp2, type NodeRequest, type NodeResponse } from './connection.ts';
 import type { Hub } from './hub/hub.ts';
-import type { EventStream, StreamOptions } from './stream/stream.ts';
-import type { Transport } from './transport.ts';
+import type { Frame } from './protocol/frame.ts';
+import type { EventStream, StreamOptions } from './stream/event-stream.ts';
+import type { Transport } from './stream/transport.ts';
 
 export type { NodeRequest, NodeResponse };
 
+/** The options of {@link openStream}. */
 export interface OpenStreamOptions extends StreamOptions {
-  /** The hub that the stream belongs to. */
+  /** The hub of the stream. */
   hub: Hub;
 }
 
 /**
- * Answers a request of `node:http` or `node:http2` with a stream. The head goes out with the first event, or
- * within two turns of the event loop; until then a failing handler can still answer otherwise.
+ * Opens a stream as the response to a request of `node:http` or `node:http2`. The headers are sent with the first
+ * event, or after two turns of the event loop. Until then, a failing handler can still send another response. With a
+ * broker, the headers of a stream with subscriptions wait for it for at most 1 s.
  *
- * Read the request's body before, or begin to in the same turn: what nobody reads is discarded.
+ * Read the request's body before, or begin to in the same tick. A body that nobody reads is discarded.
  *
- * @throws {TidingsError} `already-open`: the response has a stream; `head-sent`: it has been answered;
- *   `invalid-option`, naming the option.
+ * @throws {TidingsError} `already-open`: the response has a stream; `head-sent`: the response headers were sent
+ *   already; `invalid-option`, naming the option.
  */
 export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStreamOptions): EventStream {
   const { hub, ...streamOptions } = options;
@@ -46,19 +48,22 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
 }
 
 /**
- * Takes a response back from a stream whose head has not gone out, so that something else can answer: the
- * stream closes as `refused` and writes nothing. For adapters whose framework answers errors later.
+ * Releases a response from a stream that has not sent the headers, so that something else can send the response. The
+ * stream closes as `refused` and writes nothing. For adapters whose framework responds to errors later.
  *
- * @returns false when it is too late, or there is no stream.
+ * @returns false if the headers were sent already, or there is no stream.
  */
 export function releaseResponse(res: NodeResponse): boolean {
   const transport = (res as Carrier)[carried];
   if (transport === undefined || res.headersSent) return false;
-  transport.released = true;
+  transport.release();
   return true;
 }
 
-/** On the response, so that all copies of this module see it, and `leave` needs no closure for each response. */
+/**
+ * A property of the response, so that all copies of this module see it, and `leave` needs no closure for each response.
+ * A bound listener or an entry of a WeakMap takes no less memory.
+ */
 const carried = Symbol.for('tidings.transport');
 type Carrier = NodeResponse & { [carried]?: NodeTransport };
 
@@ -66,16 +71,23 @@ function leave(this: NodeResponse): void {
   (this as Carrier)[carried]?.leave();
 }
 
+/**
+ * There is one for each stream, so every field costs memory. So does the first private method of a class, which adds a
+ * hidden field to each instance (V8 calls it the brand): this class has none.
+ *
+ * ```
+ * pending ──open──▶ opened ──write, HTTP/1.1──▶ begun
+ *    └──release──▶ released
+ * ```
+ *
+ * `released`: something else sends the response. `begun`: the headers are on the socket, or queued for it.
+ */
 class NodeTransport implements Transport {
   onDrain: (() => void) | undefined;
   onClose: (() => void) | undefined;
-  /** Something else is going to answer. */
-  released = false;
   readonly #req: NodeRequest;
   readonly #res: NodeResponse;
-  #opened = false;
-  /** Of HTTP/1.1, the head is on the socket, or queued before whatever follows. */
-  #begun = false;
+  #phase: 'pending' | 'released' | 'opened' | 'begun' = 'pending';
   #drain: Drain | undefined;
   /** Where the last chunk was written, past the response. */
   #socket: Socket | undefined;
@@ -88,15 +100,14 @@ class NodeTransport implements Transport {
   }
 
   get closed(): boolean {
-    const res = this.#res;
-    return isHttp2(this.#req, res) ? res.stream.destroyed || res.stream.closed : res.destroyed;
+    return isClosed(this.#req, this.#res);
   }
 
-  /** Whose handlers answer for themselves: so nothing is kept for each response. */
+  /** Ignored: frameworks on node:http respond to failed handlers themselves. */
   set onFail(_call: ((error: unknown) => void) | undefined) {}
 
   get refused(): boolean {
-    return !this.#opened && this.#res.headersSent;
+    return (this.#phase === 'pending' || this.#phase === 'released') && this.#res.headersSent;
   }
 
   get bufferedBytes(): number {
@@ -105,35 +116,36 @@ class NodeTransport implements Transport {
 
   open(status: number, headers: Record<string, string>, isLast = false): void {
     const res = this.#res;
-    if (this.released || isAnswered(res)) throw headSent();
+    if (this.#phase === 'released' || isAnswered(res)) throw headSent();
     if (this.closed) return;
-    this.#opened = true;
+    this.#phase = 'opened';
     res.removeHeader('content-length');
     res.removeHeader('etag');
-    // An encoding that somebody has announced is true only if that somebody encodes what is written.
+    // A `content-encoding` is true only if the middleware that has set it also encodes what is written.
     if (!Object.hasOwn(res, 'write')) res.removeHeader('content-encoding');
-    // What another middleware may have set for another status. HTTP/2 has no such thing.
+    // Another middleware may have set it for another status. HTTP/2 has no status message.
     if (!isHttp2(this.#req, res)) res.statusMessage = '';
     if (isLast) hangUp(this.#req, res);
     res.writeHead(status, headers);
-    // With a body that nobody reads, Node does not see that the peer has gone.
+    flattenHeaders(res);
+    // While the body is not read, Node.js does not notice that the client has disconnected.
     if (this.#req.readableFlowing === null) this.#req.resume();
   }
 
   write(frame: Frame): boolean {
-    const socket = this.#bareSocket();
+    const socket = this.bareSocket();
     if (socket !== undefined) {
       this.#written += frame.chunk.length;
-      return socket.write(frame.chunk) || this.#awaitDrain(socket);
+      return socket.write(frame.chunk) || this.awaitDrain(socket);
     }
     const res = this.#res;
     if (this.closed || res.writableEnded) return true;
-    this.#begun = !isHttp2(this.#req, res);
+    if (!isHttp2(this.#req, res)) this.#phase = 'begun';
     const room = (res as ServerResponse).write(frame.bytes);
-    // compression() and its like hold back what they are not told to flush.
+    // compression() and similar middleware buffer until they are flushed.
     if (Object.hasOwn(res, 'flush')) (res as unknown as { flush(): void }).flush();
-    // A wrapped one may return nothing.
-    return room !== false || this.#awaitDrain(res);
+    // A wrapped `write` may return nothing.
+    return room !== false || this.awaitDrain(res);
   }
 
   end(isLast = false): void {
@@ -146,7 +158,11 @@ class NodeTransport implements Transport {
     cut(this.#req, this.#res);
   }
 
-  /** A pipelined response that waits for its turn is not told when its connection goes. */
+  release(): void {
+    this.#phase = 'released';
+  }
+
+  /** A pipelined response that waits for those before it emits no 'close' when its connection closes. */
   awaitDeparture(): void {
     const { socket } = this.#req;
     let queued = queuedOn.get(socket);
@@ -167,17 +183,17 @@ class NodeTransport implements Transport {
   }
 
   /**
-   * The socket, if a chunk that is written straight to it comes out where `res.write` would have put it: that saves
-   * the framing of each chunk for each response. As long as nobody else has written to the socket, the response cannot
-   * have ended, so that it need not be asked: Express gives every response a shape of its own (`setPrototypeOf`), and
-   * reading a few of its properties takes Node longer than all else that is done for a write.
+   * The socket, if a chunk that is written straight to it arrives where `res.write` would have put it: that saves the
+   * framing of each chunk for each response. As long as nothing else has written to the socket, the response cannot
+   * have ended, so its properties are not read: Express gives every response a shape of its own (`setPrototypeOf`), and
+   * reading a few properties takes Node.js longer than the rest of a write.
    */
-  #bareSocket(): Socket | undefined {
-    if (!this.#begun) return undefined;
+  bareSocket(): Socket | undefined {
+    if (this.#phase !== 'begun') return undefined;
     const known = this.#socket;
     const res = this.#res as ServerResponse;
     if (known?.writable && known.bytesWritten === this.#written && res.write === write) {
-      // From Node 26 on, a response may keep what the application writes for the rest of the turn.
+      // Since Node.js 26, a response may buffer what the application writes until the end of the tick.
       if (res.writableLength === known.writableLength) return known;
     }
     this.#socket = bareSocket(res);
@@ -185,8 +201,8 @@ class NodeTransport implements Transport {
     return this.#socket;
   }
 
-  /** Listens on whatever was written to: once for the whole response, as long as that does not change. */
-  #awaitDrain(source: Socket | NodeResponse): false {
+  /** Listens for 'drain' on what was written to. One listener for the whole response, unless that changes. */
+  awaitDrain(source: Socket | NodeResponse): false {
     if (this.#drain?.source !== source) {
       this.#drain?.source.off('drain', this.#drain.listener);
       const listener = () => this.onDrain?.();
@@ -206,16 +222,29 @@ interface Drain {
 const queuedOn = new WeakMap<Socket, Set<NodeTransport>>();
 
 const { write } = OutgoingMessage.prototype;
-/** Bun and Deno have a node:http of their own, whose socket is not where the response is written. */
+/** Bun and Deno have their own node:http, which does not write the response to this socket. */
 const isNode = process.versions.bun === undefined && process.versions.deno === undefined;
 
-/** The socket of a response whose chunks nobody frames, encodes or holds back but Node. */
+/** The socket of a response whose chunks only Node.js itself frames, and nothing encodes or buffers. */
 function bareSocket(res: ServerResponse): Socket | undefined {
   const { socket } = res;
   if (!isNode || !socket?.writable || !res.chunkedEncoding || res.write !== write) return undefined;
-  // A response that has just been given its socket still has to write what was written before.
+  // A response that has just got its socket still has to write its buffer.
   const isFlushed = res.writableLength === socket.writableLength;
   return isFlushed && !res.writableEnded && res.writableCorked === 0 ? socket : undefined;
+}
+
+/**
+ * Node builds the header block by concatenation and retains it on the response. V8 represents such a string as a tree
+ * of its parts: 25 nodes, 800 bytes for each open response. Node writes the block and the first chunk as one string,
+ * which leaves the tree as it is. A regular expression works on a flat string, so V8 flattens this one in place.
+ *
+ * `_header` is undocumented (https://github.com/nodejs/node/blob/main/lib/_http_outgoing.js), but express-session,
+ * morgan and others read it as well. Where it is no string, as with HTTP/2, this does nothing.
+ */
+function flattenHeaders(res: NodeResponse): void {
+  const { _header } = res as { _header?: unknown };
+  if (typeof _header === 'string') /^/.test(_header);
 }
 
 function isAnswered(res: NodeResponse): boolean {

@@ -1,7 +1,14 @@
 import vm from 'node:vm';
 import { describe, expect, it } from 'vitest';
-import { TidingsError } from '../src/errors.ts';
-import { type EventFields, encode, encodeComment, encodeEvent, encodeRetry, isBytes } from '../src/event.ts';
+import { TidingsError } from '../src/base/errors.ts';
+import {
+  type EventFields,
+  encode,
+  encodeComment,
+  encodeEvent,
+  encodeRetry,
+  isBytes,
+} from '../src/protocol/event.ts';
 
 function refusal(fields: Record<string, unknown>): TidingsError {
   try {

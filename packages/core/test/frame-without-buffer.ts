@@ -1,6 +1,6 @@
 // Run by frame.test.ts as a process of its own, since frame.ts looks for Buffer when it is loaded.
 delete (globalThis as { Buffer?: unknown }).Buffer;
-const { createFrame, joinFrames, sliceFrame } = await import('../src/frame.ts');
+const { createFrame, joinFrames, sliceFrame } = await import('../src/protocol/frame.ts');
 if (globalThis.Buffer !== undefined) throw new Error('Buffer is back');
 
 const texts: string[] = JSON.parse(process.argv[2] ?? '[]');

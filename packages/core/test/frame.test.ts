@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { createFrame, type Frame, joinFrames, sliceFrame } from '../src/frame.ts';
+import { createFrame, type Frame, joinFrames, sliceFrame } from '../src/protocol/frame.ts';
 
 /** Every length at which the size of a chunk gets another digit, and the characters that UTF-8 makes long. */
 const TEXTS = [

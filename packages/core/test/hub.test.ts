@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
 import { wait } from '../../../test/support/memory-stream.ts';
-import { createHub, type Hub } from '../src/hub/hub.ts';
+import { createHub } from '../src/hub/create-hub.ts';
+import type { Hub } from '../src/hub/hub.ts';
 import type { PublishFields } from '../src/hub/hub-channel.ts';
-import type { Observer } from '../src/hub/meter.ts';
+import type { Observer } from '../src/hub/observer.ts';
 import { MemoryTransport } from './memory-transport.ts';
 
 const request = { method: 'GET', url: '/' };
@@ -172,6 +173,7 @@ it.each<[string, unknown]>([
   ['a number', 5],
   ['an object without a name', {}],
   ['a function', function a() {}],
+  ["the hub's own channel", '\0control'],
   ['a lone surrogate', 'a\ud800'],
   ['an object whose name has one', { name: '\udc00' }],
 ])('takes one channel that has a name: not %s', async (_, channel) => {

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { Meter } from '../src/hub/meter.ts';
+import { nextTurn } from '../src/base/event-loop.ts';
+import { Scheduler } from '../src/base/scheduler.ts';
+
+import { DeliveryLoop } from '../src/delivery/delivery-loop.ts';
 import { Log } from '../src/log/log.ts';
-import { nextTurn, Scheduler } from '../src/scheduler.ts';
 
 const settings = {
   events: 100,
@@ -14,9 +16,16 @@ const settings = {
 
 describe('the log', () => {
   it('takes room from the channel that was published to least recently', async () => {
-    const log = new Log(() => settings, 1_000, new Scheduler(1_000), new Meter({}, () => {}));
+    const log = new Log({
+      settingsOf: () => settings,
+      maxBytes: 1_000,
+      isRemote: false,
+      scheduler: new Scheduler(1_000),
+      onDropped: () => {},
+    });
+    new DeliveryLoop(log);
     const publish = async (channel: string) => {
-      log.append({ channel, kind: 'event', data: 'x' });
+      log.append({ channel, kind: 'event', json: false, data: 'x' });
       await new Promise<void>(resolve => nextTurn(resolve));
     };
     for (const channel of ['a', 'b', 'a', 'c']) await publish(channel);

@@ -1,5 +1,5 @@
-import type { Frame } from '../src/frame.ts';
-import type { Transport } from '../src/transport.ts';
+import type { Frame } from '../src/protocol/frame.ts';
+import type { Transport } from '../src/stream/transport.ts';
 
 /** A peer that takes everything at once, until it is told not to. */
 export class MemoryTransport implements Transport {

@@ -1,8 +1,8 @@
 import { describe, expect, it } from 'vitest';
+import { readSubscribeOptions, type SubscribeOptions } from '../src/delivery/subscribe-options.ts';
 import { type CloseOptions, type HubOptions, readCloseOptions, readHubOptions } from '../src/hub/options.ts';
-import type { StreamOptions } from '../src/stream/stream.ts';
+import type { StreamOptions } from '../src/stream/event-stream.ts';
 import { readStreamOptions } from '../src/stream/stream-options.ts';
-import { readSubscribeOptions, type SubscribeOptions } from '../src/subscriber/subscribe-options.ts';
 
 const NEVER = Number.POSITIVE_INFINITY;
 
@@ -24,7 +24,7 @@ describe('options of a hub', () => {
       maxStreams: NEVER,
       maxPerClient: NEVER,
     });
-    const { channel: _, ...settings } = readHubOptions({});
+    const { channel: _, onError: __, ...settings } = readHubOptions({});
     expect(readHubOptions({ heartbeat: undefined, limits: undefined, onError: undefined })).toMatchObject(
       settings,
     );

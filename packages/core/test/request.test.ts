@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { readLastEventId } from '../src/stream/request.ts';
+import { readLastEventId } from '../src/protocol/last-event-id.ts';
 
 function read(url: string, lastEventId?: string | null): string | undefined {
   return readLastEventId({ method: 'GET', url, lastEventId });

@@ -2,9 +2,9 @@ import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { createHub } from '../src/hub/hub.ts';
-import type { Source } from '../src/stream/source.ts';
-import type { ErrorContext } from '../src/stream/stream.ts';
+import { createHub } from '../src/hub/create-hub.ts';
+import type { ErrorContext } from '../src/stream/event-stream.ts';
+import type { Source } from '../src/stream/source-options.ts';
 import { MemoryTransport } from './memory-transport.ts';
 
 const HEAD = ':\n\n';

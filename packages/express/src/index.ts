@@ -2,17 +2,16 @@ import { createHub, type EventStream, type Hub, type StreamOptions } from '@tidi
 import { openStream } from '@tidings/core/node';
 import type { NextFunction, Request, Response } from 'express';
 
-/** What `app.use(sse())` adds to every response. */
+/** The method that `app.use(sse())` adds to every response. */
 export interface SseResponse {
   /**
-   * `res.sse()` answers the request with a stream, which stays open when the handler has returned: until it is closed,
-   * or its peer leaves.
+   * `res.sse()` answers the request with a stream. It stays open after the handler has returned, until it is closed or
+   * the client disconnects.
    *
-   * What the client has seen counts for channels that are subscribed in the same turn: await what you need to know
-   * before.
+   * All `subscribe` calls in the tick of the first one resume after the client's Last-Event-ID. Later calls begin now.
    *
-   * @param options whom the stream belongs to, and how the request is answered.
-   * @throws {TidingsError} `already-open`: at the second call; `head-sent`: the request has been answered;
+   * @param options the owner of the stream (`client`), headers, reconnection time and expiry. Default: none of these.
+   * @throws {TidingsError} `already-open`: it was called before; `head-sent`: the response headers were sent already;
    *   `invalid-option`, naming the option.
    * @example
    * ```ts
@@ -31,21 +30,32 @@ declare global {
   }
 }
 
+/** The options of {@link sse}. */
 export interface SseOptions {
-  /** The hub of the streams. Default: one of the middleware's own. */
+  /** The hub of the streams. Default: a new hub. */
   hub?: Hub | undefined;
 }
 
-/** Middleware for Express 4 and 5, and the hub that its streams belong to. */
+/** Middleware for Express 4 and 5, with the hub of its streams. */
 export interface SseMiddleware {
   (req: Request, res: Response, next: NextFunction): void;
   readonly hub: Hub;
 }
 
-/** Gives {@linkcode SseResponse.sse | res.sse()} to every handler after it. Without a hub it makes one. */
+/**
+ * Creates middleware that adds {@linkcode SseResponse.sse | res.sse()} to every response.
+ *
+ * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
+ */
 export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
-  const middleware = (req: Request, res: Response, next: NextFunction) => {
-    res.sse = options => openStream(req, res, { ...options, hub });
+  // One function for all responses: a closure for each would be retained for as long as its stream is open. It is set
+  // on each response, and not on the application's `response`: with several applications, hubs and mount paths, the
+  // middleware that ran last wins, and a response that passed none has no `sse`.
+  function open(this: Response, options?: StreamOptions): EventStream {
+    return openStream(this.req, this, { ...options, hub });
+  }
+  const middleware = (_req: Request, res: Response, next: NextFunction) => {
+    res.sse = open;
     next();
   };
   return Object.assign(middleware, { hub });

@@ -8,19 +8,19 @@ import {
 } from '@tidings/core/fetch';
 import type { MiddlewareHandler } from 'hono';
 
-/** What `app.use(sse())` adds to the variables of every context. No interface: Hono before 4.5 would not take it. */
+/** The variable that `app.use(sse())` adds to every context. No interface: Hono before 4.5 does not accept one. */
 export type SseVariables = {
   /**
-   * `c.var.sse()` answers the request with a stream; return what it returns. The stream stays open when the handler has
-   * returned: until it is closed, or its peer leaves.
+   * `c.var.sse()` answers the request with a stream. Return its result from the route. The stream stays open after the
+   * handler has returned, until it is closed or the client disconnects.
    *
-   * What the client has seen counts for channels that are subscribed in the same turn: await what you need to know
-   * before.
+   * All `subscribe` calls in the tick of the first one resume after the client's Last-Event-ID. Later calls begin now.
    *
-   * @param handler is given the stream. It is not called for a HEAD request, nor for a stream that is refused.
-   * @param options whom the stream belongs to, and how the request is answered.
-   * @returns rejects with what the handler throws before there is an answer, so that `app.onError` sees it; with
-   *   a TidingsError `already-open` at the second call, or `invalid-option`, naming the option.
+   * @param handler receives the stream. It is not called for a HEAD request, nor for a stream that is refused.
+   * @param options the owner of the stream (`client`), headers, reconnection time and expiry. Default: none of these.
+   * @returns resolves with the Response. Rejects with the handler's error if it fails before the headers are sent, so
+   *   that `app.onError` receives it; with a TidingsError `already-open` if it was called before, or `invalid-option`,
+   *   naming the option.
    * @example
    * ```ts
    * app.get('/notifications', async c => {
@@ -36,18 +36,23 @@ declare module 'hono' {
   interface ContextVariableMap extends SseVariables {}
 }
 
+/** The options of {@link sse}. */
 export interface SseOptions {
-  /** The hub of the streams. Default: one of the middleware's own. */
+  /** The hub of the streams. Default: a new hub. */
   hub?: Hub | undefined;
 }
 
-/** Middleware for Hono 4, and the hub that its streams belong to. */
+/** Middleware for Hono 4, with the hub of its streams. */
 export type SseMiddleware = MiddlewareHandler<{ Variables: SseVariables }> & { readonly hub: Hub };
 
-/** Headers that other middleware may have set, and that are not true of a stream. */
+/** Headers that other middleware may have set, and that are wrong for a stream. */
 const BREAKING = ['content-length', 'content-encoding', 'etag'];
 
-/** Gives {@linkcode SseVariables.sse | c.var.sse()} to every handler after it. Without a hub it makes one. */
+/**
+ * Creates middleware that adds {@linkcode SseVariables.sse | c.var.sse()} to every context.
+ *
+ * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
+ */
 export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   const middleware: MiddlewareHandler<{ Variables: SseVariables }> = async (c, next) => {
     c.set('sse', async (handler, options) => {
@@ -57,12 +62,12 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
         connection: connectionOf(c.env),
       });
       if (c.finalized) {
-        // Something else has answered meanwhile, so nobody will read this.
+        // Another response was set meanwhile, so this body is not read.
         await response.body?.cancel();
         return response;
       }
       for (const name of BREAKING) c.header(name, undefined);
-      // Through the context, which adds what was set with `c.header()`.
+      // The context adds the headers that were set with `c.header()`.
       return c.newResponse(response.body, response);
     });
     await next();
@@ -70,7 +75,7 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   return Object.assign(middleware, { hub });
 }
 
-/** What @hono/node-server tells of the connection; undefined on other servers. */
+/** The connection, as @hono/node-server passes it; undefined on other servers. */
 function connectionOf(env: unknown): FetchConnection | undefined {
   const { incoming, outgoing } = (env ?? {}) as { incoming?: NodeRequest; outgoing?: NodeResponse };
   return incoming && outgoing && nodeConnection(incoming, outgoing);

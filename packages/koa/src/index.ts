@@ -2,17 +2,16 @@ import { createHub, type EventStream, type Hub, type StreamOptions } from '@tidi
 import { openStream, releaseResponse } from '@tidings/core/node';
 import type { Context, Next } from 'koa';
 
-/** What `app.use(sse())` adds to every context. */
+/** The method that `app.use(sse())` adds to every context. */
 export interface SseContext {
   /**
-   * `ctx.sse()` answers the request with a stream, which stays open when the middleware is through: until it is closed,
-   * or its peer leaves. Leave `ctx.body` alone.
+   * `ctx.sse()` answers the request with a stream. It stays open after the middleware has returned, until it is closed
+   * or the client disconnects. Do not set `ctx.body`.
    *
-   * What the client has seen counts for channels that are subscribed in the same turn: await what you need to know
-   * before.
+   * All `subscribe` calls in the tick of the first one resume after the client's Last-Event-ID. Later calls begin now.
    *
-   * @param options whom the stream belongs to, and how the request is answered.
-   * @throws {TidingsError} `already-open`: at the second call; `head-sent`: the request has been answered;
+   * @param options the owner of the stream (`client`), headers, reconnection time and expiry. Default: none of these.
+   * @throws {TidingsError} `already-open`: it was called before; `head-sent`: the response headers were sent already;
    *   `invalid-option`, naming the option.
    * @example
    * ```ts
@@ -29,18 +28,23 @@ declare module 'koa' {
   interface ExtendableContext extends SseContext {}
 }
 
+/** The options of {@link sse}. */
 export interface SseOptions {
-  /** The hub of the streams. Default: one of the middleware's own. */
+  /** The hub of the streams. Default: a new hub. */
   hub?: Hub | undefined;
 }
 
-/** Middleware for Koa 2 and 3, and the hub that its streams belong to. */
+/** Middleware for Koa 2 and 3, with the hub of its streams. */
 export interface SseMiddleware {
   (ctx: Context, next: Next): Promise<void>;
   readonly hub: Hub;
 }
 
-/** Gives {@linkcode SseContext.sse | ctx.sse()} to every middleware after it: mount it first. Without a hub it makes one. */
+/**
+ * Creates middleware that adds {@linkcode SseContext.sse | ctx.sse()} to every context. Mount it first.
+ *
+ * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
+ */
 export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   const middleware = async (ctx: Context, next: Next) => {
     let stream: EventStream | undefined;
@@ -51,13 +55,13 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
     try {
       await next();
     } catch (error) {
-      // The error is the answer if there is none yet, and else the end of it.
+      // Before the headers, Koa sends the error as the response. After them, the stream ends.
       if (!releaseResponse(ctx.res)) stream?.close();
       throw error;
     }
-    // A body that was set meanwhile is an answer, and only one can be given.
+    // If a body was set meanwhile, Koa sends that as the response.
     const isAnswered = ctx.body != null && releaseResponse(ctx.res);
-    // Koa answers by itself once its middleware is through.
+    // Koa sends a response when its middleware has returned.
     if (!isAnswered) await stream?.closed;
   };
   return Object.assign(middleware, { hub });

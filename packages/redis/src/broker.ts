@@ -1,28 +1,30 @@
 import { randomBytes } from 'node:crypto';
 import {
   type Broker,
+  type ChannelState,
   type Draft,
   type LogHead,
   type Opened,
   type Page,
   type Position,
   type Published,
-  type Reach,
+  type ReadFrom,
   type Sink,
   TidingsError,
 } from '@tidings/core';
-import { asBrokerError } from './call-failed.ts';
-import { Dialer } from './dialer.ts';
-import { Link } from './link.ts';
-import { createNames, type Names } from './names.ts';
+import { Dialer } from './connection/dialer.ts';
+import { ReconnectingConnection } from './connection/reconnecting-connection.ts';
+import { checkEvictionPolicy, readServerInfo } from './connection/server.ts';
+import { toBrokerError } from './errors.ts';
+import { Names } from './format.ts';
+import { LiveFeed } from './live-feed.ts';
 import { type RedisBrokerOptions, type RedisBrokerSettings, readOptions } from './options.ts';
 import { Publisher } from './publisher.ts';
-import { checkPolicy, readServer } from './server.ts';
+import { ScriptCaller } from './scripts/caller.ts';
 import { Store } from './store.ts';
-import { Subscription } from './subscription.ts';
 
 /**
- * Keeps a hub's log in Redis, for hubs on any number of nodes. Does nothing until the hub begins.
+ * Stores a hub's log in Redis, for hubs in any number of processes. Does not connect before the hub starts it.
  *
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
@@ -30,35 +32,33 @@ export function redisBroker(options: RedisBrokerOptions): Broker {
   return new RedisBroker(readOptions(options));
 }
 
-/** What there is between `start` and `close`. */
-interface Session {
-  names: Names;
-  link: Link;
-  store: Store;
-  publisher: Publisher;
-  subscription: Subscription;
-}
-
+/**
+ * Two connections: one for calls (`connection`, used by `store`), and one for subscriptions (inside `feed`).
+ *
+ *     unstarted ──start()──▶ started ──close()──▶ unstarted
+ *
+ * `start` that rejects leaves it unstarted. Each start makes new parts, see {@link createParts}.
+ */
 class RedisBroker implements Broker {
   readonly #settings: RedisBrokerSettings;
-  #session: Session | undefined;
+  #parts: Parts | undefined;
 
   constructor(settings: RedisBrokerSettings) {
     this.#settings = settings;
   }
 
   async start(sink: Sink): Promise<LogHead> {
-    if (this.#session !== undefined)
+    if (this.#parts !== undefined)
       throw new TidingsError('broker', 'this broker belongs to another hub: make one for each');
-    const session = this.#connect(sink);
-    this.#session = session;
+    const parts = createParts(this.#settings, sink);
+    this.#parts = parts;
     try {
-      await checkPolicy(await session.link.ready(this.#soon()));
-      const { head } = await session.store.read({}, this.#soon());
-      return { head: await session.subscription.start(head), epoch: session.store.epoch };
+      await checkEvictionPolicy(await parts.connection.ready(this.#deadline()));
+      const { head } = await parts.store.read({}, this.#deadline());
+      return { head: await parts.feed.start(head), epoch: parts.store.epoch };
     } catch (error) {
       await this.close();
-      throw asBrokerError(error);
+      throw toBrokerError(error);
     }
   }
 
@@ -66,90 +66,131 @@ class RedisBroker implements Broker {
     return this.#use(({ publisher }) => publisher.publish(drafts, deadline));
   }
 
-  open(wants: ReadonlyMap<string, Reach>): Promise<Opened> {
-    return this.#use(({ subscription }) => subscription.open(wants));
+  open(wants: ReadonlyMap<string, ReadFrom>): Promise<Opened> {
+    return this.#use(({ feed }) => feed.open(wants));
   }
 
-  shut(channels: readonly string[]): void {
-    this.#session?.subscription.shut(channels);
+  release(channels: readonly string[]): void {
+    this.#parts?.feed.release(channels);
   }
 
   read(channel: string, after: Position, until: Position): Promise<Page> {
     return this.#use(async ({ store }) => {
-      const { pages } = await store.read({ wants: [[channel, after]], until }, this.#soon());
+      const { pages } = await store.read({ wants: [[channel, after]], until }, this.#deadline());
       return pages.get(channel) as Page;
     });
   }
 
   head(): Promise<LogHead> {
     return this.#use(async ({ store }) => {
-      const { epoch, head } = await store.read({}, this.#soon());
+      const { epoch, head } = await store.read({}, this.#deadline());
       return { epoch, head };
     });
   }
 
-  tell(text: string): Promise<void> {
-    return this.#use(async ({ link, names, store }) => {
-      const connection = await link.ready(this.#soon());
-      await connection.call([store.sharded ? 'SPUBLISH' : 'PUBLISH', names.notes, `note ${text}`]);
+  state(channel: string): Promise<ChannelState> {
+    return this.#use(async ({ store }) => {
+      const { last, endedAt } = await store.state(channel, this.#deadline());
+      if (last === undefined) return { state: 'unknown', last: 0 };
+      return { state: endedAt === undefined ? 'open' : 'ended', last };
     });
   }
 
   async close(): Promise<void> {
-    this.#session?.subscription.close();
-    this.#session?.link.close();
-    this.#session = undefined;
+    this.#parts?.close();
+    this.#parts = undefined;
   }
 
-  #connect(sink: Sink): Session {
-    const { source, prefix, timeout, probeInterval, shardedPubSub } = this.#settings;
-    // Another one each time: the numbers of batches begin again, and Redis knows those of before.
-    const node = randomBytes(9).toString('base64url');
-    const names = createNames(prefix, node);
-    const dialer = new Dialer(source, timeout);
-    const link: Link = new Link(dialer, {
-      message: () => {},
-      prepare: async connection => {
-        const { isCluster } = await readServer(connection);
-        if (isCluster && shardedPubSub === false) {
-          throw new TidingsError(
-            'broker',
-            'a Redis Cluster needs shardedPubSub: leave it out, or set it to true',
-          );
-        }
-        store.sharded = shardedPubSub ?? isCluster;
-        await store.greet(connection);
-      },
-      down: () => {},
-    });
-    const store: Store = new Store(link, names, node, {
-      epoch: (epoch, head) => {
-        subscription.reset(head);
-        sink.epoch(epoch, head);
-      },
-      broken: (after, before) => sink.broken(after, before),
-      server: run => subscription.checkServer(run),
-      elsewhere: error => {
-        dialer.redirect(error);
-        // Whether the subscription is with the right one shows with the next answer.
-        link.drop(error);
-      },
-    });
-    const subscription = new Subscription(dialer, store, names, sink, timeout, probeInterval);
-    return { link, names, store, subscription, publisher: new Publisher(store) };
-  }
-
-  async #use<T>(use: (session: Session) => Promise<T>): Promise<T> {
-    if (this.#session === undefined)
-      throw new TidingsError('closed', 'the broker has not begun, or is closed');
+  async #use<T>(use: (parts: Parts) => Promise<T>): Promise<T> {
+    if (this.#parts === undefined) throw new TidingsError('closed', 'the broker has not begun, or is closed');
     try {
-      return await use(this.#session);
+      return await use(this.#parts);
     } catch (error) {
-      throw asBrokerError(error);
+      throw toBrokerError(error);
     }
   }
 
-  #soon(): AbortSignal {
+  #deadline(): AbortSignal {
     return AbortSignal.timeout(this.#settings.timeout);
   }
+}
+
+type Parts = ReturnType<typeof createParts>;
+
+/** The parts of a started broker, wired together. */
+function createParts(settings: RedisBrokerSettings, sink: Sink) {
+  const { source, prefix, timeout, probeInterval, shardedPubSub } = settings;
+  // New at each start: batch numbers begin again at 1, and Redis remembers those of the name before.
+  const process = randomBytes(9).toString('base64url');
+  const names = new Names(prefix, process);
+  const dialer = new Dialer(source, timeout);
+  const onConnection = bothConnected((isConnected, cause) => sink.connection(isConnected, cause));
+  const connection: ReconnectingConnection = new ReconnectingConnection(dialer, {
+    onMessage() {},
+    async prepare(connection) {
+      const { isCluster } = await readServerInfo(connection);
+      if (isCluster && shardedPubSub === false) {
+        throw new TidingsError(
+          'broker',
+          'a Redis Cluster needs shardedPubSub: leave it out, or set it to true',
+        );
+      }
+      store.isSharded = shardedPubSub ?? isCluster;
+      await store.greet(connection);
+    },
+    onReady: () => onConnection('calls', true),
+    onLost: cause => onConnection('calls', false, cause),
+  });
+  const caller = new ScriptCaller(connection, names.hub, error => {
+    dialer.redirect(error);
+    // Whether the subscription is with the right server shows in the next reply: see `server` below.
+    connection.reconnect(error);
+  });
+  const store: Store = new Store(caller, names, process, {
+    restarted(epoch, head) {
+      feed.restart(head);
+      sink.restarted(epoch, head);
+    },
+    broken: (after, before) => sink.broken(after, before),
+    server: runId => feed.checkServer(runId),
+  });
+  const feed = new LiveFeed({
+    dialer,
+    store,
+    names,
+    sink,
+    timeout,
+    probeInterval,
+    onConnection: (isConnected, cause) => onConnection('feed', isConnected, cause),
+  });
+  return {
+    connection,
+    store,
+    feed,
+    publisher: new Publisher(store),
+    close() {
+      onConnection.stop();
+      feed.close();
+      connection.close();
+    },
+  };
+}
+
+/** Reports when both connections are established, and when the first of them is lost. */
+function bothConnected(report: (isConnected: boolean, cause?: unknown) => void) {
+  const connected = new Set<'calls' | 'feed'>();
+  let isStopped = false;
+  return Object.assign(
+    (which: 'calls' | 'feed', isConnected: boolean, cause?: unknown) => {
+      const before = connected.size;
+      if (isConnected) connected.add(which);
+      else connected.delete(which);
+      if (!isStopped && (connected.size === 2) !== (before === 2)) report(isConnected, cause);
+    },
+    {
+      stop() {
+        isStopped = true;
+      },
+    },
+  );
 }

@@ -1,32 +1,32 @@
 import { TidingsError } from '@tidings/core';
-import type { RedisClient } from './dialer.ts';
+import type { RedisClient } from './connection/dialer.ts';
 
 export interface RedisBrokerOptions {
   /**
-   * A client of the package `redis` or `ioredis`, connected or not; of a Redis Cluster, the cluster's client once it
-   * is connected. It tells how to connect, and is not used otherwise: the broker has two connections of its own.
+   * A client of the package `redis` or `ioredis`, connected or not; for a Redis Cluster, the cluster's client, connected.
+   * It only tells the broker how to connect: the broker makes two connections of its own.
    */
   client?: RedisClient | undefined;
-  /** In place of a client: `redis://…`. Needs the package `redis` or `ioredis`. */
+  /** Instead of a client: `redis://…`. Needs the package `redis` or `ioredis`. */
   url?: string | undefined;
   /**
-   * The hub's identity: hubs with the same one, on the same Redis, are one hub. All of its keys begin with
-   * `{prefix}:`. Any characters but braces.
+   * The hub's identity: hubs with the same prefix on the same Redis are one hub. All of its keys begin with
+   * `{prefix}:`. Any characters except braces.
    */
   prefix: string;
   /**
-   * Uses sharded Pub/Sub. Default: on a Redis Cluster, where it must be. (There, other Pub/Sub loses messages while
-   * every connection stays up.)
+   * Uses sharded Pub/Sub. Default: on a Redis Cluster, which requires it: there, ordinary Pub/Sub loses messages while
+   * every connection is up.
    */
   shardedPubSub?: boolean | undefined;
   /**
-   * Ms that Redis may take for an answer, or for a connection. After that the connection is made anew. A publish has
-   * its own deadline. Default: 5,000. Shorter finds a dead server sooner, and takes a slow one for dead.
+   * Time in ms for a reply of Redis, or for a connection, before the broker reconnects. `publish` has a deadline of its
+   * own. Default: 5,000. A shorter one detects a dead server sooner, and mistakes a slow one for dead.
    */
   timeout?: number | undefined;
   /**
-   * Ms between two proofs that what is published still arrives. Each is one small call; quiet streams also learn
-   * from it where the hub stands. Default: 5,000.
+   * Time in ms between two probes that messages still arrive. Each probe is one small call; quiet streams learn the
+   * hub's newest position from it. Default: 5,000.
    */
   probeInterval?: number | undefined;
 }
@@ -52,7 +52,7 @@ export function readOptions(options: RedisBrokerOptions): RedisBrokerSettings {
   }
   if (!isDuration(timeout)) throw invalid('timeout must be a number of ms above 0');
   if (!isDuration(probeInterval)) throw invalid('probeInterval must be a number of ms above 0');
-  // An AbortSignal takes whole ms only.
+  // AbortSignal.timeout takes whole ms only.
   return { source, prefix, shardedPubSub, timeout: Math.ceil(timeout), probeInterval };
 }
 

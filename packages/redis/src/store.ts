@@ -1,215 +1,191 @@
 import { randomBytes } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
-import type { LogHead, Page, Position, Reach } from '@tidings/core';
-import { type RawPage, readPage } from './body.ts';
-import { CallFailed } from './call-failed.ts';
-import { type Connection, ConnectionLost, isAnswer } from './connection.ts';
-import type { Link } from './link.ts';
-import type { Names } from './names.ts';
-import { Script } from './script.ts';
+import type { LogHead, Page, Position, ReadFrom } from '@tidings/core';
+import type { Connection } from './connection/connection.ts';
+import { CallFailed } from './errors.ts';
+import { decodePage, type Names, type RawPage } from './format.ts';
 import { APPEND } from './scripts/append.ts';
+import { Script, type ScriptCaller } from './scripts/caller.ts';
 import { READ } from './scripts/read.ts';
 
 const append = new Script(APPEND);
 const read = new Script(READ);
 
-/** Answers that say: not now, or not here. Nothing has been done. */
-const PASSING =
-  /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|ASK|MOVED|READONLY|UNKILLABLE) |non local key/;
-/** Of these, those that say: not on this connection. */
-const ELSEWHERE = /^(MOVED|READONLY|MASTERDOWN) /;
-/** A command that the script calls has failed. What those before it wrote stays. */
-const MIDWAY = / script: \w+, on /;
-
-const ANEW = 'the log has begun anew';
-
-/** Ms until what was answered like that is asked again. */
-const PAUSE = 50;
-
+/** What every reply of a script may reveal. Called before the call that got the reply settles. */
 export interface StoreEvents {
-  /** The log has begun anew. */
-  epoch(epoch: string, head: Position): void;
+  /** The log has restarted in a new epoch. */
+  restarted(epoch: string, head: Position): void;
   broken(after: Position, before: Position): void;
-  /** The run id of the server that has answered. */
-  server(run: string): void;
-  /** An answer came from a server that no longer has the hub. */
-  elsewhere(error: Error): void;
+  /** The run id of the server that replied. */
+  server(runId: string): void;
 }
 
 export interface ReadRequest {
-  wants?: Iterable<readonly [channel: string, reach: Reach]>;
+  wants?: Iterable<readonly [channel: string, from: ReadFrom | 'state']>;
   until?: Position | undefined;
-  /** Publishes the head to this node, with this token. */
+  /** Publishes the head to this process with this token: a barrier in the messages of the live feed. */
   token?: string;
-  /** Asks which channels have changed since. */
+  /** Asks which channels have entries after this position. */
   since?: Position;
 }
 
-export interface Appended {
-  epoch: string;
-  result: string | undefined;
-}
-
 export interface ReadReply extends LogHead {
-  /** Undefined: not asked for, or too many. */
+  /** Undefined: not asked for, or too many to list. */
   changed: readonly string[] | undefined;
   pages: ReadonlyMap<string, Page>;
 }
 
-/** Of all pages that one call reads together. */
+export interface AppendReply {
+  epoch: string;
+  /** Undefined: the log has restarted in a new epoch, and nothing was stored. */
+  result: string | undefined;
+}
+
+/** Bounds on all pages that one call reads together. */
 const PAGE_BYTES = 1024 * 1024;
 const PAGE_ENTRIES = 2_000;
 
-/** The scripts as calls; and what every one of their answers says about the hub: epoch, head, breaks. */
+/** How many epochs of others are remembered. */
+const MAX_FOREIGN_EPOCHS = 100;
+
+/** The scripts as methods, and what their replies reveal about the log: epoch, head and breaks. */
 export class Store {
   /** '': not known yet. */
   epoch = '';
-  /** The newest position that this node knows of, in this epoch. */
-  known: Position = 0;
-  sharded = false;
-  readonly #link: Link;
+  /** The newest position of this epoch that this process knows of. It proves a loss if the server knows it no longer. */
+  knownHead: Position = 0;
+  /** Whether sharded Pub/Sub is used. Set before the first call. */
+  isSharded = false;
+  readonly #caller: ScriptCaller;
   readonly #names: Names;
-  readonly #node: string;
+  readonly #process: string;
   readonly #events: StoreEvents;
   #lastBreak: Position = 0;
+  /** Epochs of messages that are not from this log: another database with the same prefix, or an older epoch. */
+  readonly #foreignEpochs = new Set<string>();
+  #isCheckingEpoch = false;
 
-  constructor(link: Link, names: Names, node: string, events: StoreEvents) {
-    this.#link = link;
+  constructor(caller: ScriptCaller, names: Names, process: string, events: StoreEvents) {
+    this.#caller = caller;
     this.#names = names;
-    this.#node = node;
+    this.#process = process;
     this.#events = events;
   }
 
-  /** A first call on a connection: that it is answered shows that the connection can be used. */
+  /** Makes the first call on a connection. The reply proves that the connection is usable. */
   async greet(connection: Connection): Promise<void> {
-    const args = this.#readArgs({});
-    const reply = await read.run(connection, this.#names.hub, args);
-    this.#learn(reply as unknown[]);
+    this.#learn(await read.run(connection, this.#names.hub, this.#readArgs({})));
   }
 
   /**
-   * @param args of the script, from the number of the batch on.
-   * @returns what has become of the batch, and in which epoch; no result if the log has begun anew, and nothing was
-   *   stored.
+   * @param args of the script, beginning with the batch number.
    * @throws {CallFailed}
    */
-  async append(args: readonly string[], deadline: AbortSignal): Promise<Appended> {
+  async append(args: readonly string[], deadline: AbortSignal): Promise<AppendReply> {
     const { epoch } = this;
-    let wasUnknown = false;
-    const reply = await this.#call(
-      append,
-      isUnknown => {
-        wasUnknown = isUnknown;
-        // In another epoch Redis does not know what became of it in this one.
-        if (isUnknown && this.epoch !== epoch) throw new Error(ANEW);
-        return [...this.#common(), this.#node, ...args];
+    let mightBeStored = false;
+    const reply = await this.#caller.call(append, {
+      args: mayHaveRun => {
+        mightBeStored = mayHaveRun;
+        // In another epoch Redis does not know whether the batch was stored in this one.
+        if (mayHaveRun && this.epoch !== epoch) throw restarted();
+        return [...this.#commonArgs(), this.#process, ...args];
       },
       deadline,
-    );
+    });
+    this.#learn(reply);
     const result = reply[4] as string | undefined;
-    if (result === undefined && wasUnknown) throw new CallFailed(new Error(ANEW), true);
+    if (result === undefined && mightBeStored) throw new CallFailed(restarted(), true);
     return { epoch: reply[0] as string, result };
   }
 
-  /** @throws {CallFailed} also if the epoch is another one by now. */
+  /** A page without entries: what is known of a channel. */
+  async state(channel: string, deadline: AbortSignal): Promise<Page> {
+    const { pages } = await this.read({ wants: [[channel, 'state']] }, deadline);
+    return pages.get(channel) as Page;
+  }
+
+  /** @throws {CallFailed} also if the log has restarted in a new epoch meanwhile. */
   async read(request: ReadRequest, deadline: AbortSignal): Promise<ReadReply> {
     const wants = [...(request.wants ?? [])];
     let epoch = '';
-    const reply = await this.#call(
-      read,
-      () => {
+    const reply = await this.#caller.call(read, {
+      args: () => {
         epoch = this.epoch;
         return this.#readArgs({ ...request, wants });
       },
       deadline,
-      // A second try would publish a second, newer head.
-      request.token !== undefined,
-    );
+      // A second attempt would publish a second, newer head with the same token.
+      isOnce: request.token !== undefined,
+    });
+    this.#learn(reply);
     const [, head, , , changed, ...pages] = reply as [string, string, string, unknown, unknown, ...RawPage[]];
-    if (epoch !== this.epoch) throw new CallFailed(new Error(ANEW), false);
+    if (epoch !== this.epoch) throw new CallFailed(restarted(), false);
     return {
       epoch,
       head: Number(head),
       changed: Array.isArray(changed) ? (changed as string[]) : undefined,
-      pages: new Map(wants.map(([channel], index) => [channel, readPage(channel, pages[index] as RawPage)])),
+      pages: new Map(
+        wants.map(([channel], index) => [channel, decodePage(channel, pages[index] as RawPage)]),
+      ),
     };
   }
 
   /**
-   * @param args called for each attempt, and told whether one before had no answer.
-   * @param isOnce a lost connection is the end of it.
+   * Asks the server for its epoch, because a message has another one than ours ('': a notice says that ours is over).
+   * A message alone proves nothing: Pub/Sub is shared by all databases of a server, and everybody can publish.
    */
-  async #call(
-    script: Script,
-    args: (isUnknown: boolean) => string[],
-    deadline: AbortSignal,
-    isOnce = false,
-  ): Promise<unknown[]> {
-    let isUnknown = false;
-    let answer: Error | undefined;
-    for (;;) {
-      try {
-        const connection = this.#link.current ?? (await this.#link.ready(deadline));
-        const list = args(isUnknown);
-        try {
-          const reply = await orAborted(script.run(connection, this.#names.hub, list), deadline);
-          this.#learn(reply as unknown[]);
-          return reply as unknown[];
-        } catch (error) {
-          if (!isAnswer(error)) {
-            isUnknown = true;
-            throw error;
-          }
-          if (!PASSING.test(error.message)) {
-            isUnknown ||= MIDWAY.test(error.message);
-            throw error;
-          }
-          answer = error;
-          if (ELSEWHERE.test(error.message)) this.#events.elsewhere(error);
-          await delay(PAUSE, undefined, { signal: deadline });
-        }
-      } catch (error) {
-        if (deadline.aborted) throw new CallFailed(isUnknown ? error : (answer ?? error), isUnknown);
-        if (isOnce || !(error instanceof ConnectionLost)) throw new CallFailed(error, isUnknown);
-      }
+  async checkEpoch(epoch: string, deadline: AbortSignal): Promise<void> {
+    if (this.#isCheckingEpoch || this.#foreignEpochs.has(epoch)) return;
+    this.#isCheckingEpoch = true;
+    try {
+      await this.read({}, deadline);
+      if (this.#foreignEpochs.size >= MAX_FOREIGN_EPOCHS) this.#foreignEpochs.clear();
+      if (epoch !== '' && epoch !== this.epoch) this.#foreignEpochs.add(epoch);
+    } catch (error) {
+      // The first call on the next connection reveals the same.
+      if (!(error instanceof CallFailed)) throw error;
+    } finally {
+      this.#isCheckingEpoch = false;
     }
   }
 
-  #common(): string[] {
-    const publish = this.sharded ? 'SPUBLISH' : 'PUBLISH';
-    // Another one each time: if the answer is lost, other nodes may know it by now, with positions.
-    return [this.epoch, createEpoch(), String(this.known), String(this.#lastBreak), publish];
+  #commonArgs(): string[] {
+    const publish = this.isSharded ? 'SPUBLISH' : 'PUBLISH';
+    // The name of a new epoch differs in each call: if a reply is lost, other processes may know the epoch that it
+    // named, and its positions.
+    return [this.epoch, createEpoch(), String(this.knownHead), String(this.#lastBreak), publish];
   }
 
   #readArgs({ wants = [], until, token = '', since }: ReadRequest): string[] {
-    const args = this.#common();
+    const args = this.#commonArgs();
     args.push(
-      this.#node,
+      this.#process,
       token,
       String(until ?? ''),
       String(PAGE_BYTES),
       String(PAGE_ENTRIES),
       String(since ?? ''),
     );
-    for (const [channel, reach] of wants) {
-      if (typeof reach === 'number') args.push(channel, 'a', String(reach));
-      else args.push(channel, 'l', String(Math.min(Math.floor(reach.last), 1e9)));
+    for (const [channel, from] of wants) {
+      if (from === 'state') args.push(channel, 's', '0');
+      else if (typeof from === 'number') args.push(channel, 'a', String(from));
+      else args.push(channel, 'l', String(Math.min(Math.floor(from.last), 1e9)));
     }
     return args;
   }
 
   #learn(reply: readonly unknown[]): void {
-    const [epoch, head, run, breaks] = reply as [string, string, string, string | null];
+    const [epoch, head, runId, breaks] = reply as [string, string, string, string | null];
     const isFirst = this.epoch === '';
     const isNew = epoch !== this.epoch;
     if (isNew) {
       this.epoch = epoch;
-      this.known = 0;
+      this.knownHead = 0;
       this.#lastBreak = 0;
     }
-    this.known = Math.max(this.known, Number(head));
-    this.#events.server(run);
-    if (isNew && !isFirst) this.#events.epoch(epoch, Number(head));
+    this.knownHead = Math.max(this.knownHead, Number(head));
+    this.#events.server(runId);
+    if (isNew && !isFirst) this.#events.restarted(epoch, Number(head));
     if (breaks === null) return;
     for (const [, after, before] of breaks.matchAll(/(\d+)-(\d+)/g)) {
       if (Number(before) <= this.#lastBreak) continue;
@@ -219,23 +195,8 @@ export class Store {
   }
 }
 
-/** Waits no longer than a signal allows. */
-function orAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const onAbort = () => reject(new ConnectionLost('Redis has not answered in time'));
-    if (signal.aborted) onAbort();
-    signal.addEventListener('abort', onAbort);
-    promise.then(
-      value => {
-        signal.removeEventListener('abort', onAbort);
-        resolve(value);
-      },
-      error => {
-        signal.removeEventListener('abort', onAbort);
-        reject(error);
-      },
-    );
-  });
+function restarted(): Error {
+  return new Error('the log has restarted in a new epoch');
 }
 
 function createEpoch(): string {

@@ -1,48 +1,49 @@
 import { setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
-import { Connection, ConnectionLost } from '../src/connection.ts';
+import { Connection } from '../src/connection/connection.ts';
+import { ConnectionLost } from '../src/errors.ts';
 
-/** A connection to a server that answers what a test has it answer. */
+/** A connection to a server that replies when the test says so. */
 async function open(timeout: number) {
   const log: string[] = [];
-  const answers = new Map<string, (answer: unknown) => void>();
+  const pending = new Map<string, (reply: unknown) => void>();
   const connection = await Connection.open(
     async () => ({
-      call: ([name = '']) => new Promise(resolve => answers.set(name, resolve)),
+      call: ([name = '']) => new Promise(resolve => pending.set(name, resolve)),
       subscribe: async () => {},
       unsubscribe: async () => {},
-      cut: () => log.push('cut'),
+      abort: () => log.push('aborted'),
     }),
     { timeout, signal: new AbortController().signal },
     { message() {}, closed: cause => log.push(String(cause)) },
   );
-  const answer = (name: string) => answers.get(name)?.(name);
-  return { connection, log, answer };
+  const reply = (name: string) => pending.get(name)?.(name);
+  return { connection, log, reply };
 }
 
 describe('a connection', () => {
-  it('gives each call its own time, and is cut when one is late', async () => {
-    const { connection, log, answer } = await open(100);
+  it('times out each call by itself, and closes', async () => {
+    const { connection, log, reply } = await open(100);
     const first = connection.call(['first']);
     await wait(60);
     const second = connection.call(['second']);
     const third = connection.call(['third']);
-    void wait(70).then(() => log.push('had time'));
-    answer('first');
-    answer('third');
+    void wait(70).then(() => log.push('not yet'));
+    reply('first');
+    reply('third');
     expect([await first, await third]).toEqual(['first', 'third']);
     await expect(second).rejects.toBeInstanceOf(ConnectionLost);
-    expect(log).toEqual(['had time', 'cut', 'Error: Redis has not answered for 100 ms']);
+    expect(log).toEqual(['not yet', 'aborted', 'Error: Redis has not answered for 100 ms']);
     await expect(connection.call(['fourth'])).rejects.toBeInstanceOf(ConnectionLost);
   });
 
-  it('looks again after a while without calls', async () => {
-    const { connection, log, answer } = await open(20);
+  it('times out a call that follows a while without calls', async () => {
+    const { connection, log, reply } = await open(20);
     const first = connection.call(['first']);
-    answer('first');
+    reply('first');
     await first;
     await wait(40);
     await expect(connection.call(['second'])).rejects.toThrow('the connection to Redis is gone');
-    expect(log).toEqual(['cut', 'Error: Redis has not answered for 20 ms']);
+    expect(log).toEqual(['aborted', 'Error: Redis has not answered for 20 ms']);
   });
 });

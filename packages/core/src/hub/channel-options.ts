@@ -1,42 +1,54 @@
-import { isThenable } from '../deferred.ts';
-import { fieldText } from '../event.ts';
-import { checkType, invalid, isObject, readCount, readDuration } from '../invalid.ts';
-import type { ChannelSettings, Overflow } from '../log/channel.ts';
+import { bindContext } from '../base/async-context.ts';
+import { isThenable } from '../base/deferred.ts';
+import { checkType, invalid, isObject, readCount, readDuration } from '../base/option-checks.ts';
+import type { ChannelSettings, Overflow } from '../log/channel-log.ts';
 import type { Keep } from '../log/history.ts';
+import { fieldText } from '../protocol/event.ts';
 
-/** How much of its past a channel keeps. What is over a limit leaves, oldest first. */
+/** How much a channel retains. Above a limit, the oldest events are trimmed. */
 export interface HistoryOptions {
-  /** Default: 256. */
+  /** Number of events; in a compacted channel, of keys. Default: 256. */
   events?: number | undefined;
-  /** Default: 1 MiB. */
+  /** Bytes of all events. Default: 1 MiB. */
   bytes?: number | undefined;
-  /** Ms. Default: 5 minutes. `false`: however old. */
+  /** Age in ms. Default: 300,000. `false`: no limit. In a compacted channel it applies to deleted keys only. */
   age?: number | false | undefined;
 }
 
+/** The options of one channel. */
 export interface ChannelOptions {
-  /** `false`: nothing is kept, events are delivered live only. Default: the hub's. */
+  /**
+   * How much the channel retains. `false`: nothing. Connected clients receive its events; a client that was away
+   * receives neither what it missed nor a `reset`. Default: the hub's `history`.
+   */
   history?: HistoryOptions | false | undefined;
   /**
-   * Keeps only the newest event of each `key` (or, without one, of each event name). A new stream gets these first,
-   * then what comes. Default: false.
+   * Retains only the newest event of each `key` (without a key, of each event name). A new stream receives these first,
+   * then new events. Default: false.
    */
   compact?: boolean | undefined;
   /**
-   * Tells the state of what the channel is about, where that lives elsewhere. A new stream, or one that has missed
-   * something, gets it as the data of an event, and then what was published since it was asked for.
+   * Returns the current state of the channel, or a promise of it. A new stream, and one that receives a `reset`,
+   * receives it as the data of an event, then everything that was published since the call. Streams that begin at the
+   * same time share one call. If it throws, rejects, or takes longer than 30 s, the stream closes as `error`, `onError`
+   * is called, and the client reconnects later. It runs in the async context of `createHub()`, or of the
+   * `hub.channel()` call that was given it. Default: none.
    */
   snapshot?: (() => unknown) | undefined;
-  /** The name of that event, by which a page that follows several channels knows whose it is. Default: `snapshot`. */
+  /**
+   * The name of the snapshot's event. A page that follows several channels can tell them apart by it. Default:
+   * `snapshot`.
+   */
   snapshotEvent?: string | undefined;
   /**
-   * What a stream gets that is so slow that what it needs has left the history: `reset`, an event that says so, and
-   * what comes then; `disconnect`, an end, after which its client comes back. Default: `reset`.
+   * What happens to a stream when events were trimmed before its client had read them. `reset`: it receives a `reset`
+   * event, and continues with new events. `disconnect`: it closes as `slow`, and its client reconnects. Default:
+   * `reset`.
    */
   overflow?: Overflow | undefined;
 }
 
-/** What a history keeps, with every default filled in. */
+/** {@link HistoryOptions} with every default filled in. */
 export type HistorySettings = Pick<Keep, 'events' | 'bytes' | 'age'>;
 
 /**
@@ -51,14 +63,16 @@ export function channelOptionsFor(
   if (channels === undefined) return {};
   const given = channels(name);
   if (given === undefined) return {};
-  // Nobody is going to await it: if it fails, too, that must not end the process.
+  // It is not awaited. If it rejects, that must not end the process.
   if (isThenable(given)) Promise.resolve(given).catch(() => {});
   else if (isObject(given)) return given;
   throw invalid('channels', 'a function that returns an object, and is not async', given);
 }
 
 /**
- * @param standard what is kept unless the options say otherwise.
+ * Checks the options of a channel.
+ *
+ * @param standard the history unless the options say otherwise.
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
 export function readChannelOptions(options: ChannelOptions, standard: HistorySettings): ChannelSettings {
@@ -71,16 +85,31 @@ export function readChannelOptions(options: ChannelOptions, standard: HistorySet
   checkType('snapshot', 'function', snapshot);
   const event = readEventName('snapshotEvent', snapshotEvent, 'snapshot');
   const { events, bytes, age } = history === undefined ? standard : readHistory(history);
-  return { events, bytes, age, compact, overflow, snapshot: snapshot && { event, take: snapshot } };
+  return {
+    events,
+    bytes,
+    age,
+    compact,
+    overflow,
+    snapshot: snapshot && { event, take: bindContext(snapshot) },
+  };
 }
 
-/** @throws {TidingsError} `invalid-option`, naming the option. */
+/**
+ * Checks the name of an event.
+ *
+ * @throws {TidingsError} `invalid-option`, naming the option.
+ */
 export function readEventName(name: string, value: string | undefined, standard: string): string {
   if (value === '') throw invalid(name, 'a string of at least one character', value);
   return value === undefined ? standard : fieldText(name, value, 'invalid-option');
 }
 
-/** @throws {TidingsError} `invalid-option`, naming the option. */
+/**
+ * Checks how much a channel retains.
+ *
+ * @throws {TidingsError} `invalid-option`, naming the option.
+ */
 export function readHistory(history: HistoryOptions | false = {}): HistorySettings {
   if (history === false) return { events: 0, bytes: 0, age: 0 };
   if (!isObject(history)) throw invalid('history', 'an object, or false', history);

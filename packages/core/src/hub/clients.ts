@@ -1,16 +1,17 @@
-import type { EventStream } from '../stream/stream.ts';
+import type { EventStream } from '../stream/event-stream.ts';
 
 /** The open streams of every client that was named in {@link StreamOptions.client}. Iterates over both. */
 export interface ClientRegistry extends Iterable<[client: string, streams: ReadonlySet<EventStream>]> {
   /** How many clients have a stream. */
   readonly size: number;
   has(client: string): boolean;
-  /** The streams of a client, oldest first; empty when it has none. */
+  /** The streams of a client, oldest first; empty if it has none. */
   get(client: string): ReadonlySet<EventStream>;
   /**
-   * Closes every stream of a client, on every node. It may come back: keep it out where requests are authenticated.
+   * Closes every stream of a client, in every process. The client may reconnect: refuse it where requests are
+   * authenticated.
    *
-   * @returns resolves when the other nodes have been told; rejects when the broker cannot tell them.
+   * @returns resolves when the message to the other processes is stored; rejects when the broker cannot store it.
    */
   disconnect(client: string): Promise<void>;
 }
@@ -19,9 +20,13 @@ const NONE: ReadonlySet<never> = new Set<never>();
 
 /** The registry, with the means to keep it. */
 export class Clients<S extends EventStream> implements ClientRegistry {
-  /** Asks the hubs of the other nodes to do the same. */
-  tell: ((client: string) => Promise<void>) | undefined;
   readonly #streams = new Map<string, Set<S>>();
+  readonly #disconnectElsewhere: (client: string) => Promise<unknown>;
+
+  /** @param disconnectElsewhere has the other processes do the same. */
+  constructor(disconnectElsewhere: (client: string) => Promise<unknown>) {
+    this.#disconnectElsewhere = disconnectElsewhere;
+  }
 
   get size(): number {
     return this.#streams.size;
@@ -41,13 +46,13 @@ export class Clients<S extends EventStream> implements ClientRegistry {
 
   disconnect(client: string): Promise<void> {
     this.close(client);
-    const told = Promise.resolve(this.tell?.(client));
-    // For whoever waits for it. It ends no process.
-    told.catch(() => {});
-    return told;
+    const stored = this.#disconnectElsewhere(client).then(() => {});
+    // A caller that does not await it must not end the process.
+    stored.catch(() => {});
+    return stored;
   }
 
-  /** Closes the streams that a client has on this node. */
+  /** Closes the streams of a client in this process. */
   close(client: string): void {
     for (const stream of this.get(client)) stream.close();
   }

@@ -1,33 +1,33 @@
-import type { StreamRequest } from '../stream/request.ts';
-import type { EventStream, StreamOptions } from '../stream/stream.ts';
-import type { Transport } from '../transport.ts';
+import type { StreamRequest } from '../protocol/last-event-id.ts';
+import type { EventStream, StreamOptions } from '../stream/event-stream.ts';
+import type { Transport } from '../stream/transport.ts';
 import type { ClientRegistry } from './clients.ts';
+import type { HubStats } from './counters.ts';
 import type { AnyChannels, Channel, PublishArguments } from './hub-channel.ts';
-import { LocalHub } from './local-hub.ts';
-import type { HubStats } from './meter.ts';
-import { type ChannelOptions, type CloseOptions, type HubOptions, readHubOptions } from './options.ts';
+import type { ChannelOptions, CloseOptions } from './options.ts';
 
-/** Knows every open stream of an application; one per app. */
+/** Publishes events to streams, and has a list of all open streams. An application needs one. */
 export interface Hub<Channels = AnyChannels> {
-  /** Every stream whose response is not over. */
+  /** The streams of this process whose response is not over. */
   readonly streams: ReadonlySet<EventStream>;
-  /** The streams of each client. */
+  /** The streams of each client, by {@link StreamOptions.client}. */
   readonly clients: ClientRegistry;
   /**
-   * Answers a request with a stream: what adapters call. Never throws because a peer has left.
+   * Opens a stream on a transport. Adapters call this. It never throws because a client has disconnected.
    *
-   * Over `limits.streams`, or when the hub is closing, the client is told to come back later, and the stream
-   * returned has closed as `refused`.
+   * Above `limits.streams`, or when the hub is closing, the client is told to reconnect later, and the returned stream
+   * is closed with the reason `refused`.
    *
    * @throws {TidingsError} `invalid-option`, naming the option.
    */
   open(transport: Transport, request: StreamRequest, options?: StreamOptions): EventStream;
   /**
-   * Sends an event to every stream that is subscribed to a channel, and keeps it in the channel's history.
+   * Publishes an event to every stream that is subscribed to a channel, and appends it to the channel's history.
    *
-   * @returns the event's id, once it is accepted. Rejects, and never throws, when it cannot be: with a TypeError for
-   *   data that cannot be sent, else with a TidingsError: `invalid-field`, `ended`, `closed`. A rejection goes to
-   *   `onError`, too, and ends no process if nobody awaits it.
+   * @returns resolves with the event's id when the event is accepted; with a broker, when it is stored. Never throws.
+   *   Rejects with a TypeError for data that cannot be sent, and otherwise with a TidingsError: `invalid-option` (the
+   *   channel has no name), `invalid-field`, `ended`, `closed`; with a broker also `not-stored` or `maybe-stored`,
+   *   after `publishTimeout`. A rejection also goes to `onError`, and does not end the process if it is not awaited.
    */
   publish<
     Name extends keyof Channels & string,
@@ -37,36 +37,31 @@ export interface Hub<Channels = AnyChannels> {
     ...event: PublishArguments<Channels[Name], Event>
   ): Promise<string>;
   /**
-   * A handle of a channel. It need not be kept: the name is enough to find the same channel again.
+   * Returns a channel by its name. Each call with the same name returns an equivalent object.
    *
-   * @param options of this channel from now on, in the place of what `HubOptions.channels` says. Kept for good: for
-   *   channels without end, say it there.
+   * @param options replace what `HubOptions.channels` returns for this name, from now on. They are stored for as long
+   *   as the hub lives: for an unlimited number of names, use `HubOptions.channels`.
    * @throws {TidingsError} `invalid-option`, naming the option.
    */
   channel<Name extends keyof Channels & string>(
     name: Name,
     options?: ChannelOptions,
   ): Channel<Channels[Name], Name>;
-  /** What the hub holds and has done, on this node. Takes a look at every stream. */
+  /** Counts of this process. Takes time proportional to the number of open streams. */
   stats(): HubStats;
-  /** Where the hub stands: read it, then load what a page shows, then connect with `?lastEventId=`, without a gap. */
+  /**
+   * Returns the id of the newest event of all processes. Read it, then load what a page shows, then connect with
+   * `?lastEventId=`: no event is missing in between.
+   *
+   * @returns rejects with a TidingsError `broker` when the broker cannot be reached within `publishTimeout`.
+   */
   position(): Promise<string>;
   /**
-   * Ends every stream and takes no new ones. Stop listening first: `server.close()`, then `await hub.close()`.
+   * Ends every stream and refuses new ones. Stop listening first: `server.close()`, then `await hub.close()`.
    *
-   * @returns resolves when every response is over. A second call returns the first one's promise.
+   * @returns resolves when every response is over, and the broker is closed. Idempotent: a second call returns the same
+   *   promise.
    * @throws {TidingsError} `invalid-option`, naming the option.
    */
   close(options?: CloseOptions): Promise<void>;
-}
-
-/**
- * Makes a hub. It does nothing until its first stream: no timer, no randomness.
- *
- * @typeParam Channels what is published where: see {@link AnyChannels}. Checks `publish`; a browser may import it as
- *   a type.
- * @throws {TidingsError} `invalid-option`, naming the option.
- */
-export function createHub<Channels = AnyChannels>(options: HubOptions = {}): Hub<Channels> {
-  return new LocalHub(readHubOptions(options)) as Hub<AnyChannels> as Hub<Channels>;
 }

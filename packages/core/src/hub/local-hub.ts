@@ -1,104 +1,106 @@
-import { type ChannelName, nameOf } from '../channel-name.ts';
-import { TidingsError } from '../errors.ts';
-import { show } from '../invalid.ts';
-import type { ChannelSettings } from '../log/channel.ts';
-import type { Entry } from '../log/entry.ts';
+import { TidingsError } from '../base/errors.ts';
+import { Scheduler } from '../base/scheduler.ts';
+import { DeliveryLoop } from '../delivery/delivery-loop.ts';
+import type { DeliveryContext } from '../delivery/delivery-target.ts';
+import { CONTROL_CHANNEL } from '../log/broker.ts';
+import { BrokerSync } from '../log/broker-sync.ts';
+import type { ChannelSettings } from '../log/channel-log.ts';
 import { Log } from '../log/log.ts';
-import { Mirror } from '../log/mirror.ts';
-import { Outbox } from '../log/outbox.ts';
-import { Scheduler, TurnBudget } from '../scheduler.ts';
-import { OpenStream, type StreamHost } from '../stream/open-stream.ts';
-import type { StreamRequest } from '../stream/request.ts';
-import { COME_BACK_LATER, createRetry, randomBetween } from '../stream/retry.ts';
-import type { CloseReason, ErrorContext, EventStream, StreamOptions } from '../stream/stream.ts';
-import { readStreamOptions } from '../stream/stream-options.ts';
-import type { Transport } from '../transport.ts';
+import { PublishQueue } from '../log/publish-queue.ts';
+import { type ChannelName, nameOf } from '../protocol/channel-name.ts';
+import type { StreamRequest } from '../protocol/last-event-id.ts';
+import type { ErrorContext, EventStream, StreamOptions } from '../stream/event-stream.ts';
+import type { Stream } from '../stream/stream.ts';
+import type { Transport } from '../stream/transport.ts';
 import { Clients } from './clients.ts';
+import { CONTROL_SETTINGS, ControlMessages } from './control.ts';
+import { Counters, type HubStats } from './counters.ts';
+import { within } from './deadline.ts';
 import { drain } from './drain.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
-import { type HubStats, Meter } from './meter.ts';
 import { type ChannelOptions, type CloseOptions, type HubSettings, readCloseOptions } from './options.ts';
 import { readPublished } from './publish-fields.ts';
+import { Publisher } from './publisher.ts';
+import { StreamRegistry } from './stream-registry.ts';
 
-/** Bytes that the histories of all channels take together. */
-const ALL_HISTORIES = 64 * 1024 * 1024;
-
-/** What a note to all nodes begins with that names a client. */
-const DISCONNECT = 'disconnect ';
-
-const isWorkers =
-  (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent === 'Cloudflare-Workers';
+/** Bytes of all histories together. */
+const MAX_HISTORY_BYTES = 64 * 1024 * 1024;
 
 /** The hub of one process. With a broker, it is one of several that share a log. */
-export class LocalHub implements Hub, StreamHost {
-  readonly streams = new Set<OpenStream>();
-  readonly clients = new Clients<OpenStream>();
-  readonly scheduler: Scheduler;
-  readonly log: Log;
-  readonly meter: Meter;
-  readonly settings: HubSettings;
-  readonly answers = new TurnBudget();
+export class LocalHub implements Hub {
+  readonly clients: Clients<Stream>;
+  readonly #settings: HubSettings;
+  readonly #counters: Counters;
+  readonly #context: DeliveryContext;
+  readonly #publisher: Publisher;
+  readonly #registry: StreamRegistry;
   readonly #pinned = new Map<string, ChannelSettings>();
-  readonly #outbox: Outbox | undefined;
-  /** Set by `close()`: the ms after which whoever comes now shall come back. */
-  #comeBack: readonly [min: number, max: number] | undefined;
   #drained: Promise<void> | undefined;
-  /** Nobody is left: until then, whoever is told of the end of a stream may publish that. */
-  #isClosed = false;
 
   constructor(settings: HubSettings) {
-    this.settings = settings;
-    this.scheduler = new Scheduler(settings.precision);
-    this.meter = new Meter(settings.observer, error => this.report(error, { stage: 'observer' }));
-    this.log = new Log(name => this.#settingsOf(name), ALL_HISTORIES, this.scheduler, this.meter);
-    const { broker } = settings;
-    if (broker === undefined) return;
-    const mirror = new Mirror(
-      broker,
-      this.log,
-      error => this.report(error, { stage: 'broker' }),
-      text => {
-        if (text.startsWith(DISCONNECT)) this.clients.close(text.slice(DISCONNECT.length));
+    this.#settings = settings;
+    const scheduler = new Scheduler(settings.precision);
+    const control = new ControlMessages();
+    this.#counters = new Counters(settings.observer, error => this.#report(error, { stage: 'observer' }));
+    const { broker, publishTimeout } = settings;
+    const log = new Log({
+      settingsOf: name => this.#settingsOf(name),
+      maxBytes: MAX_HISTORY_BYTES,
+      isRemote: broker !== undefined,
+      scheduler,
+      onDropped: name => this.#channelDropped(name),
+    });
+    const sync =
+      broker &&
+      new BrokerSync(broker, log, {
+        onError: error => this.#report(error, { stage: 'broker' }),
+        onControl: entry => {
+          const client = control.clientToDisconnect(entry);
+          if (client !== undefined) this.clients.close(client);
+        },
+        // The lost messages may have named any client.
+        onControlLost: () => this.#registry.disconnectClients(),
+      });
+    const queue = broker && sync && new PublishQueue(broker, () => sync.start(), publishTimeout);
+    this.#context = { log, loop: new DeliveryLoop(log), resetEvent: settings.resetEvent, sync };
+    this.clients = new Clients(async client => {
+      await queue?.publish(control.disconnect(client));
+    });
+    this.#publisher = new Publisher({
+      log,
+      queue,
+      settingsOf: name => this.#settingsOf(name),
+      onPublished: channel => {
+        this.#counters.totals.published += 1;
+        this.#counters.notify('published', channel);
       },
-    );
-    this.log.mirror = mirror;
-    this.#outbox = new Outbox(broker, () => mirror.start(), settings.publishTimeout);
-    this.clients.tell = client => broker.tell(DISCONNECT + client);
+      onError: (error, channel) => this.#report(error, { stage: 'publish', channel }),
+    });
+    this.#registry = new StreamRegistry({
+      settings,
+      scheduler,
+      context: this.#context,
+      clients: this.clients,
+      counters: this.#counters,
+      onError: (error, context) => this.#report(error, context),
+    });
+  }
+
+  // Streams
+
+  get streams(): ReadonlySet<Stream> {
+    return this.#registry.streams;
   }
 
   open(transport: Transport, request: StreamRequest, options: StreamOptions = {}): EventStream {
-    const stream = new OpenStream(this.#hostOf(), transport, request, readStreamOptions(options));
-    if (transport.closed) {
-      stream.leave('disconnected');
-    } else if (request.method === 'HEAD') {
-      stream.decline('closed', options.retry);
-    } else if (
-      this.#comeBack !== undefined ||
-      (this.streams.size >= this.settings.maxStreams && !stream.hasHadAll)
-    ) {
-      stream.decline('refused', randomBetween(this.#comeBack ?? COME_BACK_LATER));
-    } else {
-      // Who is about to be told that there is no more takes nobody's place.
-      if (!stream.hasHadAll) this.#makeRoom(stream);
-      this.streams.add(stream);
-      this.clients.add(stream);
-      this.meter.streamOpened(stream);
-      stream.start();
-    }
-    return stream;
+    return this.#registry.open(transport, request, options);
   }
 
-  /** Where a timer ends with the request that has made it, each stream has a clock of its own. */
-  #hostOf(): StreamHost {
-    if (!isWorkers) return this;
-    // It inherits the rest, so that `report` and `gone` can use no private names.
-    const scheduler = new Scheduler(this.settings.precision, start => start());
-    return Object.assign(Object.create(this) as StreamHost, { scheduler, answers: new TurnBudget() });
-  }
+  // Channels
 
   publish(channel: ChannelName, data: unknown, fields?: PublishFields): Promise<string> {
-    return this.#accept(channel, () => readPublished(data, fields));
+    return this.#publisher.append(channel, () => readPublished(data, fields));
   }
 
   channel<Name extends string>(
@@ -106,113 +108,99 @@ export class LocalHub implements Hub, StreamHost {
     options?: ChannelOptions,
   ): Channel<Record<string, unknown>, Name> {
     const name = nameOf(channel) as Name;
-    if (options !== undefined) this.#pin(name, this.settings.channel(name, options));
-    const { channels } = this.log;
+    if (options !== undefined) this.#pin(name, this.#settings.channel(name, options));
+    const { log } = this.#context;
+    const append = (kind: 'end' | 'begin') =>
+      this.#publisher.append(name, () => ({ kind, json: false, data: '' }));
     return {
       name,
       get subscriberCount() {
-        return channels.find(name)?.subscribers.size ?? 0;
+        return log.channels.find(name)?.listeners.size ?? 0;
       },
       publish: (data: unknown, fields?: PublishFields) => this.publish(name, data, fields),
-      end: () => this.#accept(name, () => ({ kind: 'end', data: '' })),
+      end: () => append('end'),
+      begin: () => append('begin'),
+      state: () => this.#stateOf(name),
     };
   }
 
-  stats(): HubStats {
-    const streams = [...this.streams];
-    return {
-      streams: streams.length,
-      clients: this.clients.size,
-      channels: this.log.channels.size,
-      historyBytes: this.log.channels.bytes,
-      lagging: streams.filter(stream => stream.isLagging).length,
-      bufferedBytes: streams.reduce((sum, stream) => sum + stream.bufferedBytes, 0),
-      ...structuredClone(this.meter.totals),
-    };
+  async #stateOf(name: string): ReturnType<Channel['state']> {
+    const { broker } = this.#settings;
+    const { sync } = this.#context;
+    if (broker === undefined || sync === undefined) return this.#publisher.stateHere(name);
+    const { state } = await this.#withinTimeout(sync.start().then(() => broker.state(name)));
+    return state;
   }
 
   async position(): Promise<string> {
-    if (this.log.mirror === undefined) return this.log.id(this.log.head);
-    const { epoch, head } = await this.log.mirror.head();
-    return this.log.acknowledge(epoch, head);
+    const { log, sync } = this.#context;
+    if (sync === undefined) return log.id(log.head);
+    const { epoch, head } = await this.#withinTimeout(sync.head());
+    return log.acknowledge(epoch, head);
+  }
+
+  async #withinTimeout<T>(call: Promise<T>): Promise<T> {
+    const { publishTimeout } = this.#settings;
+    try {
+      return await within(publishTimeout, call, () => {
+        return new TidingsError('broker', `the broker could not be reached for ${publishTimeout} ms`);
+      });
+    } catch (cause) {
+      const hasCode = typeof (cause as { code?: unknown } | null)?.code === 'string';
+      throw hasCode ? cause : new TidingsError('broker', 'the broker failed', { cause });
+    }
   }
 
   #settingsOf(name: string): ChannelSettings {
-    return this.#pinned.get(name) ?? this.settings.channel(name);
+    if (name === CONTROL_CHANNEL) return CONTROL_SETTINGS;
+    return this.#pinned.get(name) ?? this.#settings.channel(name);
   }
 
   #pin(name: string, settings: ChannelSettings): void {
     this.#pinned.set(name, settings);
-    this.log.channels.configure(name, settings);
+    this.#context.log.channels.configure(name, settings);
   }
 
-  /** Gives an entry its place in the order; what is wrong with it becomes a rejection that ends no process. */
-  #accept(target: ChannelName, content: () => Omit<Entry, 'channel' | 'position'>): Promise<string> {
-    let channel: string | undefined;
-    let id: Promise<string>;
-    try {
-      channel = nameOf(target);
-      if (this.#isClosed) throw new TidingsError('closed', 'the hub is closed');
-      const draft = { ...content(), channel };
-      const ended = this.log.channels.find(channel)?.endedAt;
-      if (ended !== undefined) {
-        if (draft.kind === 'end') return Promise.resolve(this.log.id(ended));
-        throw new TidingsError('ended', `the channel ${show(channel)} has ended: nothing can follow`);
-      }
-      if (this.#outbox === undefined) {
-        const position = this.log.append(draft);
-        this.meter.eventPublished(channel);
-        return Promise.resolve(this.log.id(position));
-      }
-      id = this.#send(this.#outbox, draft);
-    } catch (error) {
-      id = Promise.reject(error);
-    }
-    id.catch(error => this.report(error, { stage: 'publish', channel }));
-    return id;
+  #channelDropped(name: string): void {
+    this.#context.sync?.release(name);
+    this.#counters.totals.dropped += 1;
+    this.#counters.notify('dropped', name);
   }
 
-  async #send(outbox: Outbox, draft: Omit<Entry, 'position'>): Promise<string> {
-    const { events, bytes, age, compact } = this.#settingsOf(draft.channel);
-    const [epoch, position] = await outbox.publish({ ...draft, keep: { events, bytes, age, compact } });
-    this.meter.eventPublished(draft.channel);
-    return this.log.acknowledge(epoch, position);
+  // The hub
+
+  stats(): HubStats {
+    const streams = [...this.streams];
+    const { channels } = this.#context.log;
+    return {
+      streams: streams.length,
+      clients: this.clients.size,
+      channels: channels.size - (channels.find(CONTROL_CHANNEL) === undefined ? 0 : 1),
+      historyBytes: channels.bytes,
+      lagging: streams.filter(stream => stream.isLagging).length,
+      bufferedBytes: streams.reduce((sum, stream) => sum + stream.bufferedBytes, 0),
+      ...structuredClone(this.#counters.totals),
+    };
   }
 
   close(options: CloseOptions = {}): Promise<void> {
     if (this.#drained === undefined) {
       const checked = readCloseOptions(options);
-      this.#comeBack = checked.retry;
+      this.#registry.refuse(checked.retry);
+      // Until every stream is closed, a handler that is told of the end of its stream may publish that.
       this.#drained = drain([...this.streams], checked).then(async () => {
-        this.#isClosed = true;
-        this.log.channels.close();
-        await this.#outbox?.settled();
-        await this.log.mirror?.close();
+        await this.#publisher.close();
+        this.#context.log.channels.close();
+        await this.#context.sync?.close();
       });
     }
     return this.#drained;
   }
 
-  report(error: unknown, context: ErrorContext): void {
-    // A promise, if it returns one, is its own too.
+  #report(error: unknown, context: ErrorContext): void {
+    // It may return a promise.
     new Promise(resolve => {
-      resolve(this.settings.onError(error, context));
+      resolve(this.#settings.onError(error, context));
     }).catch(failure => console.error('tidings: onError failed:', failure));
-  }
-
-  gone(stream: OpenStream, reason: CloseReason): void {
-    stream.scheduler.delete(stream.deadlines);
-    this.streams.delete(stream);
-    this.clients.delete(stream);
-    this.meter.streamClosed(stream, reason);
-  }
-
-  /** Closes a client's oldest streams: a phone that changed networks must not be locked out by its own ghosts. */
-  #makeRoom({ client }: OpenStream): void {
-    if (client === undefined) return;
-    const newestFirst = [...this.clients.get(client)].filter(stream => stream.isOpen).reverse();
-    for (const stream of newestFirst.slice(this.settings.maxPerClient - 1)) {
-      stream.finish('replaced', createRetry());
-    }
   }
 }

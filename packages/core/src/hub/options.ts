@@ -1,7 +1,9 @@
-import { checkType, invalid, isWhole, readCount, readDuration } from '../invalid.ts';
+import { bindContext } from '../base/async-context.ts';
+import { checkType, invalid, isWhole, readCount, readDuration } from '../base/option-checks.ts';
 import type { Broker } from '../log/broker.ts';
-import type { ChannelSettings } from '../log/channel.ts';
-import type { ErrorContext } from '../stream/stream.ts';
+import type { ChannelSettings } from '../log/channel-log.ts';
+import type { ErrorContext } from '../stream/event-stream.ts';
+import type { StreamLimits } from '../stream/timers.ts';
 import {
   type ChannelOptions,
   channelOptionsFor,
@@ -10,63 +12,76 @@ import {
   readEventName,
   readHistory,
 } from './channel-options.ts';
-import type { Observer } from './meter.ts';
+import { createErrorLog } from './error-log.ts';
+import type { Observer } from './observer.ts';
 
 export type { ChannelOptions, HistoryOptions } from './channel-options.ts';
 
 export interface HubOptions {
-  /** Where the log lives, so that several nodes share it. Default: in this process, in memory. */
+  /** Where the log is stored, so that several processes share it. Default: in this process, in memory. */
   broker?: Broker | undefined;
   /**
-   * Ms after which a `publish` that the broker has not stored rejects, with a code that says whether it may be
-   * stored yet: `not-stored` or `maybe-stored`. Default: 5,000. Of no use without a broker.
+   * ms after which a call that waits for the broker rejects: `publish` with a code that says whether the event may be
+   * stored (`not-stored` or `maybe-stored`), `position()` and `channel.state()` with `broker`. Default: 5,000. Without
+   * effect without a broker.
    */
   publishTimeout?: number | undefined;
   /**
-   * Ms of silence after which a stream gets a comment, so that nothing on the way takes it for dead. Default:
-   * 15,000 (8,000 on Bun, whose server cuts a response that is silent for 10 s). `false`: none.
+   * ms of silence after which a stream sends a comment, so that proxies and load balancers do not time it out. Default:
+   * 15,000 (8,000 on Bun, whose server closes a response that is silent for 10 s). `false`: none.
    */
   heartbeat?: number | false | undefined;
   /**
-   * Bytes that `send()` may queue on a stream whose peer does not read; with more it closes as `slow`. One
-   * larger event may pass when nothing is queued. Default: 1 MiB.
+   * Bytes that may be buffered for one client before `send()` returns false. A stream that stays above for 1 s without
+   * any progress closes as `slow`. Default: 1 MiB.
    */
   maxBufferedBytes?: number | undefined;
   /**
-   * Ms for which queued bytes may not move before the peer is taken for dead, and the stream closes as
-   * `stalled`. Default: 60,000. `false`: never.
+   * Bytes beyond which nothing more is buffered: the stream closes as `slow` at once, and `onError` is called. One
+   * larger event may pass when nothing is buffered. Default: 16 MiB, or `maxBufferedBytes` if that is more.
+   */
+  bufferedBytesLimit?: number | undefined;
+  /**
+   * ms for which buffered bytes may not move before the client counts as gone, and the stream closes as `stalled`.
+   * Default: 60,000. `false`: never.
    */
   stallTimeout?: number | false | undefined;
   /**
-   * Ms that a stream lives at most. Each closes at a random moment between 80 % and 100 % of it, so that not
-   * all come back at once. Default: `false`, no limit.
+   * ms that a stream lives at most. Each closes at a random time between 80 % and 100 % of it, so that clients do not
+   * reconnect all at once. Default: `false`, no limit.
    */
   maxAge?: number | false | undefined;
   /** How many streams there may be. Default: no limits. */
   limits?: Limits | undefined;
-  /** What channels keep, unless their own options say otherwise; all together at most 64 MiB. `false`: nothing. */
+  /**
+   * What channels retain, unless their own options say otherwise. All channels together retain at most 64 MiB. `false`:
+   * nothing.
+   */
   history?: HistoryOptions | false | undefined;
-  /** The options of each channel, by name: those that every node and every life of the channel shall agree on. */
+  /** Returns the options of a channel, by its name. Every process must return the same. */
   channels?: ((name: string) => ChannelOptions | undefined) | undefined;
-  /** Is told what the hub does: for metrics. Default: nobody. */
+  /** Callbacks for metrics and logs. Default: none. */
   observer?: Observer | undefined;
-  /** The name of the event that tells a client it has missed something. Default: `reset`. */
+  /** The name of the event that tells a client what it has missed. Default: `reset`. */
   resetEvent?: string | undefined;
-  /** Called with what goes wrong in the background; none of it reaches the peer. Default: `console.error`. */
+  /**
+   * Called with errors in the background. None of them reaches a client. Default: prints to `console.error`, the same
+   * error at most once a minute.
+   */
   onError?: ((error: unknown, context: ErrorContext) => void) | undefined;
 }
 
 export interface Limits {
-  /** How many streams may be open; a further one is told to come back later. Default: no limit. */
+  /** How many streams may be open. A further request is told to reconnect later. Default: no limit. */
   streams?: number | undefined;
-  /** How many streams a client may have; a further one closes its oldest. Default: no limit. */
+  /** How many streams a client may have. A further one closes its oldest. Default: no limit. */
   perClient?: number | undefined;
 }
 
 export interface CloseOptions {
-  /** Ms after which streams that have not ended are cut. Default: 10,000. */
+  /** ms after which streams that have not ended are aborted. Default: 10,000. */
   within?: number | undefined;
-  /** Each client is told to wait a random number of ms between these two. Default: [1_000, 15_000]. */
+  /** Each client is told to wait a random number of ms between these two before it reconnects. Default: [1_000, 15_000]. */
   retry?: readonly [min: number, max: number] | undefined;
 }
 
@@ -76,20 +91,16 @@ export interface CloseSettings {
   retry: readonly [min: number, max: number];
 }
 
-/** {@link HubOptions} with every default filled in; what is switched off is Infinity. */
-export interface HubSettings {
+/** {@link HubOptions} with every default filled in. What is switched off is Infinity. */
+export interface HubSettings extends StreamLimits {
+  readonly resetEvent: string;
   broker: Broker | undefined;
   publishTimeout: number;
   observer: Observer;
-  heartbeat: number;
-  maxBufferedBytes: number;
-  stallTimeout: number;
-  maxAge: number;
   maxStreams: number;
   maxPerClient: number;
-  resetEvent: string;
   channel: (name: string, options?: ChannelOptions) => ChannelSettings;
-  /** Ms that the clock may be late. */
+  /** ms that the clock may be late. */
   precision: number;
   onError: (error: unknown, context: ErrorContext) => void;
 }
@@ -97,7 +108,7 @@ export interface HubSettings {
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readHubOptions(options: HubOptions): HubSettings {
   checkType('options', 'object', options);
-  const { limits = {}, channels, onError = reportToConsole } = options;
+  const { limits = {}, channels, onError = createErrorLog() } = options;
   checkType('limits', 'object', limits);
   checkType('channels', 'function', channels);
   checkType('onError', 'function', onError);
@@ -105,6 +116,9 @@ export function readHubOptions(options: HubOptions): HubSettings {
   const stallTimeout = readDuration('stallTimeout', options.stallTimeout, 60_000);
   const maxAge = readDuration('maxAge', options.maxAge, Number.POSITIVE_INFINITY);
   const history = readHistory(options.history);
+  // Snapshots run in the context of `createHub()`, whichever request uses their channel first.
+  const inContext = bindContext((read: () => ChannelSettings) => read());
+  const maxBufferedBytes = readCount('maxBufferedBytes', options.maxBufferedBytes, 1024 * 1024);
   return {
     broker: readBroker(options.broker),
     observer: readObserver(options.observer),
@@ -114,14 +128,27 @@ export function readHubOptions(options: HubOptions): HubSettings {
     maxAge,
     // Whole, so that the times that every stream keeps are small integers, which take no memory of their own.
     precision: Math.max(5, Math.ceil(Math.min(32_000, heartbeat, stallTimeout, maxAge) / 32)),
-    maxBufferedBytes: readCount('maxBufferedBytes', options.maxBufferedBytes, 1024 * 1024),
+    maxBufferedBytes,
+    bufferedBytesLimit: readLimit(options.bufferedBytesLimit, maxBufferedBytes),
     resetEvent: readEventName('resetEvent', options.resetEvent, 'reset'),
     channel: (name, own) =>
-      readChannelOptions(own === undefined ? channelOptionsFor(name, channels) : own, history),
+      own === undefined
+        ? inContext(() => readChannelOptions(channelOptionsFor(name, channels), history))
+        : readChannelOptions(own, history),
     maxStreams: readCount('limits.streams', limits.streams, Number.POSITIVE_INFINITY),
     maxPerClient: readCount('limits.perClient', limits.perClient, Number.POSITIVE_INFINITY, 1),
     onError,
   };
+}
+
+function readLimit(bufferedBytesLimit: number | undefined, maxBufferedBytes: number): number {
+  const limit = readCount(
+    'bufferedBytesLimit',
+    bufferedBytesLimit,
+    Math.max(16 * 1024 * 1024, maxBufferedBytes),
+  );
+  if (limit >= maxBufferedBytes) return limit;
+  throw invalid('bufferedBytesLimit', 'at least maxBufferedBytes', bufferedBytesLimit);
 }
 
 function readBroker(broker: Broker | undefined): Broker | undefined {
@@ -134,6 +161,7 @@ function readBroker(broker: Broker | undefined): Broker | undefined {
 const CALLBACKS = [
   'opened',
   'closed',
+  'refused',
   'published',
   'delivered',
   'lagging',
@@ -162,8 +190,4 @@ export function readCloseOptions(options: CloseOptions): CloseSettings {
     throw invalid('retry', 'two integers of ms, the smaller first', retry);
   }
   return { within, retry };
-}
-
-function reportToConsole(error: unknown, { stage }: ErrorContext): void {
-  console.error(`tidings: ${stage}:`, error);
 }

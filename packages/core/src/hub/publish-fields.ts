@@ -1,21 +1,18 @@
-import { dataText, type EventFields, fieldText } from '../event.ts';
-import { checkType, invalid } from '../invalid.ts';
-import type { Entry } from '../log/entry.ts';
+import { checkType, invalid } from '../base/option-checks.ts';
+import type { Unplaced } from '../log/entry.ts';
+import { dataText, type EventFields, fieldText, isJson } from '../protocol/event.ts';
 import type { PublishFields } from './hub-channel.ts';
 
-/** What `send()` takes, and `publish()` does not. */
+/** Fields that `send()` accepts and `publish()` does not. */
 type Refused = Pick<EventFields, 'id' | 'retry'>;
 
 /**
- * What is published, as an entry of its channel. Throws what is wrong with it, before it has a position.
+ * Turns the arguments of `publish` into an entry, and checks them before the entry has a position.
  *
  * @throws {TidingsError} `invalid-field`, naming the field.
  * @throws {TypeError} the data cannot be sent.
  */
-export function readPublished(
-  data: unknown,
-  fields: PublishFields = {},
-): Omit<Entry, 'channel' | 'position'> {
+export function readPublished(data: unknown, fields: PublishFields = {}): Omit<Unplaced, 'channel'> {
   checkType('fields', 'object', fields, 'invalid-field');
   const { event, key, gone = false, except, id, retry } = fields as PublishFields & Refused;
   if (id !== undefined) throw invalid('id', 'left out: ids are positions', id, 'invalid-field');
@@ -23,7 +20,9 @@ export function readPublished(
   if (event !== undefined) fieldText('event', event);
   checkType('key', 'string', key, 'invalid-field');
   checkType('gone', 'boolean', gone, 'invalid-field');
-  return { kind: gone ? 'gone' : 'event', event, key, except: nameIn(except), data: dataText(data) };
+  const text = dataText(data);
+  const kind = gone ? 'gone' : 'event';
+  return { kind, event, key, except: nameIn(except), json: isJson(data), data: text };
 }
 
 function nameIn(except: PublishFields['except']): string | undefined {

@@ -1,111 +1,144 @@
-import type { TidingsError } from '../errors.ts';
+import type { TidingsError } from '../base/errors.ts';
+import type { Position } from '../protocol/event-id.ts';
 import type { Entry } from './entry.ts';
 import type { Keep } from './history.ts';
-import type { Position } from './position.ts';
 
-/** An entry that has no position yet, and how much its channel keeps. */
+/**
+ * The channel of control messages. Applications cannot use its name (names of channels beginning with NUL are refused).
+ * A broker treats it like any other channel; every hub keeps it open from its start.
+ */
+export const CONTROL_CHANNEL = '\0control';
+
+/** An entry that has no position yet, and how much its channel retains. */
 export interface Draft extends Omit<Entry, 'position'> {
   readonly keep: Readonly<Keep>;
 }
 
-/** From where on a channel is wanted: after a position (0: all there is), or its last so many events. */
-export type Reach = Position | { readonly last: number };
+/** Where a read starts: after a position (0: at the first retained entry), or at the last so many events. */
+export type ReadFrom = Position | { readonly last: number };
 
-/** A stretch of one channel's log. */
+/** Part of one channel's log. */
 export interface Page {
   /** Ascending. */
   readonly entries: readonly Entry[];
   /**
-   * What is up to it has left the history: of what was asked for, the page, with those that follow it, has everything
-   * that is after it. 0: nothing has ever left.
+   * Entries up to this position may have been trimmed. Of what was asked for, this page and the pages after it have
+   * everything after it. 0: nothing was ever trimmed.
    */
-  readonly floor: Position;
-  /** There is more: `read` on, after the last entry of this page, which has at least one. */
+  readonly trimmedUpTo: Position;
+  /** Whether there is more: call `read` with the position of this page's last entry. A page with more is not empty. */
   readonly more: boolean;
-  /** The channel's newest position, whether or not it is still kept; absent if nothing is known of the channel. */
+  /** The channel's newest position, retained or not. Absent if the broker knows nothing of the channel. */
   readonly last?: Position | undefined;
   /** The position of the channel's `end`, if it has ended. */
-  readonly ended?: Position | undefined;
+  readonly endedAt?: Position | undefined;
 }
 
-/** Channels as they are up to one position. */
+/** Channels as they are at one position. */
 export interface Opened {
-  /** The head, read after the call. The pages have nothing newer. */
+  /** The head, read after the call began. The pages have nothing newer. */
   readonly head: Position;
-  /** One for each channel that was asked for. */
+  /** One for each requested channel. */
   readonly pages: ReadonlyMap<string, Page>;
 }
 
-/** The head of a log, and what this life of the log is called: positions have a meaning only in theirs. */
+/** The newest position of a log, and the epoch in which it has a meaning. */
 export interface LogHead {
   readonly epoch: string;
   readonly head: Position;
 }
 
-/** What has become of drafts. */
+/** The results of one `publish`. */
 export interface Published {
-  /** What the positions are of: by now, the sink may have been told of another epoch. */
+  /** The epoch of the positions. The sink may have been given another one since. */
   readonly epoch: string;
   /** For each draft its position, or why it has none: `ended`, `not-stored` or `maybe-stored`. */
   readonly results: readonly (Position | TidingsError)[];
 }
 
-/** What a hub offers its broker. None of it throws. */
+/** What is known of a channel without reading its entries. */
+export interface ChannelState {
+  /** `unknown`: nothing was ever published to it, or so long ago that the broker has forgotten it. */
+  readonly state: 'unknown' | 'open' | 'ended';
+  /** Its newest position; 0 if unknown. */
+  readonly last: Position;
+}
+
+/** Keys that one owner (a hub) holds until a deadline. A key is present while any owner holds it. */
+export interface LeaseChange {
+  /** Random, one for each hub. */
+  readonly owner: string;
+  readonly hold: readonly string[];
+  readonly release: readonly string[];
+  /** ms after which everything this owner holds is released, unless it calls again. */
+  readonly ttl: number;
+}
+
+/** What the hub offers its broker. No method throws. */
 export interface Sink {
-  /** What has come to open channels: ascending, and each after everything that was given before. */
+  /** New entries of open channels: ascending, and each after all entries given before. */
   entries(list: readonly Entry[]): void;
-  /** Everything up to `head` that has come to open channels has been given. */
-  seen(head: Position): void;
+  /** Every entry of open channels up to `head` has been given. */
+  advanced(head: Position): void;
   /**
-   * Something of these channels (absent: of all that are open) is gone that had not been given. To be called before
-   * anything newer. They stay open, and the hub asks anew for what they keep.
+   * Entries of these channels (absent: of all open channels) were lost before they could be given. Call it before
+   * anything newer is given. The channels stay open; the hub reads them again.
    */
   lost(channels?: readonly string[]): void;
-  /** No client can go on from a position after `after` and before `before`: what was there has been lost. */
+  /** Positions between `after` and `before` were given to entries that are lost: nobody can resume from them. */
   broken(after: Position, before: Position): void;
-  /** Positions begin anew, and nothing from before has a meaning. No channel is open any more. */
-  epoch(epoch: string, head: Position): void;
-  /** What some node's hub, this one's included, gave to `tell`. */
-  note(text: string): void;
+  /** A new epoch: older positions have no meaning. No channel is open any more. */
+  restarted(epoch: string, head: Position): void;
+  /** The connection to the store was established, or lost (with the cause). For `hub.ready()` and `hub.stats()`. */
+  connection(isConnected: boolean, cause?: unknown): void;
 }
 
 /**
- * Where the log of a hub lives when there is more than one node. It gives every event its position, keeps the
- * channels' histories, and gives each node what comes to the channels it has open.
+ * Where the log of a hub is stored when several processes share it. A broker gives every entry its position, retains
+ * the channels' histories, and gives each process the new entries of the channels it has opened.
  *
- * Promises reject with a TidingsError; the hub calls again later. A broker survives the loss of its connection by
- * itself: meanwhile calls wait for their deadline, or reject, and afterwards the sink is given what it has missed,
- * or told that it is `lost`.
+ * Promises reject with a TidingsError; the hub calls again later. A broker reconnects by itself: until then calls wait
+ * for their deadline or reject, and afterwards the sink is given the entries it missed, or `lost`.
  */
 export interface Broker {
-  /** Connects. Called before anything else, and again if it rejects. */
+  /** Connects. Called before anything else, and again after a rejection. */
   start(sink: Sink): Promise<LogHead>;
   /**
-   * Adds entries to the log, in this order, each of them once or not at all. Never called again before it has
-   * settled.
+   * Appends entries, in this order, each exactly once or not at all. Never called again before it has settled.
    *
-   * @param drafts at most 500, and 256 KiB of data unless it is one.
-   * @param deadline aborted when the publisher waits no longer. What has no answer by then must get one:
-   *   `not-stored`, or `maybe-stored`. Calls that follow may get the same signal: take away what listens to it.
-   * @returns what has become of each. Rejects, with `not-stored` or `maybe-stored`, only if that is so for all.
+   * `begin` of a channel that has not ended stores nothing: its result is the channel's newest position, or the head
+   * if the channel is unknown. `begin` of an ended channel trims everything up to its `end`, and opens it again.
+   * Everything but `begin` is refused with `ended` in an ended channel.
+   *
+   * @param drafts at most 500 entries and 256 KiB of data, unless it is one entry.
+   * @param deadline aborted when the publisher stops waiting: what has no result by then gets `not-stored` or
+   *   `maybe-stored`. Later calls may get the same signal: remove listeners from it.
+   * @returns a result for each. Rejects, with `not-stored` or `maybe-stored`, only if that holds for all.
    */
   publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<Published>;
   /**
-   * Begins to give the sink what comes to channels, and reads what is there. Asking again for an open channel reads
-   * it again. Never called again before it has settled.
+   * Starts giving the sink the new entries of channels, and reads what is stored. Opening an open channel reads it
+   * again. Never called again before it has settled.
    *
-   * When it resolves, the sink has been given everything up to `head` of the channels that were open before; of
-   * those it opens, the sink is given everything after `head`, and nothing up to it.
+   * When it resolves, the sink has been given everything up to `head` of the channels that were open before; of those
+   * it opens, the sink will be given everything after `head`, and nothing up to it.
    */
-  open(wants: ReadonlyMap<string, Reach>): Promise<Opened>;
-  /** Channels that this node needs no longer. The sink may still be given some of them. */
-  shut(channels: readonly string[]): void;
-  /** What is in a channel after one position and up to another. */
+  open(wants: ReadonlyMap<string, ReadFrom>): Promise<Opened>;
+  /** Stops giving the sink entries of these channels. It may still be given some that are on their way. */
+  release(channels: readonly string[]): void;
+  /** The entries of a channel after one position and up to another. */
   read(channel: string, after: Position, until: Position): Promise<Page>;
-  /** The newest position there is, of all nodes. */
+  /** The newest position of all processes. */
   head(): Promise<LogHead>;
-  /** Gives a note to every node. Best effort. */
-  tell(text: string): Promise<void>;
-  /** Ends what it has begun: connections and timers. Called once, last. */
+  /** Whether a channel is open or has ended, without reading its entries. */
+  state(channel: string): Promise<ChannelState>;
+  /**
+   * Changes and renews what an owner holds of a lease set, and releases what other owners let expire. Optional: a
+   * broker without it cannot be used with `presence`.
+   *
+   * @returns the keys that were free before and are held now, and those that were held and are free now.
+   */
+  lease?(set: string, change: LeaseChange): Promise<{ came: string[]; left: string[] }>;
+  /** Closes connections and timers. Called once, last. */
   close(): Promise<void>;
 }

@@ -1,137 +1,132 @@
-import type { Meter } from '../hub/meter.ts';
-import { inTurns, type Scheduler, type Timed } from '../scheduler.ts';
-import { type ChannelSettings, ChannelState } from './channel.ts';
-import type { Mirror } from './mirror.ts';
-import type { Position } from './position.ts';
+import { inTurns } from '../base/event-loop.ts';
+import type { Scheduler, Timed } from '../base/scheduler.ts';
+import type { Position } from '../protocol/event-id.ts';
+import { ChannelLog, type ChannelSettings } from './channel-log.ts';
+import { ForgottenChannels } from './forgotten-channels.ts';
 
-/** What channels have to know of the log that they are part of. */
-export interface ChannelsHost {
-  /** Every live stream has been given everything up to here. */
-  readonly passed: Position;
-  readonly mirror: Mirror | undefined;
-  /** Whether streams are yet to be given what has come to a channel. */
-  isDue(channel: ChannelState): boolean;
+/** What the channels take from their log. */
+export interface ChannelsOptions {
+  settingsOf: (name: string) => ChannelSettings;
+  /** Bytes of all histories together. */
+  maxBytes: number;
+  /** A broker has the log. */
+  isRemote: boolean;
+  scheduler: Scheduler;
+  /** Called when a channel is dropped from memory. */
+  onDropped: (name: string) => void;
 }
 
-/** Ms between two sweeps, at least. */
+/** ms between two sweeps, at least. */
 const SWEEP_INTERVAL = 1_000;
 
-/** The channels of a log, by name, and the bounds on all of them together: they come and go. */
+/** The channels in this process, by name, and the bounds on all of them together. Channels come and go. */
 export class Channels implements Timed {
   slot: Set<Timed> | undefined;
-  /** Bytes that the histories of all take. */
+  /** Bytes of all histories. */
   bytes = 0;
-  readonly #host: ChannelsHost;
-  readonly #settingsOf: (name: string) => ChannelSettings;
-  readonly #maxBytes: number;
-  readonly #scheduler: Scheduler;
-  readonly #meter: Meter;
-  /** The channel that was published to least recently is the first, and the first to lose its history. */
-  readonly #channels = new Map<string, ChannelState>();
+  /** Every live stream has been given everything up to here. */
+  deliveredUpTo: Position = 0;
+  /** Called when entries of a channel are half as old as they may get: its streams may need a marker. */
+  onAging: (channel: ChannelLog) => void = () => {};
+  readonly #options: ChannelsOptions;
+  /** The channel that was published to least recently comes first, and is the first whose history is evicted. */
+  readonly #channels = new Map<string, ChannelLog>();
   /** The last of them. */
-  #latest: ChannelState | undefined;
-  /** The highest position of all channels that were dropped: one that is made again may have lost all up to there. */
-  #forgotten: Position = 0;
+  #latest: ChannelLog | undefined;
+  readonly #forgotten = new ForgottenChannels();
   #isSweeping = false;
-  /** Ms. */
+  /** ms. */
   #shortestAge = Number.POSITIVE_INFINITY;
 
-  constructor(
-    host: ChannelsHost,
-    settingsOf: (name: string) => ChannelSettings,
-    maxBytes: number,
-    scheduler: Scheduler,
-    meter: Meter,
-  ) {
-    this.#host = host;
-    this.#settingsOf = settingsOf;
-    this.#maxBytes = maxBytes;
-    this.#scheduler = scheduler;
-    this.#meter = meter;
+  constructor(options: ChannelsOptions) {
+    this.#options = options;
   }
 
   get size(): number {
     return this.#channels.size;
   }
 
-  names(): Iterable<string> {
-    return this.#channels.keys();
+  all(): Iterable<ChannelLog> {
+    return this.#channels.values();
   }
 
-  /** A channel, if there is one now. */
-  find(name: string): ChannelState | undefined {
+  /** A channel, if it is in memory now. */
+  find(name: string): ChannelLog | undefined {
     return this.#channels.get(name);
   }
 
-  /** A channel, made if need be. */
-  get(name: string): ChannelState {
+  /** A channel. Brings it into memory if need be. */
+  get(name: string): ChannelLog {
     let channel = this.#channels.get(name);
     if (channel === undefined) {
-      const settings = this.#settingsOf(name);
-      channel = new ChannelState(name, settings, this.#forgotten, this.#host.mirror !== undefined);
+      const { settingsOf, isRemote, scheduler } = this.#options;
+      const settings = settingsOf(name);
+      channel = new ChannelLog(name, settings, this.#forgotten.newestOf(name), isRemote);
       this.#channels.set(name, channel);
       this.#latest = channel;
-      if (this.slot === undefined) this.#scheduler.add(this, this.#scheduler.now + settings.age / 4);
+      if (this.slot === undefined) scheduler.add(this, scheduler.now + settings.age / 4);
     }
     return channel;
   }
 
-  /** To be called when something is published to a channel. */
-  touch(channel: ChannelState): void {
+  /** To be called when an entry is appended to a channel. */
+  touch(channel: ChannelLog): void {
     if (channel === this.#latest) return;
     this.#channels.delete(channel.name);
     this.#channels.set(channel.name, channel);
     this.#latest = channel;
   }
 
-  /** Changes how a channel is kept, if it is there. */
+  /** Changes how a channel is kept, if it is in memory. */
   configure(name: string, settings: ChannelSettings): void {
     const channel = this.#channels.get(name);
     if (channel !== undefined) this.count(channel, () => channel.configure(settings));
   }
 
-  /** Keeps the sum of all histories true through a change of one. */
-  count(channel: ChannelState, change: () => void): void {
+  /** Keeps the sum of all histories right through a change of one. */
+  count(channel: ChannelLog, change: () => void): void {
     const before = channel.history.bytes;
     change();
     this.bytes += channel.history.bytes - before;
   }
 
-  /** Has a channel drop what is over its bounds. */
-  trim(channel: ChannelState, passed = this.#host.passed, now = this.#scheduler.now): void {
-    this.count(channel, () => channel.endRound(passed, now));
+  /** Trims one channel to its limits. */
+  trim(channel: ChannelLog, deliveredUpTo = this.deliveredUpTo, now = this.#options.scheduler.now): void {
+    this.count(channel, () => channel.trim(deliveredUpTo, now));
   }
 
-  /** Drops what is over the bound of all. States last: a compacted channel has each of its values once. */
+  /** Evicts what exceeds the bound of all histories. Compacted channels come last: they have each value once. */
   evict(): void {
-    if (this.bytes <= this.#maxBytes) return;
+    const { maxBytes } = this.#options;
+    if (this.bytes <= maxBytes) return;
     for (const compact of [false, true]) {
       for (const channel of this.#channels.values()) {
-        if (this.bytes <= this.#maxBytes) return;
+        if (this.bytes <= maxBytes) return;
         if (channel.history.keep.compact !== compact || channel.history.size === 0) continue;
-        this.count(channel, () => channel.release(this.#host.passed, this.bytes - this.#maxBytes));
-        this.#forgetIfIdle(channel);
+        this.count(channel, () => channel.evict(this.deliveredUpTo, this.bytes - maxBytes));
+        this.#dropIfIdle(channel);
       }
     }
   }
 
-  /** Forgets all of them, and that there have been any. Returns them. */
-  clear(): ChannelState[] {
+  /** Forgets all channels, and that there were any. Returns them. */
+  clear(): ChannelLog[] {
     const channels = [...this.#channels.values()];
     this.#channels.clear();
-    this.bytes = this.#forgotten = 0;
+    this.#latest = undefined;
+    this.#forgotten.clear();
+    this.bytes = 0;
     return channels;
   }
 
   close(): void {
-    this.#scheduler.delete(this);
+    this.#options.scheduler.delete(this);
   }
 
-  /** Sweeps the channels: drops what is too old, and forgets those that have nothing left. */
-  visit(now: number): number {
+  /** Sweeps the channels: trims what is too old, and drops those that have nothing left. */
+  run(now: number): number {
     if (!this.#isSweeping) this.#sweep(now);
-    if (this.#channels.size === 0) this.#scheduler.delete(this);
-    // What keeps nothing is gone with its round; it is not for a sweep to hurry after it.
+    if (this.#channels.size === 0) this.#options.scheduler.delete(this);
     return now + Math.max(SWEEP_INTERVAL, this.#shortestAge / 4);
   }
 
@@ -139,22 +134,23 @@ export class Channels implements Timed {
     this.#isSweeping = true;
     this.#shortestAge = Number.POSITIVE_INFINITY;
     await inTurns(this.#channels.values(), channel => {
-      this.trim(channel, this.#host.passed, now);
+      if (channel.listeners.size > 0 && channel.history.isAging(now)) this.onAging(channel);
+      this.trim(channel, this.deliveredUpTo, now);
       this.#shortestAge = Math.min(this.#shortestAge, channel.history.keep.age);
-      this.#forgetIfIdle(channel);
+      this.#dropIfIdle(channel);
     });
     this.#isSweeping = false;
   }
 
-  #forgetIfIdle(channel: ChannelState): void {
-    const { mirror } = this.#host;
-    // What a broker keeps can be had again.
-    if (channel.subscribers.size > 0 || (channel.history.size > 0 && mirror === undefined)) return;
-    if (this.#host.isDue(channel) || mirror?.isFetching(channel.name)) return;
-    this.#forgotten = Math.max(this.#forgotten, channel.history.newest);
-    this.#channels.delete(channel.name);
-    this.bytes -= channel.history.bytes;
-    mirror?.shut(channel.name);
-    this.#meter.channelDropped(channel.name);
+  #dropIfIdle(channel: ChannelLog): void {
+    const { history, listeners, isBeingRead, name } = channel;
+    // What a broker retains can be read again.
+    const isNeeded = listeners.size > 0 || (history.size > 0 && !this.#options.isRemote);
+    const isUndelivered = history.newest > this.deliveredUpTo;
+    if (isNeeded || isUndelivered || isBeingRead) return;
+    if (!history.isBlank) this.#forgotten.add(name, history.newest);
+    this.#channels.delete(name);
+    this.bytes -= history.bytes;
+    this.#options.onDropped(name);
   }
 }

@@ -1,63 +1,70 @@
-import { encode } from '../event.ts';
-import { createFrame, type Frame } from '../frame.ts';
-import { formatId, type Position } from './position.ts';
+import { encode } from '../protocol/event.ts';
+import { formatId, type Position } from '../protocol/event-id.ts';
+import { createFrame, type Frame } from '../protocol/frame.ts';
 
-/** What a channel's log is made of. */
+/** One entry of a channel's log. */
 export interface Entry {
   readonly channel: string;
   readonly position: Position;
-  /** `event`; `gone`: an event that removes its key; `end`: nothing follows in this channel. */
-  readonly kind: 'event' | 'gone' | 'end';
+  /**
+   * - `event`: an event.
+   * - `gone`: an event that deletes its key (a tombstone).
+   * - `end`: the channel has ended.
+   * - `begin`: an ended channel begins again; the entries before it have been dropped.
+   * - `control`: a control message of a hub, in the control channel only.
+   */
+  readonly kind: 'event' | 'gone' | 'end' | 'begin' | 'control';
   readonly event?: string | undefined;
-  /** For compaction: what the event is the newest of. */
+  /** For compaction: the history keeps the latest event of each key. */
   readonly key?: string | undefined;
-  /** The id of a stream, or a client, that is not to get it. */
+  /** The id of a stream, or a client, that does not receive it. */
   readonly except?: string | undefined;
-  /** As it goes on the wire. */
+  /** Whether `data` is JSON made from a value; false: text, as it was published. */
+  readonly json: boolean;
   readonly data: string;
 }
+
+/** An entry before it has a position. */
+export type Unplaced = Omit<Entry, 'position'>;
 
 /** Bytes that an entry takes beside its frame, about. */
 const OVERHEAD = 256;
 
-/** An entry, encoded once. */
+/** An entry of a history, with its event encoded once for all streams. */
 export class LogEntry {
   readonly position: Position;
-  readonly isEnd: boolean;
-  readonly isGone: boolean;
+  readonly kind: Entry['kind'];
   readonly event: string | undefined;
-  /** What it is the newest of: its own key, else its name. */
+  /** The key for compaction: its own, else the name of the event. */
   readonly key: string;
   readonly except: string | undefined;
   readonly data: string;
-  /** With its id; an end has nothing to send. */
+  /** The event with its id. Absent for an entry that sends nothing: `end`, `begin`, `control`. */
   readonly frame: Frame | undefined;
-  /** Ms, by the clock of the hub. */
+  /** ms, by the clock of the hub. */
   readonly at: number;
-  /** There is a newer one of its key, in a history that keeps only the newest. */
+  /** There is a newer entry of its key in a compacted history. */
   isSuperseded = false;
-  /** Counts up with every 64 KiB of its channel: joined writes are cut where it changes. */
+  /** Counts up with every 64 KiB of its channel. Joined writes are cut where it changes. */
   block = 0;
-  #bare: Frame | undefined;
+  #withoutId: Frame | undefined;
 
   constructor({ position, kind, event, key, except, data }: Entry, epoch: string, at: number) {
     this.position = position;
-    this.isEnd = kind === 'end';
-    this.isGone = kind === 'gone';
+    this.kind = kind;
     this.event = event;
     this.key = key ?? event ?? '';
     this.except = except;
     this.data = data;
     this.at = at;
-    this.frame = this.isEnd
-      ? undefined
-      : createFrame(encode(data, { id: formatId(epoch, position), event }), 1);
+    const isSent = kind === 'event' || kind === 'gone';
+    this.frame = isSent ? createFrame(encode(data, { id: formatId(epoch, position), event }), 1) : undefined;
   }
 
-  /** Without its id, for what is sent out of order. */
-  get bare(): Frame {
-    this.#bare ??= createFrame(encode(this.data, { event: this.event }), 1);
-    return this.#bare;
+  /** The event without its id, for events that are sent out of order (backfill). */
+  get withoutId(): Frame {
+    this.#withoutId ??= createFrame(encode(this.data, { event: this.event }), 1);
+    return this.#withoutId;
   }
 
   get size(): number {

@@ -1,47 +1,47 @@
+import type { Position } from '../protocol/event-id.ts';
 import type { LogEntry } from './entry.ts';
-import type { Position } from './position.ts';
 
-/** What a history keeps. */
+/** How much of its log a channel retains. */
 export interface Keep {
   /** Events; of a compacted history, keys. */
   events: number;
   bytes: number;
-  /** Ms. */
+  /** ms. */
   age: number;
-  /** Only the newest event of each key. */
+  /** Only the latest event of each key. */
   compact: boolean;
 }
 
 const BLOCK = 64 * 1024;
 
-/** The log of one channel, bounded. */
+/** The bounded log of one channel. */
 export class History {
   /**
-   * Who is at a position before it may have missed something that has left. All that is up to it has; of a compacted
-   * history, the newest of some keys may be there yet.
+   * Entries up to this position may have been trimmed. A compacted history may still have the latest entry of some keys
+   * from before it.
    */
-  floor: Position;
-  /** Of the newest entry there has been. */
+  trimmedUpTo: Position;
+  /** The newest position there has been. */
   newest: Position;
   /** Nothing is known of the channel: it is new, or was forgotten. */
   isBlank: boolean;
-  /** Of all that is kept. */
+  /** Bytes of all entries. */
   bytes = 0;
   readonly keep: Keep;
   #entries: LogEntry[] = [];
-  /** Entries before it have been dropped, and wait to be cut off together. */
+  /** Entries before this index have been dropped, and are removed together later. */
   #first = 0;
   #superseded = 0;
-  /** Entries that say that a key is gone, oldest first. */
-  readonly #gone = new Set<LogEntry>();
-  readonly #newestOf = new Map<string, LogEntry>();
+  /** Tombstones, oldest first. */
+  readonly #tombstones = new Set<LogEntry>();
+  readonly #latestOf = new Map<string, LogEntry>();
   #written = 0;
 
-  /** @param newest of the channel, if anything is known of it. */
-  constructor(keep: Keep, floor: Position, newest?: Position) {
+  /** @param newest the newest position of the channel, if anything is known of it. */
+  constructor(keep: Keep, trimmedUpTo: Position, newest?: Position) {
     this.keep = keep;
-    this.floor = floor;
-    this.newest = newest ?? floor;
+    this.trimmedUpTo = trimmedUpTo;
+    this.newest = newest ?? trimmedUpTo;
     this.isBlank = newest === undefined;
   }
 
@@ -49,17 +49,25 @@ export class History {
     return this.#entries.length - this.#first;
   }
 
+  /** Whether it retains nothing beyond what live streams have yet to receive. */
+  get isLiveOnly(): boolean {
+    const { events, bytes, age } = this.keep;
+    return events === 0 || bytes === 0 || age === 0;
+  }
+
   append(entry: LogEntry): void {
+    this.newest = entry.position;
+    this.isBlank = false;
+    // Nothing of it is ever sent or asked for.
+    if (entry.kind === 'begin' || entry.kind === 'control') return;
     this.#written += entry.size;
     entry.block = Math.floor(this.#written / BLOCK);
     this.bytes += entry.size;
-    this.newest = entry.position;
-    this.isBlank = false;
-    if (this.keep.compact && !entry.isEnd) {
-      const older = this.#newestOf.get(entry.key);
+    if (this.keep.compact && entry.frame !== undefined) {
+      const older = this.#latestOf.get(entry.key);
       if (older !== undefined) this.#supersede(older);
-      this.#newestOf.set(entry.key, entry);
-      if (entry.isGone) this.#gone.add(entry);
+      this.#latestOf.set(entry.key, entry);
+      if (entry.kind === 'gone') this.#tombstones.add(entry);
     }
     this.#entries.push(entry);
   }
@@ -68,7 +76,7 @@ export class History {
   indexAfter(position: Position): number {
     let low = this.#first;
     let high = this.#entries.length;
-    // Most ask for what has just come.
+    // Most callers ask for the entries that have just come.
     if (high > low && (this.#entries[high - 1] as LogEntry).position <= position) return high;
     while (low < high) {
       const middle = (low + high) >>> 1;
@@ -83,23 +91,23 @@ export class History {
     return this.#entries[index];
   }
 
-  /** What is kept that is newer than a position. */
+  /** The retained entries after a position. */
   entriesAfter(position: Position): LogEntry[] {
     return this.#entries.slice(this.indexAfter(position)).filter(entry => !entry.isSuperseded);
   }
 
-  /** Before all that is kept. */
+  /** The position before all retained entries. */
   get beginning(): Position {
-    return this.keep.compact ? 0 : this.floor;
+    return this.keep.compact ? 0 : this.trimmedUpTo;
   }
 
-  /** The position before the last `count` events that are not newer than another. */
+  /** The position before the last `count` events that are not newer than another position. */
   positionBefore(count: number, newest: Position): Position {
     if (count === 0) return newest;
     let left = count;
     for (let index = this.indexAfter(newest) - 1; index >= this.#first; index--) {
       const entry = this.#entries[index] as LogEntry;
-      if (entry.isSuperseded || entry.isEnd) continue;
+      if (entry.isSuperseded || entry.frame === undefined) continue;
       if (left === 0) return entry.position;
       left -= 1;
     }
@@ -107,71 +115,95 @@ export class History {
   }
 
   /**
-   * Drops what is over the limits, oldest first, of what every live stream has been given.
+   * Whether trimming may soon pass a position: it lies in the older half of what is retained, by count or by age.
    *
-   * @param passed every live stream has been given everything up to here: what is superseded of it goes.
-   * @param kept nothing newer is over the limits.
    * @param now ms, by the clock of the hub.
    */
-  trim(passed: Position, kept: Position, now: number): void {
-    for (const entry of this.#gone) {
-      const isOld = entry.at + this.keep.age < now || this.#gone.size > this.keep.events;
-      if (entry.position > kept || !(isOld || this.bytes > this.keep.bytes)) break;
-      this.#forget(entry);
+  isAboutToTrim(position: Position, now: number): boolean {
+    const middle = this.#entries[this.#first + (this.size >> 1)];
+    if (middle === undefined) return this.newest > position;
+    const oldest = this.#entries[this.indexAfter(position)];
+    return position < middle.position || (oldest !== undefined && oldest.at + this.keep.age / 2 < now);
+  }
+
+  /** Whether the oldest entry has reached half of the age at which it is trimmed. */
+  isAging(now: number): boolean {
+    const oldest = this.#entries[this.#first];
+    return oldest !== undefined && oldest.at + this.keep.age / 2 < now;
+  }
+
+  /**
+   * Trims what exceeds the limits, oldest first.
+   *
+   * @param deliveredUpTo every live stream has been given everything up to here: superseded entries of it go.
+   * @param upTo nothing newer is trimmed.
+   * @param now ms, by the clock of the hub.
+   */
+  trim(deliveredUpTo: Position, upTo: Position, now: number): void {
+    for (const entry of this.#tombstones) {
+      const isOld = entry.at + this.keep.age < now || this.#tombstones.size > this.keep.events;
+      if (entry.position > upTo || !(isOld || this.bytes > this.keep.bytes)) break;
+      this.#forgetKey(entry);
     }
-    this.#dropWhile(passed, entry => entry.position <= kept && this.#isOver(entry, now));
+    this.#dropWhile(deliveredUpTo, entry => entry.position <= upTo && this.#isOverLimits(entry, now));
   }
 
-  /** Drops the oldest, of what is not newer than `passed`, until it takes so many bytes less. */
-  release(passed: Position, excess: number): void {
-    const enough = this.bytes - excess;
-    this.#dropWhile(passed, entry => entry.position <= passed && this.bytes > enough);
+  /** Drops all entries up to a position. */
+  drop(upTo: Position): void {
+    this.#dropWhile(upTo, entry => entry.position <= upTo);
+    this.trimmedUpTo = Math.max(this.trimmedUpTo, upTo);
   }
 
-  #dropWhile(passed: Position, isDue: (entry: LogEntry) => boolean): void {
+  /** Evicts at least `excess` bytes, oldest entries first, up to `deliveredUpTo`. */
+  evict(deliveredUpTo: Position, excess: number): void {
+    const target = this.bytes - excess;
+    this.#dropWhile(deliveredUpTo, entry => entry.position <= deliveredUpTo && this.bytes > target);
+  }
+
+  #dropWhile(deliveredUpTo: Position, isDue: (entry: LogEntry) => boolean): void {
     for (let entry = this.at(this.#first); entry !== undefined; entry = this.at(this.#first)) {
-      if (entry.isSuperseded && entry.position <= passed) this.#superseded -= 1;
+      if (entry.isSuperseded && entry.position <= deliveredUpTo) this.#superseded -= 1;
       else if (!entry.isSuperseded && isDue(entry)) this.#drop(entry);
       else break;
       this.#first += 1;
     }
-    this.#tidy(passed);
+    this.#removeDropped(deliveredUpTo);
   }
 
-  #isOver(entry: LogEntry, now: number): boolean {
+  #isOverLimits(entry: LogEntry, now: number): boolean {
     const { events, bytes, age, compact } = this.keep;
     const isOld = entry.at + age < now && !compact;
-    const ends = this.#entries.at(-1)?.isEnd ? 1 : 0;
-    const count = this.size - this.#superseded - this.#gone.size - ends;
+    const ends = this.#entries.at(-1)?.kind === 'end' ? 1 : 0;
+    const count = this.size - this.#superseded - this.#tombstones.size - ends;
     return isOld || count > events || this.bytes > bytes;
   }
 
-  /** That a key is gone need not be known for ever: who has missed it is told that something is missing. */
-  #forget(entry: LogEntry): void {
-    this.floor = Math.max(this.floor, entry.position);
-    this.#newestOf.delete(entry.key);
-    this.#supersede(entry);
+  /** A tombstone need not be kept for ever: a client that missed it gets a reset. */
+  #forgetKey(tombstone: LogEntry): void {
+    this.trimmedUpTo = Math.max(this.trimmedUpTo, tombstone.position);
+    this.#latestOf.delete(tombstone.key);
+    this.#supersede(tombstone);
   }
 
   #drop(entry: LogEntry): void {
-    this.floor = Math.max(this.floor, entry.position);
+    this.trimmedUpTo = Math.max(this.trimmedUpTo, entry.position);
     this.bytes -= entry.size;
-    this.#gone.delete(entry);
-    if (this.#newestOf.get(entry.key) === entry) this.#newestOf.delete(entry.key);
+    this.#tombstones.delete(entry);
+    if (this.#latestOf.get(entry.key) === entry) this.#latestOf.delete(entry.key);
   }
 
   #supersede(entry: LogEntry): void {
     entry.isSuperseded = true;
-    this.#gone.delete(entry);
+    this.#tombstones.delete(entry);
     this.bytes -= entry.size;
     this.#superseded += 1;
   }
 
-  /** Gives memory back once half of the list is dead, so that each entry is moved once, on average. */
-  #tidy(passed: Position): void {
+  /** Frees memory once half of the list is dropped, so that each entry is moved once, on average. */
+  #removeDropped(deliveredUpTo: Position): void {
     if (this.#first + this.#superseded < 32 + this.#entries.length / 2) return;
-    const isDead = ({ isSuperseded, position }: LogEntry) => isSuperseded && position <= passed;
-    this.#entries = this.#entries.filter((entry, index) => index >= this.#first && !isDead(entry));
+    const isDropped = ({ isSuperseded, position }: LogEntry) => isSuperseded && position <= deliveredUpTo;
+    this.#entries = this.#entries.filter((entry, index) => index >= this.#first && !isDropped(entry));
     this.#first = 0;
     this.#superseded = this.#entries.filter(entry => entry.isSuperseded).length;
   }

@@ -1,56 +1,68 @@
-import type { Meter } from '../hub/meter.ts';
-import type { Scheduler } from '../scheduler.ts';
-import type { Subscriber } from '../subscriber/subscriber.ts';
+import type { Scheduler } from '../base/scheduler.ts';
+import { createEpoch, formatId, type IdSuffix, type Position, parseId } from '../protocol/event-id.ts';
 import type { Page } from './broker.ts';
-import type { ChannelSettings, ChannelState } from './channel.ts';
-import { Channels, type ChannelsHost } from './channels.ts';
-import { type Entry, LogEntry } from './entry.ts';
-import { Flush, type FlushHost } from './flush.ts';
-import type { Mirror } from './mirror.ts';
-import { createEpoch, formatId, type IdSuffix, type Position, parseId } from './position.ts';
+import type { ChannelLog, ChannelSettings } from './channel-log.ts';
+import { Channels } from './channels.ts';
+import { type Entry, LogEntry, type Unplaced } from './entry.ts';
+import type { LogListener } from './listener.ts';
 
-/** Bytes of all channels that may wait for a round of the flush to pass them. */
-const PINNED = 16 * 1024 * 1024;
+/** Bytes of all channels that may wait to be delivered. */
+const MAX_UNDELIVERED = 16 * 1024 * 1024;
+
+/** What the log takes from its hub. */
+export interface LogOptions {
+  /** How a channel is kept, by its name. */
+  settingsOf: (name: string) => ChannelSettings;
+  /** Bytes of all histories together. */
+  maxBytes: number;
+  /** A broker gives positions to entries. */
+  isRemote: boolean;
+  scheduler: Scheduler;
+  /** Called when a channel is dropped from memory. */
+  onDropped: (name: string) => void;
+}
+
+/** The channels with new entries, and how far: what the delivery loop gives to streams in one round. */
+export interface Round {
+  readonly epoch: string | undefined;
+  readonly channels: ReadonlySet<ChannelLog>;
+  readonly upTo: Position;
+  /** Of the new entries. */
+  readonly bytes: number;
+}
 
 /**
- * The one order of a hub's events. A stream owns no queue: it has a position, and what it has not been given is what
- * stands after that in the histories of its channels.
+ * The one order of a hub's events. Streams have no queue of their own: each holds an offset into this shared log. With
+ * a broker, this is a window of the broker's log, and {@link BrokerSync} keeps it in step.
  */
-export class Log implements FlushHost, ChannelsHost {
+export class Log {
   /** The newest position. */
   head: Position = 0;
-  /** The newest position when this log began. */
+  /** The newest position when this epoch began here. */
   origin: Position = 0;
-  /** Fetches what is not here, when there is a broker. */
-  mirror: Mirror | undefined;
   readonly channels: Channels;
+  /** Called with each control message, in the order of the log. */
+  onControl: (entry: Entry) => void = () => {};
+  /** Called when the head has moved: there may be something to deliver. */
+  onAdvance: () => void = () => {};
   readonly #scheduler: Scheduler;
-  readonly #flush = new Flush(this);
+  readonly #isRemote: boolean;
   #epoch: string | undefined;
   #acknowledged: Position = 0;
   #breaks: [after: Position, before: Position][] = [];
+  /** Channels with entries since the last round, and the bytes of all undelivered entries. */
+  #due = new Set<ChannelLog>();
+  #undelivered = 0;
 
-  /**
-   * @param settingsOf how a channel is kept, by its name.
-   * @param maxBytes that the histories of all channels take together.
-   */
-  constructor(
-    settingsOf: (name: string) => ChannelSettings,
-    maxBytes: number,
-    scheduler: Scheduler,
-    meter: Meter,
-  ) {
-    this.#scheduler = scheduler;
-    this.channels = new Channels(this, settingsOf, maxBytes, scheduler, meter);
+  constructor(options: LogOptions) {
+    this.#scheduler = options.scheduler;
+    this.#isRemote = options.isRemote;
+    this.channels = new Channels(options);
   }
 
   /** Every live stream has been given everything up to here. */
-  get passed(): Position {
-    return this.#flush.passed;
-  }
-
-  isDue(channel: ChannelState): boolean {
-    return this.#flush.isDue(channel);
+  get deliveredUpTo(): Position {
+    return this.channels.deliveredUpTo;
   }
 
   get epoch(): string {
@@ -58,129 +70,162 @@ export class Log implements FlushHost, ChannelsHost {
     return this.#epoch;
   }
 
-  /** The newest position that anybody here has heard of: with a broker, entries may be on their way. */
+  /** The newest position that this process knows of. With a broker, entries up to it may be on their way. */
   get known(): Position {
     return Math.max(this.head, this.#acknowledged);
+  }
+
+  /** {@link known}; undefined until the broker has told where the log is. */
+  get now(): Position | undefined {
+    return this.#isRemote && this.#epoch === undefined ? undefined : this.known;
+  }
+
+  /** ms, by the clock of the hub. */
+  get time(): number {
+    return this.#scheduler.now;
   }
 
   id(position: Position, suffix?: IdSuffix): string {
     return formatId(this.epoch, position, suffix);
   }
 
-  /** The position of an id; undefined if it is none of this log's. */
-  positionOf(id: string): Position | undefined {
-    const { epoch, position = 0 } = parseId(id) ?? {};
+  /** The position of an id of this epoch, whether or not it has been reached here. */
+  positionIn(id: string | undefined): Position | undefined {
+    const parsed = parseId(id ?? '');
+    return parsed !== undefined && parsed.epoch === this.#epoch ? parsed.position : undefined;
+  }
+
+  /** The position of an id from which a client can resume; undefined if there is none. */
+  positionOf(id: string | undefined): Position | undefined {
+    const position = this.positionIn(id);
+    if (position === undefined || position > this.head) return undefined;
     const isBroken = this.#breaks.some(([after, before]) => after < position && position < before);
-    const isOurs = epoch !== undefined && epoch === this.#epoch;
-    return isOurs && position <= this.head && !isBroken ? position : undefined;
+    return isBroken ? undefined : position;
   }
 
-  /** What is newer than it has yet to come; undefined as long as a broker has not said where it stands. */
-  get now(): Position | undefined {
-    return this.mirror === undefined || this.#epoch !== undefined ? this.known : undefined;
-  }
-
-  /** Has a stream visited that was behind and has room again, or has just begun. */
-  wake(subscriber: Subscriber): void {
-    this.#flush.wake(subscriber);
-  }
-
-  /** Adds the next entry of the order, where no broker gives it its position. */
-  append(draft: Omit<Entry, 'position'>): Position {
+  /** Appends an entry where no broker gives it its position. */
+  append(draft: Unplaced): Position {
     const position = this.head + 1;
-    this.#accept(this.channels.get(draft.channel), { ...draft, position });
+    this.#append(this.channels.get(draft.channel), { ...draft, position });
     return position;
   }
 
-  #accept(channel: ChannelState, entry: Entry): void {
+  #append(channel: ChannelLog, entry: Entry): void {
+    // Before anything that follows it is delivered.
+    if (entry.kind === 'control') this.onControl(entry);
     const logged = new LogEntry(entry, this.epoch, this.#scheduler.now);
     this.head = entry.position;
     this.channels.touch(channel);
-    this.#flush.add(channel, logged.size);
     this.channels.count(channel, () => channel.append(logged));
-    if (this.#flush.pinned > PINNED) this.channels.trim(channel, this.head);
+    this.#due.add(channel);
+    this.#undelivered += logged.size;
+    if (this.#undelivered > MAX_UNDELIVERED) this.channels.trim(channel, this.head);
     this.channels.evict();
+    this.onAdvance();
   }
 
-  roundEnded(channels: Iterable<ChannelState>): void {
+  /** Begins a round: takes the channels that have new entries. */
+  takeRound(): Round {
+    const round = {
+      epoch: this.#epoch,
+      channels: this.#due,
+      upTo: this.head,
+      bytes: this.#undelivered,
+    };
+    this.#due = new Set();
+    return round;
+  }
+
+  /** Ends a round: every live stream has been given its entries, so that they may be trimmed. */
+  endRound({ epoch, channels, upTo, bytes }: Round): void {
+    if (epoch !== this.#epoch) return;
+    this.#undelivered -= bytes;
+    this.channels.deliveredUpTo = upTo;
     for (const channel of channels) this.channels.trim(channel);
     this.channels.evict();
   }
 
-  // From here on, what a broker says.
+  // The rest is called by BrokerSync.
 
-  /** What its life of the log is called, and its newest position. */
+  /** The first epoch of a broker's log, and its newest position. */
   begin(epoch: string, head: Position): void {
     this.#epoch = epoch;
-    this.origin = this.head = head;
-    this.#flush.startOver(head);
+    this.#reset(head);
   }
 
-  /** Adds what has come: of channels that nobody follows here, no more than the position. */
-  mirrorEntries(entries: readonly Entry[]): void {
+  /** Appends entries of a broker. Of channels that are not in memory, only the position counts. */
+  appendRemote(entries: readonly Entry[]): void {
     for (const entry of entries) {
       const channel = this.channels.find(entry.channel);
-      if (channel === undefined) this.seen(entry.position);
-      else this.#accept(channel, entry);
+      if (channel === undefined) this.advance(entry.position);
+      else this.#append(channel, entry);
     }
   }
 
-  /** Nothing up to here is missing. */
-  seen(head: Position): void {
+  /** No entry up to here is missing. */
+  advance(head: Position): void {
     if (head <= this.head) return;
     this.head = head;
-    this.#flush.schedule();
+    this.onAdvance();
   }
 
-  /** A position has been given, which may be of another life by now. Returns its id. */
+  /** The broker has given a position, in an epoch that may have passed since. Returns its id. */
   acknowledge(epoch: string, position: Position): string {
     if (epoch === this.#epoch) this.#acknowledged = Math.max(this.#acknowledged, position);
     return formatId(epoch, position);
   }
 
   /**
-   * Takes what it has of a channel.
+   * Takes what a broker has of a channel.
    *
-   * @param after the page has what comes after it; 0: the broker was asked for all.
-   * @param upto and nothing newer than this.
+   * @param after the page has the entries after it; 0: the broker was asked for all.
+   * @param upTo and none newer than this.
    */
-  fill(channel: ChannelState, { entries, floor, last, ended }: Page, after: Position, upto: Position): void {
-    const now = this.#scheduler.now;
-    const logged = entries.map(entry => new LogEntry(entry, this.epoch, now));
-    const isAll = after === 0;
-    // What has left meanwhile, and is newer, is on its way here: it is not lost.
-    const lost = Math.min(upto, Math.max(floor, after));
-    this.channels.count(channel, () => channel.fill(logged, lost, upto, last, isAll));
-    channel.endedAt ??= ended;
+  fill(channel: ChannelLog, page: Page, after: Position, upTo: Position): void {
+    const entries = page.entries.map(entry => new LogEntry(entry, this.epoch, this.#scheduler.now));
+    // Entries that were trimmed meanwhile, and are newer than the page, are on their way here: they are not lost.
+    const trimmedUpTo = Math.min(upTo, Math.max(page.trimmedUpTo, after));
+    const isNewerHere = channel.history.newest > upTo;
+    this.channels.count(channel, () => {
+      channel.fill({ entries, after: trimmedUpTo, upTo, newest: page.last, isWhole: after === 0 });
+    });
+    // An `end` or a `begin` may have arrived that is newer than the page.
+    if (!isNewerHere) channel.endedAt = page.endedAt;
   }
 
-  /** Positions from after one to before another were given to what has been lost. */
-  broken(after: Position, before: Position): void {
+  /** Positions between the two were given to entries that are lost: no client can resume from them. */
+  break(after: Position, before: Position): void {
     this.#breaks.push([after, before]);
   }
 
-  /** Something of these channels that was to come is gone. */
-  lost(names: Iterable<string> = this.channels.names()): void {
-    const channels = new Set([...names].flatMap(name => this.channels.find(name) ?? []));
-    const subscribers = new Set<Subscriber>();
-    for (const channel of channels) {
-      channel.lostAt = this.head;
-      // What is being fetched is fetched again.
-      if (!channel.isOpen) continue;
+  /** Entries of these channels were lost on their way from the broker. */
+  lose(channels: Iterable<ChannelLog>): void {
+    const lost = new Set(channels);
+    const listeners = new Set<LogListener>();
+    for (const channel of lost) {
       this.channels.count(channel, () => channel.lose(this.head));
-      for (const subscriber of channel.subscribers) subscribers.add(subscriber);
+      // A channel that is being opened is read again; see BrokerSync.
+      if (!channel.isOpen) continue;
+      for (const listener of channel.listeners) listeners.add(listener);
     }
-    for (const subscriber of subscribers) subscriber.lose(channels);
+    const names = new Set([...lost].map(({ name }) => name));
+    for (const listener of listeners) listener.lose(names);
   }
 
-  /** Positions begin anew: all that is here is of no use any more, and every stream begins again. */
+  /** A new epoch: positions begin again, and every stream begins again. */
   startOver(epoch: string, head: Position): void {
-    const subscribers = new Set(this.channels.clear().flatMap(({ subscribers }) => [...subscribers]));
+    const listeners = new Set(this.channels.clear().flatMap(channel => [...channel.listeners]));
     this.#epoch = epoch;
-    this.origin = this.head = this.#acknowledged = head;
+    this.#acknowledged = head;
     this.#breaks = [];
-    // They may follow nothing, and have something to say.
-    for (const subscriber of this.#flush.startOver(head)) subscribers.add(subscriber);
-    for (const subscriber of subscribers) subscriber.startOver();
+    this.#reset(head);
+    for (const listener of listeners) listener.startOver();
+    this.onAdvance();
+  }
+
+  #reset(head: Position): void {
+    this.origin = this.head = this.channels.deliveredUpTo = head;
+    this.#due = new Set();
+    this.#undelivered = 0;
   }
 }

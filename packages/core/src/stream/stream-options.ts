@@ -1,8 +1,8 @@
-import { TidingsError } from '../errors.ts';
-import { checkType, invalid, isWhole, show } from '../invalid.ts';
-import type { StreamHeaders, StreamOptions } from './stream.ts';
+import { TidingsError } from '../base/errors.ts';
+import { checkType, invalid, isWhole, show } from '../base/option-checks.ts';
+import type { StreamHeaders, StreamOptions } from './event-stream.ts';
 
-/** Headers that belong to the stream or to the connection, and not to the application. */
+/** Headers that belong to the stream or to the connection. The application cannot set them. */
 const OUR_HEADERS = [
   'content-type',
   'content-length',
@@ -17,7 +17,11 @@ export interface StreamSettings extends StreamOptions {
   headers: Record<string, string> | undefined;
 }
 
-/** @throws {TidingsError} `invalid-option`, naming the option. */
+/**
+ * Checks the options of a stream.
+ *
+ * @throws {TidingsError} `invalid-option`, naming the option.
+ */
 export function readStreamOptions(options: StreamOptions): StreamSettings {
   checkType('options', 'object', options);
   const { client, retry, headers, expiresAt } = options;
@@ -29,10 +33,10 @@ export function readStreamOptions(options: StreamOptions): StreamSettings {
   return { client, retry, expiresAt, headers: headers && readHeaders(headers) };
 }
 
-/** Ms since 1970: what is less is meant to be seconds, and would have a stream expire at once, again and again. */
+/** ms since 1970. A smaller number is probably in seconds: the stream would expire at once, after every reconnect. */
 const EARLIEST = 1e11;
 
-/** What Node refuses in a header's value, and the Fetch standard does not. */
+/** Characters that Node.js refuses in the value of a header, and the Fetch standard does not. */
 const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/;
 
 function readHeaders(headers: StreamHeaders): Record<string, string> {

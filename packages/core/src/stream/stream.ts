@@ -1,117 +1,250 @@
-import type { ChannelName } from '../channel-name.ts';
-import type { EventFields } from '../event.ts';
-import type { SubscribeOptions } from '../subscriber/subscribe-options.ts';
-import type { SourceInput, SourceOptions } from './source.ts';
+import { invalid } from '../base/option-checks.ts';
+import type {
+  DeliveryContext,
+  DeliveryOutcome,
+  DeliverySink,
+  DeliveryTarget,
+} from '../delivery/delivery-target.ts';
+import { guardFilter } from '../delivery/guard-filter.ts';
+import { StreamDelivery } from '../delivery/stream-delivery.ts';
+import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscribe-options.ts';
+import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
+import { type EventFields, encode, encodeComment } from '../protocol/event.ts';
+import { createFrame, type Frame } from '../protocol/frame.ts';
+import { readLastEventId, type StreamRequest } from '../protocol/last-event-id.ts';
+import type { ResetReason } from '../protocol/reset.ts';
+import type { CloseReason, ErrorContext, EventStream } from './event-stream.ts';
+import { StreamResponse } from './response.ts';
+import { finishedMarker } from './response-head.ts';
+import type { ResponseHost, ResponseOwner } from './response-owner.ts';
+import { createRetry } from './retry.ts';
+import { pump } from './source.ts';
+import type { SourceInput, SourceOptions } from './source-options.ts';
+import type { StreamSettings } from './stream-options.ts';
+import type { Transport } from './transport.ts';
 
-/** Why a stream closed. */
-export type CloseReason =
-  /** The peer left. */
-  | 'disconnected'
-  /** The application called `close()` or `hub.clients.disconnect()`, or the request was for the head only. */
-  | 'closed'
-  /** A source given to `stream()` is finished; or all of its channels have ended, and it has been given everything. */
-  | 'ended'
-  /**
-   * More was sent than `maxBufferedBytes` while the peer did not read; or what it needs has left the history of a
-   * channel with `overflow: 'disconnect'`.
-   */
-  | 'slow'
-  /** The peer took nothing for `stallTimeout`. */
-  | 'stalled'
-  /** `expiresAt` has come. */
-  | 'expired'
-  /** The hub's `maxAge` has passed. */
-  | 'maxAge'
-  /** The same client opened more streams than `limits.perClient`. */
-  | 'replaced'
-  /** The hub was closed. */
-  | 'drained'
-  /** It never opened: a limit was reached, the hub was closing, or something else answered the request. */
-  | 'refused'
-  /** A source failed, or the transport did. */
-  | 'error';
-
-/** As an object, a Map, a web Headers, or pairs. */
-export type StreamHeaders =
-  | Record<string, string | undefined>
-  | Iterable<readonly [name: string, value: string]>;
-
-/** What a handler may say of its stream. */
-export interface StreamOptions {
-  /** Whom the stream belongs to: a user, a device, an API key. One client may have many streams. */
-  client?: string | undefined;
-  /** Ms that the client waits before it reconnects, sent first of all. Default: the client's own, about 3 s. */
-  retry?: number | undefined;
-  /** Headers of the response. They win over those of Tidings, but for the ones a stream cannot be without. */
-  headers?: StreamHeaders | undefined;
-  /** When the credential of the request ends, and the stream with it: a Date, or ms since 1970. Default: never. */
-  expiresAt?: Date | number | undefined;
+/** What a stream needs of its hub. */
+export interface StreamHost extends ResponseHost {
+  report(error: unknown, context: ErrorContext): void;
+  streamClosed(stream: Stream, reason: CloseReason): void;
+  streamLagging(stream: Stream): void;
+  streamReset(stream: Stream, reason: ResetReason, channels: readonly string[]): void;
+  streamResumed(stream: Stream): void;
 }
 
-/** One open `text/event-stream` response. */
-export interface EventStream {
-  /** Random, and unique to this stream: a client that reconnects gets another. */
-  readonly id: string;
+/**
+ * What an application sends to one client, behind {@link EventStream}: frames of its own, and the entries of channels.
+ *
+ * Its states are those of its {@link StreamResponse}. With the first subscription it gets a {@link StreamDelivery}, which
+ * has states of its own.
+ */
+export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   readonly client: string | undefined;
-  /** The id of the last event the client has seen: its `Last-Event-ID` header, else `?lastEventId=`. */
   readonly lastEventId: string | undefined;
-  /** Aborted with an AbortError as soon as the stream closes, whoever closed it. */
-  readonly signal: AbortSignal;
-  /** Resolves when the response is over, and never rejects. */
-  readonly closed: Promise<CloseReason>;
-  /** Bytes that were sent and are still in this process, since the peer has not taken them. */
-  readonly bufferedBytes: number;
-  /**
-   * Sends one event. Data: a string as it is, bytes as UTF-8 text, anything else as JSON.
-   *
-   * @returns false: the peer is behind; await `drained()`. On a closed stream nothing happens, and it is false.
-   * @throws {TidingsError} `invalid-field`: CR, LF or NUL in `id` or `event`; an `id` on a stream that is subscribed,
-   *   whose ids are positions; `retry` not an integer of 0 or more.
-   * @throws {TypeError} data that is undefined, a function, a symbol, a promise, or cannot be JSON.
-   */
-  send(data: unknown, fields?: EventFields): boolean;
-  /** Sends a comment, which no client dispatches. Returns what `send` does. */
-  comment(text?: string): boolean;
-  /** Resolves when the peer has caught up so far that there is room again, or the stream closes. */
-  drained(): Promise<void>;
-  /**
-   * Sends each item of a source as an event, at the pace of the peer, and then ends the response. When the
-   * peer leaves, the source is stopped.
-   *
-   * A browser comes back after the end of a response; to a finished GET it is told not to, and the source
-   * is not asked again.
-   *
-   * @returns true when all was handed over. Never rejects: a source that fails goes to the hub's `onError`
-   *   and closes the stream.
-   */
-  stream<T>(source: SourceInput<T>, options?: SourceOptions<T>): Promise<boolean>;
-  /**
-   * Gives the stream what is published to channels. Events come in the order of the hub, each once; a client that
-   * reconnects goes on after the last it has seen, if it is subscribed in the turn of its request: await what you need
-   * to know before `sse()`. Subscriptions may change while the stream is open; one that is there already goes on where
-   * it is, through the new filter, unless `from` says otherwise.
-   *
-   * @throws {TidingsError} `invalid-option`: a channel without a name, or an option, by its name. What
-   *   `HubOptions.channels` throws is thrown here.
-   */
-  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this;
-  /** Ends subscriptions; of those that there are not, nothing is said. */
-  unsubscribe(channels: ChannelName | readonly ChannelName[]): this;
-  /** Sends what is queued, then ends the response. A peer that takes nothing is given up at the stall deadline. */
-  close(): void;
-}
+  readonly #host: StreamHost;
+  readonly #response: StreamResponse;
+  readonly #isGet: boolean;
+  #id: string | undefined;
 
-/** What went wrong where. */
-export interface ErrorContext {
-  /**
-   * `open`: the head could not be sent · `source`: a source failed or an item could not be sent · `handler`: a
-   * handler failed when its answer was already under way · `write`: a heartbeat or an end could not be written ·
-   * `subscribe`: a filter or a snapshot failed · `publish`: an event was not accepted · `broker`: it cannot be
-   * reached, or does not do what it was asked for; it is asked again · `observer`: a callback of it failed.
-   */
-  stage: 'open' | 'source' | 'handler' | 'write' | 'subscribe' | 'publish' | 'broker' | 'observer';
-  /** Absent for `publish`, `broker` and `observer`. */
-  stream?: EventStream;
-  /** Of a `publish`. */
-  channel?: string | undefined;
+  constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamSettings) {
+    this.#host = host;
+    this.client = options.client;
+    this.lastEventId = readLastEventId(request);
+    this.#isGet = request.method === 'GET';
+    this.#response = new StreamResponse(host, this, transport, request.method, options);
+  }
+
+  // EventStream
+
+  get id(): string {
+    this.#id ??= crypto.randomUUID();
+    return this.#id;
+  }
+
+  get signal(): AbortSignal {
+    const { waiters, isOpen } = this.#response;
+    const { signal } = waiters;
+    if (!isOpen) waiters.ended();
+    return signal;
+  }
+
+  get closed(): Promise<CloseReason> {
+    const { waiters, isClosed, closing } = this.#response;
+    const { closed } = waiters;
+    if (isClosed && closing !== undefined) waiters.closedWith(closing.reason);
+    return closed;
+  }
+
+  get bufferedBytes(): number {
+    return this.#response.bufferedBytes;
+  }
+
+  send(data: unknown, fields?: EventFields): boolean {
+    if (this.#response.delivery !== undefined && fields?.id !== undefined && this.isOpen) {
+      throw invalid('id', 'left out when subscribed: ids are positions', fields.id, 'invalid-field');
+    }
+    return this.isOpen && this.#send(createFrame(encode(data, fields), 1));
+  }
+
+  comment(text = ''): boolean {
+    return this.isOpen && this.#send(createFrame(encodeComment(text)));
+  }
+
+  drained(): Promise<void> {
+    const isReady = !this.isOpen || this.#response.isDrained;
+    return isReady ? Promise.resolve() : this.#response.waiters.drained;
+  }
+
+  async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
+    if (this.hasReceivedAll) this.#response.respond(true);
+    const report = (error: unknown) => this.report(error, 'source');
+    try {
+      const isComplete = await pump(this, source, options, report);
+      if (isComplete && options.end !== false) this.end('ended', this.#isGet ? finishedMarker : undefined);
+      return isComplete;
+    } catch (error) {
+      report(error);
+      this.end('error');
+      return false;
+    }
+  }
+
+  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this {
+    const names = namesOf(channels);
+    const { from, filter } = readSubscribeOptions(options);
+    if (!this.isOpen) {
+      this.#response.markRejected();
+      return this;
+    }
+    const response = this.#response;
+    if (response.delivery === undefined) {
+      response.delivery = new StreamDelivery(this);
+      if (response.headersSent) response.delivery.startSoon();
+    }
+    const onError = (error: unknown) => this.report(error, 'subscribe');
+    response.delivery.subscribe(names, { from, filter: filter && guardFilter(filter, onError) });
+    return this;
+  }
+
+  unsubscribe(channels: ChannelName | readonly ChannelName[]): this {
+    this.#response.delivery?.unsubscribe(namesOf(channels));
+    return this;
+  }
+
+  close(): void {
+    this.end('closed');
+  }
+
+  // For the hub; see StreamResponse
+
+  get isOpen(): boolean {
+    return this.#response.isOpen;
+  }
+
+  get hasReceivedAll(): boolean {
+    return this.#response.hasReceivedAll;
+  }
+
+  get isLagging(): boolean {
+    const { headersSent, isClosed, writer } = this.#response;
+    return headersSent && !isClosed && !writer.hasRoom;
+  }
+
+  start(): void {
+    this.#response.start();
+  }
+
+  reject(reason: CloseReason, retry?: number): void {
+    this.#response.reject(reason, retry);
+  }
+
+  end(reason: CloseReason, last?: Frame, hangUp?: boolean): void {
+    this.#response.end(reason, last, hangUp);
+  }
+
+  abort(reason: CloseReason): void {
+    this.#response.abort(reason);
+  }
+
+  #send(frame: Frame): boolean {
+    const response = this.#response;
+    // The client needs nothing of it.
+    if (response.hasReceivedAll) return true;
+    const { limits } = this.#host;
+    // A client that reconnects may have received everything that this request is about to subscribe to.
+    const mayGet204 = !response.headersSent && response.delivery === undefined && Boolean(this.lastEventId);
+    if (mayGet204 && response.bufferedBytes + frame.length <= limits.maxBufferedBytes) {
+      response.writer.write(frame);
+      return true;
+    }
+    // The headers wait for the subscriptions of this turn.
+    if (response.headersSent || !response.delivery?.isGathering) response.respond(false);
+    if (!response.isOpen) return false;
+    const before = response.bufferedBytes;
+    if (!response.isDrained && before + frame.length > limits.bufferedBytesLimit) {
+      this.report(
+        new Error(`more than ${limits.bufferedBytesLimit} bytes are buffered for one client`),
+        'write',
+      );
+      response.abort('slow');
+      return false;
+    }
+    if (response.delivery === undefined) response.writer.write(frame);
+    else response.delivery.send(frame);
+    if (!response.isOpen) return false;
+    const isOver = before <= limits.maxBufferedBytes && response.bufferedBytes > limits.maxBufferedBytes;
+    if (isOver) response.timers.watchOverflow();
+    return response.isDrained;
+  }
+
+  // For its response
+
+  report(error: unknown, stage: ErrorContext['stage']): void {
+    this.#host.report(error, { stage, stream: this });
+  }
+
+  responseClosed(reason: CloseReason): void {
+    this.#host.streamClosed(this, reason);
+  }
+
+  responseFull(): void {
+    this.#host.streamLagging(this);
+  }
+
+  // For its delivery
+
+  get context(): DeliveryContext {
+    return this.#host.context;
+  }
+
+  get writer(): DeliverySink {
+    return this.#response.writer;
+  }
+
+  isExcludedBy(name: string): boolean {
+    return name === this.#id || name === this.client;
+  }
+
+  resumed(): void {
+    this.#host.streamResumed(this);
+  }
+
+  resetQueued(reason: ResetReason, channels: readonly string[]): void {
+    this.#host.streamReset(this, reason, channels);
+  }
+
+  directSendsWritten(): void {
+    this.#response.reportDrained();
+  }
+
+  deliveryReady(isFinished: boolean): void {
+    this.#response.respond(isFinished);
+  }
+
+  deliveryOver(outcome: DeliveryOutcome, error?: unknown): void {
+    if (outcome === 'error') this.report(error, 'subscribe');
+    this.#response.stopDelivery();
+    this.end(outcome, outcome === 'error' ? createRetry() : undefined);
+    this.#response.respond(false);
+  }
 }

@@ -1,15 +1,22 @@
-import { createDeferred, type Deferred } from '../deferred.ts';
-import type { CloseReason } from './stream.ts';
+import { bindContext } from '../base/async-context.ts';
+import { createDeferred, type Deferred } from '../base/deferred.ts';
+import type { CloseReason } from './event-stream.ts';
 
-/** Who waits for something of one stream. Each kind is made when somebody does: of most streams nobody ever does. */
+/** The signal and promises of one stream. Each is created when it is first asked for: most streams need none. */
 export class Waiters {
   #controller: AbortController | undefined;
+  /** Aborts in the async context of whoever asked for the signal first: so do its listeners run. */
+  #abort: (() => void) | undefined;
   #drained: Deferred<void> | undefined;
   #closed: Deferred<CloseReason> | undefined;
 
   /** Aborted by `ended`. */
   get signal(): AbortSignal {
-    this.#controller ??= new AbortController();
+    if (this.#controller === undefined) {
+      const controller = new AbortController();
+      this.#controller = controller;
+      this.#abort = bindContext(() => controller.abort());
+    }
     return this.#controller.signal;
   }
 
@@ -19,26 +26,26 @@ export class Waiters {
     return this.#drained.promise;
   }
 
-  /** Resolves with `over`. */
+  /** Resolves with `closedWith`. */
   get closed(): Promise<CloseReason> {
     this.#closed ??= createDeferred();
     return this.#closed.promise;
   }
 
-  /** What is sent now need not wait. */
+  /** There is room for more. */
   room(): void {
     this.#drained?.resolve();
     this.#drained = undefined;
   }
 
-  /** The stream takes nothing any more. */
+  /** The stream takes nothing more. */
   ended(): void {
     this.room();
-    this.#controller?.abort();
+    this.#abort?.();
   }
 
-  /** The response is over, too. */
-  over(reason: CloseReason): void {
+  /** The response is over. */
+  closedWith(reason: CloseReason): void {
     this.#closed?.resolve(reason);
   }
 }

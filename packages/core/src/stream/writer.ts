@@ -1,138 +1,164 @@
-import { Backlog, isLarge } from '../backlog.ts';
-import type { Frame } from '../frame.ts';
-import type { Meter } from '../hub/meter.ts';
-import type { Scheduler } from '../scheduler.ts';
-import type { Transport } from '../transport.ts';
+import type { Scheduler } from '../base/scheduler.ts';
+import type { Frame } from '../protocol/frame.ts';
+import { FrameQueue, isLarge } from '../protocol/frame-queue.ts';
+import type { ResponseHead } from './response-head.ts';
+import type { Transport } from './transport.ts';
 
-/** What a writer needs of its stream. */
-export interface WriterHost {
-  readonly scheduler: Scheduler;
-  readonly meter: Meter;
+/** What a writer tells its stream. */
+export interface WriterListener {
+  readonly host: { readonly scheduler: Scheduler };
+  /** A frame was handed to the transport. */
+  onWritten(frame: Frame): void;
   /** There is room again after there was none. */
   onRoom(): void;
-  /** The peer does not keep up. */
+  /** The client does not keep up. */
   onFull(): void;
 }
 
-/** Writes one response through its transport, and queues what the peer is not ready for. */
+/** Writes one response through its transport, and queues what the client does not read in time. */
 export class Writer {
-  /** The clock's time of the last write, or later. */
+  /** When something was last written, by the clock, or later. */
   lastWriteAt: number;
   readonly #transport: Transport;
-  readonly #host: WriterHost;
-  #backlog: Backlog | undefined;
-  #opened = false;
-  /** The transport has said it is full. */
-  #full = false;
-  /** To end when everything has been handed over: `hangUp`, as soon as it is decided. */
+  readonly #listener: WriterListener;
+  /** Absent once it has been sent. */
+  #head: ResponseHead | undefined;
+  #queue: FrameQueue | undefined;
+  /** The transport has returned false, and has not drained since. */
+  #isFull = false;
+  /** Set when the response ends once everything is written: whether the connection ends too. */
   #end: boolean | undefined;
-  /** Bytes that were in the transport at the last look, and when they were last seen to move. */
-  #waiting = 0;
+  /** Bytes in the transport at the last check, and when they last moved. */
+  #checkedBytes = 0;
   #movedAt: number;
 
-  constructor(transport: Transport, host: WriterHost) {
+  constructor(transport: Transport, listener: WriterListener, head: ResponseHead) {
     this.#transport = transport;
-    this.#host = host;
-    this.lastWriteAt = host.scheduler.now;
-    this.#movedAt = host.scheduler.now;
+    this.#listener = listener;
+    this.#head = head;
+    this.lastWriteAt = listener.host.scheduler.now;
+    this.#movedAt = listener.host.scheduler.now;
   }
 
-  /** Whether the next write goes straight to the transport. */
+  /** Absent once it has been sent. */
+  get head(): ResponseHead | undefined {
+    return this.#head;
+  }
+
+  /** The response has nothing but a reconnection time. */
+  reject(retry: number | undefined): void {
+    this.#head = this.#head?.rejected(retry);
+  }
+
+  /** Whether the next frame goes straight to the transport. */
   get hasRoom(): boolean {
-    return this.#opened && !this.#full && this.#backlog === undefined;
+    return this.#head === undefined && !this.#isFull && this.#queue === undefined;
   }
 
-  /** The end is on its way, behind what was written before. */
+  /** The end of the response follows what is queued. */
   get isEnding(): boolean {
     return this.#end !== undefined;
   }
 
-  /** Something else has answered. */
+  /** Something else has sent a response. */
   get wasRefused(): boolean {
     return this.#transport.refused === true;
   }
 
   get bufferedBytes(): number {
-    return (this.#backlog?.length ?? 0) + this.#transport.bufferedBytes;
+    return (this.#queue?.length ?? 0) + this.#transport.bufferedBytes;
   }
 
-  /** Sends the head, then `first`, then what was written before. Throws what the transport throws. */
-  open(status: number, headers: Record<string, string>, first?: Frame): void {
+  /**
+   * Sends the headers, then what was written before. Throws what the transport throws.
+   *
+   * @param isFinished a 204, which has no body.
+   */
+  sendHeaders(isFinished: boolean): void {
+    const head = this.#head;
+    if (head === undefined) return;
+    this.#head = undefined;
+    if (isFinished) this.drop();
+    const [status, headers, first] = head.build(isFinished);
     this.#transport.open(status, headers, this.#end);
-    this.#opened = true;
+    this.#movedAt = this.#listener.host.scheduler.now;
     if (first !== undefined) this.#hand(first);
     this.#flush();
-    if (this.hasRoom) this.#host.onRoom();
+    if (this.hasRoom) this.#listener.onRoom();
   }
 
   /** Writes or queues a frame. Returns whether there is room for another. */
   write(frame: Frame): boolean {
     if (this.isEnding) return false;
     if (this.hasRoom && !isLarge(frame)) return this.#hand(frame);
-    this.#backlog ??= new Backlog();
-    this.#backlog.push(frame);
+    this.#queue ??= new FrameQueue();
+    this.#queue.push(frame);
     this.#flush();
     return this.hasRoom;
   }
 
-  /** Drops what is queued; what the transport has, stays with it. */
+  /** Drops what is queued here. */
   drop(): void {
-    this.#backlog = undefined;
+    this.#queue = undefined;
   }
 
-  /** Ends the response after what was written; again, for the connection to end with it after all. */
+  /** Ends the response after what was written. Called again, it can still end the connection, too. */
   end(hangUp: boolean): void {
     this.#end = hangUp || this.#end === true;
     this.#flush();
   }
 
-  destroy(): void {
+  /** Ends the response at once. No headers are sent any more. */
+  abort(): void {
+    this.#head = undefined;
     this.drop();
     this.#transport.destroy();
   }
 
-  /** Who has taken everything has room, and need not have said so: a reader of Fetch says so when it asks for more. */
-  look(): void {
-    if (this.#full && this.#transport.bufferedBytes === 0) this.#drained();
+  /** A client that has read everything has room, though the transport may not have said so (Fetch says it on pull). */
+  checkRoom(): void {
+    if (this.#isFull && this.#transport.bufferedBytes === 0) this.#drained();
   }
 
-  /** For how many ms bytes have been on their way without moving. An end, too, has to reach the peer. */
+  /** ms for which bytes have been on their way without moving. An end has to be read, too. */
   stalledFor(now: number): number {
-    // What is written in between, framing and all, only adds to this; so if there is less, some has gone.
+    // Writes in between only add to this number. So if it is lower, some bytes have moved.
     const { bufferedBytes } = this.#transport;
-    const waits = this.#full || bufferedBytes > 0 || this.isEnding;
-    if (!waits || bufferedBytes < this.#waiting) this.#movedAt = now;
-    this.#waiting = bufferedBytes;
-    return now - this.#movedAt;
+    const isWaiting = this.#isFull || bufferedBytes > 0 || this.isEnding;
+    if (!isWaiting || bufferedBytes < this.#checkedBytes || this.#head !== undefined) this.#movedAt = now;
+    this.#checkedBytes = bufferedBytes;
+    // While this process was paused, no client could be read from.
+    return now - Math.max(this.#movedAt, this.#listener.host.scheduler.resumedAt);
   }
 
   #hand(frame: Frame): boolean {
-    this.lastWriteAt = this.#host.scheduler.now + this.#host.scheduler.resolution;
-    this.#full = !this.#transport.write(frame);
-    this.#host.meter.eventsDelivered(frame.events, frame.length);
-    if (this.#full) {
-      // Most peers keep up, and a listener for each would take as much memory as the rest of this.
+    const { scheduler } = this.#listener.host;
+    this.lastWriteAt = scheduler.now + scheduler.resolution;
+    this.#isFull = !this.#transport.write(frame);
+    this.#listener.onWritten(frame);
+    if (this.#isFull) {
+      // Most clients keep up. A listener for each would take as much memory as the rest of this.
       this.#transport.onDrain ??= () => this.#drained();
-      this.#host.onFull();
+      this.#listener.onFull();
     }
-    return !this.#full;
+    return !this.#isFull;
   }
 
   #drained(): void {
-    this.#full = false;
-    this.#movedAt = this.#host.scheduler.now;
+    this.#isFull = false;
+    this.#movedAt = this.#listener.host.scheduler.now;
     this.#flush();
-    if (this.hasRoom) this.#host.onRoom();
+    if (this.hasRoom) this.#listener.onRoom();
   }
 
   #flush(): void {
-    if (!this.#opened) return;
-    while (this.#backlog !== undefined && !this.#full) {
-      const piece = this.#backlog.take();
-      if (this.#backlog.length === 0) this.#backlog = undefined;
+    if (this.#head !== undefined) return;
+    while (this.#queue !== undefined && !this.#isFull) {
+      const piece = this.#queue.take();
+      if (this.#queue.length === 0) this.#queue = undefined;
       this.#hand(piece);
     }
-    if (this.#backlog !== undefined || this.#end === undefined) return;
+    if (this.#queue !== undefined || this.#end === undefined) return;
     this.#transport.end(this.#end);
   }
 }

@@ -1,0 +1,104 @@
+import { nextTurn, TURN_BUDGET } from '../base/event-loop.ts';
+import type { LogListener } from '../log/listener.ts';
+import type { Log, Round } from '../log/log.ts';
+
+/** How many deliveries fit in a turn: a first guess, and bounds. */
+const FIRST_STRIDE = 256;
+const MIN_STRIDE = 16;
+const MAX_STRIDE = 1_024;
+
+/**
+ * Delivers what is new to every stream: live, slow and resuming streams share one work list and one time budget. It
+ * works in rounds. A round has the streams of the channels that have new entries; entries that arrive meanwhile reach
+ * the streams that are still to come in this round, and the others in the next.
+ */
+export class DeliveryLoop {
+  readonly #log: Log;
+  #list: LogListener[] = [];
+  #next = 0;
+  /** The round under way. Absent: the list has only streams that were added by themselves. */
+  #round: Round | undefined;
+  #isScheduled = false;
+  /** Deliveries that fit in a turn. */
+  #stride = FIRST_STRIDE;
+
+  constructor(log: Log) {
+    this.#log = log;
+    log.onAdvance = () => this.schedule();
+    log.channels.onAging = channel => {
+      for (const listener of channel.listeners) this.add(listener);
+    };
+  }
+
+  /** Delivers to one stream: it resumes, or its client has read what was written. */
+  add(listener: LogListener): void {
+    this.#list.push(listener);
+    this.schedule();
+  }
+
+  /** Runs in the next turn, so that `deliveredUpTo` follows the head. */
+  schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#runSoon();
+  }
+
+  /** Runs until the head is reached or the turn's budget is spent. Returns how many streams it delivered to. */
+  #run(): number {
+    const start = performance.now();
+    let deliveries = 0;
+    for (;;) {
+      while (this.#next < this.#list.length) {
+        (this.#list[this.#next++] as LogListener).catchUp();
+        deliveries += 1;
+        if (deliveries === this.#stride || performance.now() - start > TURN_BUDGET) {
+          this.#runSoon();
+          return deliveries;
+        }
+      }
+      this.#endRound();
+      if (this.#log.deliveredUpTo === this.#log.head) break;
+      this.#beginRound();
+    }
+    this.#isScheduled = false;
+    return deliveries;
+  }
+
+  /**
+   * Runs in the next turn. A server may write what it is given only after the callback (@hono/node-server does), so a
+   * second callback behind it measures the whole, and adapts how many deliveries the next turn has.
+   */
+  #runSoon(): void {
+    let start = 0;
+    let deliveries = 0;
+    nextTurn(() => {
+      start = performance.now();
+      deliveries = this.#run();
+    });
+    nextTurn(() => {
+      const taken = performance.now() - start;
+      // A short run says little about how long a delivery takes.
+      if (deliveries < this.#stride && taken < TURN_BUDGET) return;
+      const fit = Math.floor((deliveries * TURN_BUDGET) / taken);
+      this.#stride = Math.max(MIN_STRIDE, Math.min(fit, MAX_STRIDE));
+    });
+  }
+
+  #beginRound(): void {
+    this.#round = this.#log.takeRound();
+    const { channels } = this.#round;
+    // One delivery brings a stream the entries of all its channels.
+    const listeners = channels.size > 1 ? new Set<LogListener>() : undefined;
+    for (const channel of channels) {
+      for (const listener of channel.listeners) listeners?.add(listener) ?? this.#list.push(listener);
+    }
+    for (const listener of listeners ?? []) this.#list.push(listener);
+  }
+
+  #endRound(): void {
+    this.#list = [];
+    this.#next = 0;
+    if (this.#round !== undefined) this.#log.endRound(this.#round);
+    this.#round = undefined;
+  }
+}

@@ -1,0 +1,48 @@
+import type { BrokerSync } from '../log/broker-sync.ts';
+import type { Log } from '../log/log.ts';
+import type { Frame } from '../protocol/frame.ts';
+import type { DeliveryLoop } from './delivery-loop.ts';
+import type { ReaderStream } from './log-reader.ts';
+
+/** What the deliveries of a hub share. */
+export interface DeliveryContext {
+  readonly log: Log;
+  readonly loop: DeliveryLoop;
+  /** The event name of resets. */
+  readonly resetEvent: string;
+  /** Absent: the log is in this process. */
+  readonly sync: BrokerSync | undefined;
+}
+
+/**
+ * How the delivery to a stream ends, and with it the stream.
+ *
+ * - `ended`: its channels have ended, and everything was delivered.
+ * - `slow`: entries that it needs were trimmed, and their channel has `overflow: 'disconnect'`.
+ * - `error`: a snapshot failed.
+ * - `closed`: the stream was closed, and what was published before has been delivered.
+ */
+export type DeliveryOutcome = 'ended' | 'slow' | 'error' | 'closed';
+
+/** Where a delivery writes. */
+export interface DeliverySink {
+  /** Whether the next frame is written at once. */
+  readonly hasRoom: boolean;
+  readonly bufferedBytes: number;
+  write(frame: Frame): void;
+}
+
+/** The stream that a delivery writes to. */
+export interface DeliveryTarget extends ReaderStream {
+  readonly context: DeliveryContext;
+  readonly lastEventId: string | undefined;
+  readonly writer: DeliverySink;
+  /** The client resumes after the last event that it received. */
+  resumed(): void;
+  /** What was sent while the stream was behind has been written. */
+  directSendsWritten(): void;
+  /** The delivery can begin: the headers may be sent. `isFinished`: there is nothing to deliver, now or later. */
+  deliveryReady(isFinished: boolean): void;
+  /** The delivery is over, and the stream ends. */
+  deliveryOver(outcome: DeliveryOutcome, error?: unknown): void;
+}

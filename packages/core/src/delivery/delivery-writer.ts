@@ -1,0 +1,130 @@
+import { TURN_BUDGET } from '../base/event-loop.ts';
+import type { Log } from '../log/log.ts';
+import type { Position } from '../protocol/event-id.ts';
+import type { Frame } from '../protocol/frame.ts';
+import type { DeliveryTarget } from './delivery-target.ts';
+import { DirectSendQueue } from './direct-send-queue.ts';
+import type { LogReader } from './log-reader.ts';
+import { Gap, type Next } from './next.ts';
+
+/** Whose writer it is. */
+export interface DeliveryOwner {
+  /** Entries may be delivered. A filter that is called meanwhile may change that. */
+  readonly isLive: boolean;
+}
+
+/**
+ * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot,
+ * `turn-spent`; or how the stream ends.
+ */
+export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | 'ended' | 'slow' | 'closed';
+
+/** Writes to one stream what the log and the application have for it, each in its place, while there is room. */
+export class DeliveryWriter {
+  readonly #log: Log;
+  readonly #reader: LogReader;
+  readonly #target: DeliveryTarget;
+  #directSends: DirectSendQueue | undefined;
+  /** The stream closes when it has received everything up to here. */
+  #closeAfter: Position | undefined;
+
+  constructor(log: Log, reader: LogReader, target: DeliveryTarget) {
+    this.#log = log;
+    this.#reader = reader;
+    this.#target = target;
+  }
+
+  /** Bytes that the application sent and that wait for their place. */
+  get bufferedBytes(): number {
+    return this.#directSends?.bytes ?? 0;
+  }
+
+  get isClosing(): boolean {
+    return this.#closeAfter !== undefined;
+  }
+
+  /** Nothing is to be written but the entries of the log. */
+  get isIdle(): boolean {
+    return this.#reader.isInOrder && (this.#directSends?.isEmpty ?? true);
+  }
+
+  /** Writes as much as there is room for. */
+  deliver(owner: DeliveryOwner): DeliveryState {
+    let start = 0;
+    let frames = 0;
+    while (owner.isLive && this.#target.writer.hasRoom) {
+      const next = this.#next();
+      if (next === 'waiting') return this.isClosing ? 'closed' : 'waiting';
+      if (next === 'caught-up') {
+        // A filter may have subscribed, or sent.
+        if (!this.isIdle || !owner.isLive) continue;
+        if (this.#closeAfter !== undefined && this.#reader.position >= this.#closeAfter) return 'closed';
+        if (this.#reader.isFinished && this.isIdle) return 'ended';
+        const marker = this.#reader.dueMarker();
+        if (marker !== undefined) this.#target.writer.write(marker);
+        return 'caught-up';
+      }
+      if (next instanceof Gap) {
+        if (next.subscriptions.some(({ channel }) => channel.overflow === 'disconnect')) return 'slow';
+        this.#reader.skip(next);
+      } else if (next !== 'more') this.#target.writer.write(next);
+      // One stream must not hold the event loop. Most have one frame, and need no clock.
+      frames += 1;
+      if (frames === 2) start = performance.now();
+      const isTurnSpent = frames > 2 && performance.now() - start > TURN_BUDGET;
+      if (isTurnSpent || this.#reader.isTurnSpent) return 'turn-spent';
+    }
+    return 'full';
+  }
+
+  #next(): Next {
+    const reader = this.#reader;
+    const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#log.head;
+    if (!reader.isInOrder) return reader.next(upTo);
+    return this.#directSends?.take(reader.position) ?? reader.nextEntries(upTo);
+  }
+
+  /**
+   * Sends a frame in its place: after everything that was published before.
+   *
+   * @param isLive nothing but the log is between the stream and the head.
+   * @param after the newest position that was published before.
+   */
+  send(frame: Frame, isLive: boolean, after: Position): void {
+    const isAtHead = isLive && this.isIdle && this.#reader.position >= after;
+    if (isAtHead && this.#target.writer.hasRoom) {
+      this.#target.writer.write(frame);
+      return;
+    }
+    this.#directSends ??= new DirectSendQueue();
+    this.#directSends.push(frame, after);
+  }
+
+  /** Tells the target, once everything that was sent has been written. */
+  reportWritten(): void {
+    if (this.#directSends?.isEmpty) this.#target.directSendsWritten();
+  }
+
+  /** The stream closes when it has received everything up to a position. */
+  close(after: Position): void {
+    this.#closeAfter ??= after;
+  }
+
+  /** Nothing waits for entries after this position. */
+  limit(position: Position): void {
+    this.#directSends?.limit(position);
+    if (this.#closeAfter !== undefined) this.#closeAfter = Math.min(this.#closeAfter, position);
+  }
+
+  /** What was sent goes out, though entries that were published before it do not. */
+  writeDirectSends(): void {
+    this.#directSends?.limit(0);
+    for (let frame = this.#directSends?.take(0); frame !== undefined; frame = this.#directSends?.take(0)) {
+      this.#target.writer.write(frame);
+    }
+  }
+
+  clear(): void {
+    this.#directSends?.clear();
+  }
+}

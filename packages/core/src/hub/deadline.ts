@@ -1,0 +1,12 @@
+/** Settles as `call` does, or rejects with `error()` after so many ms. */
+export async function within<T>(ms: number, call: Promise<T>, error: () => Error): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const timeout = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(error()), ms);
+  });
+  try {
+    return await Promise.race([call, timeout]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,123 @@
+import { TurnBudget } from '../base/event-loop.ts';
+import { Scheduler } from '../base/scheduler.ts';
+import type { DeliveryContext } from '../delivery/delivery-target.ts';
+import type { StreamRequest } from '../protocol/last-event-id.ts';
+import type { CloseReason, ErrorContext, StreamOptions } from '../stream/event-stream.ts';
+import { createRetry, type Range, RETRY_LATER, randomBetween } from '../stream/retry.ts';
+import { Stream, type StreamHost } from '../stream/stream.ts';
+import { readStreamOptions } from '../stream/stream-options.ts';
+import type { Transport } from '../stream/transport.ts';
+import type { Clients } from './clients.ts';
+import type { Counters } from './counters.ts';
+import type { HubSettings } from './options.ts';
+
+/** What a stream registry needs of its hub. */
+export interface StreamRegistryOptions {
+  readonly settings: HubSettings;
+  readonly scheduler: Scheduler;
+  readonly context: DeliveryContext;
+  readonly clients: Clients<Stream>;
+  readonly counters: Counters;
+  readonly onError: (error: unknown, context: ErrorContext) => void;
+}
+
+const isWorkers =
+  (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent === 'Cloudflare-Workers';
+
+/** The open streams of a hub. Opens or refuses each request, and reports to counters and observer. */
+export class StreamRegistry {
+  readonly streams = new Set<Stream>();
+  readonly #options: StreamRegistryOptions;
+  readonly #host: StreamHost;
+  /** Set when the hub closes: ms after which clients that connect from now on are to reconnect. */
+  #refusedRetry: Range | undefined;
+
+  constructor(options: StreamRegistryOptions) {
+    this.#options = options;
+    this.#host = this.#createHost();
+  }
+
+  open(transport: Transport, request: StreamRequest, options: StreamOptions): Stream {
+    const { settings, clients, counters } = this.#options;
+    const host = isWorkers ? this.#createWorkersHost() : this.#host;
+    const stream = new Stream(host, transport, request, readStreamOptions(options));
+    const isFull = this.streams.size >= settings.maxStreams;
+    if (transport.closed) {
+      stream.abort('disconnected');
+    } else if (request.method === 'HEAD') {
+      stream.reject('closed', options.retry);
+    } else if (this.#refusedRetry !== undefined || (isFull && !stream.hasReceivedAll)) {
+      stream.reject('refused', randomBetween(this.#refusedRetry ?? RETRY_LATER));
+      counters.totals.refused += 1;
+      counters.notify('refused', stream);
+    } else {
+      // A request that will get 204 does not count against `perClient`.
+      if (!stream.hasReceivedAll) this.#makeRoom(stream);
+      this.streams.add(stream);
+      clients.add(stream);
+      counters.totals.opened += 1;
+      counters.notify('opened', stream);
+      stream.start();
+    }
+    return stream;
+  }
+
+  /** Refuses every request from now on. */
+  refuse(retry: Range): void {
+    this.#refusedRetry = retry;
+  }
+
+  /** Ends the streams of all clients. The clients reconnect, and the application authenticates them again. */
+  disconnectClients(): void {
+    for (const [, streams] of [...this.#options.clients]) {
+      for (const stream of streams) stream.end('closed', createRetry([1_000, 15_000]));
+    }
+  }
+
+  /** Closes a client's oldest streams: a phone that changes networks must not be locked out by its dead connections. */
+  #makeRoom({ client }: Stream): void {
+    if (client === undefined) return;
+    const { clients, settings } = this.#options;
+    const newestFirst = [...clients.get(client)].filter(stream => stream.isOpen).reverse();
+    for (const stream of newestFirst.slice(settings.maxPerClient - 1)) {
+      stream.end('replaced', createRetry());
+    }
+  }
+
+  #createHost(): StreamHost {
+    const { settings, scheduler, context, counters, onError } = this.#options;
+    return {
+      scheduler,
+      limits: settings,
+      context,
+      responses: new TurnBudget(),
+      report: onError,
+      streamClosed: (stream, reason) => this.#streamClosed(stream, reason),
+      streamWritten: (events, bytes) => counters.delivered(events, bytes),
+      streamLagging: stream => counters.notify('lagging', stream),
+      streamReset: (stream, reason, channels) => {
+        counters.totals.resets += 1;
+        counters.notify('reset', stream, reason, channels);
+      },
+      streamResumed: stream => {
+        counters.totals.replayed += 1;
+        counters.notify('replayed', stream);
+      },
+    };
+  }
+
+  /** On Workers a timer ends with the request that created it, so each stream has a clock of its own. */
+  #createWorkersHost(): StreamHost {
+    const scheduler = new Scheduler(this.#options.settings.precision, start => start());
+    return { ...this.#host, scheduler, responses: new TurnBudget() };
+  }
+
+  #streamClosed(stream: Stream, reason: CloseReason): void {
+    const { clients, counters } = this.#options;
+    clients.delete(stream);
+    // A stream that was rejected, or whose client had disconnected before, was never opened.
+    if (!this.streams.delete(stream)) return;
+    counters.closed(reason);
+    counters.notify('closed', stream, reason);
+  }
+}

@@ -1,0 +1,214 @@
+import { createOutside } from '../base/async-context.ts';
+import { inTurns, nextTurn } from '../base/event-loop.ts';
+import type { Position } from '../protocol/event-id.ts';
+import { type Broker, CONTROL_CHANNEL, type LogHead, type Page, type Sink } from './broker.ts';
+import { ControlFollower, type ControlListener } from './control-follower.ts';
+import type { ChannelWaiter } from './listener.ts';
+import type { Log } from './log.ts';
+
+/** ms between two calls of a broker that fails, on average. */
+const RETRY = 1_000;
+
+/** What a broker sync takes from its hub. */
+export interface BrokerSyncOptions extends ControlListener {
+  /** Called when a call of the broker fails. */
+  onError: (error: unknown) => void;
+}
+
+/**
+ * Keeps the log of this process in step with a broker.
+ *
+ * The broker as a whole: `idle` → (first stream, publish or position) → `starting` → `started` → `closed`. A call
+ * that rejects is reported and made again after about a second, for ever; streams wait.
+ *
+ * Each channel is in one of three states:
+ *
+ * | event               | unopened             | opening (`isBeingRead`)          | open (`isOpen`)                    |
+ * | ------------------- | -------------------- | -------------------------------- | ---------------------------------- |
+ * | a stream needs it   | → opening            | waits for the next read          | read again if older entries lack   |
+ * | the read succeeds   |                      | takes the page, → open           | takes the older entries            |
+ * | the read fails      |                      | stays, read again                | stays, read again                  |
+ * | `sink.entries`      | only the head moves  | appended                         | appended                           |
+ * | `sink.lost`         |                      | the page is discarded, read again | history dropped; streams get a reset and read it again |
+ * | `sink.restarted`    | forgotten            | the page is discarded; forgotten | forgotten; streams begin again     |
+ * | no stream needs it  | dropped              | stays until the read ends        | dropped, `broker.release`          |
+ *
+ * The reads of one turn go out as one call. A stream that waits for a read is called back ({@link ChannelWaiter}) when
+ * it ends; it asks again for what it lacks by then. The state of a stream that waits is in `StreamDelivery`.
+ */
+export class BrokerSync {
+  readonly #broker: Broker;
+  readonly #log: Log;
+  readonly #options: BrokerSyncOptions;
+  readonly #control: ControlFollower;
+  readonly #outside = createOutside();
+  #waiting: ChannelWaiter[] = [];
+  #isGathering = false;
+  #started: Promise<void> | undefined;
+  #isStarted = false;
+  #isClosed = false;
+  /** Ends the wait between two calls. */
+  #stopWaiting: (() => void) | undefined;
+
+  constructor(broker: Broker, log: Log, options: BrokerSyncOptions) {
+    this.#broker = broker;
+    this.#log = log;
+    this.#options = options;
+    this.#control = new ControlFollower(log, waiter => this.load(waiter), options);
+  }
+
+  /** Resolves when the broker has told where the log is. */
+  start(): Promise<void> {
+    this.#started ??= new Promise(resolve => {
+      this.#outside(() => resolve(this.#start()));
+    });
+    return this.#started;
+  }
+
+  /** Reads the channels that a waiter lacks, and calls it back. False: it lacks nothing. */
+  load(waiter: ChannelWaiter): boolean {
+    if (this.#isStarted && waiter.wants().size === 0) return false;
+    this.#waiting.push(waiter);
+    if (!this.#isGathering) {
+      this.#isGathering = true;
+      nextTurn(() => this.#gather());
+    }
+    return true;
+  }
+
+  /** The newest position of all processes. */
+  async head(): Promise<LogHead> {
+    await this.start();
+    return this.#broker.head();
+  }
+
+  /** Stops following a channel that was dropped. */
+  release(channel: string): void {
+    this.#broker.release([channel]);
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#stopWaiting?.();
+    if (this.#started !== undefined) await this.#broker.close();
+  }
+
+  async #start(): Promise<void> {
+    const log = this.#log;
+    const sink: Sink = {
+      entries: list => log.appendRemote(list),
+      advanced: head => log.advance(head),
+      lost: names => this.#lose(names),
+      broken: (after, before) => log.break(after, before),
+      restarted: (epoch, head) => {
+        log.startOver(epoch, head);
+        this.#control.startOver();
+      },
+      connection: () => {},
+    };
+    await this.#retry(async () => {
+      const { epoch, head } = await this.#broker.start(sink);
+      this.#isStarted = true;
+      log.begin(epoch, head);
+    });
+    this.#control.follow();
+  }
+
+  #lose(names: readonly string[] | undefined): void {
+    const { channels } = this.#log;
+    this.#log.lose(names === undefined ? channels.all() : names.flatMap(name => channels.find(name) ?? []));
+  }
+
+  async #gather(): Promise<void> {
+    await this.start();
+    while (this.#waiting.length > 0 && !this.#isClosed) {
+      let waiters: ChannelWaiter[] = [];
+      await this.#retry(async () => {
+        waiters = waiters.concat(this.#waiting.splice(0));
+        await this.#readFor(waiters);
+      });
+      await inTurns(waiters, waiter => waiter.loaded());
+    }
+    this.#isGathering = false;
+  }
+
+  async #readFor(waiters: readonly ChannelWaiter[]): Promise<void> {
+    const wants = this.#gatherWants(waiters);
+    if (wants.size === 0) return;
+    const channels = [...wants.keys()].map(name => this.#log.channels.get(name));
+    for (const channel of channels) channel.isBeingRead = true;
+    try {
+      await this.#read(wants, waiters);
+    } finally {
+      for (const channel of channels) channel.isBeingRead = false;
+    }
+  }
+
+  #gatherWants(waiters: readonly ChannelWaiter[]): Map<string, Position> {
+    const wants = new Map<string, Position>();
+    for (const waiter of waiters) {
+      for (const [name, after] of waiter.wants()) {
+        // An open channel that is read again is read whole: then nobody has to ask for older entries once more.
+        const isOpen = this.#log.channels.find(name)?.isOpen === true;
+        wants.set(name, isOpen ? 0 : Math.min(after, wants.get(name) ?? after));
+      }
+    }
+    return wants;
+  }
+
+  async #read(wants: ReadonlyMap<string, Position>, waiters: readonly ChannelWaiter[]): Promise<void> {
+    const log = this.#log;
+    const { epoch } = log;
+    const losses = new Map([...wants.keys()].map(name => [name, log.channels.find(name)?.losses]));
+    const { head, pages } = await this.#broker.open(wants);
+    for (const [name, first] of pages) {
+      const page = first.more ? await this.#readRest(name, first, head) : first;
+      const channel = log.channels.find(name);
+      // The pages are of an epoch that has passed, or lack what was lost meanwhile.
+      const isLost = channel !== undefined && channel.losses !== losses.get(name);
+      if (log.epoch !== epoch || isLost) return this.#readFor(waiters);
+      if (channel === undefined) {
+        this.release(name);
+        continue;
+      }
+      // From an id of the future nobody can resume.
+      const after = Math.min(head, wants.get(name) ?? 0);
+      if (name === CONTROL_CHANNEL) this.#control.catchUp(page);
+      log.fill(channel, page, after, head);
+    }
+    log.advance(head);
+  }
+
+  async #readRest(name: string, first: Page, head: Position): Promise<Page> {
+    let { entries, trimmedUpTo, more } = first;
+    while (more) {
+      const after = entries.at(-1)?.position ?? trimmedUpTo;
+      const next = await this.#broker.read(name, after, head);
+      // Entries between the two pages were trimmed meanwhile.
+      const isCut = next.trimmedUpTo > after;
+      if (isCut) trimmedUpTo = next.trimmedUpTo;
+      entries = isCut ? next.entries : [...entries, ...next.entries];
+      more = next.more && next.entries.length > 0;
+    }
+    return { ...first, entries, trimmedUpTo, more };
+  }
+
+  /** Calls until it succeeds, or the hub is closed. */
+  async #retry(call: () => Promise<void>): Promise<void> {
+    while (!this.#isClosed) {
+      try {
+        return await call();
+      } catch (error) {
+        if (this.#isClosed) return;
+        this.#options.onError(error);
+        await new Promise<void>(resolve => {
+          const timer = setTimeout(resolve, RETRY * (0.5 + Math.random()));
+          this.#stopWaiting = () => {
+            clearTimeout(timer);
+            resolve();
+          };
+        });
+      }
+    }
+  }
+}

@@ -1,0 +1,194 @@
+import type { Position } from '../protocol/event-id.ts';
+import type { LogEntry } from './entry.ts';
+import { History, type Keep } from './history.ts';
+import type { LogListener } from './listener.ts';
+import { type Piece, Pieces } from './pieces.ts';
+import { type Snapshot, type SnapshotSettings, Snapshots } from './snapshots.ts';
+
+/** What a slow stream gets when entries that it lacks were trimmed. */
+export type Overflow = 'reset' | 'disconnect';
+
+/** How a channel is kept. */
+export interface ChannelSettings extends Keep {
+  overflow: Overflow;
+  snapshot: SnapshotSettings | undefined;
+}
+
+/** Entries after its position are retained beyond the limits of the history, within a bound. */
+export interface Retention {
+  readonly start: Position;
+}
+
+/** The entries of a page, and which part of the log they are. */
+export interface Filling {
+  /** Ascending. */
+  readonly entries: readonly LogEntry[];
+  /** Every entry after this position, and up to `upTo`, is among them. */
+  readonly after: Position;
+  readonly upTo: Position;
+  /** The newest position of the channel, if the broker knows it. */
+  readonly newest: Position | undefined;
+  /** The page has everything that the broker retains. */
+  readonly isWhole: boolean;
+}
+
+/** Bytes that may be retained beyond the limits of a history. */
+const MAX_RETAINED = 16 * 1024 * 1024;
+
+/** One channel in this process: its history, and the streams that are subscribed to it. */
+export class ChannelLog {
+  readonly name: string;
+  history: History;
+  overflow: Overflow;
+  /** The history has every entry after `trimmedUpTo`, and new ones arrive. Always so without a broker. */
+  isOpen: boolean;
+  /** A read of it by {@link BrokerSync} is under way. Entries may arrive already. */
+  isBeingRead = false;
+  /** The history reaches back as far as the broker's. Always so without a broker. */
+  isWhole: boolean;
+  /** How often entries were lost on their way from the broker, or evicted, so that it has to be read again. */
+  losses = 0;
+  /** The position of its `end`, if it has ended. */
+  endedAt: Position | undefined;
+  /** The channel has begun again after an end here: entries up to it are to be dropped. 0: none. */
+  #dropUpTo: Position = 0;
+  readonly listeners = new Set<LogListener>();
+  /** Streams that are about to begin, or wait, need the entries after these. */
+  readonly retentions = new Set<Retention>();
+  #snapshots: Snapshots | undefined;
+  /** Superseded entries up to here are skipped: live streams have received them. */
+  #deliveredUpTo: Position;
+  readonly #pieces = new Pieces();
+  readonly #isSkipped = (entry: LogEntry) => entry.isSuperseded && entry.position <= this.#deliveredUpTo;
+
+  /**
+   * @param trimmedUpTo entries of the channel up to here may have been forgotten.
+   * @param isRemote a broker has its log.
+   */
+  constructor(name: string, settings: ChannelSettings, trimmedUpTo: Position, isRemote = false) {
+    const { overflow, snapshot, ...keep } = settings;
+    this.name = name;
+    this.overflow = overflow;
+    this.isOpen = !isRemote;
+    this.isWhole = !isRemote;
+    this.#snapshots = snapshot && new Snapshots(name, snapshot);
+    this.history = new History(keep, trimmedUpTo);
+    this.#deliveredUpTo = trimmedUpTo;
+  }
+
+  /** Whether the broker has to be asked for the entries after a position. */
+  lacks(after: Position): boolean {
+    return !this.isOpen || (!this.isWhole && after < this.history.trimmedUpTo);
+  }
+
+  /**
+   * Whether a client is told when it has missed entries. A channel without history promises nothing, unless it has a
+   * snapshot by which a client gets its state again.
+   */
+  get reportsLoss(): boolean {
+    return !this.history.isLiveOnly || this.#snapshots !== undefined;
+  }
+
+  /** Whether a new subscriber receives the current state first. */
+  get hasState(): boolean {
+    return this.history.keep.compact || this.#snapshots !== undefined;
+  }
+
+  get hasSnapshots(): boolean {
+    return this.#snapshots !== undefined;
+  }
+
+  requestSnapshot(head: Position): Snapshot | undefined {
+    return this.#snapshots?.request(head);
+  }
+
+  /** Takes other settings, and retains what it has by them. */
+  configure({ overflow, snapshot, ...keep }: ChannelSettings): void {
+    this.overflow = overflow;
+    this.#snapshots = snapshot && new Snapshots(this.name, snapshot);
+    const { events, bytes, age, compact } = this.history.keep;
+    const isSame = events === keep.events && bytes === keep.bytes && age === keep.age;
+    if (isSame && compact === keep.compact) return;
+    const { trimmedUpTo, newest, isBlank } = this.history;
+    this.#replace(new History(keep, trimmedUpTo, isBlank ? undefined : newest), this.history.entriesAfter(0));
+  }
+
+  /** Takes the entries that a broker has and this process lacks. */
+  fill({ entries, after, upTo, newest, isWhole }: Filling): void {
+    const { keep, trimmedUpTo } = this.history;
+    // Entries that arrived since and were trimmed already leave a gap between the two.
+    const isJoined = trimmedUpTo <= upTo;
+    if (isJoined && (!this.isOpen || after < trimmedUpTo)) {
+      // An open channel lacks older entries only.
+      const seam = this.isOpen ? trimmedUpTo : upTo;
+      const older = entries.filter(({ position }) => position <= seam);
+      this.#replace(new History(keep, after, newest), [...older, ...this.history.entriesAfter(seam)]);
+    }
+    this.isOpen = true;
+    this.isWhole = isJoined && isWhole;
+  }
+
+  /** Drops everything: entries were lost on their way from the broker. */
+  lose(head: Position): void {
+    this.losses += 1;
+    if (!this.isOpen) return;
+    this.#replace(new History(this.history.keep, head, head), []);
+    this.isWhole = false;
+  }
+
+  #replace(history: History, entries: readonly LogEntry[]): void {
+    this.history = history;
+    // Not `append`: whether it has ended is known, and a `begin` is not among the entries.
+    for (const entry of entries) history.append(entry);
+    this.#pieces.clear();
+  }
+
+  append(entry: LogEntry): void {
+    if (this.endedAt !== undefined && entry.position > this.endedAt) {
+      // The channel begins again. Its earlier entries go once live streams have received them.
+      this.#dropUpTo = this.endedAt;
+      this.endedAt = undefined;
+    }
+    this.history.append(entry);
+    this.#pieces.clear();
+    if (entry.kind === 'end') this.endedAt = entry.position;
+  }
+
+  /** The next piece after a position, if there is one. */
+  pieceAfter(position: Position): Piece | undefined {
+    return this.#pieces.after(position, this.history, this.#isSkipped);
+  }
+
+  /** The next entry after a position that is to be sent, if there is one up to another. */
+  entryAfter(position: Position, upTo = Number.POSITIVE_INFINITY): LogEntry | undefined {
+    let index = this.history.indexAfter(position);
+    for (let entry = this.history.at(index); entry !== undefined; entry = this.history.at(++index)) {
+      if (entry.position > upTo) break;
+      if (!this.#isSkipped(entry)) return entry;
+    }
+    return undefined;
+  }
+
+  /** Trims what exceeds the limits, of what every live stream has been given. */
+  trim(deliveredUpTo: Position, now: number): void {
+    this.#deliveredUpTo = deliveredUpTo;
+    this.#pieces.clear();
+    if (this.#dropUpTo > 0 && this.#dropUpTo <= deliveredUpTo) {
+      this.history.drop(this.#dropUpTo);
+      this.#dropUpTo = 0;
+    }
+    let upTo = deliveredUpTo;
+    if (this.history.bytes < this.history.keep.bytes + MAX_RETAINED) {
+      for (const { start } of this.retentions) upTo = Math.min(upTo, start);
+    }
+    this.history.trim(deliveredUpTo, upTo, now);
+  }
+
+  /** Evicts at least `excess` bytes, oldest entries first, up to `deliveredUpTo`. */
+  evict(deliveredUpTo: Position, excess: number): void {
+    this.losses += 1;
+    this.history.evict(deliveredUpTo, excess);
+    this.#pieces.clear();
+    this.isWhole = false;
+  }
+}

@@ -1,0 +1,73 @@
+import type { Position } from '../protocol/event-id.ts';
+import { CONTROL_CHANNEL, type Page } from './broker.ts';
+import type { Entry } from './entry.ts';
+import type { ChannelWaiter } from './listener.ts';
+import type { Log } from './log.ts';
+
+/** What receives the control messages of other processes. */
+export interface ControlListener {
+  /** Called with each control message, once, in the order of the log. */
+  onControl: (entry: Entry) => void;
+  /** Called when control messages are lost for good: any stream may have been meant. */
+  onControlLost: () => void;
+}
+
+/**
+ * Follows the control channel of a broker, and passes on each message once.
+ *
+ * The channel is opened like any other, and read again after a loss. So a message arrives through the log, or in the
+ * page of such a read, or in both.
+ */
+export class ControlFollower {
+  readonly #log: Log;
+  readonly #load: (waiter: ChannelWaiter) => void;
+  readonly #listener: ControlListener;
+  /** Every message up to here has been passed on. */
+  #upTo: Position = 0;
+
+  /** @param load reads the channels that a waiter lacks from the broker. */
+  constructor(log: Log, load: (waiter: ChannelWaiter) => void, listener: ControlListener) {
+    this.#log = log;
+    this.#load = load;
+    this.#listener = listener;
+    log.onControl = entry => this.#take(entry);
+  }
+
+  /** Opens the channel, from where the log of this process begins. */
+  follow(): void {
+    this.#upTo = this.#log.origin;
+    const channel = this.#log.channels.get(CONTROL_CHANNEL);
+    // In a new epoch there is another channel of this name, with a waiter of its own.
+    const isMissing = () => {
+      return channel === this.#log.channels.find(CONTROL_CHANNEL) && channel.lacks(this.#upTo);
+    };
+    const waiter: ChannelWaiter = {
+      wants: () => new Map(isMissing() ? [[CONTROL_CHANNEL, this.#upTo]] : []),
+      loaded: () => {},
+    };
+    channel.listeners.add({ catchUp() {}, startOver() {}, lose: () => this.#load(waiter) });
+    this.#load(waiter);
+  }
+
+  /** Opens the channel of a new epoch. The messages between the two epochs are lost. */
+  startOver(): void {
+    this.follow();
+    this.#listener.onControlLost();
+  }
+
+  /** Passes on the messages of a page that did not arrive through the log. */
+  catchUp({ entries, trimmedUpTo }: Page): void {
+    // A page that was read by position states the trimmed position itself: nothing up to there is missing.
+    if (trimmedUpTo > this.#upTo) {
+      this.#upTo = trimmedUpTo;
+      this.#listener.onControlLost();
+    }
+    for (const entry of entries) if (entry.kind === 'control') this.#take(entry);
+  }
+
+  #take(entry: Entry): void {
+    if (entry.position <= this.#upTo) return;
+    this.#upTo = entry.position;
+    this.#listener.onControl(entry);
+  }
+}

@@ -1,0 +1,59 @@
+import type { Position } from '../protocol/event-id.ts';
+import { type Frame, joinFrames } from '../protocol/frame.ts';
+import type { LogEntry } from './entry.ts';
+import type { History } from './history.ts';
+
+/** Consecutive entries of a channel, joined for one write. */
+export interface Piece {
+  /** Absent when none of its entries is sent. */
+  readonly frame: Frame | undefined;
+  readonly last: Position;
+  /** Some of its entries are not for every stream. */
+  readonly hasExceptions: boolean;
+}
+
+/**
+ * The pieces of one channel, shared by all streams at the same offset. They end where a block of the history does, so
+ * that streams which stalled at different moments share them too.
+ */
+export class Pieces {
+  readonly #pieces = new Map<LogEntry, Piece>();
+
+  /** To be called when the history changes, and after each round of the delivery loop. */
+  clear(): void {
+    if (this.#pieces.size > 0) this.#pieces.clear();
+  }
+
+  /** The piece that begins with the first entry after a position, if there is one. */
+  after(position: Position, history: History, isSkipped: (entry: LogEntry) => boolean): Piece | undefined {
+    const index = history.indexAfter(position);
+    const first = history.at(index);
+    if (first === undefined) return undefined;
+    let piece = this.#pieces.get(first);
+    if (piece === undefined) {
+      piece = join(history, first, index, isSkipped);
+      this.#pieces.set(first, piece);
+    }
+    return piece;
+  }
+}
+
+function join(
+  history: History,
+  first: LogEntry,
+  start: number,
+  isSkipped: (entry: LogEntry) => boolean,
+): Piece {
+  const frames: Frame[] = [];
+  let last = first;
+  let hasExceptions = false;
+  let index = start;
+  for (let entry: LogEntry | undefined = first; entry?.block === first.block; entry = history.at(++index)) {
+    last = entry;
+    if (entry.frame === undefined || isSkipped(entry)) continue;
+    frames.push(entry.frame);
+    hasExceptions ||= entry.except !== undefined;
+  }
+  const frame = frames.length > 0 ? joinFrames(frames) : undefined;
+  return { frame, last: last.position, hasExceptions };
+}

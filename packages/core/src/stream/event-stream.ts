@@ -1,0 +1,141 @@
+import type { SubscribeOptions } from '../delivery/subscribe-options.ts';
+import type { ChannelName } from '../protocol/channel-name.ts';
+import type { EventFields } from '../protocol/event.ts';
+import type { SourceInput, SourceOptions } from './source-options.ts';
+
+/** Why a stream closed. */
+export type CloseReason =
+  /** The client disconnected. */
+  | 'disconnected'
+  /** The application called `close()` or `hub.clients.disconnect()`, or the request was a HEAD request. */
+  | 'closed'
+  /** A source given to `stream()` is finished; or all channels have ended, and everything was delivered. */
+  | 'ended'
+  /**
+   * The client reads too slowly: more than `maxBufferedBytes` was buffered and no byte moved for 1 s; or more than
+   * `bufferedBytesLimit` was sent; or events were trimmed before it had read them, in a channel with
+   * `overflow: 'disconnect'`.
+   */
+  | 'slow'
+  /** Bytes were buffered for the client, and none of them moved for `stallTimeout`. */
+  | 'stalled'
+  /** `expiresAt` has passed. */
+  | 'expired'
+  /** The hub's `maxAge` has passed. */
+  | 'maxAge'
+  /** The same client opened more streams than `limits.perClient`. */
+  | 'replaced'
+  /** The hub was closed. */
+  | 'drained'
+  /** It never opened: a limit was reached, the hub was closing, or something else sent the response. */
+  | 'refused'
+  /** A source, a snapshot or the transport failed. `onError` was called. */
+  | 'error';
+
+/** Headers of a response: an object, a Map, a web Headers, or pairs. */
+export type StreamHeaders =
+  | Record<string, string | undefined>
+  | Iterable<readonly [name: string, value: string]>;
+
+/** The options of one stream. */
+export interface StreamOptions {
+  /** The owner of the stream: a user, a device, an API key. One client may have many streams. Default: none. */
+  client?: string | undefined;
+  /** ms to wait before reconnecting, sent to the client first. Default: the client's own, about 3,000. */
+  retry?: number | undefined;
+  /**
+   * Headers of the response. They replace those of Tidings, except the ones that belong to the stream or the
+   * connection: `content-type`, `content-length`, `content-encoding`, `transfer-encoding`, `connection` and
+   * `keep-alive` are ignored.
+   */
+  headers?: StreamHeaders | undefined;
+  /** When the credential of the request expires. The stream closes then. A Date, or ms since 1970. Default: never. */
+  expiresAt?: Date | number | undefined;
+}
+
+/** One open `text/event-stream` response. */
+export interface EventStream {
+  /** The random id of this stream. A client that reconnects gets a new stream with another id. */
+  readonly id: string;
+  /** The owner, as passed in {@link StreamOptions.client}. */
+  readonly client: string | undefined;
+  /** The id of the last event that the client received: its `Last-Event-ID` header, else `?lastEventId=`. */
+  readonly lastEventId: string | undefined;
+  /**
+   * Aborted with an AbortError as soon as the stream begins to close, for whatever reason. Listeners run in the async
+   * context of the first access to this property.
+   */
+  readonly signal: AbortSignal;
+  /** Resolves with the reason when the response is over. Never rejects. */
+  readonly closed: Promise<CloseReason>;
+  /** Bytes that are buffered in this process until the client reads. */
+  readonly bufferedBytes: number;
+  /**
+   * Sends one event to this stream.
+   *
+   * Above `maxBufferedBytes`, the stream closes as `slow` if no byte moves for 1 s. Above `bufferedBytesLimit` it
+   * closes as `slow` at once.
+   *
+   * @param data a string is sent as it is, bytes as UTF-8 text, anything else as JSON.
+   * @returns false if the client does not keep up: await `drained()`. Also false on a closed stream, where it does
+   *   nothing.
+   * @throws {TidingsError} `invalid-field`: CR, LF or NUL in `id` or `event`; an `id` on a stream with subscriptions,
+   *   whose ids are positions; `retry` is not an integer of 0 or more.
+   * @throws {TypeError} the data is undefined, a function, a symbol or a promise, or cannot be JSON.
+   */
+  send(data: unknown, fields?: EventFields): boolean;
+  /** Sends an SSE comment. Browsers ignore comments. Returns what `send` returns. */
+  comment(text?: string): boolean;
+  /** Resolves when there is room for more, or the stream closes. Never rejects. */
+  drained(): Promise<void>;
+  /**
+   * Sends each item of a source as an event, at the client's pace, and then ends the response. The source is cancelled
+   * when the client disconnects.
+   *
+   * A browser reconnects after the end of a response. If the request was a GET, it then gets 204, which stops it, and
+   * the source is not opened again.
+   *
+   * @returns true when every item was sent; false when the stream closed before. Never rejects: when the source fails,
+   *   `onError` is called with the stage `source`, and the stream closes as `error`.
+   */
+  stream<T>(source: SourceInput<T>, options?: SourceOptions<T>): Promise<boolean>;
+  /**
+   * Subscribes the stream to channels. It receives their events in the order of the hub, each once.
+   *
+   * All calls in the tick of the stream's first call resume after the client's Last-Event-ID. Calls in a later tick
+   * begin now, or with the channel's state if it has one. `from` changes that. A channel that is already subscribed
+   * keeps its position and gets the new `filter`, unless `from` is given.
+   *
+   * On a closed stream it does nothing.
+   *
+   * @throws {TidingsError} `invalid-option`: a channel without a name, or an invalid option, by its name; `from:
+   *   'state'` for a channel without `compact` and `snapshot`. It also throws what `HubOptions.channels` throws.
+   */
+  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this;
+  /** Ends subscriptions. Channels that are not subscribed are ignored. */
+  unsubscribe(channels: ChannelName | readonly ChannelName[]): this;
+  /**
+   * Ends the response after everything that was sent and published before. If the client reads nothing of it, the
+   * connection is aborted after `stallTimeout`. Idempotent.
+   */
+  close(): void;
+}
+
+/** Where an error occurred. */
+export interface ErrorContext {
+  /**
+   * - `open`: the response headers could not be sent.
+   * - `source`: a source failed, or an item of it could not be sent.
+   * - `handler`: a handler failed after the response had begun.
+   * - `write`: a heartbeat or the end could not be written, or more than `bufferedBytesLimit` was sent.
+   * - `subscribe`: a filter or a snapshot failed.
+   * - `publish`: an event was not accepted.
+   * - `broker`: a call of the broker failed. It is made again.
+   * - `observer`: a callback of the observer failed.
+   */
+  stage: 'open' | 'source' | 'handler' | 'write' | 'subscribe' | 'publish' | 'broker' | 'observer';
+  /** The stream concerned. Absent for `publish`, `broker` and `observer`. */
+  stream?: EventStream;
+  /** The channel of a `publish`. */
+  channel?: string | undefined;
+}

@@ -1,0 +1,42 @@
+import { encodeComment, encodeRetry } from '../protocol/event.ts';
+import { createFrame, type Frame } from '../protocol/frame.ts';
+import { createMarker } from '../protocol/marker.ts';
+import type { StreamSettings } from './stream-options.ts';
+
+const NO_CACHE = { 'cache-control': 'no-cache, no-transform' };
+const STREAM_HEADERS = { 'content-type': 'text/event-stream', ...NO_CACHE, 'x-accel-buffering': 'no' };
+
+/** The id by which a client says that it has received the whole of a source. No position looks like it. */
+const FINISHED = 'end.';
+
+export const finishedMarker = createMarker(FINISHED);
+
+export const heartbeatComment = createFrame(encodeComment(''));
+
+/** Status, headers and first bytes of a response. Kept until they are sent. */
+export class ResponseHead {
+  /** The client has received the whole of a source. It gets 204, unless the stream subscribes to channels. */
+  readonly isFinished: boolean;
+  readonly #method: string;
+  readonly #headers: Record<string, string> | undefined;
+  readonly #retry: number | undefined;
+
+  constructor(method: string, lastEventId: string | undefined, { headers, retry }: Partial<StreamSettings>) {
+    this.#method = method;
+    this.#headers = headers;
+    this.#retry = retry;
+    this.isFinished = method === 'GET' && lastEventId === FINISHED;
+  }
+
+  /** The same response with nothing but a reconnection time. */
+  rejected(retry: number | undefined): ResponseHead {
+    return new ResponseHead(this.#method, undefined, { headers: this.#headers, retry });
+  }
+
+  /** The first bytes go out with the headers: Firefox's fetch and some proxies wait for a byte of the body. */
+  build(isFinished: boolean): [status: number, headers: Record<string, string>, first: Frame | undefined] {
+    if (isFinished) return [204, { ...NO_CACHE, ...this.#headers }, undefined];
+    const first = this.#retry === undefined ? heartbeatComment : createFrame(encodeRetry(this.#retry));
+    return [200, { ...STREAM_HEADERS, ...this.#headers }, this.#method === 'HEAD' ? undefined : first];
+  }
+}

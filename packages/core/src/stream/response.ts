@@ -1,0 +1,251 @@
+import type { StreamDelivery } from '../delivery/stream-delivery.ts';
+import { UNKNOWN_ID } from '../protocol/event-id.ts';
+import type { Frame } from '../protocol/frame.ts';
+import { createMarker } from '../protocol/marker.ts';
+import { beginSoon } from './begin-soon.ts';
+import type { CloseReason, ErrorContext } from './event-stream.ts';
+import { heartbeatComment, ResponseHead } from './response-head.ts';
+import type { ResponseHost, ResponseOwner } from './response-owner.ts';
+import type { StreamSettings } from './stream-options.ts';
+import { type TimedStream, Timers } from './timers.ts';
+import type { Transport } from './transport.ts';
+import { Waiters } from './waiters.ts';
+import { Writer, type WriterListener } from './writer.ts';
+
+/** How a response closes. */
+interface Closing {
+  readonly reason: CloseReason;
+  /** Written last. */
+  last: Frame | undefined;
+  /** Whether the connection ends with the response. */
+  hangUp: boolean;
+}
+
+/**
+ * The response of one stream, from its headers to its end.
+ *
+ * ```
+ *          headers sent          end(reason)              last byte read
+ *  pending ────────────► open ────────────────► closing ────────────────► closed
+ *     │    end(reason)                             ▲                        ▲
+ *     └────────────────────────────────────────────┘                        │
+ *                         (headers are sent first)       abort(reason), or the client disconnects: from any state
+ * ```
+ *
+ * `open` and `pending` responses take frames; a `closing` one writes what it has. The delivery, if there is one, decides
+ * when the response begins and ends, since the client first receives what was published before.
+ */
+export class StreamResponse implements WriterListener, TimedStream {
+  readonly host: ResponseHost;
+  readonly writer: Writer;
+  readonly timers: Timers;
+  /** Set with the first subscription, and until the response is over. */
+  delivery: StreamDelivery | undefined;
+  isClosed = false;
+  closing: Closing | undefined;
+  readonly #owner: ResponseOwner;
+  #waiters: Waiters | undefined;
+
+  constructor(
+    host: ResponseHost,
+    owner: ResponseOwner,
+    transport: Transport,
+    method: string,
+    options: StreamSettings,
+  ) {
+    this.host = host;
+    this.#owner = owner;
+    this.writer = new Writer(transport, this, new ResponseHead(method, owner.lastEventId, options));
+    this.timers = new Timers(this, options.expiresAt);
+    transport.onClose = () => this.#close(this.writer.wasRefused ? 'refused' : 'disconnected');
+    transport.onFail = error => {
+      if (this.#failureReason(error, 'handler') === 'refused') this.#close('refused');
+      else this.end('error');
+    };
+  }
+
+  /** False as soon as nothing more is taken. The response may still be under way. */
+  get isOpen(): boolean {
+    return this.closing === undefined;
+  }
+
+  /** Sent, or never to be. */
+  get headersSent(): boolean {
+    return this.writer.head === undefined;
+  }
+
+  /** The client says that it has received everything, and nothing new is asked for. */
+  get hasReceivedAll(): boolean {
+    return this.writer.head?.isFinished === true && this.delivery === undefined;
+  }
+
+  get waiters(): Waiters {
+    this.#waiters ??= new Waiters();
+    return this.#waiters;
+  }
+
+  get bufferedBytes(): number {
+    return this.isClosed ? 0 : this.writer.bufferedBytes + (this.delivery?.bufferedBytes ?? 0);
+  }
+
+  get isDrained(): boolean {
+    return this.writer.hasRoom && !this.delivery?.bufferedBytes;
+  }
+
+  // Beginning
+
+  start(): void {
+    this.timers.start();
+    beginSoon(this, this.host.responses);
+  }
+
+  /** Responds with headers and a reconnection time, and nothing else. The response never opens. */
+  reject(reason: CloseReason, retry?: number): void {
+    this.writer.reject(retry);
+    this.closing = { reason, last: undefined, hangUp: reason === 'refused' };
+    beginSoon(this, this.host.responses);
+  }
+
+  /** A client without an id whose subscriptions are refused gets one: it resumes from there when it reconnects. */
+  markRejected(): void {
+    const { log } = this.host.context;
+    const hasId = this.#owner.lastEventId !== undefined;
+    if (hasId || this.headersSent || this.closing?.reason !== 'refused') return;
+    this.closing.last ??= createMarker(log.now === undefined ? UNKNOWN_ID : log.id(log.now));
+  }
+
+  /** Begins, when there has been time for a synchronous failure and for subscriptions. */
+  begin(): void {
+    if (this.delivery !== undefined) this.delivery.start();
+    else {
+      this.respond(this.hasReceivedAll);
+      if (!this.isOpen && !this.isClosed) this.#finish();
+    }
+  }
+
+  /** @param isFinished there is nothing to send, now or later: 204 tells an EventSource not to reconnect. */
+  respond(isFinished: boolean): void {
+    if (this.headersSent || this.isClosed) return;
+    try {
+      this.writer.sendHeaders(isFinished);
+    } catch (error) {
+      if (this.#failureReason(error, 'open') === 'refused') this.#close('refused');
+      else this.abort('error');
+      return;
+    }
+    if (!isFinished) return;
+    this.stopDelivery();
+    this.end('ended');
+  }
+
+  /** Why it closes when it has failed: something else has responded, or an error, which is reported. */
+  #failureReason(error: unknown, stage: ErrorContext['stage']): 'refused' | 'error' {
+    if ((error as { code?: unknown } | null)?.code === 'head-sent') return 'refused';
+    this.#owner.report(error, stage);
+    return 'error';
+  }
+
+  // Ending
+
+  /**
+   * Ends the response: after what was sent and published before, and then `last`.
+   *
+   * @param hangUp whether the connection ends with the response.
+   */
+  end(reason: CloseReason, last?: Frame, hangUp = false): void {
+    if (this.isClosed) return;
+    if (this.closing === undefined) {
+      this.closing = { reason, last, hangUp };
+      this.#waiters?.ended();
+    } else this.closing.hangUp ||= hangUp;
+    this.#guard(() => {
+      if (this.delivery === undefined) this.#finish();
+      else {
+        this.delivery.close();
+        if (this.isWaitingForBroker) this.timers.watchBroker();
+      }
+    });
+  }
+
+  /** Ends the response and its connection at once. What is queued is dropped. */
+  abort(reason: CloseReason): void {
+    if (this.isClosed) return;
+    this.closing ??= { reason, last: undefined, hangUp: true };
+    this.#waiters?.ended();
+    try {
+      this.writer.abort();
+    } catch (error) {
+      this.#owner.report(error, 'write');
+    }
+    this.#close(reason);
+  }
+
+  /** Writes the last frame and the end. */
+  #finish(): void {
+    const { last, hangUp } = this.closing as Closing;
+    if (last !== undefined && !this.writer.isEnding) this.writer.write(last);
+    if (!this.writer.isEnding || hangUp) this.writer.end(hangUp);
+  }
+
+  #close(reason: CloseReason): void {
+    if (this.isClosed) return;
+    this.closing ??= { reason, last: undefined, hangUp: false };
+    this.isClosed = true;
+    this.writer.drop();
+    this.stopDelivery();
+    this.timers.stop();
+    this.#waiters?.ended();
+    this.#waiters?.closedWith(this.closing.reason);
+    this.#owner.responseClosed(this.closing.reason);
+  }
+
+  stopDelivery(): void {
+    this.delivery?.stop();
+    this.delivery = undefined;
+  }
+
+  /** Runs a write that the application did not ask for just now. It can throw if the response was wrapped. */
+  #guard(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.#owner.report(error, 'write');
+      this.abort('error');
+    }
+  }
+
+  // For its writer and timers
+
+  get isWaitingForBroker(): boolean {
+    if (this.host.context.sync === undefined || this.isClosed) return false;
+    return !this.headersSent || (!this.isOpen && this.delivery !== undefined);
+  }
+
+  stopWaiting(): void {
+    this.delivery?.start();
+    this.respond(false);
+    if (!this.isOpen) this.delivery?.stopWaiting();
+  }
+
+  heartbeat(): void {
+    if (!this.isOpen) return;
+    this.#guard(() => this.writer.write(this.delivery?.heartbeatMarker() ?? heartbeatComment));
+  }
+
+  onWritten(frame: Frame): void {
+    this.host.streamWritten(frame.events, frame.length);
+  }
+
+  onRoom(): void {
+    this.delivery?.resume();
+    this.reportDrained();
+  }
+
+  reportDrained(): void {
+    if (this.isDrained) this.#waiters?.room();
+  }
+
+  onFull(): void {
+    this.#owner.responseFull();
+  }
+}

@@ -1,0 +1,124 @@
+import type { Scheduler, Timed } from '../base/scheduler.ts';
+import type { CloseReason } from './event-stream.ts';
+import type { Writer } from './writer.ts';
+
+/** The options of a hub that its streams need. What is switched off is Infinity. */
+export interface StreamLimits {
+  /** ms. */
+  readonly heartbeat: number;
+  readonly maxBufferedBytes: number;
+  readonly bufferedBytesLimit: number;
+  /** ms. */
+  readonly stallTimeout: number;
+  /** ms. */
+  readonly maxAge: number;
+}
+
+/** A stream as its timers see it. */
+export interface TimedStream {
+  readonly host: { readonly scheduler: Scheduler; readonly limits: StreamLimits };
+  readonly writer: Writer;
+  readonly bufferedBytes: number;
+  /** Its headers, or its end, wait for a broker. */
+  readonly isWaitingForBroker: boolean;
+  stopWaiting(): void;
+  heartbeat(): void;
+  end(reason: CloseReason): void;
+  abort(reason: CloseReason): void;
+}
+
+/** ms that the headers of a response wait for a broker before they are sent all the same. */
+const BROKER_TIMEOUT = 1_000;
+
+/** ms that the end of a response waits for a broker, to tell the client a position. */
+const CLOSE_TIMEOUT = 5_000;
+
+/** ms without progress after which a stream above `maxBufferedBytes` closes as `slow`. */
+const OVERFLOW_TIMEOUT = 1_000;
+
+const NEVER = Number.POSITIVE_INFINITY;
+
+/** Everything about a stream that is a matter of time: heartbeats, stalls, ages. */
+export class Timers implements Timed {
+  slot: Set<Timed> | undefined;
+  readonly #stream: TimedStream;
+  /** ms since 1970. */
+  readonly #expiresAt: number | undefined;
+  readonly #closesAt: number | undefined;
+  /** Set when the stream is closed and its end waits for a broker. */
+  #closeTimeout: number | undefined;
+
+  constructor(stream: TimedStream, expiresAt: Date | number | undefined) {
+    this.#stream = stream;
+    const { scheduler, limits } = stream.host;
+    const closesAt = scheduler.now + limits.maxAge * (0.8 + 0.2 * Math.random());
+    // Infinity would take memory of its own in every stream.
+    this.#expiresAt = expiresAt && Number(expiresAt);
+    // Streams that began together must not end, and reconnect, together.
+    this.#closesAt = Number.isFinite(closesAt) ? Math.ceil(closesAt) : undefined;
+  }
+
+  start(): void {
+    const { scheduler } = this.#stream.host;
+    scheduler.add(this, this.#next(scheduler.now));
+  }
+
+  stop(): void {
+    this.#stream.host.scheduler.delete(this);
+  }
+
+  /** The stream has buffered more than it may: closes it unless bytes move in time. */
+  watchOverflow(): void {
+    const { writer, host } = this.#stream;
+    const { scheduler } = host;
+    writer.stalledFor(scheduler.now);
+    scheduler.expedite(this, scheduler.now + OVERFLOW_TIMEOUT);
+  }
+
+  /** The end of the stream waits for a broker. */
+  watchBroker(): void {
+    const { scheduler } = this.#stream.host;
+    this.#closeTimeout = scheduler.now + CLOSE_TIMEOUT;
+    scheduler.expedite(this, this.#closeTimeout);
+  }
+
+  run(now: number): number {
+    const stream = this.#stream;
+    const { writer, host } = stream;
+    const { limits } = host;
+    if (now >= this.#brokerTimeout) stream.stopWaiting();
+    if (this.#expiresAt !== undefined && Date.now() >= this.#expiresAt) stream.end('expired');
+    if (this.#closesAt !== undefined && now >= this.#closesAt) stream.end('maxAge');
+    writer.checkRoom();
+    const stalledFor = writer.stalledFor(now);
+    if (stalledFor >= limits.stallTimeout) stream.abort('stalled');
+    else if (stalledFor >= OVERFLOW_TIMEOUT && this.#isOverflowing) stream.abort('slow');
+    if (writer.hasRoom && now - writer.lastWriteAt >= limits.heartbeat) stream.heartbeat();
+    return this.#next(now);
+  }
+
+  get #isOverflowing(): boolean {
+    return this.#stream.bufferedBytes > this.#stream.host.limits.maxBufferedBytes;
+  }
+
+  /** When to run next. */
+  #next(now: number): number {
+    const { writer, host } = this.#stream;
+    const { heartbeat, stallTimeout } = host.limits;
+    const silence = writer.hasRoom ? now - writer.lastWriteAt : 0;
+    return Math.min(
+      now + heartbeat - silence,
+      now + stallTimeout / 4,
+      this.#expiresAt === undefined ? NEVER : now + this.#expiresAt - Date.now(),
+      this.#closesAt ?? NEVER,
+      this.#brokerTimeout,
+      this.#isOverflowing ? now + OVERFLOW_TIMEOUT / 2 : NEVER,
+    );
+  }
+
+  get #brokerTimeout(): number {
+    const { writer, isWaitingForBroker } = this.#stream;
+    if (!isWaitingForBroker) return NEVER;
+    return this.#closeTimeout ?? writer.lastWriteAt + BROKER_TIMEOUT;
+  }
+}

@@ -1,0 +1,51 @@
+import type { Frame } from '../protocol/frame.ts';
+
+/**
+ * One response of a server, as a stream writes to it. Implement it for a server that Tidings has no adapter for, and
+ * pass it to `hub.open()`.
+ */
+export interface Transport {
+  /** Whether the client had disconnected before the transport was created. Default: false. */
+  readonly closed?: boolean;
+  /** Whether the response is over because something else has sent it. Default: false. */
+  readonly refused?: boolean;
+  /** Bytes that were written and are still in this process. 0 means that there is room, even without an `onDrain`. */
+  readonly bufferedBytes: number;
+
+  /**
+   * Sends the status and the headers, in addition to those that are already set on the response. Called once, before
+   * anything else. A `write` or `end` follows synchronously, and may be sent together with the headers.
+   *
+   * @param hangUp whether it is known already that the connection closes after this response.
+   * @throws {TidingsError} `head-sent`: something else has sent the response. Must not change the response then.
+   */
+  open(status: number, headers: Record<string, string>, hangUp?: boolean): void;
+  /**
+   * Sends a frame. After the response is over, for whatever reason, it does nothing and must not throw.
+   *
+   * @returns false if the frame was accepted and the high-water mark is reached: `onDrain` follows when there is room.
+   */
+  write(frame: Frame): boolean;
+  /**
+   * Ends the response after everything that was written. May be called again.
+   *
+   * @param hangUp whether the connection closes after the response.
+   */
+  end(hangUp?: boolean): void;
+  /** Aborts the response. Bytes that were not sent are dropped. */
+  destroy(): void;
+
+  /**
+   * Set by the stream, once, when a `write` has returned false. Call it each time there is room again after that.
+   */
+  onDrain: (() => void) | undefined;
+  /**
+   * Set once by the stream. Call it when the response is over: it was sent completely, or the client has disconnected.
+   */
+  onClose: (() => void) | undefined;
+  /**
+   * Set once by the stream. Call it when the handler of the request has failed: the stream reports the error and ends
+   * the response. Pass a TidingsError `head-sent` if something else sends the response: the stream closes as `refused`.
+   */
+  onFail?: ((error: unknown) => void) | undefined;
+}

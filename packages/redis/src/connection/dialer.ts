@@ -1,0 +1,95 @@
+import { TidingsError } from '@tidings/core';
+import { Connection } from './connection.ts';
+import { connectIoredis, type IoredisClient, type IoredisCluster } from './ioredis.ts';
+import { type Address, type Connect, type ConnectionEvents, movedTo } from './library.ts';
+import { connectNodeRedis, type NodeRedisClient, type NodeRedisCluster } from './node-redis.ts';
+
+/** A client that tells the broker how to connect. */
+export type RedisClient = IoredisClient | IoredisCluster | NodeRedisClient | NodeRedisCluster;
+
+/** Connects to the server that has the hub's keys; in a cluster, the master of their slot. */
+export class Dialer {
+  readonly #findServers: () => Promise<Connect[]>;
+  readonly #timeout: number;
+  /** Where the last `MOVED` reply redirected to. */
+  #address: Address | undefined;
+  /** Index of the cluster's server to try next. */
+  #next = 0;
+
+  /** @param timeout ms, to connect and for each call. */
+  constructor(source: RedisClient | string, timeout: number) {
+    this.#timeout = timeout;
+    this.#findServers =
+      typeof source === 'string' ? once(async () => [await serverOfUrl(source)]) : () => serversOf(source);
+  }
+
+  /** @param signal aborted when the connection is no longer needed. */
+  async open(events: ConnectionEvents, signal: AbortSignal): Promise<Connection> {
+    const servers = await this.#findServers();
+    const connect = servers[this.#next % servers.length] as Connect;
+    try {
+      return await Connection.open(connect, { timeout: this.#timeout, signal }, events, this.#address);
+    } catch (error) {
+      // The server may be gone for good. Every other server of the cluster knows who has its slots.
+      this.#address = undefined;
+      this.#next += 1;
+      throw error;
+    }
+  }
+
+  /** Connects to another server from now on, if the error is a redirection to one. */
+  redirect(error: unknown): void {
+    const address = movedTo(error);
+    // An empty host is the server that was asked.
+    if (address !== undefined) this.#address = address.host === '' ? undefined : address;
+  }
+}
+
+/** Remembers what `make` resolves with; calls it again after a rejection. */
+function once<T>(make: () => Promise<T>): () => Promise<T> {
+  let made: Promise<T> | undefined;
+  return () => {
+    made ??= make();
+    made.catch(() => {
+      made = undefined;
+    });
+    return made;
+  };
+}
+
+async function serverOfUrl(url: string): Promise<Connect> {
+  const redis = await importIfInstalled(() => import('redis'));
+  if (redis !== undefined) return connectNodeRedis(redis.createClient({ url }) as NodeRedisClient);
+  const ioredis = await importIfInstalled(() => import('ioredis'));
+  if (ioredis !== undefined)
+    return connectIoredis(new ioredis.Redis(url, { lazyConnect: true }) as IoredisClient);
+  throw new TidingsError(
+    'broker',
+    'redisBroker({ url }) needs the package `redis` or `ioredis`: install one',
+  );
+}
+
+async function importIfInstalled<T>(load: () => Promise<T>): Promise<T | undefined> {
+  try {
+    return await load();
+  } catch (error) {
+    if (!/^(ERR_)?MODULE_NOT_FOUND$/.test(String((error as { code?: unknown }).code))) throw error;
+    return undefined;
+  }
+}
+
+async function serversOf(client: RedisClient): Promise<Connect[]> {
+  if ('nodes' in client && client.isCluster) return notEmpty(client.nodes().map(connectIoredis));
+  if ('masters' in client) {
+    const nodes = await Promise.all(client.masters.map(node => client.nodeClient(node)));
+    return notEmpty(nodes.map(connectNodeRedis));
+  }
+  if ('sendCommand' in client && 'sSubscribe' in client) return [connectNodeRedis(client)];
+  if ('call' in client) return [connectIoredis(client)];
+  throw new TidingsError('invalid-option', 'client must be a client of the package `redis` or `ioredis`');
+}
+
+function notEmpty(servers: Connect[]): Connect[] {
+  if (servers.length > 0) return servers;
+  throw new TidingsError('broker', 'the client of the Redis Cluster knows no nodes yet: connect it first');
+}

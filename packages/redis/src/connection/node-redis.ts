@@ -1,0 +1,77 @@
+import { type Connect, connectWithin } from './library.ts';
+
+type Listener = (message: string, channel: string) => unknown;
+
+/** The part of a client of the package `redis` that the broker uses. */
+export interface NodeRedisClient {
+  // biome-ignore lint/suspicious/noExplicitAny: the package's own options
+  readonly options?: any;
+  // biome-ignore lint/suspicious/noExplicitAny: the package's own options
+  duplicate(overrides?: any): NodeRedisClient;
+  connect(): Promise<unknown>;
+  destroy(): void;
+  sendCommand(args: string[]): Promise<unknown>;
+  subscribe(channels: string[], listener: Listener): Promise<unknown>;
+  unsubscribe(channels: string[], listener: Listener): Promise<unknown>;
+  sSubscribe(channels: string[], listener: Listener): Promise<unknown>;
+  sUnsubscribe(channels: string[], listener: Listener): Promise<unknown>;
+  // biome-ignore lint/suspicious/noExplicitAny: every event has its own
+  on(event: string, listener: (...args: any[]) => void): unknown;
+}
+
+/** The part of a cluster of the package `redis` that the broker uses. */
+export interface NodeRedisCluster {
+  // biome-ignore lint/suspicious/noExplicitAny: the package's own type of a node
+  readonly masters: any[];
+  // biome-ignore lint/suspicious/noExplicitAny: the package's own type of a node
+  nodeClient(node: any): NodeRedisClient | Promise<NodeRedisClient>;
+}
+
+/**
+ * Connects with the options of a node-redis client, but without its reconnection: nothing is queued or subscribed
+ * again by the library. With its defaults node-redis subscribes again, and delivers messages, before it emits `ready`.
+ */
+export function connectNodeRedis(original: NodeRedisClient): Connect {
+  return async (events, limits, address) => {
+    const { socket, url: _, ...options } = original.options ?? {};
+    const client = original.duplicate({
+      ...options,
+      url: undefined,
+      socket: {
+        ...socket,
+        ...address,
+        reconnectStrategy: false,
+        connectTimeout: limits.timeout,
+        socketTimeout: undefined,
+      },
+      disableOfflineQueue: true,
+      commandsQueueMaxLength: undefined,
+      readonly: false,
+      pingInterval: undefined,
+      commandOptions: { timeout: undefined },
+      clientSideCache: undefined,
+      emitInvalidate: false,
+    });
+    const abort = () => {
+      try {
+        client.destroy();
+      } catch {
+        // It throws if it is closed already.
+      }
+    };
+    client.on('error', events.closed);
+    client.on('end', events.closed);
+    client.on('sharded-channel-moved', () => events.closed(new Error('the subscriptions have moved')));
+    await connectWithin(limits, client.connect(), abort);
+    const listener: Listener = (message, channel) => events.message(channel, message);
+    return {
+      call: args => client.sendCommand([...args]),
+      subscribe: (names, sharded) =>
+        sharded ? client.sSubscribe([...names], listener) : client.subscribe([...names], listener),
+      // Without the listener, the library also removes a subscription made before the reply to this arrives.
+      unsubscribe: (names, sharded) =>
+        sharded ? client.sUnsubscribe([...names], listener) : client.unsubscribe([...names], listener),
+      abort,
+    };
+  };
+}

@@ -1,0 +1,156 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import { TidingsError } from '@tidings/core';
+import { ConnectionLost } from '../errors.ts';
+import type { Connection } from './connection.ts';
+import type { Dialer } from './dialer.ts';
+
+export interface ReconnectingConnectionOptions {
+  onMessage(name: string, text: string): void;
+  /** Makes a new connection usable. If it rejects, the connection is closed and the next one is made. */
+  prepare(connection: Connection): Promise<void>;
+  onReady(): void;
+  /** The connection was lost. Called synchronously, also for one that was not prepared yet. */
+  onLost(cause: unknown): void;
+}
+
+interface Waiter {
+  resolve(connection: Connection): void;
+  reject(error: unknown): void;
+}
+
+/** ms before the next attempt to connect; doubled after each failure. */
+const FIRST_DELAY = 20;
+const LONGEST_DELAY = 2_000;
+
+/**
+ * A connection that is made again whenever it is lost.
+ *
+ *     idle ──ready()──▶ connecting ──▶ preparing ──▶ ready
+ *                        ▲     │           │           │
+ *                        │     └───────────┴───────────┤ failed, or lost
+ *                        └──── waiting (20 ms … 2 s) ◀─┘
+ *     close() ──▶ closed, from every state
+ *
+ * `ready()` resolves in `ready` and waits in every other state, until its signal is aborted. A failure that does not
+ * pass by itself (a TidingsError) rejects the calls that wait; the next attempt is made all the same.
+ */
+export class ReconnectingConnection {
+  readonly #dialer: Dialer;
+  readonly #options: ReconnectingConnectionOptions;
+  readonly #waiters = new Set<Waiter>();
+  readonly #closing = new AbortController();
+  /** In `ready`. */
+  #current: Connection | undefined;
+  /** In `preparing` and `ready`. */
+  #newest: Connection | undefined;
+  #isRunning = false;
+  /** Why the last attempt failed, or the connection was lost. */
+  #failure: unknown;
+
+  constructor(dialer: Dialer, options: ReconnectingConnectionOptions) {
+    this.#dialer = dialer;
+    this.#options = options;
+  }
+
+  /** The connection, in state `ready`. */
+  get current(): Connection | undefined {
+    return this.#current;
+  }
+
+  /** Waits for the connection. Rejects with the last failure as cause when the signal is aborted. */
+  ready(signal: AbortSignal): Promise<Connection> {
+    if (this.#closing.signal.aborted)
+      return Promise.reject(new TidingsError('closed', 'the broker is closed'));
+    if (this.#current !== undefined) return Promise.resolve(this.#current);
+    if (!this.#isRunning) void this.#run();
+    return new Promise((resolve, reject) => {
+      const expired = () => new ConnectionLost('no connection to Redis', { cause: this.#failure });
+      if (signal.aborted) return reject(expired());
+      const settle = () => {
+        signal.removeEventListener('abort', onAbort);
+        this.#waiters.delete(waiter);
+      };
+      const onAbort = () => {
+        settle();
+        reject(expired());
+      };
+      const waiter = {
+        resolve: (connection: Connection) => {
+          settle();
+          resolve(connection);
+        },
+        reject: (error: unknown) => {
+          settle();
+          reject(error);
+        },
+      };
+      this.#waiters.add(waiter);
+      signal.addEventListener('abort', onAbort);
+    });
+  }
+
+  /** Aborts the connection. The next one is made. */
+  reconnect(cause: unknown): void {
+    this.#newest?.close(cause);
+  }
+
+  close(): void {
+    const closed = new TidingsError('closed', 'the broker is closed');
+    this.#closing.abort(closed);
+    this.#newest?.close(closed);
+    for (const waiter of [...this.#waiters]) waiter.reject(closed);
+  }
+
+  async #run(): Promise<void> {
+    this.#isRunning = true;
+    const { signal } = this.#closing;
+    for (let wait = FIRST_DELAY; !signal.aborted; wait = Math.min(wait * 2, LONGEST_DELAY)) {
+      try {
+        let onClosed = () => {};
+        const closed = new Promise<void>(resolve => {
+          onClosed = resolve;
+        });
+        const connection = await this.#connect(onClosed);
+        if (!connection.isClosed) {
+          wait = FIRST_DELAY / 2;
+          this.#current = connection;
+          this.#failure = undefined;
+          this.#options.onReady();
+          for (const waiter of [...this.#waiters]) waiter.resolve(connection);
+        }
+        await closed;
+      } catch (error) {
+        this.#failure = error;
+        // Retrying does not help: it is a matter of settings.
+        if (error instanceof TidingsError) for (const waiter of [...this.#waiters]) waiter.reject(error);
+      }
+      // Jittered, so that not all processes connect at the same moment.
+      await delay(wait * (0.5 + Math.random()), undefined, { signal }).catch(() => {});
+    }
+  }
+
+  /** Connects and prepares. Rejects if either fails. */
+  async #connect(onClosed: () => void): Promise<Connection> {
+    const events = {
+      message: (name: string, text: string) => this.#options.onMessage(name, text),
+      closed: (cause: unknown) => {
+        this.#failure = cause;
+        this.#current = undefined;
+        onClosed();
+        this.#options.onLost(cause);
+      },
+    };
+    const { signal } = this.#closing;
+    const connection = await this.#dialer.open(events, signal);
+    this.#newest = connection;
+    if (signal.aborted) connection.close(signal.reason);
+    try {
+      await this.#options.prepare(connection);
+    } catch (error) {
+      this.#dialer.redirect(error);
+      connection.close(error);
+      throw error;
+    }
+    return connection;
+  }
+}

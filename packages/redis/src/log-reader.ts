@@ -1,0 +1,180 @@
+import type { Entry, Page, Position } from '@tidings/core';
+import { CallFailed, interrupted } from './errors.ts';
+import type { Sequencer } from './sequencer.ts';
+import type { ReadReply, ReadRequest, Store } from './store.ts';
+
+/** Channels that are subscribed to, or read, with one command. More would block Redis for too long. */
+const SLICE = 256;
+
+/** Slices of a list; one, if the list is empty. */
+export function slices<T>(list: readonly T[]): T[][] {
+  const result: T[][] = [];
+  for (let start = 0; start === 0 || start < list.length; start += SLICE) {
+    result.push(list.slice(start, start + SLICE));
+  }
+  return result;
+}
+
+/** A read whose head has yet to arrive over the live feed. Both are called synchronously. */
+interface Barrier {
+  arrived(head: Position): void;
+  interrupted(): void;
+}
+
+/** How far a channel has been read. */
+interface Cursor {
+  channel: string;
+  after: Position;
+  entries: Entry[];
+  more: boolean;
+}
+
+/** Reads the log for the live feed, so that the two together have no gap. */
+export class LogReader {
+  readonly #store: Store;
+  readonly #sequencer: Sequencer;
+  /** ms. */
+  readonly #timeout: number;
+  readonly #onSilence: (cause: unknown) => void;
+  readonly #barriers = new Map<string, Barrier>();
+  #tokens = 0;
+
+  /** @param onSilence called when a barrier does not arrive: the subscription is up, but delivers nothing. */
+  constructor(store: Store, sequencer: Sequencer, timeout: number, onSilence: (cause: unknown) => void) {
+    this.#store = store;
+    this.#sequencer = sequencer;
+    this.#timeout = timeout;
+    this.#onSilence = onSilence;
+  }
+
+  /**
+   * Reads, and shows where in the messages of the live feed the read took place: the script also publishes the head
+   * to this process. Redis keeps the order of messages, so everything up to that head has arrived before it.
+   *
+   * @param onBarrier called when the head arrives, before any message after it.
+   * @throws {CallFailed}
+   */
+  async readAtBarrier(request: ReadRequest, onBarrier: (head: Position) => void): Promise<ReadReply> {
+    this.#tokens += 1;
+    const token = String(this.#tokens);
+    const { generation } = this.#sequencer;
+    let timer: NodeJS.Timeout | undefined;
+    const arrival = new Promise<void>((resolve, reject) => {
+      this.#barriers.set(token, {
+        arrived: head => {
+          onBarrier(head);
+          resolve();
+        },
+        interrupted: () => reject(interrupted()),
+      });
+    });
+    // The read may fail first: then nobody awaits the arrival.
+    arrival.catch(() => {});
+    try {
+      const reply = await this.#store.read({ ...request, token }, AbortSignal.timeout(this.#timeout));
+      const silence = new Promise<true>(resolve => {
+        timer = setTimeout(resolve, this.#timeout, true);
+      });
+      if (await Promise.race([arrival, silence])) {
+        const error = new Error('nothing comes over the subscription');
+        this.#onSilence(error);
+        throw new CallFailed(error, false);
+      }
+      if (generation !== this.#sequencer.generation) throw interrupted();
+      return reply;
+    } finally {
+      clearTimeout(timer);
+      this.#barriers.delete(token);
+    }
+  }
+
+  /** Proves that messages still arrive, and tells quiet streams the head. */
+  async probe(): Promise<void> {
+    try {
+      await this.readAtBarrier({}, head => {
+        if (this.#sequencer.isLive) this.#sequencer.advance(head);
+      });
+    } catch (error) {
+      // Whichever connection failed, it has been closed.
+      if (!(error instanceof CallFailed)) throw error;
+    }
+  }
+
+  /** A message to this process: `head <token> <epoch> <head>`. */
+  receiveBarrier(text: string): void {
+    const [, token = '', epoch, head] = text.split(' ');
+    if (epoch === this.#store.epoch) this.#barriers.get(token)?.arrived(Number(head));
+  }
+
+  /** The connection is lost, or the epoch over: no barrier can arrive any more. */
+  interrupt(): void {
+    for (const barrier of this.#barriers.values()) barrier.interrupted();
+    this.#barriers.clear();
+  }
+
+  /**
+   * Delivers the entries of some channels up to `head` that the sequencer has not delivered: reads them in pages, and
+   * merges the pages into one order. Entries that were trimmed are reported as lost before anything newer.
+   */
+  async catchUp(channels: readonly string[], head: Position): Promise<void> {
+    const sequencer = this.#sequencer;
+    let cursors = channels.map((channel): Cursor => {
+      const after = sequencer.gaps.get(channel) ?? sequencer.deliveredUpTo;
+      return { channel, after, entries: [], more: true };
+    });
+    while (cursors.length > 0) {
+      const lost: string[] = [];
+      for (const slice of slices(cursors.filter(({ entries }) => entries.length === 0))) {
+        lost.push(...(await this.#readNext(slice, head)));
+      }
+      sequencer.reportLost(lost);
+      // Every channel has been read up to here.
+      const readUpTo = Math.min(head, ...cursors.filter(({ more }) => more).map(({ after }) => after));
+      const next: Entry[] = [];
+      for (const cursor of cursors) {
+        const count = cursor.entries.findIndex(({ position }) => position > readUpTo);
+        next.push(...cursor.entries.splice(0, count === -1 ? cursor.entries.length : count));
+      }
+      sequencer.deliver(next.sort((one, other) => one.position - other.position));
+      cursors = cursors.filter(({ entries, more }) => entries.length > 0 || more);
+    }
+  }
+
+  /** Reads the next page of each. Returns the channels of which entries cannot be delivered any more. */
+  async #readNext(cursors: readonly Cursor[], head: Position): Promise<string[]> {
+    const { generation } = this.#sequencer;
+    const wants = cursors.map(({ channel, after }) => [channel, after] as const);
+    const { pages } = await this.#store.read({ wants, until: head }, AbortSignal.timeout(this.#timeout));
+    if (generation !== this.#sequencer.generation) throw interrupted();
+    const lost: string[] = [];
+    for (const cursor of cursors) {
+      const page = pages.get(cursor.channel);
+      if (page === undefined) continue;
+      // An entry older than one that was delivered comes too late.
+      cursor.entries = page.entries.filter(({ position }) => position > this.#sequencer.deliveredUpTo);
+      cursor.more = page.more;
+      if (page.trimmedUpTo > cursor.after || cursor.entries.length < page.entries.length)
+        lost.push(cursor.channel);
+      cursor.after = page.entries.at(-1)?.position ?? cursor.after;
+    }
+    return lost;
+  }
+}
+
+/** A page as of `head`: with the entries that have arrived since it was read. */
+export function completePage(page: Page, arrived: readonly Entry[], head: Position): Page {
+  let { entries, trimmedUpTo, last, endedAt, more } = page;
+  for (const entry of arrived) {
+    if (entry.position > head) break;
+    if (entry.kind === 'begin') {
+      trimmedUpTo = Math.max(trimmedUpTo, endedAt ?? 0);
+      entries = [];
+      more = false;
+    }
+    // A page with more is read on up to the head anyway.
+    if (!more) entries = [...entries, entry];
+    endedAt = entry.kind === 'end' ? entry.position : undefined;
+    last = entry.position;
+  }
+  return { entries, trimmedUpTo, last, endedAt, more };
+}

@@ -1,0 +1,12 @@
+// What users run: a part of the contract, against the packages as they are packed. vitest.config.ts says in which format.
+import { createHub } from '@tidings/core';
+import { expect, it } from 'vitest';
+import { PACKED } from '../support/packed.ts';
+import '../contract/begin.test.ts';
+import '../contract/send.test.ts';
+
+it('tests what is packed', () => {
+  const file = `${PACKED}/node_modules/@tidings/core/dist/index.${process.env.PACKED_FORMAT}`;
+  const isFromThere = expect.objectContaining({ stack: expect.stringContaining(file) });
+  expect(() => createHub().channel('')).toThrow(isFromThere);
+});
