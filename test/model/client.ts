@@ -24,6 +24,8 @@ export interface ClientHost extends Court {
   readonly patience: number;
   /** Whether streams may close for this reason, whatever they have been given. */
   mayClose(reason: CloseReason, client: ModelClient): boolean;
+  /** Calls of a hub that need its broker may reject. */
+  mayReject(node: Node): boolean;
   /** A filter has thrown. */
   filterThrew(): void;
   work(): void;
@@ -127,7 +129,8 @@ export class ModelClient {
     };
     this.#isConnecting = false;
     stream.closed.then(reason => this.#checkReason(reason, judge, transport));
-    if (!isLate) for (const wish of this.wishes.values()) this.#subscribe(wish);
+    // A hub that is closing takes none.
+    if (!isLate && !node.isClosing) for (const wish of this.wishes.values()) this.#subscribe(wish);
   }
 
   connectWith(node: Node, id: string): void {
@@ -153,7 +156,9 @@ export class ModelClient {
         this.#host.fail(this.name, 'wrong answer', `position() is ${id}, and was ${node.truth.show(before)}`);
       }
     } catch (error) {
-      if (node.isReliable) this.#host.fail(this.name, 'wrong answer', `position() rejects: ${error}`);
+      if (!this.#host.mayReject(node)) {
+        this.#host.fail(this.name, 'wrong answer', `position() rejects: ${error}`);
+      }
     } finally {
       this.#isAsking = false;
     }
@@ -242,23 +247,16 @@ export class ModelClient {
     const connection = this.#connection as Connection;
     const { from, isPicky, channel } = wish;
     const resumes = this.#resumes(connection);
-    if (resumes === 'no' && connection.subscribedAt === undefined && !this.#host.rules.neverGoesBack) {
-      connection.judge.forgetWhereItLeft();
-    }
     connection.subscribedAt ??= this.#host.turns;
     connection.changedAt = this.#host.turns;
     connection.judge.subscribe(channel, { from, isPicky, resumes }, this.#isBuffered);
     connection.stream.subscribe(channel, this.#optionsOf(wish));
   }
 
-  /** Whether a subscription that is made now begins after the last id of the client. */
-  #resumes({ subscribedAt, answeredAt, judge }: Connection): Start['resumes'] {
-    const isFirstTick = subscribedAt === undefined || subscribedAt === this.#host.turns;
-    if (this.#host.rules.resumesInTheTickOfTheFirst) return isFirstTick ? 'yes' : 'no';
-    if (answeredAt === undefined) return isFirstTick ? 'yes' : 'maybe';
-    // With a broker the headers may be sent before it has answered: the stream has not begun then.
-    if (subscribedAt === undefined) return 'no';
-    return judge.node.isInProcess || judge.hasId ? 'no' : 'maybe';
+  /** Whether a subscription that is made now begins after the last id of the client: in the turn of the first one. */
+  #resumes({ subscribedAt }: Connection): Start['resumes'] {
+    const since = this.#host.turns - (subscribedAt ?? this.#host.turns);
+    return since === 0 ? 'yes' : since < 1 ? 'maybe' : 'no';
   }
 
   unsubscribe(channel: ChannelName): void {
@@ -278,8 +276,7 @@ export class ModelClient {
       onNextFilter?.();
       if (this.#isFaulty) {
         this.#isFaulty = false;
-        if (this.#host.rules.skipsWhatTheFilterThrowsFor) judge?.interests.get(channel)?.skip(n);
-        else if (judge !== undefined) judge.isExcused = true;
+        judge?.interests.get(channel)?.skip(n);
         this.#host.filterThrew();
         throw new Error('a filter that fails');
       }
@@ -342,8 +339,7 @@ export class ModelClient {
     if (isLate && isWaiting && this.isOpen) {
       this.#host.fail(this.name, 'lost', 'connected for a while, and has been told no position');
     }
-    if (this.#host.rules.tellsBeforeItTrims && judge.comesBackFrom(this.#lastEventId))
-      this.#floors = judge.floors();
+    if (judge.comesBackFrom(this.#lastEventId)) this.#floors = judge.floors();
     transport.destroy();
   }
 

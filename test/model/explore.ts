@@ -4,7 +4,6 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { buildSync } from 'esbuild';
-import type { Rules } from './rules.ts';
 import type { Found, Task } from './worker.ts';
 
 export interface Exploration {
@@ -16,7 +15,6 @@ export interface Exploration {
   threads: number;
   /** Goes on when a course has failed. */
   isThorough: boolean;
-  rules: Rules;
 }
 
 export interface Outcome {
@@ -53,7 +51,7 @@ export async function explore(exploration: Exploration): Promise<Outcome> {
 }
 
 async function exploreWith(file: string, exploration: Exploration): Promise<Outcome> {
-  const { seed, nodes, courses, minutes, threads, isThorough, rules } = exploration;
+  const { seed, nodes, courses, minutes, threads, isThorough } = exploration;
   const failures = new Map<string, number[]>();
   const start = process.cpuUsage();
   const deadline = minutes === undefined ? Number.POSITIVE_INFINITY : Date.now() + minutes * 60_000;
@@ -75,7 +73,6 @@ async function exploreWith(file: string, exploration: Exploration): Promise<Outc
         end: courses,
         deadline,
         isThorough,
-        rules,
         progress,
       };
       const worker = new Worker(file, { workerData: task });

@@ -1,6 +1,5 @@
 import type { Beginning } from './course.ts';
 import { PLENTY } from './course.ts';
-import type { Rules } from './rules.ts';
 import { type ChannelTruth, EPOCH, type Order, type Stored } from './truth.ts';
 
 /** What the application says of where a subscription begins. */
@@ -50,7 +49,6 @@ export class Interest {
   start: Order = -1;
   /** The newest that has come with an id. */
   newest: Order = -1;
-  readonly #rules: Rules;
   readonly #from: Start['from'];
   readonly #resumes: Start['resumes'];
   readonly #call: Call;
@@ -93,16 +91,10 @@ export class Interest {
     channel: ChannelTruth,
     { from, isPicky, resumes }: Start,
     call: Call,
-    {
-      told,
-      isInBackfill,
-      isNew,
-      rules,
-    }: { told: Order; isInBackfill: boolean; isNew: boolean; rules: Rules },
+    { told, isInBackfill, isNew }: { told: Order; isInBackfill: boolean; isNew: boolean },
   ) {
     this.channel = channel;
     this.isNew = isNew;
-    this.#rules = rules;
     this.#from = from;
     this.#isPicky = isPicky;
     this.#resumes = resumes;
@@ -117,7 +109,7 @@ export class Interest {
 
   /** It may begin where its client left. */
   get mayResume(): boolean {
-    return this.#resumes !== 'no';
+    return this.#resumes !== 'no' && (typeof this.#from !== 'object' || 'last' in this.#from);
   }
 
   get isAwaitingSnapshot(): boolean {
@@ -157,7 +149,7 @@ export class Interest {
       else this.#awaitReset('yes');
       if (left === 'interrupted' && this.#resumes !== 'no') this.#awaitReset(this.#resumes);
     } else if (typeof this.#from === 'object' && 'since' in this.#from) {
-      this.#placeSince(resolve(this.#from.since) ?? -1, left, head, heard);
+      this.#placeSince(resolve(this.#from.since) ?? -1, left, head, heard, isInProcess);
     } else if (this.#resumes === 'no' || left === 'nowhere' || this.#from === 'state') {
       this.#placeFresh(head, heard, isInProcess);
     } else if (typeof left === 'string') {
@@ -177,13 +169,14 @@ export class Interest {
   }
 
   /** The client cannot have followed the channel before a place in the order. */
-  #placeSince(since: Order, left: LeftAt, head: Order, heard: Order): void {
+  #placeSince(since: Order, left: LeftAt, head: Order, heard: Order, isInProcess: boolean): void {
     const isKnown = typeof left === 'number' && this.#resumes === 'yes';
     if (isKnown && left >= since) {
       this.#begin(left, left);
+    } else if (isKnown && this.channel.hasState) {
+      this.#placeFresh(head, heard, isInProcess);
     } else if (isKnown) {
       this.#begin(since, since);
-      this.#awaitState('yes');
     } else {
       this.#begin(-1, head);
       this.start = Math.min(since, heard);
@@ -205,6 +198,7 @@ export class Interest {
 
   #awaitState(due: Due): void {
     const { compact, snapshot } = this.channel.setting;
+    this.#stateDue = 'no';
     if (snapshot !== null) this.#snapshotDue = due;
     else if (compact) this.#stateDue = due;
     if (snapshot !== null || compact) this.after = -1;
@@ -215,7 +209,8 @@ export class Interest {
     const { compact, history } = channel.setting;
     this.#begin(heard, head);
     const from = this.#from;
-    if (from === undefined || from === 'state') {
+    const isSince = typeof from === 'object' && 'since' in from;
+    if (from === undefined || from === 'state' || isSince) {
       this.#awaitState('yes');
     } else if (from === 'start') {
       this.after = -1;
@@ -308,6 +303,18 @@ export class Interest {
     this.#debts = this.#taken = this.#perhaps = this.#insisted = undefined;
   }
 
+  /** Whether the last reset has skipped something that comes after all if the client resumes from a place. */
+  wouldRepeat(order: Order, owner: string): boolean {
+    if (!this.#hasReset || !this.mayResume) return false;
+    const { entries } = this.channel;
+    for (let index = this.channel.indexAfter(order); index < entries.length; index++) {
+      const entry = entries[index] as Stored;
+      if (entry.order > this.#mustAfter) return false;
+      if (this.#isMissing(entry, owner, true)) return true;
+    }
+    return false;
+  }
+
   /** @returns false: there is no reason for one. */
   takeSnapshot(upTo: Order, isInProcess: boolean): boolean {
     if (this.#snapshotDue === 'no') return false;
@@ -355,7 +362,7 @@ export class Interest {
     }
     if (this.#resetDue === 'yes' && !isStale && this.#isPromised) {
       // Where the application says where it begins, it does so whatever the client was told.
-      if (isReset && typeof this.#from === 'object' && 'after' in this.#from) return undefined;
+      if (typeof this.#from === 'object' && 'after' in this.#from) return undefined;
       return `${this.channel.name}: it is not told that it has lost something`;
     }
     const lack = this.#find(order, owner, now, isStale, true);
@@ -417,6 +424,6 @@ export class Interest {
     const isInsisted = this.#insisted?.has(entry) === true;
     if (this.channel.setting.compact && entry.isSuperseded && !isInsisted) return false;
     const promisesNothing = this.channel.keepsNothing && this.channel.setting.snapshot === null;
-    return !(promisesNothing && this.#rules.nothingRetainedNothingPromised) || isInsisted;
+    return !promisesNothing || isInsisted;
   }
 }

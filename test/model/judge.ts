@@ -1,7 +1,6 @@
 import type { Frame } from '@tidings/core';
 import type { ChannelName } from './course.ts';
 import { Interest, type Start } from './interest.ts';
-import type { Rules } from './rules.ts';
 import type { Order, Stored, Truth } from './truth.ts';
 import { type Block, Parser, type Written } from './wire.ts';
 
@@ -11,6 +10,8 @@ export interface NodeView {
   readonly head: Order;
   /** The newest entry when it last had nothing to do. */
   readonly restedAt: Order;
+  /** The newest entry that it has been given, or has been told that it lacks nothing up to. */
+  readonly told: Order;
   /** The newest entry that it knows of for sure. */
   readonly heard: Order;
   /** Whether it knows where the log stands; and where that was when it was told first. */
@@ -24,7 +25,6 @@ export interface NodeView {
 }
 
 export interface Court {
-  readonly rules: Rules;
   /** ms */
   readonly now: number;
   /** Turns of the event loop so far. */
@@ -107,12 +107,15 @@ export class Judge {
   /** The newest entry when the application closed the stream. */
   #closedAt: Order | undefined;
   #hasStopped = false;
-  #hasOtherId = false;
+  readonly #heardAtStart: Order;
+  /** Faults of the last marker, unless it is the last of all: see `#readFarewell`. */
+  #isSuspending = false;
+  #suspended: (readonly [Fault, string])[] | undefined;
   #isAnswered = false;
   /** Positions have begun anew, and it has not been told any since. */
   #isRestarted = false;
-  /** Nothing with an id has come since the last reset. */
-  #isUnmarked = false;
+  /** The head when it was told of the last reset, if nothing with an id has come since. */
+  #unmarkedAt: Order = -1;
 
   constructor(
     court: Court,
@@ -127,6 +130,7 @@ export class Judge {
     this.client = client;
     this.owner = owner;
     this.#lastEventId = lastEventId ?? '';
+    this.#heardAtStart = node.heard;
     const left = this.#left();
     if (left !== undefined && left.suffix !== '~' && this.#isPlace(left.order)) this.told = left.order;
   }
@@ -162,8 +166,7 @@ export class Judge {
     const isNew = this.#isAnswered && this.#earlier.has(channel);
     this.#earlier.add(channel);
     const { truth } = this.node;
-    const { rules } = this.#court;
-    const interest = new Interest(truth.channel(channel), start, call, { told, isInBackfill, isNew, rules });
+    const interest = new Interest(truth.channel(channel), start, call, { told, isInBackfill, isNew });
     if (this.#isRestarted) interest.restart(head, false);
     this.interests.set(channel, interest);
   }
@@ -211,11 +214,6 @@ export class Judge {
     this.#isRestarted = true;
   }
 
-  /** The client begins as if it had no id. */
-  forgetWhereItLeft(): void {
-    this.told = -1;
-  }
-
   send(): Sent {
     this.#sends += 1;
     const interests = new Set([...this.interests.values()].filter(({ hasBegun }) => hasBegun));
@@ -240,8 +238,9 @@ export class Judge {
 
   /** The hub has nothing to do, and the client has read everything. */
   rest(): void {
-    const { rules } = this.#court;
-    if (!rules.marksAfterReset || !this.#isUnmarked || this.told >= this.node.head) return;
+    if (this.told >= this.#unmarkedAt) return;
+    const interests = [...this.interests.values()];
+    if (!interests.some(interest => interest.wouldRepeat(this.told, this.owner))) return;
     this.#fail('repeated', 'what a reset has skipped, should the client resume now: no marker follows it');
   }
 
@@ -301,7 +300,7 @@ export class Judge {
 
   get #hasHadAll(): boolean {
     return [...this.interests.values()].every(interest => {
-      if (this.#saysThatItHasHadAll(interest)) return true;
+      if (this.#saysThatItHasHadAll(interest) || this.#mayHaveEnded(interest)) return true;
       this.#place(interest);
       const { endedAt } = interest.channel;
       return endedAt !== undefined && interest.lacks(endedAt, this.owner, this.#court.now) === undefined;
@@ -312,8 +311,13 @@ export class Judge {
   #saysThatItHasHadAll({ channel }: Interest): boolean {
     if (!this.#lastEventId.endsWith('.')) return false;
     const { endedAt, last } = channel;
-    if (endedAt !== undefined) return (this.#left()?.order ?? -1) >= endedAt;
-    return last === undefined || channel.mayBeGone(last, this.#court.now);
+    if (last === undefined || channel.mayBeGone(last, this.#court.now)) return true;
+    return endedAt !== undefined && (this.#left()?.order ?? -1) >= endedAt;
+  }
+
+  /** The channel has begun again, and its process may not have heard of that. */
+  #mayHaveEnded({ channel }: Interest): boolean {
+    return !this.node.isInProcess && channel.begunAt > this.#heardAtStart;
   }
 
   get #mayOverflow(): boolean {
@@ -327,7 +331,7 @@ export class Judge {
     this.#note('204');
     this.#sent.length = 0;
     for (const interest of this.interests.values()) {
-      if (this.#saysThatItHasHadAll(interest)) continue;
+      if (this.#saysThatItHasHadAll(interest) || this.#mayHaveEnded(interest)) continue;
       this.#place(interest);
       const { name, endedAt } = interest.channel;
       if (endedAt === undefined) this.#fail('wrong end', `204, though ${name} has not ended`);
@@ -339,8 +343,9 @@ export class Judge {
   /** The response has ended. */
   end(): void {
     this.#note('end');
+    this.#suspended = undefined;
     if (this.#hasStopped) return;
-    if (this.#court.rules.tellsBeforeItEnds && this.hasSubscribed && !this.hasId && !this.#hasOtherId) {
+    if (this.hasSubscribed && !this.hasId) {
       this.#fail('lost', 'the response ends, and has told no position');
     }
     if (this.#closedAt === undefined || !this.node.isInProcess || this.isExcused) return;
@@ -362,26 +367,60 @@ export class Judge {
 
   #read({ id, event, data }: Block): void {
     if (data === undefined) return;
-    if (event === 'tidings') this.#readMarker(id ?? '');
+    this.#complain();
+    const isFarewell = id === '0-0' || (!this.hasId && id === this.#lastEventId);
+    if (event === 'tidings' && isFarewell && !this.node.isInProcess) this.#readFarewell(id ?? '');
+    else if (event === 'tidings') this.#readMarker(id ?? '');
     else if (event === 'reset') this.#readReset(id ?? '', data);
     else if (event === 'snapshot') this.#readSnapshot(id, data);
     else if (event === 'sent') this.#readSent(Number(data));
     else this.#readEvent(id, data);
   }
 
+  /** What was taken for the last marker was not. */
+  #complain(): void {
+    const suspended = this.#suspended ?? [];
+    this.#suspended = undefined;
+    for (const [fault, text] of suspended) this.#fail(fault, text);
+  }
+
+  /**
+   * Ended before its broker has answered, a stream tells its client the id that it came with, whatever that is, or one
+   * from which nobody can resume.
+   */
+  #readFarewell(id: string): void {
+    const suspended: (readonly [Fault, string])[] = [];
+    this.#suspended = suspended;
+    this.#isSuspending = true;
+    if (id === '0-0') this.#fail('wrong id', 'an id of no epoch');
+    else this.#readMarker(id);
+    this.#isSuspending = false;
+    this.hasId = true;
+  }
+
   #readMarker(id: string): void {
     const place = this.#placeOf(id);
     this.#note(`marker ${this.#show(place)}`);
-    this.#isUnmarked = false;
+    this.#unmarkedAt = -1;
     if (place.suffix === '~') {
       this.#tell(place.order);
       this.#beginBackfill(place.order);
       return;
     }
-    this.#reach(place.order);
-    if (place.suffix !== '.') return;
+    if (place.suffix === '.') this.#reachEnd(place.order);
+    else this.#reach(place.order);
+  }
+
+  /** The client is told that everything has ended. */
+  #reachEnd(order: Order): void {
+    const hasSaidSo = [...this.interests.values()].every(interest => this.#saysThatItHasHadAll(interest));
+    if (!hasSaidSo) this.#reach(order);
+    this.#tell(order);
     this.#hasStopped = true;
     for (const interest of this.interests.values()) {
+      // Where the node has not been given that yet, the client finds out when it comes back.
+      const isAhead = !this.node.isInProcess && interest.channel.begunAt > this.node.told;
+      if (isAhead || this.#saysThatItHasHadAll(interest)) continue;
       const { endedAt, name } = interest.channel;
       if (endedAt === undefined) this.#fail('wrong end', `told that all has ended, though ${name} has not`);
       const lack = interest.lacks(endedAt ?? -1, this.owner, this.#court.now);
@@ -410,18 +449,17 @@ export class Judge {
       this.#beginBackfill(place.order);
     } else {
       this.#reach(place.order, true);
-      this.#isUnmarked = true;
+      this.#unmarkedAt = this.node.isInProcess ? this.node.head : -1;
     }
   }
 
   /** Why a reset has no reason. */
   #objectionTo(reason: string, interest: Interest): string | undefined {
-    const { now, rules } = this.#court;
-    const { truth } = this.node;
+    const { now } = this.#court;
     const { channel } = interest;
     const hasState = channel.setting.snapshot !== null;
     const promisesNothing = channel.keepsNothing && !hasState && reason !== 'interrupted';
-    if (rules.nothingRetainedNothingPromised && promisesNothing) return 'it retains nothing';
+    if (promisesNothing) return 'it retains nothing';
     if (interest.isNew) return undefined;
     if (reason === 'unknown') return interest.mayBeUnknown ? undefined : 'the id is known';
     if (reason === 'interrupted') {
@@ -436,16 +474,11 @@ export class Judge {
     }
     if (reason !== 'history') return 'no such reason';
     if (interest.hasBegun && !interest.isAwaitingSnapshot) return 'it has begun, and nothing was lost';
-    const floor = rules.tellsBeforeItTrims ? this.#floors.get(channel.name) : undefined;
+    const floor = interest.mayResume ? this.#floors.get(channel.name) : undefined;
     if (interest.mayHaveLost(now, floor)) return undefined;
     if (floor !== undefined && interest.mayHaveLost(now)) return 'it was given all that has been trimmed';
     // A snapshot that another stream is waiting for may be older than what was lost.
     if (interest.isAwaitingSnapshot && this.node.hasLost) return undefined;
-    if (!rules.forgetsByName && this.node.isInProcess) {
-      for (const other of truth.channels.values()) {
-        if (other.mayHaveTrimmed(interest.start, now)) return undefined;
-      }
-    }
     return 'everything is there';
   }
 
@@ -498,7 +531,7 @@ export class Judge {
     const name = data.slice(0, 1) + n;
     const place = id === undefined ? undefined : this.#placeOf(id);
     this.#note(`${name}${place === undefined ? '' : ` ${this.#show(place)}`}`);
-    this.#isUnmarked = false;
+    this.#unmarkedAt = -1;
     if (entry === undefined) {
       this.#fail('not wanted', `${name}, which was never stored`);
       return;
@@ -561,7 +594,7 @@ export class Judge {
 
   #tell(order: Order): void {
     const { truth } = this.node;
-    if (order < this.told && (this.#court.rules.neverGoesBack || this.node.isInProcess)) {
+    if (order < this.told) {
       this.#fail(
         'disordered',
         `the position goes back from ${truth.show(this.told)} to ${truth.show(order)}`,
@@ -619,11 +652,6 @@ export class Judge {
       return { order: this.told, suffix: '' };
     }
     const [, name, position, suffix] = match;
-    // Closed before its broker had answered: it is told an id of no epoch, or the one that it came with.
-    if (id === '0-0' || (id === this.#lastEventId && name !== truth.epochs[epoch])) {
-      this.#hasOtherId = true;
-      return { order: this.told ?? 0, suffix: suffix as string };
-    }
     // It was written before positions began anew, and has been buffered since.
     const earlier = this.#isStale ? truth.epochs.indexOf(name) : -1;
     if (earlier !== -1) return { order: truth.orderOf(earlier, Number(position)), suffix: suffix as string };
@@ -649,6 +677,10 @@ export class Judge {
   }
 
   #fail(fault: Fault, text: string): void {
+    if (this.#isSuspending) {
+      this.#suspended?.push([fault, text]);
+      return;
+    }
     this.#court.fail(this.client, fault, text);
   }
 }

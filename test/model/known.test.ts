@@ -2,15 +2,12 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Course } from './course.ts';
 import { play, verdictOf } from './play.ts';
-import { type Rule, rulesWith } from './rules.ts';
 import { printTrace } from './trace.ts';
 
 interface Known {
   about: string;
   /** The engine is right by now. Until then the test is to fail. */
   isMended: boolean;
-  /** Rules that have to hold for this to be a fault. */
-  rules?: Rule[];
   course: Course;
 }
 
@@ -20,10 +17,9 @@ describe('courses that once failed', () => {
   for (const file of readdirSync(folder)) {
     const known = JSON.parse(readFileSync(new URL(file, folder), 'utf8')) as Known;
     const { about, course } = known;
-    const rules = rulesWith(known.rules ?? []);
     (known.isMended ? it : it.fails)(`${file.replace('.json', '')}: ${about}`, async () => {
-      if ((await verdictOf(course, rules)) === undefined) return;
-      expect.fail(printTrace(course, await play(course, rules, true)));
+      if ((await verdictOf(course)) === undefined) return;
+      expect.fail(printTrace(course, await play(course, true)));
     });
   }
 });

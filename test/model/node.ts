@@ -33,10 +33,13 @@ export class Node implements NodeView {
     return this.truth.head;
   }
 
+  get told(): Order {
+    return this.broker === undefined ? this.head : this.truth.orderOf(this.epoch, this.broker.told);
+  }
+
   get heard(): Order {
-    if (this.broker === undefined) return this.head;
-    const told = this.truth.orderOf(this.epoch, this.broker.told);
-    return this.truth.epochOf(this.#acknowledged) === this.epoch ? Math.max(told, this.#acknowledged) : told;
+    const isOfThisEpoch = this.truth.epochOf(this.#acknowledged) === this.epoch;
+    return isOfThisEpoch ? Math.max(this.told, this.#acknowledged) : this.told;
   }
 
   get startedAt(): Order | undefined {

@@ -1,17 +1,16 @@
 import { Clock } from './clock.ts';
 import type { Course } from './course.ts';
-import { RULES, type Rules } from './rules.ts';
 import { type Failure, Run } from './run.ts';
 
 const clock = new Clock();
 
 /** Runs one course. Nothing else must run beside it: time and chance are its own. */
-export async function play(course: Course, rules: Rules = RULES, isTraced = false): Promise<Run> {
+export async function play(course: Course, isTraced = false): Promise<Run> {
   const { stackTraceLimit } = Error;
   // Nobody looks at the stacks of errors that were ordered, and they cost more than the rest of an error.
   if (!isTraced) Error.stackTraceLimit = 0;
   clock.start();
-  const run = new Run(course, clock, rules, isTraced);
+  const run = new Run(course, clock, isTraced);
   try {
     await run.play();
   } catch (error) {
@@ -27,6 +26,6 @@ export async function play(course: Course, rules: Rules = RULES, isTraced = fals
   return run;
 }
 
-export async function verdictOf(course: Course, rules?: Rules): Promise<Failure | undefined> {
-  return (await play(course, rules)).failure;
+export async function verdictOf(course: Course): Promise<Failure | undefined> {
+  return (await play(course)).failure;
 }

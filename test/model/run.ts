@@ -19,7 +19,6 @@ import {
 } from './course.ts';
 import type { Fault } from './judge.ts';
 import { Node } from './node.ts';
-import type { Rules } from './rules.ts';
 import { SharedLog, VirtualBroker } from './shared-log.ts';
 import { EPOCH, type Order, type Stored, Truth } from './truth.ts';
 import { isQuiet, tick, turn } from './turns.ts';
@@ -48,7 +47,6 @@ const TURNS = 20_000;
 /** Hubs and clients, what happens to them, and whether that was right. */
 export class Run implements ClientHost {
   readonly clients: ModelClient[];
-  readonly rules: Rules;
   failure: Failure | undefined;
   /** Undefined: nobody wants to know. */
   readonly trace: Line[] | undefined;
@@ -76,8 +74,7 @@ export class Run implements ClientHost {
   #hasSnapshotFailed = false;
   #hasFilterThrown = false;
 
-  constructor(course: Course, clock: Clock, rules: Rules, isTraced = false) {
-    this.rules = rules;
+  constructor(course: Course, clock: Clock, isTraced = false) {
     this.#course = course;
     this.#clock = clock;
     this.trace = isTraced ? [{ move: undefined, notes: [] }] : undefined;
@@ -87,9 +84,14 @@ export class Run implements ClientHost {
     this.#needsTime = course.perClient !== undefined || course.maxAge !== undefined;
     // What a broker is asked for comes in pages.
     this.patience = this.#log === undefined && !course.slowWrites ? 6 : this.#patienceWithBroker();
-    if (this.#log !== undefined)
-      this.#log.onAppend = entry => this.#append(entry.data, entry.channel, entry.kind, entry.position);
     const truth = this.#createTruth();
+    if (this.#log !== undefined) {
+      this.#log.onSkip = before => truth.skip(before);
+      this.#log.onAppend = ({ channel, kind, data, position }) => {
+        if (kind === 'control') truth.pass(position);
+        else this.#append(data, channel, kind, position);
+      };
+    }
     this.#nodes = Array.from({ length: Math.max(1, course.nodes) }, () => this.#createNode(truth));
     this.clients = CLIENTS.map(name => new ModelClient(name, course.oneOwner ? 'one' : name, this));
   }
@@ -140,8 +142,7 @@ export class Run implements ClientHost {
       if (this.#failing.delete(channel)) throw new Error('a snapshot that fails');
       return String(serial);
     };
-    if (turns === 0 && (this.rules.recoversFromAThrowingSnapshot || !this.#failing.has(channel)))
-      return take();
+    if (turns === 0) return take();
     const wait = async () => {
       for (let passed = 0; passed < turns; passed++) await tick();
       return take();
@@ -173,6 +174,11 @@ export class Run implements ClientHost {
 
   work(): void {
     if (this.#course.slowWrites) this.#clock.work(5);
+  }
+
+  /** Calls that need the broker may reject. */
+  mayReject(node: Node): boolean {
+    return !node.isReliable || this.#course.publishTimeout !== undefined;
   }
 
   filterThrew(): void {
@@ -250,7 +256,7 @@ export class Run implements ClientHost {
   #begin({ channel, node: index }: { channel: ChannelName; node?: number }): void {
     const node = this.#node(index);
     const handle = node.hub.channel(channel) as { begin?: () => Promise<string> };
-    if (typeof handle.begin !== 'function') return;
+    if (typeof handle.begin !== 'function' || !this.#mayAppend(node, channel)) return;
     if (node.isInProcess && node.truth.channel(channel).endedAt !== undefined)
       this.#append('', channel, 'begin');
     this.#await(node, 0, handle.begin());
@@ -284,7 +290,7 @@ export class Run implements ClientHost {
         const isRight =
           (code === 'ended' && !(n > 0 && isStored) && (mayEnd || !node.isInProcess)) ||
           (code === 'closed' && node.isClosing) ||
-          (isOfBroker && (!node.isReliable || this.#course.publishTimeout !== undefined));
+          (isOfBroker && this.mayReject(node));
         if (!isRight) this.fail('hub', 'wrong answer', `publish of ${n} rejects: ${error}`);
         if (code === 'not-stored' && this.#truth.find(n)) this.fail('hub', 'wrong answer', `${n} is stored`);
         if (code !== 'maybe-stored') this.#pending.delete(n);
@@ -337,11 +343,10 @@ export class Run implements ClientHost {
       return { channel, from: { after: this.#idOf(from.after) }, isPicky: picky };
     }
     const { compact, snapshot } = this.#settings.get(channel) as Setting;
-    const hasState = this.rules.hasStateAndSince && (compact || snapshot !== null);
+    const hasState = compact || snapshot !== null;
     if (from === 'state') return { channel, from: hasState ? from : undefined, isPicky: picky };
     if (typeof from !== 'object' || !('since' in from)) return { channel, from, isPicky: picky };
-    const since = this.rules.hasStateAndSince ? { since: this.#idOf(from.since) } : undefined;
-    return { channel, from: since, isPicky: picky };
+    return { channel, from: { since: this.#idOf(from.since) }, isPicky: picky };
   }
 
   async play(): Promise<void> {
@@ -403,7 +408,7 @@ export class Run implements ClientHost {
       if (each.owner === owner && isOnAnother) each.disconnectFromAfar();
     }
     node.hub.clients.disconnect(owner).catch(error => {
-      if (node.isReliable) this.fail('hub', 'wrong answer', `disconnect() rejects: ${error}`);
+      if (!this.mayReject(node)) this.fail('hub', 'wrong answer', `disconnect() rejects: ${error}`);
     });
   }
 
@@ -457,6 +462,7 @@ export class Run implements ClientHost {
     else if (move.move === 'reject') {
       node.isReliable = false;
       this.#needsTime = true;
+      this.patience = Number.POSITIVE_INFINITY;
       broker.rejectNext(move.call, move.stored === true);
     } else if (move.move === 'lose') {
       node.hasLost = true;
@@ -524,10 +530,9 @@ export class Run implements ClientHost {
       await this.#pass(TURNS);
       if (!isQuiet()) return this.fail('hub', 'stuck', `it has something to do in each of ${TURNS} turns`);
       this.#checkRegistry();
-      const isReliable =
-        this.#nodes.every(node => node.isReliable) && this.#course.publishTimeout === undefined;
+      const isReliable = !this.#nodes.some(node => this.mayReject(node));
       const disconnected = clients.find(client => client.isToEnd);
-      if (this.rules.logsControlMessages && isReliable && disconnected !== undefined) {
+      if (isReliable && disconnected !== undefined) {
         this.fail(disconnected.name, 'wrong end', 'it was disconnected by another node, and goes on');
       }
       const behind = clients.find(client => client.lacks !== '' || client.isAsking);
@@ -564,8 +569,10 @@ export class Run implements ClientHost {
     for (const client of this.clients) client.cut();
     await this.#pass(TURNS);
     if (this.#closing.length > 0) {
-      for (let i = 0; i < 8; i++) this.#clock.pass(1_600);
-      await this.#pass(TURNS);
+      for (let i = 0; i < 8; i++) {
+        this.#clock.pass(1_600);
+        await this.#pass(TURNS);
+      }
       let isClosed = false;
       void Promise.all(this.#closing).then(() => {
         isClosed = true;

@@ -20,6 +20,7 @@ import { tick } from './turns.ts';
 
 interface Stored {
   entries: Entry[];
+  keep: Readonly<Keep>;
   trimmedUpTo: Position;
   last: Position;
   endedAt: Position | undefined;
@@ -34,9 +35,11 @@ export class SharedLog {
   head: Position = 0;
   /** Told of every entry that is stored. */
   onAppend: ((entry: Entry) => void) | undefined;
+  /** Told of positions that are skipped: those before this one. */
+  onSkip: ((before: Position) => void) | undefined;
   readonly habits: Habits;
   readonly nodes: VirtualBroker[] = [];
-  readonly #channels = new Map<string, Stored>();
+  readonly channels = new Map<string, Stored>();
   readonly #breaks: [after: Position, before: Position][] = [];
   #skips = 0;
   #isAway = false;
@@ -62,8 +65,9 @@ export class SharedLog {
   }
 
   append({ keep, ...draft }: Draft): Position | TidingsError {
-    const stored = this.#channels.get(draft.channel) ?? {
+    const stored = this.channels.get(draft.channel) ?? {
       entries: [],
+      keep,
       trimmedUpTo: 0,
       last: 0,
       endedAt: undefined,
@@ -75,7 +79,7 @@ export class SharedLog {
       stored.endedAt = undefined;
     }
     if (stored.endedAt !== undefined) return new TidingsError('ended', 'ended');
-    this.#channels.set(draft.channel, stored);
+    this.channels.set(draft.channel, stored);
     this.#skip();
     this.head += 1;
     const entry: Entry = { ...draft, position: this.head };
@@ -103,7 +107,7 @@ export class SharedLog {
   }
 
   read(name: string, after: Position, until: Position): Page {
-    const stored = this.#channels.get(name);
+    const stored = this.channels.get(name);
     const due = stored?.entries.filter(({ position }) => position > after && position <= until) ?? [];
     const { page } = this.habits;
     return {
@@ -116,7 +120,7 @@ export class SharedLog {
   }
 
   state(channel: string): ChannelState {
-    const stored = this.#channels.get(channel);
+    const stored = this.channels.get(channel);
     if (stored === undefined || stored.last === 0) return { state: 'unknown', last: 0 };
     return { state: stored.endedAt === undefined ? 'open' : 'ended', last: stored.last };
   }
@@ -137,6 +141,7 @@ export class SharedLog {
     this.head += this.#skips;
     this.#skips = 0;
     this.#breaks.push([after, this.head + 1]);
+    this.onSkip?.(this.head + 1);
     for (const node of this.nodes) node.break(after, this.head + 1);
   }
 
@@ -144,7 +149,7 @@ export class SharedLog {
   wipe(): void {
     this.epoch = `life${Number(this.epoch.slice(4)) + 1}`;
     this.head = 0;
-    this.#channels.clear();
+    this.channels.clear();
     this.#breaks.length = 0;
     this.#skips = 0;
     for (const node of this.nodes) node.startOver();

@@ -15,7 +15,6 @@ import {
   PLENTY,
   type Setting,
 } from './course.ts';
-import { RULES, type Rules } from './rules.ts';
 
 /** Random numbers that a seed repeats (mulberry32). */
 class Chance {
@@ -113,14 +112,13 @@ const COSTLY: readonly Kind[] = ['flood', 'idle'];
  * needs many of one kind, or none of another, is found sooner than by courses that are all alike (Groce et al., "Swarm
  * Testing", 2012).
  */
-export function createCourse(seed: number, index: number, nodes: number, rules: Rules = RULES): Course {
-  return new Swarm(new Chance(mix(seed, index * 3 + nodes)), nodes, rules).course();
+export function createCourse(seed: number, index: number, nodes: number): Course {
+  return new Swarm(new Chance(mix(seed, index * 3 + nodes)), nodes).course();
 }
 
 class Swarm {
   readonly #chance: Chance;
   readonly #nodes: number;
-  readonly #rules: Rules;
   readonly #clients: readonly ClientName[];
   readonly #channels: readonly ChannelName[];
   readonly #kinds: [kind: Kind, upTo: number][] = [];
@@ -130,8 +128,7 @@ class Swarm {
   readonly #gone: number;
   #sum = 0;
 
-  constructor(chance: Chance, nodes: number, rules: Rules) {
-    this.#rules = rules;
+  constructor(chance: Chance, nodes: number) {
     this.#chance = chance;
     this.#nodes = nodes;
     this.#clients = CLIENTS.slice(0, chance.of([1, 1, 2, 2, 3]));
@@ -175,7 +172,7 @@ class Swarm {
     const all: (Beginning | undefined)[] = ['now', 'start', { last: 0 }, { last: 2 }, { last: 5 }];
     const ids: IdChoice[] = [0, 1, 3, 8, 'foreign', 'zero', 'future'];
     for (const after of ids) all.push({ after });
-    if (this.#rules.hasStateAndSince) all.push('state', 'state', { since: 0 }, { since: 2 });
+    all.push('state', 'state', { since: 0 }, { since: 2 });
     const chance = this.#chance;
     const drawn = all.filter(() => chance.is(0.3));
     // Most say nothing.
@@ -211,7 +208,7 @@ class Swarm {
       publishAfter: chance.of([0, 0, 1, 3]),
       deliver: chance.of([0, 0, 1, 3]),
       rejectsOnRestart: chance.is(0.3),
-      lostFirst: chance.is(0.5) && this.#rules.repairsWhatIsLostAhead,
+      lostFirst: chance.is(0.5),
     };
     // A course that fails reads better without what is the default anyway.
     const differs = (name: string) => habits[name as keyof Habits] !== HABITS[name as keyof Habits];
@@ -376,8 +373,7 @@ class Swarm {
     const node = chance.between(0, this.#nodes - 1);
     if (kind === 'trickle') return { move: kind, node, count: chance.between(1, 3) };
     if (kind === 'lose') {
-      const one = this.#rules.repairsWhatIsLostAhead ? this.#channels : [];
-      const of = chance.of([undefined, undefined, 'all' as const, ...one]);
+      const of = chance.of([undefined, undefined, 'all' as const, ...this.#channels]);
       return of === undefined ? { move: kind, node } : { move: kind, node, of };
     }
     if (kind !== 'reject') return { move: kind, node };

@@ -34,9 +34,13 @@ export class ChannelTruth {
   readonly name: ChannelName;
   readonly setting: Setting;
   readonly entries: Stored[] = [];
+  /** The newest of each key. */
+  readonly latest = new Map<string, Stored>();
   /** The newest of each key, of this epoch and life. */
   readonly newest = new Map<string, Stored>();
   endedAt: Order | undefined;
+  /** When it began again. */
+  begunAt: Order = -1;
   /** Nothing up to here can be had any more: it is of another epoch, or of an earlier life of the channel. */
   droppedUpTo: Order = -1;
 
@@ -56,6 +60,11 @@ export class ChannelTruth {
   /** Whether the channel has had an entry in this epoch. */
   get isKnown(): boolean {
     return (this.last?.order ?? -1) > this.droppedUpTo;
+  }
+
+  /** A new subscriber gets the current state first. */
+  get hasState(): boolean {
+    return this.setting.compact || this.setting.snapshot !== null;
   }
 
   get keepsNothing(): boolean {
@@ -173,21 +182,32 @@ export class Truth {
     };
     if (isCountable) channel.count += 1;
     channel.bytes += size + OVERHEAD;
-    if (stored.order > this.#head + 1) this.#breaks.push([this.#head, stored.order]);
     this.#head = stored.order;
     channel.entries.push(stored);
     if (kind === 'end') channel.endedAt = stored.order;
     else if (kind === 'begin') {
       channel.droppedUpTo = channel.endedAt ?? channel.droppedUpTo;
+      channel.begunAt = stored.order;
       channel.endedAt = undefined;
       channel.newest.clear();
     } else {
-      const older = channel.newest.get(key);
+      const older = channel.latest.get(key);
       if (older !== undefined) older.isSuperseded = true;
+      channel.latest.set(key, stored);
       channel.newest.set(key, stored);
       this.#byN.set(n, stored);
     }
     return stored;
+  }
+
+  /** A position that is given to what is no entry of these channels. */
+  pass(position: number): void {
+    this.#head = this.orderOf(this.epoch, position);
+  }
+
+  /** Positions after the newest were skipped. */
+  skip(before: number): void {
+    this.#breaks.push([this.#head, this.orderOf(this.epoch, before)]);
   }
 
   /** Another epoch begins: nothing of what there was can be had any more. */

@@ -1,6 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import { play } from './play.ts';
-import type { Rules } from './rules.ts';
 import { createCourse } from './swarm.ts';
 
 /** What a thread is to do: every `step`th course of a seed, from one on. */
@@ -15,7 +14,6 @@ export interface Task {
   readonly deadline: number;
   /** Goes on when a course has failed. */
   readonly isThorough: boolean;
-  readonly rules: Rules;
   /** The course under way, for when it does not come back; and how many are over. */
   readonly progress: Int32Array;
 }
@@ -28,7 +26,7 @@ export interface Found {
 }
 
 async function work(task: Task): Promise<void> {
-  const { seed, nodes, first, step, end, deadline, isThorough, rules, progress } = task;
+  const { seed, nodes, first, step, end, deadline, isThorough, progress } = task;
   let isRejected = false;
   process.on('unhandledRejection', () => {
     isRejected = true;
@@ -36,7 +34,7 @@ async function work(task: Task): Promise<void> {
   for (let index = first; index < end && Date.now() < deadline; index += step) {
     progress[0] = index;
     isRejected = false;
-    const { failure } = await play(createCourse(seed, index, nodes, rules), rules);
+    const { failure } = await play(createCourse(seed, index, nodes));
     progress[1] = (progress[1] as number) + 1;
     if (failure === undefined && !isRejected) continue;
     const kind = failure === undefined ? 'unhandled rejection' : `${failure.fault}: ${failure.text}`;
