@@ -18,8 +18,6 @@ export interface Wish {
 export interface ClientHost extends Court {
   readonly clients: readonly ModelClient[];
   readonly socketBuffer: number;
-  /** The hub is in the middle of something. */
-  readonly isInHub: boolean;
   /** Turns after which a client is to know where it stands. */
   readonly patience: number;
   /** Whether streams may close for this reason, whatever they have been given. */
@@ -202,7 +200,7 @@ export class ModelClient {
   get #isBuffered(): boolean {
     const connection = this.#connection;
     if (connection === undefined) return false;
-    return this.#host.isInHub || connection.stream.bufferedBytes > connection.transport.bufferedBytes;
+    return connection.stream.bufferedBytes > connection.transport.bufferedBytes;
   }
 
   /** It is told not to come back. */

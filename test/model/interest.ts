@@ -220,7 +220,8 @@ export class Interest {
       this.after = -1;
       if (compact) return;
       const first = this.#owe(from.last, head);
-      const isExact = isInProcess && history !== false && from.last <= (history.events ?? 256);
+      const isExact =
+        isInProcess && channel.begunAt === -1 && history !== false && from.last <= (history.events ?? 256);
       if (isExact && first !== undefined) this.after = first.order - 1;
     }
   }

@@ -29,6 +29,8 @@ export interface Court {
   readonly now: number;
   /** Turns of the event loop so far. */
   readonly turns: number;
+  /** The hub is in the middle of something. */
+  readonly isInHub: boolean;
   /** Of which entry's life a snapshot is. */
   snapshot(serial: number): { readonly channel: ChannelName; readonly upTo: Order } | undefined;
   /** Reports a fault, once for each course. */
@@ -64,6 +66,8 @@ export interface Sent {
   readonly after: Order;
   /** What is stored after this comes later. Infinity: it is being sent. */
   before: Order;
+  /** The stream has closed meanwhile: it need not come. */
+  isOptional: boolean;
   /** Others were sent meanwhile, by what its own write has called. */
   isOverlapped: boolean;
   readonly interests: ReadonlySet<Interest>;
@@ -99,15 +103,17 @@ export class Judge {
   #sentAfter: Sent | undefined;
   /** Up to here backfill comes, without ids. */
   #backfillTo: Order | undefined;
-  /** Something of before the last change of the subscriptions is buffered. */
-  #isStale = false;
-  #staleSince = -1;
+  /** Something is buffered that was written before the last change of the subscriptions. */
+  #hasOlder = false;
+  /** The turn in which they changed last while the hub was at work on something older. */
+  #changedInTurn = -1;
   /** Channels that it has had an interest in. */
   readonly #earlier = new Set<ChannelName>();
   /** The newest entry when the application closed the stream. */
   #closedAt: Order | undefined;
   #hasStopped = false;
   readonly #heardAtStart: Order;
+  readonly #headAtStart: Order;
   /** Faults of the last marker, unless it is the last of all: see `#readFarewell`. */
   #isSuspending = false;
   #suspended: (readonly [Fault, string])[] | undefined;
@@ -131,6 +137,7 @@ export class Judge {
     this.owner = owner;
     this.#lastEventId = lastEventId ?? '';
     this.#heardAtStart = node.heard;
+    this.#headAtStart = node.head;
     const left = this.#left();
     if (left !== undefined && left.suffix !== '~' && this.#isPlace(left.order)) this.told = left.order;
   }
@@ -183,9 +190,14 @@ export class Judge {
   }
 
   #change(isBuffered: boolean): void {
-    this.#isStale ||= isBuffered;
-    if (isBuffered) this.#staleSince = this.#court.turns;
+    this.#hasOlder ||= isBuffered;
+    if (this.#court.isInHub) this.#changedInTurn = this.#court.turns;
     for (const interest of this.interests.values()) interest.relax();
+  }
+
+  /** What is written may be of before the last change of the subscriptions. */
+  get #isStale(): boolean {
+    return this.#hasOlder || this.#changedInTurn === this.#court.turns;
   }
 
   /** An entry is stored. */
@@ -222,6 +234,7 @@ export class Judge {
       after: this.node.head,
       before: Number.POSITIVE_INFINITY,
       isOverlapped: true,
+      isOptional: false,
       interests,
     };
     this.#sent.push(sent);
@@ -232,8 +245,7 @@ export class Judge {
   settle(sent: Sent, isTaken: boolean): void {
     sent.before = this.node.head;
     sent.isOverlapped = this.#sends > sent.serial;
-    const index = this.#sent.indexOf(sent);
-    if (!isTaken && index !== -1) this.#sent.splice(index, 1);
+    sent.isOptional = !isTaken;
   }
 
   /** The hub has nothing to do, and the client has read everything. */
@@ -268,7 +280,7 @@ export class Judge {
       const lack = interest.lacks(this.node.head, this.owner, this.#court.now);
       if (lack !== undefined) return lack;
     }
-    const [sent] = this.#sent;
+    const sent = this.#sent.find(({ isOptional }) => !isOptional);
     return sent === undefined ? '' : `what was sent as no. ${sent.serial}`;
   }
 
@@ -279,9 +291,8 @@ export class Judge {
     } catch (error) {
       this.#fail('wrong write', (error as Error).message);
     }
-    if (this.#isStale && this.#court.turns !== this.#staleSince && !isBuffered()) this.#isStale = false;
     for (const block of written.blocks) this.#read(block);
-    if (this.#isStale && !isBuffered()) this.#isStale = false;
+    if (this.#hasOlder && !isBuffered()) this.#hasOlder = false;
     return written;
   }
 
@@ -312,6 +323,8 @@ export class Judge {
     if (!this.#lastEventId.endsWith('.')) return false;
     const { endedAt, last } = channel;
     if (last === undefined || channel.mayBeGone(last, this.#court.now)) return true;
+    // The answer is about what there was when the request came.
+    if (channel.firstOrder > this.#headAtStart) return true;
     return endedAt !== undefined && (this.#left()?.order ?? -1) >= endedAt;
   }
 
@@ -360,14 +373,17 @@ export class Judge {
       const lack = interest.lacks(this.#closedAt, this.owner, this.#court.now);
       if (lack !== undefined) this.#fail('wrong end', `closed, and it lacks ${lack}`);
     }
-    const sent = this.#sent.find(({ before }) => before !== Number.POSITIVE_INFINITY);
+    const sent = this.#sent.find(
+      ({ before, isOptional }) => before !== Number.POSITIVE_INFINITY && !isOptional,
+    );
     if (sent !== undefined)
       this.#fail('wrong end', `closed, and it lacks what was sent as no. ${sent.serial}`);
   }
 
   #read({ id, event, data }: Block): void {
     if (data === undefined) return;
-    this.#complain();
+    // The write of a farewell may end the stream once more.
+    if (id !== '0-0') this.#complain();
     const isFarewell = id === '0-0' || (!this.hasId && id === this.#lastEventId);
     if (event === 'tidings' && isFarewell && !this.node.isInProcess) this.#readFarewell(id ?? '');
     else if (event === 'tidings') this.#readMarker(id ?? '');
@@ -578,17 +594,23 @@ export class Judge {
     }
   }
 
+  /** Otherwise it was written before positions began anew: the client gets a reset when it comes back. */
+  #isOfThisEpoch(order: Order): boolean {
+    this.hasId = true;
+    return this.node.truth.epochOf(order) === this.node.epoch;
+  }
+
   /** The client is given a position to resume from: everything up to it must have come. */
   #reach(order: Order, isReset = false): void {
     const { now } = this.#court;
-    const { truth } = this.node;
-    if (truth.epochOf(order) !== this.node.epoch) return;
+    if (!this.#isOfThisEpoch(order)) return;
     this.#tell(order);
     this.#backfillTo = undefined;
     for (const interest of this.interests.values()) {
       this.#place(interest);
       const lack = interest.pass(order, this.owner, now, isReset, this.#isStale);
-      if (lack !== undefined) this.#fail('lost', `${lack}, and may resume from ${truth.show(order)}`);
+      if (lack !== undefined)
+        this.#fail('lost', `${lack}, and may resume from ${this.node.truth.show(order)}`);
     }
   }
 

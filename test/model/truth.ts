@@ -53,6 +53,13 @@ export class ChannelTruth {
   count = 0;
   bytes = 0;
 
+  /** Its first entry of this epoch. */
+  get firstOrder(): Order {
+    const { last } = this;
+    const epoch = last === undefined ? 0 : last.order - (last.order % EPOCH);
+    return this.entries.find(({ order }) => order > epoch)?.order ?? Number.POSITIVE_INFINITY;
+  }
+
   get last(): Stored | undefined {
     return this.entries.at(-1);
   }

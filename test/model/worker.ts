@@ -40,7 +40,10 @@ async function work(task: Task): Promise<void> {
     const kind = failure === undefined ? 'unhandled rejection' : `${failure.fault}: ${failure.text}`;
     parentPort?.postMessage({
       index,
-      kind: kind.replace(/\d+/g, 'N').replace(/\b[abc]\b|\b[abc]N/g, '_'),
+      kind: kind
+        .replace(/\b[\da-f]{12}\b/g, 'E')
+        .replace(/\d+/g, 'N')
+        .replace(/\b[abc]\b|\b[abc]N/g, '_'),
     } satisfies Found);
     if (!isThorough) return;
   }
