@@ -61,8 +61,10 @@ export class DeliveryWriter {
         if (this.#closeAfter !== undefined && this.#reader.position >= this.#closeAfter) return 'closed';
         if (this.#reader.isFinished && this.isIdle) return 'ended';
         const marker = this.#reader.dueMarker();
-        if (marker !== undefined) this.#target.writer.write(marker);
-        return 'caught-up';
+        if (marker === undefined) return 'caught-up';
+        // The application may send during a write: once more from the top.
+        this.#target.writer.write(marker);
+        continue;
       }
       if (next instanceof Gap) {
         if (next.subscriptions.some(({ channel }) => channel.overflow === 'disconnect')) return 'slow';

@@ -58,6 +58,11 @@ export class LogReader {
     return this.#backfill?.isActive === true;
   }
 
+  /** What is older than the position is still to be sent, or to be asked for. */
+  get isInterrupted(): boolean {
+    return this.hasBackfill || this.subscriptions.some(({ hasStart, wantsState }) => !hasStart && wantsState);
+  }
+
   get hasSentId(): boolean {
     return this.#lastIdSent !== undefined;
   }
@@ -145,7 +150,8 @@ export class LogReader {
       const piece = only.pieceAfter(this.position);
       if (piece?.frame === undefined) return this.#reach(upTo);
       if (!piece.hasExceptions && piece.last <= upTo) {
-        this.#lastIdSent = this.position = piece.last;
+        this.position = piece.last;
+        this.#lastIdSent = piece.lastSent;
         return piece.frame;
       }
     }
@@ -200,6 +206,8 @@ export class LogReader {
 
   /** A marker at the position of the log, if the client's last id is older. To be called when it has caught up. */
   headMarker(): Frame | undefined {
+    // Where nothing is subscribed, the client keeps its id: it may be ahead of this process.
+    if (this.subscriptions.length === 0) return undefined;
     if (this.subscriptions.some(subscription => subscription.hasNewer(this.position))) return undefined;
     this.position = Math.max(this.position, this.#log.deliveredUpTo);
     return this.#lastIdSent === this.position ? undefined : this.mark('');
@@ -210,7 +218,7 @@ export class LogReader {
    * that a channel retains, and the client would get a reset for what it was not to receive.
    */
   dueMarker(): Frame | undefined {
-    if (this.#lastIdSent === this.position) return undefined;
+    if (this.subscriptions.length === 0 || this.#lastIdSent === this.position) return undefined;
     return this.#lastIdSent === undefined || this.#subscriptions.areAboutToTrim(this.#lastIdSent)
       ? this.mark('')
       : undefined;
@@ -248,7 +256,7 @@ export class LogReader {
   #encode(notices: Notices): Frame[] {
     this.#notices = undefined;
     this.#lastIdSent = this.position;
-    return notices.encode(this.#log, this.position, this.hasBackfill, this.#stream.context.resetEvent);
+    return notices.encode(this.#log, this.position, this.isInterrupted, this.#stream.context.resetEvent);
   }
 
   #takeNotices(notices: Notices, upTo: Position): Next {

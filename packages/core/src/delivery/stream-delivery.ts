@@ -77,6 +77,11 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     return this.#phase === 'live' || this.#phase === 'adding';
   }
 
+  /** A new epoch has begun. A stream without subscriptions is not told. */
+  get #isOutdated(): boolean {
+    return this.#hasBegun && this.#epoch !== this.#log.epoch;
+  }
+
   /** Bytes that the application sent and that wait for their place. */
   get bufferedBytes(): number {
     return this.#writer.bufferedBytes;
@@ -94,7 +99,7 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     // A stream without subscriptions has missed nothing.
     const isFirst = this.#subscriptions.list.length === 0 && this.#phase === 'live';
     this.#subscriptions.add(names, options);
-    if (isFirst) this.#reader.position = this.#log.head;
+    if (isFirst) this.#reader.position = Math.max(this.#reader.position, this.#log.head);
     this.#reader.subscriptionsChanged();
     if (this.#phase === 'live') this.#load('adding');
   }
@@ -203,7 +208,7 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
   catchUp(): void {
     // A filter may send, subscribe or close: it does not get here again.
     if (this.#phase !== 'live' || this.#isDelivering) return;
-    if (this.#epoch !== this.#log.epoch) {
+    if (this.#isOutdated) {
       this.startOver();
       return;
     }
@@ -253,10 +258,12 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     const reader = this.#reader;
     if (outcome === 'ended') return reader.mark('.');
     if (reader.hasSentId) return undefined;
-    // Before the start is known, the id that the client came with is still right.
+    // Before the start is known, and where nothing is subscribed, the id that the client came with is still right.
+    const keepsId =
+      !this.#hasBegun || (this.#subscriptions.list.length === 0 && this.#lastEventId !== undefined);
     const id = parseId(this.#lastEventId ?? '') === undefined ? UNKNOWN_ID : this.#lastEventId;
-    if (!this.#hasBegun) return createMarker(id ?? UNKNOWN_ID);
-    return reader.mark(reader.hasBackfill ? '~' : '');
+    if (keepsId) return createMarker(id ?? UNKNOWN_ID);
+    return reader.mark(reader.isInterrupted ? '~' : '');
   }
 
   // Direct sends, markers, closing
@@ -273,12 +280,13 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
 
   /** A marker in place of a heartbeat, if the client's id is older than the stream's position. */
   heartbeatMarker(): Frame | undefined {
-    if (this.isLive && this.#epoch !== this.#log.epoch) this.startOver();
+    if (this.#isOutdated) this.startOver();
     return this.isLive && this.#writer.isIdle ? this.#reader.headMarker() : undefined;
   }
 
   /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
   close(): void {
+    if (this.#isOutdated) this.startOver();
     // Not later: the client may ask for other channels next, from this position.
     this.#writer.close(this.#log.now === undefined ? Number.POSITIVE_INFINITY : this.#log.head);
     if (this.#mustWaitToClose) this.catchUp();

@@ -121,9 +121,7 @@ export class Subscriptions {
   /** Whether a client that resumes at a position would soon receive a reset. */
   areAboutToTrim(position: Position): boolean {
     const now = this.#log.time;
-    return this.list.some(({ channel }) => {
-      return channel.reportsLoss && channel.history.isAboutToTrim(position, now);
-    });
+    return this.list.some(({ channel }) => channel.isAboutToTrim(position, now));
   }
 
   /** The channels of subscriptions that the broker has to be asked for, and after which position, as things are now. */
