@@ -2,7 +2,7 @@ import type { BrokerSync } from '../log/broker-sync.ts';
 import type { Log } from '../log/log.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryLoop } from './delivery-loop.ts';
-import type { ReaderStream } from './log-reader.ts';
+import type { ReaderStream } from './reader/log-reader.ts';
 
 /** What the deliveries of a hub share. */
 export interface DeliveryContext {

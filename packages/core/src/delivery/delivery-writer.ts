@@ -4,8 +4,8 @@ import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryTarget } from './delivery-target.ts';
 import { DirectSendQueue } from './direct-send-queue.ts';
-import type { LogReader } from './log-reader.ts';
-import { Gap, type Next } from './next.ts';
+import type { LogReader } from './reader/log-reader.ts';
+import { Gap, type Next } from './reader/next.ts';
 
 /** Whose writer it is. */
 export interface DeliveryOwner {
@@ -60,7 +60,7 @@ export class DeliveryWriter {
         if (!this.isIdle || !owner.isLive) continue;
         if (this.#closeAfter !== undefined && this.#reader.position >= this.#closeAfter) return 'closed';
         if (this.#reader.isFinished && this.isIdle) return 'ended';
-        const marker = this.#reader.dueMarker();
+        const marker = this.#reader.client.dueMarker();
         if (marker === undefined) return 'caught-up';
         // The application may send during a write: once more from the top.
         this.#target.writer.write(marker);

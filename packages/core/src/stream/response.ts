@@ -116,7 +116,7 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   /** Begins, when there has been time for a synchronous failure and for subscriptions. */
   begin(): void {
-    if (this.delivery !== undefined) this.delivery.start();
+    if (this.delivery !== undefined) this.delivery.opener.start();
     else {
       this.respond(this.hasReceivedAll);
       if (!this.isOpen && !this.isClosed) this.#finish();
@@ -222,7 +222,7 @@ export class StreamResponse implements WriterListener, TimedStream {
   }
 
   stopWaiting(): void {
-    this.delivery?.start();
+    this.delivery?.opener.start();
     this.respond(false);
     if (!this.isOpen) this.delivery?.stopWaiting();
   }

@@ -5,9 +5,9 @@ import type {
   DeliverySink,
   DeliveryTarget,
 } from '../delivery/delivery-target.ts';
-import { guardFilter } from '../delivery/guard-filter.ts';
 import { StreamDelivery } from '../delivery/stream-delivery.ts';
-import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscribe-options.ts';
+import { guardFilter } from '../delivery/subscriptions/guard-filter.ts';
+import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
 import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
 import { type EventFields, encode, encodeComment } from '../protocol/event.ts';
 import { createFrame, type Frame } from '../protocol/frame.ts';
@@ -119,7 +119,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     const response = this.#response;
     if (response.delivery === undefined) {
       response.delivery = new StreamDelivery(this);
-      if (response.headersSent) response.delivery.startSoon();
+      if (response.headersSent) response.delivery.opener.startSoon();
     }
     const onError = (error: unknown) => this.report(error, 'subscribe');
     response.delivery.subscribe(names, { from, filter: filter && guardFilter(filter, onError) });
@@ -178,7 +178,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
       return true;
     }
     // The headers wait for the subscriptions of this turn.
-    if (response.headersSent || !response.delivery?.isGathering) response.respond(false);
+    if (response.headersSent || response.delivery?.opener.phase !== 'gathering') response.respond(false);
     if (!response.isOpen) return false;
     const before = response.bufferedBytes;
     if (!response.isDrained && before + frame.length > limits.bufferedBytesLimit) {

@@ -1,8 +1,8 @@
-import type { Log } from '../log/log.ts';
-import type { Position } from '../protocol/event-id.ts';
-import type { Frame } from '../protocol/frame.ts';
-import { createMarker, createReset } from '../protocol/marker.ts';
-import type { Reset } from '../protocol/reset.ts';
+import type { Log } from '../../log/log.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import { createMarker, createReset } from '../../protocol/marker.ts';
+import type { Reset } from '../../protocol/reset.ts';
 
 /** A reset, or the marker that precedes a backfill. */
 type Notice = Reset | 'backfill';

@@ -1,12 +1,14 @@
-import type { LogEntry } from '../log/entry.ts';
-import type { Position } from '../protocol/event-id.ts';
-import type { Frame } from '../protocol/frame.ts';
+import type { LogEntry } from '../../log/entry.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import type { Subscriber, Subscription } from '../subscriptions/subscription.ts';
 import { type Merged, type MergeSource, merge } from './merge.ts';
-import type { Subscriber, Subscription } from './subscription.ts';
 
-/** Who is told that a snapshot has arrived, or failed. */
+/** What a backfill calls: the delivery of its stream. */
 export interface SnapshotListener {
-  snapshotSettled(error?: unknown): void;
+  snapshotArrived(): void;
+  /** The application did not give a snapshot. */
+  fail(error: unknown): void;
 }
 
 /** What one subscription has that is older than the stream's position. */
@@ -73,10 +75,10 @@ export class Backfill {
       if (channel.history.trimmedUpTo > start) {
         throw new Error(`the snapshot of ${channel.name} took longer than its history retains`);
       }
-      if (!this.isWaiting) listener.snapshotSettled();
+      if (!this.isWaiting) listener.snapshotArrived();
     };
     snapshot?.then(settle).catch(error => {
-      if (this.#parts.includes(part)) listener.snapshotSettled(error);
+      if (this.#parts.includes(part)) listener.fail(error);
     });
   }
 

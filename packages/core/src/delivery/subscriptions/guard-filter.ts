@@ -1,4 +1,4 @@
-import { bindContext } from '../base/async-context.ts';
+import { bindContext } from '../../base/async-context.ts';
 import type { FilterEvent } from './subscribe-options.ts';
 
 type Filter = (event: FilterEvent) => boolean;

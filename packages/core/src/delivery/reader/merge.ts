@@ -1,6 +1,6 @@
-import { TURN_BUDGET } from '../base/event-loop.ts';
-import type { LogEntry } from '../log/entry.ts';
-import { type Frame, joinFrames } from '../protocol/frame.ts';
+import { TURN_BUDGET } from '../../base/event-loop.ts';
+import type { LogEntry } from '../../log/entry.ts';
+import { type Frame, joinFrames } from '../../protocol/frame.ts';
 
 /** Bytes of one write, about. */
 const PIECE = 64 * 1024;

@@ -1,4 +1,4 @@
-import { checkType, invalid, isObject, isWhole } from '../base/option-checks.ts';
+import { checkType, invalid, isObject, isWhole } from '../../base/option-checks.ts';
 
 /**
  * Where a subscription begins.

@@ -1,16 +1,16 @@
-import type { LogEntry } from '../log/entry.ts';
-import type { Log } from '../log/log.ts';
-import type { IdSuffix, Position } from '../protocol/event-id.ts';
-import { type Frame, joinFrames } from '../protocol/frame.ts';
-import { createMarker } from '../protocol/marker.ts';
-import type { ResetReason } from '../protocol/reset.ts';
+import type { LogEntry } from '../../log/entry.ts';
+import type { Log } from '../../log/log.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import { type Frame, joinFrames } from '../../protocol/frame.ts';
+import type { ResetReason } from '../../protocol/reset.ts';
+import type { Start } from '../subscriptions/resume.ts';
+import type { Subscriber, Subscription } from '../subscriptions/subscription.ts';
+import type { Subscriptions } from '../subscriptions/subscriptions.ts';
 import { Backfill, type SnapshotListener } from './backfill.ts';
+import { ClientPosition } from './client-position.ts';
 import { merge } from './merge.ts';
 import { Gap, type Next } from './next.ts';
 import { Notices } from './notices.ts';
-import type { Start } from './resume.ts';
-import type { Subscriber, Subscription } from './subscription.ts';
-import type { Subscriptions } from './subscriptions.ts';
 
 /** What a reader needs of its stream. */
 export interface ReaderStream extends Subscriber {
@@ -24,16 +24,14 @@ export interface ReaderStream extends Subscriber {
  * markers), then what is older than its position (backfill), then the entries of its channels.
  */
 export class LogReader {
-  /** Everything up to here that the stream was to receive has been written. Only grows. */
-  position: Position = 0;
   /** The last call has taken the time of a turn. */
   isTurnSpent = false;
   readonly #log: Log;
   readonly #subscriptions: Subscriptions;
   readonly #stream: ReaderStream;
   readonly #listener: SnapshotListener;
-  /** The position of the last id that the client was sent. */
-  #lastIdSent: Position | undefined;
+  /** The position of the stream, and the markers that tell its client. */
+  readonly client: ClientPosition;
   /** Written before all else. */
   #notices: Notices | undefined;
   #backfill: Backfill | undefined;
@@ -41,6 +39,7 @@ export class LogReader {
   constructor(log: Log, subscriptions: Subscriptions, stream: ReaderStream, listener: SnapshotListener) {
     this.#log = log;
     this.#subscriptions = subscriptions;
+    this.client = new ClientPosition(log, subscriptions);
     this.#stream = stream;
     this.#listener = listener;
   }
@@ -63,8 +62,9 @@ export class LogReader {
     return this.hasBackfill || this.subscriptions.some(({ hasStart, wantsState }) => !hasStart && wantsState);
   }
 
-  get hasSentId(): boolean {
-    return this.#lastIdSent !== undefined;
+  /** Everything up to here that the stream was to receive has been written. Only grows. */
+  get position(): Position {
+    return this.client.position;
   }
 
   /** The position after which a subscription needs the entries of its channel. */
@@ -82,15 +82,14 @@ export class LogReader {
 
   /** Forgets where it was. */
   clear(): void {
-    this.position = 0;
-    this.#lastIdSent = undefined;
+    this.client.clear();
     this.#notices = undefined;
     this.#backfill?.clear();
   }
 
   /** Begins where the stream begins. */
   begin({ position, reason, lost, ownStarts }: Start): void {
-    this.position = position;
+    this.client.position = position;
     this.#reset(reason, lost);
     if (ownStarts.length > 0) this.add(ownStarts);
     this.#beginBackfill(this.subscriptions.filter(subscription => !ownStarts.includes(subscription)));
@@ -124,7 +123,7 @@ export class LogReader {
     this.#notices ??= new Notices();
     this.#notices.add({ reason, channels });
     this.#stream.resetQueued(reason, channels);
-    this.#lastIdSent = this.position;
+    this.client.lastIdSent = this.position;
   }
 
   /** What comes next, up to a position of the log. Changes nothing but this reader. */
@@ -150,8 +149,8 @@ export class LogReader {
       const piece = only.pieceAfter(this.position);
       if (piece?.frame === undefined) return this.#reach(upTo);
       if (!piece.hasExceptions && piece.last <= upTo) {
-        this.position = piece.last;
-        this.#lastIdSent = piece.lastSent;
+        this.client.position = piece.last;
+        this.client.lastIdSent = piece.lastSent;
         return piece.frame;
       }
     }
@@ -172,9 +171,9 @@ export class LogReader {
       },
       take: (entry: LogEntry) => {
         if (this.subscriptions !== subscriptions) return undefined;
-        this.position = entry.position;
+        this.client.position = entry.position;
         if (!subscription.accepts(entry, this.#stream)) return undefined;
-        this.#lastIdSent = entry.position;
+        this.client.lastIdSent = entry.position;
         return entry.frame;
       },
     };
@@ -182,7 +181,7 @@ export class LogReader {
 
   /** Nothing up to there is for this stream. */
   #reach(position: Position): 'caught-up' {
-    this.position = Math.max(this.position, position);
+    this.client.reach(position);
     return 'caught-up';
   }
 
@@ -196,38 +195,12 @@ export class LogReader {
     const { frame, isTurnSpent } = backfill.take();
     this.isTurnSpent = isTurnSpent;
     if (frame !== undefined) return frame;
-    return backfill.isActive ? 'more' : this.mark('');
+    return backfill.isActive ? 'more' : this.client.mark('');
   }
 
   /** All channels have ended, and the stream has received everything. */
   get isFinished(): boolean {
     return this.#subscriptions.areFinished(this.position, this.#stream) && this.isInOrder;
-  }
-
-  /** A marker at the position of the log, if the client's last id is older. To be called when it has caught up. */
-  headMarker(): Frame | undefined {
-    // Where nothing is subscribed, the client keeps its id: it may be ahead of this process.
-    if (this.subscriptions.length === 0) return undefined;
-    if (this.subscriptions.some(subscription => subscription.hasNewer(this.position))) return undefined;
-    this.position = Math.max(this.position, this.#log.deliveredUpTo);
-    return this.#lastIdSent === this.position ? undefined : this.mark('');
-  }
-
-  /**
-   * A marker, if the client has no id yet, or one that trimming may soon pass: a filter or `except` can skip everything
-   * that a channel retains, and the client would get a reset for what it was not to receive.
-   */
-  dueMarker(): Frame | undefined {
-    if (this.subscriptions.length === 0 || this.#lastIdSent === this.position) return undefined;
-    return this.#lastIdSent === undefined || this.#subscriptions.areAboutToTrim(this.#lastIdSent)
-      ? this.mark('')
-      : undefined;
-  }
-
-  /** A marker at the position of the stream. */
-  mark(suffix: IdSuffix): Frame {
-    this.#lastIdSent = this.position;
-    return createMarker(this.#log.id(this.position, suffix));
   }
 
   #reset(reason: ResetReason, subscriptions: readonly Subscription[]): void {
@@ -255,7 +228,7 @@ export class LogReader {
 
   #encode(notices: Notices): Frame[] {
     this.#notices = undefined;
-    this.#lastIdSent = this.position;
+    this.client.lastIdSent = this.position;
     return notices.encode(this.#log, this.position, this.isInterrupted, this.#stream.context.resetEvent);
   }
 
@@ -265,7 +238,8 @@ export class LogReader {
     if (!this.hasBackfill) {
       const following = this.nextEntries(upTo);
       if (typeof following === 'object' && !(following instanceof Gap)) frames.push(following);
-      else if (following === 'caught-up' && this.#lastIdSent !== this.position) frames.push(this.mark(''));
+      else if (following === 'caught-up' && this.client.lastIdSent !== this.position)
+        frames.push(this.client.mark(''));
     }
     return joinFrames(frames);
   }

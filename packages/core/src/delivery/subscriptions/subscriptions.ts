@@ -1,9 +1,9 @@
-import { nextTurn } from '../base/event-loop.ts';
-import { invalid } from '../base/option-checks.ts';
-import type { LogListener } from '../log/listener.ts';
-import type { Log } from '../log/log.ts';
-import type { Position } from '../protocol/event-id.ts';
-import { Gap } from './next.ts';
+import { nextTurn } from '../../base/event-loop.ts';
+import { invalid } from '../../base/option-checks.ts';
+import type { LogListener } from '../../log/listener.ts';
+import type { Log } from '../../log/log.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import { Gap } from '../reader/next.ts';
 import type { SubscribeOptions } from './subscribe-options.ts';
 import { type Beginning, type Subscriber, Subscription } from './subscription.ts';
 

@@ -1,7 +1,7 @@
-import type { ChannelLog } from '../log/channel-log.ts';
-import type { Log } from '../log/log.ts';
-import { type EventId, type Position, parseId } from '../protocol/event-id.ts';
-import type { ResetReason } from '../protocol/reset.ts';
+import type { ChannelLog } from '../../log/channel-log.ts';
+import type { Log } from '../../log/log.ts';
+import { type EventId, type Position, parseId } from '../../protocol/event-id.ts';
+import type { ResetReason } from '../../protocol/reset.ts';
 import type { Subscription } from './subscription.ts';
 
 /** Where a stream begins, and what its client has to be told first. */

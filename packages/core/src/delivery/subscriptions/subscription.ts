@@ -1,9 +1,9 @@
-import type { ChannelLog } from '../log/channel-log.ts';
-import type { LogEntry } from '../log/entry.ts';
-import type { Log } from '../log/log.ts';
-import type { Piece } from '../log/pieces.ts';
-import type { Position } from '../protocol/event-id.ts';
-import type { Frame } from '../protocol/frame.ts';
+import type { ChannelLog } from '../../log/channel-log.ts';
+import type { LogEntry } from '../../log/entry.ts';
+import type { Log } from '../../log/log.ts';
+import type { Piece } from '../../log/pieces.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import type { Frame } from '../../protocol/frame.ts';
 import type { SubscribeOptions } from './subscribe-options.ts';
 
 /** Whose subscription it is. */

@@ -1,5 +1,5 @@
-import type { Frame } from '../protocol/frame.ts';
-import type { Subscription } from './subscription.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import type { Subscription } from '../subscriptions/subscription.ts';
 
 /** Entries that a stream needs were trimmed before it had received them. */
 export class Gap {
