@@ -154,10 +154,7 @@ export class StreamResponse implements WriterListener, TimedStream {
    */
   end(reason: CloseReason, last?: Frame, hangUp = false): void {
     if (this.isClosed) return;
-    if (this.closing === undefined) {
-      this.closing = { reason, last, hangUp };
-      this.#waiters?.ended();
-    } else this.closing.hangUp ||= hangUp;
+    this.beginEnd(reason, last, hangUp);
     this.#guard(() => {
       if (this.delivery === undefined) this.#finish();
       else {
@@ -165,6 +162,15 @@ export class StreamResponse implements WriterListener, TimedStream {
         if (this.isWaitingForBroker) this.timers.watchBroker();
       }
     });
+  }
+
+  /** Takes nothing more, and delivers nothing that is published from now on. `end` has to follow: it writes. */
+  beginEnd(reason: CloseReason, last: Frame | undefined, hangUp: boolean): void {
+    if (this.closing === undefined) {
+      this.closing = { reason, last, hangUp };
+      this.delivery?.stopAtHead();
+      this.#waiters?.ended();
+    } else this.closing.hangUp ||= hangUp;
   }
 
   /** Ends the response and its connection at once. What is queued is dropped. */
