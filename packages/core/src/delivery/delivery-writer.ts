@@ -52,6 +52,7 @@ export class DeliveryWriter {
   deliver(owner: DeliveryOwner): DeliveryState {
     let start = 0;
     let frames = 0;
+    this.#reader.isTurnSpent = false;
     while (owner.isLive && this.#target.writer.hasRoom) {
       const next = this.#next();
       if (next === 'waiting') return this.isClosing ? 'closed' : 'waiting';

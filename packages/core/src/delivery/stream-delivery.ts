@@ -133,18 +133,16 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#target.context.loop.add(this);
   }
 
-  /** The client has read what was written. */
+  /** The client has read what was written, or there is more to write. */
   resume(): void {
     if (!this.#isOver) this.#target.context.loop.add(this);
   }
 
   catchUp(): void {
     // A filter may send, subscribe or close: it does not get here again.
-    if (!this.isLive || this.#isDelivering) return;
-    if (this.#isOutdated) {
-      this.startOver();
-      return;
-    }
+    if (this.#isDelivering) return;
+    if (this.#isOutdated) this.startOver();
+    if (!this.isLive) return;
     this.#retentions.deliveryBegins();
     this.#isDelivering = true;
     let state: DeliveryState;
@@ -159,14 +157,10 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#isDelivering = false;
     // The one place where the log ends a stream.
     if (state === 'ended' || state === 'slow' || state === 'closed') this.#end(state);
-    else if (state === 'turn-spent') this.#continueLater();
-    else if (this.#reader.hasBackfill) this.#retentions.update();
-  }
-
-  #continueLater(): void {
-    this.#reader.isTurnSpent = false;
-    this.#retentions.deliveryContinues();
-    this.#target.context.loop.add(this);
+    else if (state === 'turn-spent') {
+      this.#retentions.deliveryContinues();
+      this.resume();
+    } else if (this.#reader.hasBackfill) this.#retentions.update();
   }
 
   #end(outcome: DeliveryOutcome, error?: unknown): void {

@@ -74,12 +74,12 @@ export class ChannelOpener implements ChannelWaiter {
 
   /**
    * A marker with the id that the client came with, if that is still right: before the start is known, and where nothing
-   * is subscribed.
+   * is subscribed and this process may be behind the broker.
    */
   keptIdMarker(): Frame | undefined {
     const { lastEventId } = this;
-    const isKept = lastEventId !== undefined && this.#subscriptions.list.length === 0;
-    if (this.hasBegun && !isKept) return undefined;
+    const mayBeBehind = this.#sync !== undefined && this.#subscriptions.list.length === 0;
+    if (this.hasBegun && !(mayBeBehind && lastEventId !== undefined)) return undefined;
     const isValid = lastEventId !== undefined && parseId(lastEventId) !== undefined;
     return createMarker(isValid ? lastEventId : UNKNOWN_ID);
   }
