@@ -1,5 +1,4 @@
 import { TURN_BUDGET } from '../base/event-loop.ts';
-import type { Log } from '../log/log.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryTarget } from './delivery-target.ts';
@@ -21,15 +20,13 @@ export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | 'e
 
 /** Writes to one stream what the log and the application have for it, each in its place, while there is room. */
 export class DeliveryWriter {
-  readonly #log: Log;
   readonly #reader: LogReader;
   readonly #target: DeliveryTarget;
   #directSends: DirectSendQueue | undefined;
   /** The stream closes when it has received everything up to here. */
   #closeAfter: Position | undefined;
 
-  constructor(log: Log, reader: LogReader, target: DeliveryTarget) {
-    this.#log = log;
+  constructor(reader: LogReader, target: DeliveryTarget) {
     this.#reader = reader;
     this.#target = target;
   }
@@ -82,7 +79,7 @@ export class DeliveryWriter {
 
   #next(): Next {
     const reader = this.#reader;
-    const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#log.head;
+    const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
     if (!reader.isInOrder) return reader.next(upTo);
     return this.#directSends?.take(reader.position) ?? reader.nextEntries(upTo);
   }

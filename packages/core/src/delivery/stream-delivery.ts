@@ -32,11 +32,11 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   constructor(target: DeliveryTarget) {
     this.#target = target;
     this.#subscriptions = new Subscriptions(target.context.log, this);
-    this.#reader = new LogReader(target.context.log, this.#subscriptions, target, this);
-    this.#writer = new DeliveryWriter(target.context.log, this.#reader, target);
-    this.opener = new ChannelOpener(target.context.log, target.context.sync, this.#subscriptions, this);
+    this.#reader = new LogReader(this.#subscriptions, target, this);
+    this.#writer = new DeliveryWriter(this.#reader, target);
+    this.opener = new ChannelOpener(target.context, this.#subscriptions, this);
     this.opener.lastEventId = target.lastEventId;
-    this.#retentions = new Retentions(this.#subscriptions, this.#reader, this.opener);
+    this.#retentions = new Retentions(this.#reader, this.opener);
   }
 
   get #log(): Log {
