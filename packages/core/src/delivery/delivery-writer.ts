@@ -18,7 +18,7 @@ export interface DeliveryOwner {
  */
 export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | 'ended' | 'slow' | 'closed';
 
-/** Writes to one stream what the log and the application have for it, each in its place, while there is room. */
+/** Writes entries of the log and direct sends to one stream, in order, while there is room. */
 export class DeliveryWriter {
   readonly #reader: LogReader;
   readonly #target: DeliveryTarget;
@@ -31,7 +31,7 @@ export class DeliveryWriter {
     this.#target = target;
   }
 
-  /** Bytes that the application sent and that wait for their place. */
+  /** Bytes of direct sends that are queued. */
   get bufferedBytes(): number {
     return this.#directSends?.bytes ?? 0;
   }
@@ -85,7 +85,7 @@ export class DeliveryWriter {
   }
 
   /**
-   * Sends a frame in its place: after everything that was published before.
+   * Sends a frame after everything that was published before.
    *
    * @param isLive nothing but the log is between the stream and the head.
    * @param after the newest position that was published before.

@@ -11,7 +11,7 @@ export class Retentions {
   readonly #opener: ChannelOpener;
   #isDeliveryScheduled = false;
   /** Most streams never wait. */
-  #held: [channel: ChannelLog, retention: Retention][] | undefined;
+  #retained: [channel: ChannelLog, retention: Retention][] | undefined;
 
   constructor(reader: LogReader, opener: ChannelOpener) {
     this.#reader = reader;
@@ -41,7 +41,7 @@ export class Retentions {
   /** Retains what the stream needs now. */
   update(): void {
     const { phase } = this.#opener;
-    const isDue = this.#isDeliveryScheduled && (this.#reader.hasBackfill || this.#held !== undefined);
+    const isDue = this.#isDeliveryScheduled && (this.#reader.hasBackfill || this.#retained !== undefined);
     const isNeeded = phase === 'adding' || (phase === 'live' && (isDue || this.#reader.isWaiting));
     if (isNeeded) this.#retain();
     else this.release();
@@ -49,7 +49,7 @@ export class Retentions {
 
   #retain(): void {
     this.release();
-    this.#held = this.#reader.subscriptions.map(subscription => {
+    this.#retained = this.#reader.subscriptions.map(subscription => {
       const retention = { start: this.#reader.neededAfter(subscription) };
       subscription.channel.retentions.add(retention);
       return [subscription.channel, retention];
@@ -57,7 +57,7 @@ export class Retentions {
   }
 
   release(): void {
-    for (const [channel, retention] of this.#held ?? []) channel.retentions.delete(retention);
-    this.#held = undefined;
+    for (const [channel, retention] of this.#retained ?? []) channel.retentions.delete(retention);
+    this.#retained = undefined;
   }
 }

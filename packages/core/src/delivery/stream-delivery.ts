@@ -56,7 +56,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     return this.opener.hasBegun && this.#epoch !== this.#log.epoch;
   }
 
-  /** Bytes that the application sent and that wait for their place. */
+  /** Bytes of direct sends that are queued. */
   get bufferedBytes(): number {
     return this.#writer.bufferedBytes;
   }
@@ -183,7 +183,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   // Direct sends, markers, closing
 
-  /** Sends a frame in its place: after everything that was published before. */
+  /** Sends a frame after everything that was published before. */
   send(frame: Frame): void {
     this.catchUp();
     if (this.#isOver) return;
