@@ -47,9 +47,9 @@ describe('data', () => {
     ['undefined', undefined, /data must be .* got undefined/],
     ['a function', () => {}, /data must be .* got function/],
     ['a symbol', Symbol('s'), /data must be .* got symbol/],
-    ['a promise', Promise.resolve(1), /data must not be a promise: await it first/],
+    ['a promise', Promise.resolve(1), /data must not be a promise\. Await it first\./],
     // biome-ignore lint/suspicious/noThenProperty: that is what it is about
-    ['a thenable', { then() {} }, /data must not be a promise: await it first/],
+    ['a thenable', { then() {} }, /data must not be a promise\. Await it first\./],
     ['what toJSON leaves nothing of', { toJSON() {} }, /data must be/],
     ['a BigInt', 1n, /BigInt/],
   ])('%s is a TypeError', (_, data, message) => {

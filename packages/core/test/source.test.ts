@@ -96,7 +96,7 @@ describe('stream() takes', () => {
     const { stream, errors } = open();
     expect(await stream.stream(source as never)).toBe(false);
     expect(errors[0]?.error).toBeInstanceOf(TypeError);
-    expect(String(errors[0]?.error)).toContain('a source is an iterable');
+    expect(String(errors[0]?.error)).toContain('the source must be an iterable');
     expect(errors[0]?.context).toMatchObject({ stage: 'source', stream });
     expect(await stream.closed).toBe('error');
   });

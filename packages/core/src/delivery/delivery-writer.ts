@@ -1,5 +1,4 @@
 import { TURN_BUDGET } from '../base/event-loop.ts';
-import type { Log } from '../log/log.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryTarget } from './delivery-target.ts';
@@ -19,22 +18,20 @@ export interface DeliveryOwner {
  */
 export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | 'ended' | 'slow' | 'closed';
 
-/** Writes to one stream what the log and the application have for it, each in its place, while there is room. */
+/** Writes entries of the log and direct sends to one stream, in order, while there is room. */
 export class DeliveryWriter {
-  readonly #log: Log;
   readonly #reader: LogReader;
   readonly #target: DeliveryTarget;
   #directSends: DirectSendQueue | undefined;
   /** The stream closes when it has received everything up to here. */
   #closeAfter: Position | undefined;
 
-  constructor(log: Log, reader: LogReader, target: DeliveryTarget) {
-    this.#log = log;
+  constructor(reader: LogReader, target: DeliveryTarget) {
     this.#reader = reader;
     this.#target = target;
   }
 
-  /** Bytes that the application sent and that wait for their place. */
+  /** Bytes of direct sends that are queued. */
   get bufferedBytes(): number {
     return this.#directSends?.bytes ?? 0;
   }
@@ -52,6 +49,7 @@ export class DeliveryWriter {
   deliver(owner: DeliveryOwner): DeliveryState {
     let start = 0;
     let frames = 0;
+    this.#reader.isTurnSpent = false;
     while (owner.isLive && this.#target.writer.hasRoom) {
       const next = this.#next();
       if (next === 'waiting') return this.isClosing ? 'closed' : 'waiting';
@@ -81,13 +79,13 @@ export class DeliveryWriter {
 
   #next(): Next {
     const reader = this.#reader;
-    const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#log.head;
+    const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
     if (!reader.isInOrder) return reader.next(upTo);
     return this.#directSends?.take(reader.position) ?? reader.nextEntries(upTo);
   }
 
   /**
-   * Sends a frame in its place: after everything that was published before.
+   * Sends a frame after everything that was published before.
    *
    * @param isLive nothing but the log is between the stream and the head.
    * @param after the newest position that was published before.

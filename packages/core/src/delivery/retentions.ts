@@ -1,22 +1,19 @@
 import type { ChannelLog, Retention } from '../log/channel-log.ts';
 import type { LogReader } from './reader/log-reader.ts';
 import type { ChannelOpener } from './subscriptions/channel-opener.ts';
-import type { Subscriptions } from './subscriptions/subscriptions.ts';
 
 /**
  * What one stream has channels retain while it cannot be written to: entries that it needs are not trimmed while it
  * waits, nor until the delivery that is scheduled then.
  */
 export class Retentions {
-  readonly #subscriptions: Subscriptions;
   readonly #reader: LogReader;
   readonly #opener: ChannelOpener;
   #isDeliveryScheduled = false;
   /** Most streams never wait. */
-  #held: [channel: ChannelLog, retention: Retention][] | undefined;
+  #retained: [channel: ChannelLog, retention: Retention][] | undefined;
 
-  constructor(subscriptions: Subscriptions, reader: LogReader, opener: ChannelOpener) {
-    this.#subscriptions = subscriptions;
+  constructor(reader: LogReader, opener: ChannelOpener) {
     this.#reader = reader;
     this.#opener = opener;
   }
@@ -31,7 +28,7 @@ export class Retentions {
   deliveryBegins(): void {
     if (!this.#isDeliveryScheduled) return;
     this.#isDeliveryScheduled = false;
-    this.#subscriptions.releaseStarts();
+    for (const subscription of this.#reader.subscriptions) subscription.releaseStart();
     this.update();
   }
 
@@ -44,7 +41,7 @@ export class Retentions {
   /** Retains what the stream needs now. */
   update(): void {
     const { phase } = this.#opener;
-    const isDue = this.#isDeliveryScheduled && (this.#reader.hasBackfill || this.#held !== undefined);
+    const isDue = this.#isDeliveryScheduled && (this.#reader.hasBackfill || this.#retained !== undefined);
     const isNeeded = phase === 'adding' || (phase === 'live' && (isDue || this.#reader.isWaiting));
     if (isNeeded) this.#retain();
     else this.release();
@@ -52,7 +49,7 @@ export class Retentions {
 
   #retain(): void {
     this.release();
-    this.#held = this.#subscriptions.list.map(subscription => {
+    this.#retained = this.#reader.subscriptions.map(subscription => {
       const retention = { start: this.#reader.neededAfter(subscription) };
       subscription.channel.retentions.add(retention);
       return [subscription.channel, retention];
@@ -60,7 +57,7 @@ export class Retentions {
   }
 
   release(): void {
-    for (const [channel, retention] of this.#held ?? []) channel.retentions.delete(retention);
-    this.#held = undefined;
+    for (const [channel, retention] of this.#retained ?? []) channel.retentions.delete(retention);
+    this.#retained = undefined;
   }
 }

@@ -32,11 +32,11 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   constructor(target: DeliveryTarget) {
     this.#target = target;
     this.#subscriptions = new Subscriptions(target.context.log, this);
-    this.#reader = new LogReader(target.context.log, this.#subscriptions, target, this);
-    this.#writer = new DeliveryWriter(target.context.log, this.#reader, target);
-    this.opener = new ChannelOpener(target.context.log, target.context.sync, this.#subscriptions, this);
+    this.#reader = new LogReader(this.#subscriptions, target, this);
+    this.#writer = new DeliveryWriter(this.#reader, target);
+    this.opener = new ChannelOpener(target.context, this.#subscriptions, this);
     this.opener.lastEventId = target.lastEventId;
-    this.#retentions = new Retentions(this.#subscriptions, this.#reader, this.opener);
+    this.#retentions = new Retentions(this.#reader, this.opener);
   }
 
   get #log(): Log {
@@ -56,7 +56,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     return this.opener.hasBegun && this.#epoch !== this.#log.epoch;
   }
 
-  /** Bytes that the application sent and that wait for their place. */
+  /** Bytes of direct sends that are queued. */
   get bufferedBytes(): number {
     return this.#writer.bufferedBytes;
   }
@@ -133,18 +133,16 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#target.context.loop.add(this);
   }
 
-  /** The client has read what was written. */
+  /** The client has read what was written, or there is more to write. */
   resume(): void {
     if (!this.#isOver) this.#target.context.loop.add(this);
   }
 
   catchUp(): void {
     // A filter may send, subscribe or close: it does not get here again.
-    if (!this.isLive || this.#isDelivering) return;
-    if (this.#isOutdated) {
-      this.startOver();
-      return;
-    }
+    if (this.#isDelivering) return;
+    if (this.#isOutdated) this.startOver();
+    if (!this.isLive) return;
     this.#retentions.deliveryBegins();
     this.#isDelivering = true;
     let state: DeliveryState;
@@ -159,14 +157,10 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#isDelivering = false;
     // The one place where the log ends a stream.
     if (state === 'ended' || state === 'slow' || state === 'closed') this.#end(state);
-    else if (state === 'turn-spent') this.#continueLater();
-    else if (this.#reader.hasBackfill) this.#retentions.update();
-  }
-
-  #continueLater(): void {
-    this.#reader.isTurnSpent = false;
-    this.#retentions.deliveryContinues();
-    this.#target.context.loop.add(this);
+    else if (state === 'turn-spent') {
+      this.#retentions.deliveryContinues();
+      this.resume();
+    } else if (this.#reader.hasBackfill) this.#retentions.update();
   }
 
   #end(outcome: DeliveryOutcome, error?: unknown): void {
@@ -189,7 +183,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   // Direct sends, markers, closing
 
-  /** Sends a frame in its place: after everything that was published before. */
+  /** Sends a frame after everything that was published before. */
   send(frame: Frame): void {
     this.catchUp();
     if (this.#isOver) return;

@@ -113,8 +113,8 @@ export class History {
   }
 
   /**
-   * Whether trimming may soon pass a position: what is newer fills half of a limit, or has half of the age at which it is
-   * trimmed.
+   * Whether trimming has passed a position, or soon may: what is newer fills half of a limit, or has half of the age at
+   * which it is trimmed.
    *
    * @param now ms, by the clock of the hub.
    */
@@ -122,7 +122,8 @@ export class History {
     const { events, bytes, age } = this.keep;
     const index = this.indexAfter(position);
     const next = this.#entries[index];
-    if (next === undefined) return this.trimmedUpTo > position;
+    if (this.trimmedUpTo > position) return true;
+    if (next === undefined) return false;
     const count = this.#entries.length - index;
     const size = this.#written - next.writtenBefore;
     const isLarge = count > events / 2 || size > bytes / 2;

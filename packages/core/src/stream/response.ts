@@ -3,6 +3,7 @@ import { UNKNOWN_ID } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { createMarker } from '../protocol/marker.ts';
 import { beginSoon } from './begin-soon.ts';
+import type { Closing } from './closing.ts';
 import type { CloseReason, ErrorContext } from './event-stream.ts';
 import { heartbeatComment, ResponseHead } from './response-head.ts';
 import type { ResponseHost, ResponseOwner } from './response-owner.ts';
@@ -11,15 +12,6 @@ import { type TimedStream, Timers } from './timers.ts';
 import type { Transport } from './transport.ts';
 import { Waiters } from './waiters.ts';
 import { Writer, type WriterListener } from './writer.ts';
-
-/** How a response closes. */
-interface Closing {
-  readonly reason: CloseReason;
-  /** Written last. */
-  last: Frame | undefined;
-  /** Whether the connection ends with the response. */
-  hangUp: boolean;
-}
 
 /**
  * The response of one stream, from its headers to its end.

@@ -13,6 +13,7 @@ import { type EventFields, encode, encodeComment } from '../protocol/event.ts';
 import { createFrame, type Frame } from '../protocol/frame.ts';
 import { readLastEventId, type StreamRequest } from '../protocol/last-event-id.ts';
 import type { ResetReason } from '../protocol/reset.ts';
+import { sendDirect } from './direct-send.ts';
 import type { CloseReason, ErrorContext, EventStream } from './event-stream.ts';
 import { StreamResponse } from './response.ts';
 import { finishedMarker } from './response-head.ts';
@@ -83,11 +84,11 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     if (this.#response.delivery !== undefined && fields?.id !== undefined && this.isOpen) {
       throw invalid('id', 'left out when subscribed: ids are positions', fields.id, 'invalid-field');
     }
-    return this.isOpen && this.#send(createFrame(encode(data, fields), 1));
+    return this.isOpen && sendDirect(this, this.#response, createFrame(encode(data, fields), 1));
   }
 
   comment(text = ''): boolean {
-    return this.isOpen && this.#send(createFrame(encodeComment(text)));
+    return this.isOpen && sendDirect(this, this.#response, createFrame(encodeComment(text)));
   }
 
   drained(): Promise<void> {
@@ -169,37 +170,6 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   /** The first part of `end`, which takes next to no time: see there. */
   beginEnd(reason: CloseReason, last: Frame): void {
     this.#response.beginEnd(reason, last, false);
-  }
-
-  #send(frame: Frame): boolean {
-    const response = this.#response;
-    // The client needs nothing of it.
-    if (response.hasReceivedAll) return true;
-    const { limits } = this.#host;
-    // A client that reconnects may have received everything that this request is about to subscribe to.
-    const mayGet204 = !response.headersSent && response.delivery === undefined && Boolean(this.lastEventId);
-    if (mayGet204 && response.bufferedBytes + frame.length <= limits.maxBufferedBytes) {
-      response.writer.write(frame);
-      return true;
-    }
-    // The headers wait for the subscriptions of this turn.
-    if (response.headersSent || response.delivery?.opener.phase !== 'gathering') response.respond(false);
-    if (!response.isOpen) return false;
-    const before = response.bufferedBytes;
-    if (!response.isDrained && before + frame.length > limits.bufferedBytesLimit) {
-      this.report(
-        new Error(`more than ${limits.bufferedBytesLimit} bytes are buffered for one client`),
-        'write',
-      );
-      response.abort('slow');
-      return false;
-    }
-    if (response.delivery === undefined) response.writer.write(frame);
-    else response.delivery.send(frame);
-    if (!response.isOpen) return false;
-    const isOver = before <= limits.maxBufferedBytes && response.bufferedBytes > limits.maxBufferedBytes;
-    if (isOver) response.timers.watchOverflow();
-    return response.isDrained;
   }
 
   // For its response

@@ -1,4 +1,3 @@
-import type { Log } from '../../log/log.ts';
 import type { IdSuffix, Position } from '../../protocol/event-id.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { createMarker } from '../../protocol/marker.ts';
@@ -10,11 +9,9 @@ export class ClientPosition {
   position: Position = 0;
   /** The position of the last id that the client was sent. */
   lastIdSent: Position | undefined;
-  readonly #log: Log;
   readonly #subscriptions: Subscriptions;
 
-  constructor(log: Log, subscriptions: Subscriptions) {
-    this.#log = log;
+  constructor(subscriptions: Subscriptions) {
     this.#subscriptions = subscriptions;
   }
 
@@ -26,7 +23,7 @@ export class ClientPosition {
   /** A marker at the position. */
   mark(suffix: IdSuffix): Frame {
     this.lastIdSent = this.position;
-    return createMarker(this.#log.id(this.position, suffix));
+    return createMarker(this.#subscriptions.log.id(this.position, suffix));
   }
 
   /** A marker at the position of the log, if the client's last id is older. To be called when it has caught up. */
@@ -35,7 +32,7 @@ export class ClientPosition {
     // Where nothing is subscribed, the client keeps its id: it may be ahead of this process.
     if (list.length === 0 || list.some(subscription => subscription.hasNewer(this.position)))
       return undefined;
-    this.reach(this.#log.deliveredUpTo);
+    this.reach(this.#subscriptions.log.deliveredUpTo);
     return this.lastIdSent === this.position ? undefined : this.mark('');
   }
 

@@ -26,7 +26,6 @@ export interface ReaderStream extends Subscriber {
 export class LogReader {
   /** The last call has taken the time of a turn. */
   isTurnSpent = false;
-  readonly #log: Log;
   readonly #subscriptions: Subscriptions;
   readonly #stream: ReaderStream;
   readonly #listener: SnapshotListener;
@@ -36,10 +35,9 @@ export class LogReader {
   #notices: Notices | undefined;
   #backfill: Backfill | undefined;
 
-  constructor(log: Log, subscriptions: Subscriptions, stream: ReaderStream, listener: SnapshotListener) {
-    this.#log = log;
+  constructor(subscriptions: Subscriptions, stream: ReaderStream, listener: SnapshotListener) {
     this.#subscriptions = subscriptions;
-    this.client = new ClientPosition(log, subscriptions);
+    this.client = new ClientPosition(subscriptions);
     this.#stream = stream;
     this.#listener = listener;
   }
@@ -59,12 +57,16 @@ export class LogReader {
 
   /** What is older than the position is still to be sent, or to be asked for. */
   get isInterrupted(): boolean {
-    return this.hasBackfill || this.subscriptions.some(({ hasStart, wantsState }) => !hasStart && wantsState);
+    return this.hasBackfill || this.subscriptions.some(({ awaitsOlder }) => awaitsOlder);
   }
 
   /** Everything up to here that the stream was to receive has been written. Only grows. */
   get position(): Position {
     return this.client.position;
+  }
+
+  get #log(): Log {
+    return this.#subscriptions.log;
   }
 
   /** The position after which a subscription needs the entries of its channel. */

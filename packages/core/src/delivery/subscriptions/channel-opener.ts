@@ -1,10 +1,9 @@
 import { nextTurn } from '../../base/event-loop.ts';
-import type { BrokerSync } from '../../log/broker-sync.ts';
 import type { ChannelWaiter } from '../../log/listener.ts';
-import type { Log } from '../../log/log.ts';
 import { type Position, parseId, UNKNOWN_ID } from '../../protocol/event-id.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { createMarker } from '../../protocol/marker.ts';
+import type { DeliveryContext } from '../delivery-target.ts';
 import { findStart, type Start } from './resume.ts';
 import type { Beginning, Subscription } from './subscription.ts';
 import { areOutdated, type Subscriptions } from './subscriptions.ts';
@@ -46,14 +45,12 @@ export class ChannelOpener implements ChannelWaiter {
   /** The id after which the stream begins. */
   lastEventId: string | undefined;
   #phase: Phase = 'gathering';
-  readonly #log: Log;
-  readonly #sync: BrokerSync | undefined;
+  readonly #context: DeliveryContext;
   readonly #subscriptions: Subscriptions;
   readonly #owner: OpenerOwner;
 
-  constructor(log: Log, sync: BrokerSync | undefined, subscriptions: Subscriptions, owner: OpenerOwner) {
-    this.#log = log;
-    this.#sync = sync;
+  constructor(context: DeliveryContext, subscriptions: Subscriptions, owner: OpenerOwner) {
+    this.#context = context;
     this.#subscriptions = subscriptions;
     this.#owner = owner;
   }
@@ -69,17 +66,17 @@ export class ChannelOpener implements ChannelWaiter {
   /** Whether a stream that closes waits for it. A client that has an id resumes from it, and need not wait. */
   get isNeededToClose(): boolean {
     if (this.hasBegun) return this.#phase === 'live';
-    return this.#sync === undefined || this.lastEventId === undefined;
+    return this.#context.sync === undefined || this.lastEventId === undefined;
   }
 
   /**
    * A marker with the id that the client came with, if that is still right: before the start is known, and where nothing
-   * is subscribed.
+   * is subscribed and this process may be behind the broker.
    */
   keptIdMarker(): Frame | undefined {
     const { lastEventId } = this;
-    const isKept = lastEventId !== undefined && this.#subscriptions.list.length === 0;
-    if (this.hasBegun && !isKept) return undefined;
+    const mayBeBehind = this.#context.sync !== undefined && this.#subscriptions.list.length === 0;
+    if (this.hasBegun && !(mayBeBehind && lastEventId !== undefined)) return undefined;
     const isValid = lastEventId !== undefined && parseId(lastEventId) !== undefined;
     return createMarker(isValid ? lastEventId : UNKNOWN_ID);
   }
@@ -113,7 +110,7 @@ export class ChannelOpener implements ChannelWaiter {
 
   #load(phase: 'opening' | 'adding'): void {
     this.#phase = phase;
-    if (this.#sync?.load(this) === true) this.#owner.waitForChannels();
+    if (this.#context.sync?.load(this) === true) this.#owner.waitForChannels();
     else this.loaded();
   }
 
@@ -125,7 +122,7 @@ export class ChannelOpener implements ChannelWaiter {
     if (this.#phase !== 'opening' && this.#phase !== 'adding') return;
     try {
       // What was lost, or subscribed to, while the broker was asked is asked for before it begins.
-      if (this.#sync !== undefined && areOutdated(this.#unplaced)) this.#load(this.#phase);
+      if (this.#context.sync !== undefined && areOutdated(this.#unplaced)) this.#load(this.#phase);
       else if (this.#phase === 'opening') this.#begin();
       else this.#beginAdded();
     } catch (error) {
@@ -134,7 +131,7 @@ export class ChannelOpener implements ChannelWaiter {
   }
 
   #begin(): void {
-    const start = findStart(this.#log, this.#subscriptions.list, this.lastEventId);
+    const start = findStart(this.#context.log, this.#subscriptions.list, this.lastEventId);
     this.#phase = 'live';
     this.#owner.begin(start);
   }
@@ -142,14 +139,14 @@ export class ChannelOpener implements ChannelWaiter {
   #beginAdded(): void {
     const added = this.#unplaced;
     const beginning = this.#beginning;
-    for (const subscription of added) subscription.resolveStart(this.#log, beginning);
+    for (const subscription of added) subscription.resolveStart(this.#context.log, beginning);
     this.#phase = 'live';
     this.#owner.beginAdded(added);
   }
 
   get #beginning(): Beginning {
     if (this.hasBegun) return { lastEventId: undefined, last: undefined };
-    return { lastEventId: this.lastEventId, last: this.#log.positionIn(this.lastEventId) };
+    return { lastEventId: this.lastEventId, last: this.#context.log.positionIn(this.lastEventId) };
   }
 
   /** Until it has begun, all of them: what was read for the first may be lost before the last is there. */

@@ -76,6 +76,12 @@ export class Subscription {
     return this.channel.hasState && (from === undefined || from === 'state' || this.since !== undefined);
   }
 
+  /** Whether it is still to begin, perhaps with what is older than the position of its stream. */
+  get awaitsOlder(): boolean {
+    const { from } = this.options;
+    return !this.hasStart && (from === undefined ? this.channel.hasState : from !== 'now');
+  }
+
   /** The position after which the entries of the channel are needed to begin. */
   neededAfter(log: Log, beginning: Beginning): Position {
     this.#subscribedAt ??= log.origin;
@@ -121,6 +127,11 @@ export class Subscription {
     } else {
       this.start = now;
     }
+  }
+
+  /** The first delivery has begun: from now on what its stream needs is retained by other means. */
+  releaseStart(): void {
+    this.channel.retentions.delete(this);
   }
 
   /** Begins after the last event that the client has received. */

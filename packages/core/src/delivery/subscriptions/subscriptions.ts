@@ -12,13 +12,13 @@ const NONE: readonly Subscription[] = [];
 /** The subscriptions of one stream, and what they lack of their channels. */
 export class Subscriptions {
   list = NONE;
-  readonly #log: Log;
+  readonly log: Log;
   readonly #listener: LogListener;
   /** Subscriptions of the same turn as the first one resume after Last-Event-ID. */
   #isFirstTurn = true;
 
   constructor(log: Log, listener: LogListener) {
-    this.#log = log;
+    this.log = log;
     this.#listener = listener;
     nextTurn(() => {
       this.#isFirstTurn = false;
@@ -48,11 +48,11 @@ export class Subscriptions {
   }
 
   #create(name: string, options: SubscribeOptions): Subscription {
-    const channel = this.#log.channels.get(name);
+    const channel = this.log.channels.get(name);
     if (options.from === 'state' && !channel.hasState) {
       throw invalid('from', "'state' only for a channel with `compact` or `snapshot`", name);
     }
-    return new Subscription(channel, options, this.#log.now, !this.#isFirstTurn);
+    return new Subscription(channel, options, this.log.now, !this.#isFirstTurn);
   }
 
   #attach(subscription: Subscription): void {
@@ -87,14 +87,9 @@ export class Subscriptions {
   /** Makes them again, in a new epoch: the channels of the old one are forgotten. */
   renew(): void {
     this.list = this.list.map(({ channel, options, isLate }) => {
-      return new Subscription(this.#log.channels.get(channel.name), options, this.#log.now, isLate);
+      return new Subscription(this.log.channels.get(channel.name), options, this.log.now, isLate);
     });
     for (const subscription of this.list) this.#attach(subscription);
-  }
-
-  /** The first delivery has begun: from now on what the stream needs is retained by other means. */
-  releaseStarts(): void {
-    for (const subscription of this.list) subscription.channel.retentions.delete(subscription);
   }
 
   /** Those that have no start yet. */
@@ -120,23 +115,23 @@ export class Subscriptions {
 
   /** Whether a client that resumes at a position would soon receive a reset. */
   areAboutToTrim(position: Position): boolean {
-    const now = this.#log.time;
+    const now = this.log.time;
     return this.list.some(({ channel }) => channel.isAboutToTrim(position, now));
   }
 
   /** The channels of subscriptions that the broker has to be asked for, and after which position, as things are now. */
   wants(subscriptions: readonly Subscription[], beginning: Beginning): Map<string, Position> {
     const newest = subscriptions.reduce(
-      (highest, subscription) => Math.max(highest, subscription.newestNamed(this.#log)),
+      (highest, subscription) => Math.max(highest, subscription.newestNamed(this.log)),
       beginning.last ?? 0,
     );
     // Somebody knows of a position that this process has not reached.
-    const isAhead = newest > this.#log.head;
+    const isAhead = newest > this.log.head;
     const wants = new Map<string, Position>();
     for (const subscription of subscriptions) {
       const { channel } = subscription;
       subscription.readLosses = channel.losses;
-      const after = subscription.neededAfter(this.#log, beginning);
+      const after = subscription.neededAfter(this.log, beginning);
       if (isAhead || channel.lacks(after)) wants.set(channel.name, after);
     }
     return wants;

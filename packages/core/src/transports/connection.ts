@@ -28,7 +28,7 @@ export function hangUp(req: NodeRequest, res: NodeResponse): void {
 }
 
 /** Aborts a response; with HTTP/1.1, also the connection. */
-export function cut(req: NodeRequest, res: NodeResponse): void {
+export function abort(req: NodeRequest, res: NodeResponse): void {
   if (isHttp2(req, res)) {
     res.stream.close(NGHTTP2_CANCEL);
     res.stream.destroy();
