@@ -105,9 +105,13 @@ export class DeliveryWriter {
     if (this.#directSends?.isEmpty) this.#target.directSendsWritten();
   }
 
-  /** The stream closes when it has received everything up to a position. */
-  close(after: Position): void {
-    this.#closeAfter ??= after;
+  /**
+   * The stream closes when it has received everything up to a position: by default, what is published by now, and not
+   * later, because the client may ask for other channels next, from there. The first call counts.
+   */
+  close(after?: Position): void {
+    const { now, head } = this.#target.context.log;
+    this.#closeAfter ??= after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
   }
 
   /** Nothing waits for entries after this position. */

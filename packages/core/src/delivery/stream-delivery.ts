@@ -22,7 +22,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   readonly #target: DeliveryTarget;
   readonly #subscriptions: Subscriptions;
   readonly #reader: LogReader;
-  readonly #writer: DeliveryWriter;
+  readonly writer: DeliveryWriter;
   /** Begins the delivery, which then calls `deliveryReady`. */
   readonly opener: ChannelOpener;
   readonly #retentions: Retentions;
@@ -33,7 +33,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#target = target;
     this.#subscriptions = new Subscriptions(target.context.log, this);
     this.#reader = new LogReader(this.#subscriptions, target, this);
-    this.#writer = new DeliveryWriter(this.#reader, target);
+    this.writer = new DeliveryWriter(this.#reader, target);
     this.opener = new ChannelOpener(target.context, this.#subscriptions, this);
     this.opener.lastEventId = target.lastEventId;
     this.#retentions = new Retentions(this.#reader, this.opener);
@@ -58,7 +58,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   /** Bytes of direct sends that are queued. */
   get bufferedBytes(): number {
-    return this.#writer.bufferedBytes;
+    return this.writer.bufferedBytes;
   }
 
   // Subscriptions
@@ -89,13 +89,13 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   waitForChannels(): void {
     // A stream that closes does not wait for channels that were added.
-    if (this.opener.phase === 'adding' && this.#writer.isClosing) this.#end('closed');
+    if (this.opener.phase === 'adding' && this.writer.isClosing) this.#end('closed');
     else this.#retentions.update();
   }
 
   begin(start: Start | undefined): void {
     this.#epoch = this.#log.epoch;
-    this.#writer.limit(this.#log.head);
+    this.writer.limit(this.#log.head);
     if (start === undefined) {
       this.#reader.client.reach(this.#log.head);
       this.#ready(true);
@@ -103,7 +103,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     }
     if (start.isResumed) this.#target.resumed();
     this.#reader.begin(start);
-    this.#ready(this.#writer.isIdle && this.#reader.isFinished && this.#target.writer.bufferedBytes === 0);
+    this.#ready(this.writer.isIdle && this.#reader.isFinished && this.#target.writer.bufferedBytes === 0);
   }
 
   /** @param isFinished there is nothing to deliver, now or later. */
@@ -147,8 +147,8 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#isDelivering = true;
     let state: DeliveryState;
     try {
-      state = this.#writer.deliver(this);
-      this.#writer.reportWritten();
+      state = this.writer.deliver(this);
+      this.writer.reportWritten();
     } catch (error) {
       this.#isDelivering = false;
       this.#end('error', error);
@@ -165,7 +165,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   #end(outcome: DeliveryOutcome, error?: unknown): void {
     if (this.#isOver) return;
-    if (outcome === 'closed') this.#writer.writeDirectSends();
+    if (outcome === 'closed') this.writer.writeDirectSends();
     const pending = this.#reader.takePending();
     if (pending !== undefined) this.#target.writer.write(pending);
     // Whatever ends a response that has channels, its client learns from where it can resume.
@@ -190,32 +190,26 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     // How far this process is behind the broker is known when the channels have been opened.
     const isBehind = !this.opener.hasBegun && this.#target.context.sync !== undefined;
     const after = isBehind ? Number.POSITIVE_INFINITY : this.#log.head;
-    this.#writer.send(frame, this.isLive && !this.#isDelivering, after);
+    this.writer.send(frame, this.isLive && !this.#isDelivering, after);
   }
 
   /** A marker in place of a heartbeat, if the client's id is older than the stream's position. */
   heartbeatMarker(): Frame | undefined {
     if (this.#isOutdated) this.startOver();
-    return this.isLive && this.#writer.isIdle ? this.#reader.client.headMarker() : undefined;
+    return this.isLive && this.writer.isIdle ? this.#reader.client.headMarker() : undefined;
   }
 
   /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
   close(): void {
     if (this.#isOutdated) this.startOver();
-    this.stopAtHead();
+    this.writer.close();
     if (this.opener.isNeededToClose) this.catchUp();
     else this.#end('closed');
   }
 
-  /** Delivers nothing that is published from now on. Idempotent. */
-  stopAtHead(): void {
-    // Not later: the client may ask for other channels next, from here.
-    this.#writer.close(this.#log.now === undefined ? Number.POSITIVE_INFINITY : this.#log.head);
-  }
-
   /** The broker has not answered in time: a stream that closes waits no longer. */
   stopWaiting(): void {
-    if (this.#writer.isClosing && !this.opener.hasBegun) this.#end('closed');
+    if (this.writer.isClosing && !this.opener.hasBegun) this.#end('closed');
   }
 
   /** Cancels all subscriptions, for good. */
@@ -224,14 +218,14 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#subscriptions.clear();
     this.#reader.clear();
     this.#retentions.release();
-    this.#writer.clear();
+    this.writer.clear();
   }
 
   // What can happen to the log
 
   lose(channels: ReadonlySet<string>): void {
     if (!this.opener.hasBegun) return;
-    if (this.#writer.isClosing) {
+    if (this.writer.isClosing) {
       // The client resumes from its last id, and gets a reset if it has missed something.
       this.#end('closed');
       return;
@@ -244,9 +238,9 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   startOver(): void {
     if (this.#isOver) return;
     this.#reader.clear();
-    this.#writer.limit(0);
+    this.writer.limit(0);
     this.opener.startOver();
-    if (this.#writer.isClosing) this.#end('closed');
+    if (this.writer.isClosing) this.#end('closed');
   }
 
   snapshotArrived(): void {

@@ -160,7 +160,7 @@ export class StreamResponse implements WriterListener, TimedStream {
   beginEnd(reason: CloseReason, last: Frame | undefined, hangUp: boolean): void {
     if (this.closing === undefined) {
       this.closing = { reason, last, hangUp };
-      this.delivery?.stopAtHead();
+      this.delivery?.writer.close();
       this.#waiters?.ended();
     } else this.closing.hangUp ||= hangUp;
   }

@@ -10,6 +10,7 @@ import { guardFilter } from '../delivery/subscriptions/guard-filter.ts';
 import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
 import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
 import { type EventFields, encode, encodeComment } from '../protocol/event.ts';
+import type { Position } from '../protocol/event-id.ts';
 import { createFrame, type Frame } from '../protocol/frame.ts';
 import { readLastEventId, type StreamRequest } from '../protocol/last-event-id.ts';
 import type { ResetReason } from '../protocol/reset.ts';
@@ -165,6 +166,12 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
 
   abort(reason: CloseReason): void {
     this.#response.abort(reason);
+  }
+
+  /** Closes, and delivers nothing after a position. */
+  closeAt(position: Position): void {
+    if (this.isOpen) this.#response.delivery?.writer.close(position);
+    this.close();
   }
 
   /** The first part of `end`, which takes next to no time: see there. */
