@@ -11,7 +11,7 @@ contract('a stream sends', ({ connect }) => {
     for (const data of [0, false, null, '', { a: [1] }, Buffer.from('ä')]) stream.send(data);
     await client.until(({ events }) => events.length === 8);
     expect(client.text).toBe(
-      ':\n\nid: 1\nevent: e\nretry: 5\ndata: a\n\ndata: one\ndata: two\ndata: three\ndata: four\n\n' +
+      ':\n\nevent: e\nretry: 5\ndata: a\nid: 1\n\ndata: one\ndata: two\ndata: three\ndata: four\n\n' +
         ': aside\n: with two lines\n\ndata: 0\n\ndata: false\n\ndata: null\n\ndata: \n\ndata: {"a":[1]}\n\ndata: ä\n\n',
     );
   });

@@ -191,7 +191,7 @@ describe('Runtimes', () => {
             'x-accel-buffering': 'no',
           });
           expect(client.text).toBe(
-            ':\n\nid: 1\nevent: e\nretry: 5\ndata: a\n\ndata: one\ndata: two\ndata: three\ndata: four\n\n' +
+            ':\n\nevent: e\nretry: 5\ndata: a\nid: 1\n\ndata: one\ndata: two\ndata: three\ndata: four\n\n' +
               ': aside\n\ndata: {"a":[1]}\n\ndata: ü✓😀\n\n',
           );
         });

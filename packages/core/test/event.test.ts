@@ -82,14 +82,14 @@ describe('data', () => {
 });
 
 describe('fields', () => {
-  it('come before the data: id, event, retry', () => {
+  it('surround the data: event and retry before it, id after it', () => {
     expect(encodeEvent({ data: 'd', retry: 5, event: 'e', id: 'i' })).toBe(
-      'id: i\nevent: e\nretry: 5\ndata: d\n\n',
+      'event: e\nretry: 5\ndata: d\nid: i\n\n',
     );
   });
 
   it('are written when they are empty, and not when they are undefined', () => {
-    expect(encodeEvent({ data: '', id: '', event: '' })).toBe('id: \nevent: \ndata: \n\n');
+    expect(encodeEvent({ data: '', id: '', event: '' })).toBe('event: \ndata: \nid: \n\n');
     expect(encodeEvent({ data: '', id: undefined, event: undefined, retry: undefined })).toBe('data: \n\n');
     expect(encode('')).toBe('data: \n\n');
   });
@@ -103,7 +103,9 @@ describe('fields', () => {
       }
     }
     const allowed = ' \t:\v\f\x85\u2028\ufeff';
-    expect(encodeEvent({ data: '', [field]: allowed })).toBe(`${field}: ${allowed}\ndata: \n\n`);
+    const line = `${field}: ${allowed}\n`;
+    const expected = field === 'id' ? `data: \n${line}\n` : `${line}data: \n\n`;
+    expect(encodeEvent({ data: '', [field]: allowed })).toBe(expected);
   });
 
   it.each(['id', 'event'])('%s is a string', field => {
@@ -134,7 +136,7 @@ describe('fields', () => {
 
   it('of a lone surrogate are well formed', () => {
     expect(encodeEvent({ data: '', id: '\ud83d', event: '\ude00' })).toBe(
-      'id: \ufffd\nevent: \ufffd\ndata: \n\n',
+      'event: \ufffd\ndata: \nid: \ufffd\n\n',
     );
   });
 });

@@ -188,7 +188,7 @@ describe('after the last item', () => {
 
     const get = new MemoryTransport();
     await createHub().open(get, { method: 'GET', url: '/' }).stream([1]);
-    expect(get.text).toBe(`${HEAD}data: 1\n\nid: end.\nevent: tidings\ndata: \n\n`);
+    expect(get.text).toBe(`${HEAD}data: 1\n\nevent: tidings\ndata: \nid: end.\n\n`);
   });
 
   it('with `end: false` it stays open', async () => {

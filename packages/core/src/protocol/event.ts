@@ -39,14 +39,19 @@ export function encodeEvent(event: ServerSentEvent): string {
 /** {@link encodeEvent}, with the data apart from the other fields. */
 export function encode(data: unknown, fields?: EventFields): string {
   let text = '';
+  let id = '';
   if (fields !== undefined) {
-    if (fields.id !== undefined) text = `id: ${fieldText('id', fields.id)}\n`;
-    if (fields.event !== undefined) text += `event: ${fieldText('event', fields.event)}\n`;
+    // The id is the last field: some clients store it at its line (eventsource 2, fetch-event-source, Datastar). If the
+    // connection broke between an id and its data, they would resume after an event that they never dispatched.
+    if (fields.id !== undefined) id = `id: ${fieldText('id', fields.id)}\n`;
+    if (fields.event !== undefined) text = `event: ${fieldText('event', fields.event)}\n`;
     if (fields.retry !== undefined) text += retryLine(fields.retry);
   }
   const own = ownText(data);
   // JSON has no line breaks, and no lone surrogates (ECMA-262, QuoteJSONString).
-  return own === undefined ? `${text}data: ${jsonText(data)}\n\n` : `${text}${lines('data: ', own)}\n`;
+  return own === undefined
+    ? `${text}data: ${jsonText(data)}\n${id}\n`
+    : `${text}${lines('data: ', own)}${id}\n`;
 }
 
 /** Encodes an SSE comment. No client dispatches it. */
