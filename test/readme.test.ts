@@ -17,7 +17,7 @@ describe('what the README shows', () => {
     const client = await program.get('/countdown');
     expect(await client.ended).toBe(true);
     expect(code('express output')).toBe(`$ curl -N localhost:3000/countdown\n${client.text}`);
-    expect(client.headers['content-type']).toBe('text/event-stream');
+    expect(client.headers['content-type']).toBe('text/event-stream; charset=utf-8');
   });
 
   it.each(['express', 'koa', 'hono', 'channels'])('is JavaScript that Node takes as it is: %s', name => {

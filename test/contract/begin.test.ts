@@ -8,9 +8,10 @@ contract('a stream begins', ({ connect, serve }) => {
     expect(client.text).toBe(':\n\n');
     expect(client.status).toBe(200);
     expect(client.headers).toMatchObject({
-      'content-type': 'text/event-stream',
+      'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache, no-transform',
       'x-accel-buffering': 'no',
+      'x-content-type-options': 'nosniff',
     });
     expect(client.headers).not.toHaveProperty('content-length');
   });
@@ -51,7 +52,7 @@ contract('a stream begins', ({ connect, serve }) => {
     const { client } = await connect({ stream: { headers } });
     await client.until(({ comments }) => comments.length === 1);
     expect(client.headers).toMatchObject({
-      'content-type': 'text/event-stream',
+      'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
       'x-accel-buffering': 'yes',
       'x-own': 'own',
@@ -63,7 +64,7 @@ contract('a stream begins', ({ connect, serve }) => {
     const { hub, client } = await connect({ request: { method: 'HEAD' }, use: stream => stream.send('x') });
     expect(await client.ended).toBe(true);
     expect(client.status).toBe(200);
-    expect(client.headers['content-type']).toBe('text/event-stream');
+    expect(client.headers['content-type']).toBe('text/event-stream; charset=utf-8');
     expect(client.text).toBe('');
     expect(hub.streams.size).toBe(0);
   });

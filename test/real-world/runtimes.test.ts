@@ -186,7 +186,7 @@ describe('Runtimes', () => {
           expect(await client.ended).toBe(true);
           expect(client.status).toBe(200);
           expect(client.headers).toMatchObject({
-            'content-type': 'text/event-stream',
+            'content-type': 'text/event-stream; charset=utf-8',
             'cache-control': 'no-cache, no-transform',
             'x-accel-buffering': 'no',
           });
@@ -199,7 +199,7 @@ describe('Runtimes', () => {
         test('HEAD has the head only', async () => {
           const client = await get('/silent', { method: 'HEAD' });
           expect(await client.ended).toBe(true);
-          expect(client.headers['content-type']).toBe('text/event-stream');
+          expect(client.headers['content-type']).toBe('text/event-stream; charset=utf-8');
           expect(client.text).toBe('');
         });
 

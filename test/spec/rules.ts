@@ -34,7 +34,7 @@ export const rules: Rule[] = [
         stream: { headers: { 'Content-Type': 'text/plain' } },
       });
       expect(status).toBe(200);
-      expect(headers.get('content-type')).toBe('text/event-stream');
+      expect(headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
     },
   },
   {

@@ -4,7 +4,13 @@ import { createMarker } from '../protocol/marker.ts';
 import type { StreamSettings } from './stream-options.ts';
 
 const NO_CACHE = { 'cache-control': 'no-cache, no-transform' };
-const STREAM_HEADERS = { 'content-type': 'text/event-stream', ...NO_CACHE, 'x-accel-buffering': 'no' };
+const STREAM_HEADERS = {
+  // The charset is redundant by the standard. Python's requests decodes any text/* without one as Latin-1.
+  'content-type': 'text/event-stream; charset=utf-8',
+  ...NO_CACHE,
+  'x-accel-buffering': 'no',
+  'x-content-type-options': 'nosniff',
+};
 
 /** The id by which a client says that it has received the whole of a source. No position looks like it. */
 const FINISHED = 'end.';
