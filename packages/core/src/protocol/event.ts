@@ -15,7 +15,8 @@ export interface EventFields {
 /** One event, in the terms of the standard (WHATWG HTML 9.2). */
 export interface ServerSentEvent extends EventFields {
   /**
-   * A string is sent as it is, bytes (Uint8Array, Buffer, ArrayBuffer) as UTF-8 text, anything else as JSON.
+   * A string is sent as it is, bytes (Uint8Array, Buffer, ArrayBuffer) as UTF-8 text, anything else as JSON, with
+   * U+0085, U+2028 and U+2029 escaped.
    * `undefined`, functions, symbols and promises are a TypeError.
    */
   data: unknown;
@@ -103,7 +104,18 @@ function jsonText(data: unknown): string {
       `data must be a string, bytes, or a value that JSON can represent; got ${typeof data}`,
     );
   }
-  return json;
+  return OTHER_LINE_BREAKS.test(json) ? json.replace(OTHER_LINE_BREAKS_ALL, escapeUnicode) : json;
+}
+
+/**
+ * Line breaks of Unicode that are none of the standard. `JSON.stringify` leaves them as they are, and Python's
+ * `splitlines()`, with which httpx and requests read lines, breaks a line at each.
+ */
+const OTHER_LINE_BREAKS = /[\u0085\u2028\u2029]/;
+const OTHER_LINE_BREAKS_ALL = new RegExp(OTHER_LINE_BREAKS, 'g');
+
+function escapeUnicode(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 /** One field line for each line of the text. A line break in the text must not begin another field. */
