@@ -12,8 +12,34 @@ contract('a stream sends', ({ connect }) => {
     await client.until(({ events }) => events.length === 8);
     expect(client.text).toBe(
       ':\n\nevent: e\nretry: 5\ndata: a\nid: 1\n\ndata: one\ndata: two\ndata: three\ndata: four\n\n' +
-        ': aside\n: with two lines\n\ndata: 0\n\ndata: false\n\ndata: null\n\ndata: \n\ndata: {"a":[1]}\n\ndata: ä\n\n',
+        ': aside\n: with two lines\ndata: 0\n\ndata: false\n\ndata: null\n\ndata: \n\ndata: {"a":[1]}\n\ndata: ä\n\n',
     );
+  });
+
+  it('comments with a blank line until it has sent an id, and without from then on', async () => {
+    const { client, stream } = await connect({ hub: { heartbeat: 30 } });
+    await client.until(({ comments }) => comments.length === 2);
+    stream.comment('a');
+    stream.send(1);
+    // Queued together: the comment comes after the id.
+    stream.send(2, { id: 'i' });
+    stream.comment('b');
+    await client.until(({ comments }) => comments.length >= 6);
+    expect(client.text).toMatch(/^(:\n\n)+: a\n\ndata: 1\n\ndata: 2\nid: i\n\n: b\n(:\n)+$/);
+  });
+
+  it('comments without a blank line after the marker of a subscription, wherever they waited', async () => {
+    const { client, stream } = await connect({
+      hub: { heartbeat: 30 },
+      use: opened => {
+        opened.comment('first');
+        opened.subscribe('news');
+      },
+    });
+    await client.until(({ events }) => events.length === 1);
+    stream.comment('second');
+    await client.until(({ comments }) => comments.length >= 5);
+    expect(client.text).toMatch(/: first\n\nevent: tidings\ndata: \nid: \S+\n\n(:\n)*: second\n(:\n)+$/);
   });
 
   it('nothing that is not an event, and says what is wrong with it', async () => {

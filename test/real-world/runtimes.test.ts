@@ -192,7 +192,7 @@ describe('Runtimes', () => {
           });
           expect(client.text).toBe(
             ':\n\nevent: e\nretry: 5\ndata: a\nid: 1\n\ndata: one\ndata: two\ndata: three\ndata: four\n\n' +
-              ': aside\n\ndata: {"a":[1]}\n\ndata: ü✓😀\n\n',
+              ': aside\ndata: {"a":[1]}\n\ndata: ü✓😀\n\n',
           );
         });
 

@@ -149,11 +149,11 @@ describe('fields', () => {
 
 describe('a comment', () => {
   it('is shortest when it is empty', () => {
-    expect(encodeComment('')).toBe(':\n\n');
+    expect(encodeComment('')).toBe(':\n');
   });
 
   it('stays a comment on each of its lines', () => {
-    expect(encodeComment('a\ndata: b\rc\r\n\nd\ud83d')).toBe(': a\n: data: b\n: c\n: \n: d\ufffd\n\n');
+    expect(encodeComment('a\ndata: b\rc\r\n\nd\ud83d')).toBe(': a\n: data: b\n: c\n: \n: d\ufffd\n');
   });
 });
 

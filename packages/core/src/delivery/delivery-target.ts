@@ -1,5 +1,6 @@
 import type { BrokerSync } from '../log/broker-sync.ts';
 import type { Log } from '../log/log.ts';
+import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryLoop } from './delivery-loop.ts';
 import type { ReaderStream } from './log-reader.ts';
@@ -29,7 +30,7 @@ export interface DeliverySink {
   /** Whether the next frame is written at once. */
   readonly hasRoom: boolean;
   readonly bufferedBytes: number;
-  write(frame: Frame): void;
+  write(content: Frame | Comment): void;
 }
 
 /** The stream that a delivery writes to. */

@@ -1,6 +1,7 @@
 import { TURN_BUDGET } from '../base/event-loop.ts';
 import type { Log } from '../log/log.ts';
 import type { Position } from '../protocol/event-id.ts';
+import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryTarget } from './delivery-target.ts';
 import { DirectSendQueue } from './direct-send-queue.ts';
@@ -77,7 +78,7 @@ export class DeliveryWriter {
     return 'full';
   }
 
-  #next(): Next {
+  #next(): Next | Comment {
     const reader = this.#reader;
     const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#log.head;
     if (!reader.isInOrder) return reader.next(upTo);
@@ -90,7 +91,7 @@ export class DeliveryWriter {
    * @param isLive nothing but the log is between the stream and the head.
    * @param after the newest position that was published before.
    */
-  send(frame: Frame, isLive: boolean, after: Position): void {
+  send(frame: Frame | Comment, isLive: boolean, after: Position): void {
     const isAtHead = isLive && this.isIdle && this.#reader.position >= after;
     if (isAtHead && this.#target.writer.hasRoom) {
       this.#target.writer.write(frame);

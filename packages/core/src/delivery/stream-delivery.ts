@@ -2,6 +2,7 @@ import { nextTurn } from '../base/event-loop.ts';
 import type { ChannelWaiter, LogListener } from '../log/listener.ts';
 import type { Log } from '../log/log.ts';
 import { type Position, parseId, UNKNOWN_ID } from '../protocol/event-id.ts';
+import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { createMarker } from '../protocol/marker.ts';
 import type { SnapshotListener } from './backfill.ts';
@@ -262,7 +263,7 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
   // Direct sends, markers, closing
 
   /** Sends a frame in its place: after everything that was published before. */
-  send(frame: Frame): void {
+  send(frame: Frame | Comment): void {
     this.catchUp();
     if (this.#phase === 'over') return;
     // How far this process is behind the broker is known when the channels have been opened.

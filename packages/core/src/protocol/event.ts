@@ -55,10 +55,9 @@ export function encode(data: unknown, fields?: EventFields): string {
     : `${text}${lines('data: ', own)}${id}\n`;
 }
 
-/** Encodes an SSE comment. No client dispatches it. */
+/** Encodes an SSE comment, without a blank line. No client dispatches it. */
 export function encodeComment(text: string): string {
-  if (text === '') return ':\n\n';
-  return `${lines(': ', text)}\n`;
+  return text === '' ? ':\n' : lines(': ', text);
 }
 
 /** Encodes a reconnection time without an event. Clients apply it at once, and dispatch nothing. */

@@ -1,3 +1,4 @@
+import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { ErrorContext } from './event-stream.ts';
 import type { StreamResponse } from './response.ts';
@@ -13,7 +14,7 @@ interface Sender {
  *
  * @returns false if the client does not keep up, or the response is no longer open.
  */
-export function sendDirect(stream: Sender, response: StreamResponse, frame: Frame): boolean {
+export function sendDirect(stream: Sender, response: StreamResponse, frame: Frame | Comment): boolean {
   // The client has everything already, and gets 204.
   if (response.hasReceivedAll) return true;
   const { maxBufferedBytes, bufferedBytesLimit } = response.host.limits;

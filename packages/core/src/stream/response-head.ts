@@ -1,4 +1,5 @@
-import { encodeComment, encodeRetry } from '../protocol/event.ts';
+import { heartbeat } from '../protocol/comment.ts';
+import { encodeRetry } from '../protocol/event.ts';
 import { createFrame, type Frame } from '../protocol/frame.ts';
 import { createMarker } from '../protocol/marker.ts';
 import type { StreamSettings } from './stream-options.ts';
@@ -16,8 +17,6 @@ const STREAM_HEADERS = {
 const FINISHED = 'end.';
 
 export const finishedMarker = createMarker(FINISHED);
-
-export const heartbeatComment = createFrame(encodeComment(''));
 
 /** Status, headers and first bytes of a response. Kept until they are sent. */
 export class ResponseHead {
@@ -42,7 +41,7 @@ export class ResponseHead {
   /** The first bytes go out with the headers: Firefox's fetch and some proxies wait for a byte of the body. */
   build(isFinished: boolean): [status: number, headers: Record<string, string>, first: Frame | undefined] {
     if (isFinished) return [204, { ...NO_CACHE, ...this.#headers }, undefined];
-    const first = this.#retry === undefined ? heartbeatComment : createFrame(encodeRetry(this.#retry));
+    const first = this.#retry === undefined ? heartbeat.frame(false) : createFrame(encodeRetry(this.#retry));
     return [200, { ...STREAM_HEADERS, ...this.#headers }, this.#method === 'HEAD' ? undefined : first];
   }
 }

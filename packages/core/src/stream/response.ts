@@ -1,11 +1,12 @@
 import type { StreamDelivery } from '../delivery/stream-delivery.ts';
+import { heartbeat } from '../protocol/comment.ts';
 import { UNKNOWN_ID } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { createMarker } from '../protocol/marker.ts';
 import { beginSoon } from './begin-soon.ts';
 import type { Closing } from './closing.ts';
 import type { CloseReason, ErrorContext } from './event-stream.ts';
-import { heartbeatComment, ResponseHead } from './response-head.ts';
+import { ResponseHead } from './response-head.ts';
 import type { ResponseHost, ResponseOwner } from './response-owner.ts';
 import type { StreamSettings } from './stream-options.ts';
 import { type TimedStream, Timers } from './timers.ts';
@@ -221,7 +222,7 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   heartbeat(): void {
     if (!this.isOpen) return;
-    this.#guard(() => this.writer.write(this.delivery?.heartbeatMarker() ?? heartbeatComment));
+    this.#guard(() => this.writer.write(this.delivery?.heartbeatMarker() ?? heartbeat));
   }
 
   onWritten(frame: Frame): void {

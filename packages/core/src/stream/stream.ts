@@ -9,7 +9,8 @@ import { guardFilter } from '../delivery/guard-filter.ts';
 import { StreamDelivery } from '../delivery/stream-delivery.ts';
 import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscribe-options.ts';
 import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
-import { type EventFields, encode, encodeComment } from '../protocol/event.ts';
+import { Comment } from '../protocol/comment.ts';
+import { type EventFields, encode } from '../protocol/event.ts';
 import { createFrame, type Frame } from '../protocol/frame.ts';
 import { readLastEventId, type StreamRequest } from '../protocol/last-event-id.ts';
 import type { ResetReason } from '../protocol/reset.ts';
@@ -84,11 +85,11 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     if (this.#response.delivery !== undefined && fields?.id !== undefined && this.isOpen) {
       throw invalid('id', 'left out when subscribed: ids are positions', fields.id, 'invalid-field');
     }
-    return this.isOpen && sendDirect(this, this.#response, createFrame(encode(data, fields), 1));
+    return this.isOpen && sendDirect(this, this.#response, createFrame(encode(data, fields), 1, fields?.id !== undefined));
   }
 
   comment(text = ''): boolean {
-    return this.isOpen && sendDirect(this, this.#response, createFrame(encodeComment(text)));
+    return this.isOpen && sendDirect(this, this.#response, new Comment(text));
   }
 
   drained(): Promise<void> {

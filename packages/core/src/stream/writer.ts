@@ -1,4 +1,5 @@
 import type { Scheduler } from '../base/scheduler.ts';
+import { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { FrameQueue, isLarge } from '../protocol/frame-queue.ts';
 import type { ResponseHead } from './response-head.ts';
@@ -24,6 +25,8 @@ export class Writer {
   /** Absent once it has been sent. */
   #head: ResponseHead | undefined;
   #queue: FrameQueue | undefined;
+  /** A frame that was written, or queued here, has an id. */
+  #hasId = false;
   /** The transport has returned false, and has not drained since. */
   #isFull = false;
   /** Set when the response ends once everything is written: whether the connection ends too. */
@@ -88,8 +91,11 @@ export class Writer {
   }
 
   /** Writes or queues a frame. Returns whether there is room for another. */
-  write(frame: Frame): boolean {
+  write(content: Frame | Comment): boolean {
     if (this.isEnding) return false;
+    // Decided in the order of writing: what is queued here is sent in this order.
+    const frame = content instanceof Comment ? content.frame(this.#hasId) : content;
+    this.#hasId ||= frame.hasId;
     if (this.hasRoom && !isLarge(frame)) return this.#hand(frame);
     this.#queue ??= new FrameQueue();
     this.#queue.push(frame);
