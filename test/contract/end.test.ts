@@ -52,7 +52,7 @@ contract('a stream ends', ({ connect, serve, mount }) => {
     for (let i = 0; i < 3; i++) {
       const client = await get('/', { agent });
       expect(await client.ended).toBe(true);
-      expect(client.text).toBe(':\n\ndata: x\n\n');
+      expect(client.text).toBe('data: x\n\n');
     }
     expect(Object.values(agent.freeSockets).flat()).toHaveLength(1);
     agent.destroy();

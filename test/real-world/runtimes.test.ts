@@ -191,7 +191,7 @@ describe('Runtimes', () => {
             'x-accel-buffering': 'no',
           });
           expect(client.text).toBe(
-            ':\n\nevent: e\nretry: 5\ndata: a\nid: 1\n\ndata: one\ndata: two\ndata: three\ndata: four\n\n' +
+            'event: e\nretry: 5\ndata: a\nid: 1\n\ndata: one\ndata: two\ndata: three\ndata: four\n\n' +
               ': aside\ndata: {"a":[1]}\n\ndata: ü✓😀\n\n',
           );
         });

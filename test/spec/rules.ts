@@ -96,7 +96,7 @@ export const rules: Rule[] = [
         stream.close();
       });
       expect(Buffer.from(bytes).toString('latin1')).toBe(
-        ':\n\n: \xc3\xa9\n\nevent: \xc3\xb6\ndata: \xe2\x82\xac \xf0\x9f\x98\x80 \xef\xbf\xbd\nid: \xe2\x80\xa6\n\n',
+        ': \xc3\xa9\n\nevent: \xc3\xb6\ndata: \xe2\x82\xac \xf0\x9f\x98\x80 \xef\xbf\xbd\nid: \xe2\x80\xa6\n\n',
       );
     },
   },

@@ -24,17 +24,21 @@ export function sendDirect(stream: Sender, response: StreamResponse, frame: Fram
     response.writer.write(frame);
     return true;
   }
+  // The first frame goes out with the headers.
+  const isFirst = !response.headersSent && response.delivery === undefined;
   // The headers wait for the subscriptions of this turn.
-  if (response.headersSent || !response.delivery?.isGathering) response.respond(false);
+  if (!isFirst && !response.delivery?.isGathering) response.respond(false);
   if (!response.isOpen) return false;
   const before = response.bufferedBytes;
-  if (!response.isDrained && before + frame.length > bufferedBytesLimit) {
+  const isQueued = isFirst ? before > 0 : !response.isDrained;
+  if (isQueued && before + frame.length > bufferedBytesLimit) {
     stream.report(new Error(`more than ${bufferedBytesLimit} bytes are buffered for one client`), 'write');
     response.abort('slow');
     return false;
   }
   if (response.delivery === undefined) response.writer.write(frame);
   else response.delivery.send(frame);
+  if (isFirst) response.respond(false);
   if (!response.isOpen) return false;
   const isOver = before <= maxBufferedBytes && response.bufferedBytes > maxBufferedBytes;
   if (isOver) response.timers.watchOverflow();

@@ -38,10 +38,22 @@ export class ResponseHead {
     return new ResponseHead(this.#method, undefined, { headers: this.#headers, retry });
   }
 
-  /** The first bytes go out with the headers: Firefox's fetch and some proxies wait for a byte of the body. */
-  build(isFinished: boolean): [status: number, headers: Record<string, string>, first: Frame | undefined] {
+  /**
+   * A byte of the body goes out with the headers: Firefox's fetch and some proxies wait for it.
+   *
+   * @param isFollowed whether a frame goes out with them anyway.
+   */
+  build(
+    isFinished: boolean,
+    isFollowed: boolean,
+  ): [status: number, headers: Record<string, string>, first: Frame | undefined] {
     if (isFinished) return [204, { ...NO_CACHE, ...this.#headers }, undefined];
-    const first = this.#retry === undefined ? heartbeat.frame(false) : createFrame(encodeRetry(this.#retry));
-    return [200, { ...STREAM_HEADERS, ...this.#headers }, this.#method === 'HEAD' ? undefined : first];
+    return [200, { ...STREAM_HEADERS, ...this.#headers }, this.#first(isFollowed)];
+  }
+
+  #first(isFollowed: boolean): Frame | undefined {
+    if (this.#method === 'HEAD') return undefined;
+    if (this.#retry !== undefined) return createFrame(encodeRetry(this.#retry));
+    return isFollowed ? undefined : heartbeat.frame(false);
   }
 }

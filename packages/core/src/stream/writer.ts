@@ -82,7 +82,7 @@ export class Writer {
     if (head === undefined) return;
     this.#head = undefined;
     if (isFinished) this.drop();
-    const [status, headers, first] = head.build(isFinished);
+    const [status, headers, first] = head.build(isFinished, this.#queue !== undefined);
     this.#transport.open(status, headers, this.#end);
     this.#movedAt = this.#listener.host.scheduler.now;
     if (first !== undefined) this.#hand(first);
