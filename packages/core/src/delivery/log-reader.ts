@@ -122,6 +122,13 @@ export class LogReader {
     this.#lastIdSent = this.position;
   }
 
+  /** Sends a reconnection time before all else. */
+  announceRetry(retry: number | undefined): void {
+    if (retry === undefined) return;
+    this.#notices ??= new Notices();
+    this.#notices.retry = retry;
+  }
+
   /** What comes next, up to a position of the log. Changes nothing but this reader. */
   next(upTo: Position): Next {
     if (this.#notices !== undefined) return this.#takeNotices(this.#notices, upTo);

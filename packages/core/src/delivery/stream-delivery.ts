@@ -47,14 +47,18 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
   #phase: Phase = 'gathering';
   /** The id after which it begins. */
   #lastEventId: string | undefined;
+  /** ms to wait before reconnecting, until it is sent. */
+  #retry: number | undefined;
   #retentions: Retentions | undefined;
   /** It is on the list of the delivery loop, and what it needs is retained until then. */
   #isScheduled = false;
   #isDelivering = false;
   #epoch: string | undefined;
 
-  constructor(target: DeliveryTarget) {
+  /** @param retry ms to wait before reconnecting, sent with the first marker. */
+  constructor(target: DeliveryTarget, retry?: number) {
     this.#target = target;
+    this.#retry = retry;
     this.#subscriptions = new Subscriptions(target.context.log, this);
     this.#reader = new LogReader(target.context.log, this.#subscriptions, target, this);
     this.#writer = new DeliveryWriter(target.context.log, this.#reader, target);
@@ -172,9 +176,14 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
   /** @param isFinished there is nothing to deliver, now or later. */
   #ready(isFinished: boolean): void {
     this.#target.deliveryReady(isFinished);
-    if (!isFinished) this.#schedule();
-    // The headers had been sent already.
-    else this.#end('ended');
+    if (!isFinished) {
+      this.#reader.announceRetry(this.#retry);
+      this.#retry = undefined;
+      this.#schedule();
+    } else {
+      // The headers had been sent already.
+      this.#end('ended');
+    }
   }
 
   #add(): void {
@@ -256,7 +265,7 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     if (reader.hasSentId) return undefined;
     // Before the start is known, the id that the client came with is still right.
     const id = parseId(this.#lastEventId ?? '') === undefined ? UNKNOWN_ID : this.#lastEventId;
-    if (!this.#hasBegun) return createMarker(id ?? UNKNOWN_ID);
+    if (!this.#hasBegun) return createMarker(id ?? UNKNOWN_ID, { retry: this.#retry });
     return reader.mark(reader.hasBackfill ? '~' : '');
   }
 

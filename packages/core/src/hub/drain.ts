@@ -1,5 +1,5 @@
 import { nextTurn, TURN_BUDGET } from '../base/event-loop.ts';
-import { createRetry } from '../stream/retry.ts';
+import { randomBetween } from '../stream/retry.ts';
 import type { Stream } from '../stream/stream.ts';
 import type { CloseSettings } from './options.ts';
 
@@ -20,7 +20,7 @@ export async function drain(streams: Stream[], { within, retry }: CloseSettings)
     const turn = performance.now();
     const due = Math.min(streams.length, 1 + (turn - start) / pace);
     while (next < due && performance.now() - turn < TURN_BUDGET) {
-      streams[next++]?.end('drained', createRetry(retry), true);
+      streams[next++]?.end('drained', { retry: randomBetween(retry), hangUp: true });
     }
     if (next === streams.length) break;
     // When it is late, it only yields to the event loop.

@@ -1,7 +1,6 @@
 import { heartbeat } from '../protocol/comment.ts';
 import { encodeRetry } from '../protocol/event.ts';
 import { createFrame, type Frame } from '../protocol/frame.ts';
-import { createMarker } from '../protocol/marker.ts';
 import type { StreamSettings } from './stream-options.ts';
 
 const NO_CACHE = { 'cache-control': 'no-cache, no-transform' };
@@ -14,9 +13,7 @@ const STREAM_HEADERS = {
 };
 
 /** The id by which a client says that it has received the whole of a source. No position looks like it. */
-const FINISHED = 'end.';
-
-export const finishedMarker = createMarker(FINISHED);
+export const FINISHED_ID = 'end.';
 
 /** Status, headers and first bytes of a response. Kept until they are sent. */
 export class ResponseHead {
@@ -24,18 +21,25 @@ export class ResponseHead {
   readonly isFinished: boolean;
   readonly #method: string;
   readonly #headers: Record<string, string> | undefined;
-  readonly #retry: number | undefined;
+  #retry: number | undefined;
 
   constructor(method: string, lastEventId: string | undefined, { headers, retry }: Partial<StreamSettings>) {
     this.#method = method;
     this.#headers = headers;
     this.#retry = retry;
-    this.isFinished = method === 'GET' && lastEventId === FINISHED;
+    this.isFinished = method === 'GET' && lastEventId === FINISHED_ID;
   }
 
-  /** The same response with nothing but a reconnection time. */
-  rejected(retry: number | undefined): ResponseHead {
-    return new ResponseHead(this.#method, undefined, { headers: this.#headers, retry });
+  /** The same response for a request that is rejected. */
+  rejected(): ResponseHead {
+    return new ResponseHead(this.#method, undefined, { headers: this.#headers });
+  }
+
+  /** The reconnection time of a stream with subscriptions, which is sent in their first marker. */
+  takeRetry(): number | undefined {
+    const retry = this.#retry;
+    this.#retry = undefined;
+    return retry;
   }
 
   /**

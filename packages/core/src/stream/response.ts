@@ -2,9 +2,8 @@ import type { StreamDelivery } from '../delivery/stream-delivery.ts';
 import { heartbeat } from '../protocol/comment.ts';
 import { UNKNOWN_ID } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
-import { createMarker } from '../protocol/marker.ts';
 import { beginSoon } from './begin-soon.ts';
-import type { Closing } from './closing.ts';
+import { type Closing, type EndOptions, lastFrame } from './closing.ts';
 import type { CloseReason, ErrorContext } from './event-stream.ts';
 import { ResponseHead } from './response-head.ts';
 import type { ResponseHost, ResponseOwner } from './response-owner.ts';
@@ -94,8 +93,8 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   /** Responds with headers and a reconnection time, and nothing else. The response never opens. */
   reject(reason: CloseReason, retry?: number): void {
-    this.writer.reject(retry);
-    this.closing = { reason, last: undefined, hangUp: reason === 'refused' };
+    this.writer.reject();
+    this.closing = { reason, retry, hangUp: reason === 'refused' };
     beginSoon(this, this.host.responses);
   }
 
@@ -104,15 +103,16 @@ export class StreamResponse implements WriterListener, TimedStream {
     const { log } = this.host.context;
     const hasId = this.#owner.lastEventId !== undefined;
     if (hasId || this.headersSent || this.closing?.reason !== 'refused') return;
-    this.closing.last ??= createMarker(log.now === undefined ? UNKNOWN_ID : log.id(log.now));
+    this.closing.id ??= log.now === undefined ? UNKNOWN_ID : log.id(log.now);
   }
 
   /** Begins, when there has been time for a synchronous failure and for subscriptions. */
   begin(): void {
     if (this.delivery !== undefined) this.delivery.start();
     else {
+      // What is sent last goes out with the headers.
+      if (!this.isOpen) this.#finish();
       this.respond(this.hasReceivedAll);
-      if (!this.isOpen && !this.isClosed) this.#finish();
     }
   }
 
@@ -140,17 +140,15 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   // Ending
 
-  /**
-   * Ends the response: after what was sent and published before, and then `last`.
-   *
-   * @param hangUp whether the connection ends with the response.
-   */
-  end(reason: CloseReason, last?: Frame, hangUp = false): void {
+  /** Ends the response after what was sent and published before. */
+  end(reason: CloseReason, options: EndOptions = {}): void {
     if (this.isClosed) return;
     if (this.closing === undefined) {
-      this.closing = { reason, last, hangUp };
+      this.closing = { ...options, reason };
       this.#waiters?.ended();
-    } else this.closing.hangUp ||= hangUp;
+    } else if (options.hangUp) {
+      this.closing.hangUp = true;
+    }
     this.#guard(() => {
       if (this.delivery === undefined) this.#finish();
       else {
@@ -163,7 +161,7 @@ export class StreamResponse implements WriterListener, TimedStream {
   /** Ends the response and its connection at once. What is queued is dropped. */
   abort(reason: CloseReason): void {
     if (this.isClosed) return;
-    this.closing ??= { reason, last: undefined, hangUp: true };
+    this.closing ??= { reason, hangUp: true };
     this.#waiters?.ended();
     try {
       this.writer.abort();
@@ -175,14 +173,16 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   /** Writes the last frame and the end. */
   #finish(): void {
-    const { last, hangUp } = this.closing as Closing;
+    const closing = this.closing as Closing;
+    const { hangUp = false } = closing;
+    const last = lastFrame(closing, this.writer.hasSentId);
     if (last !== undefined && !this.writer.isEnding) this.writer.write(last);
     if (!this.writer.isEnding || hangUp) this.writer.end(hangUp);
   }
 
   #close(reason: CloseReason): void {
     if (this.isClosed) return;
-    this.closing ??= { reason, last: undefined, hangUp: false };
+    this.closing ??= { reason };
     this.isClosed = true;
     this.writer.drop();
     this.stopDelivery();

@@ -11,15 +11,16 @@ import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscri
 import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
 import { Comment } from '../protocol/comment.ts';
 import { type EventFields, encode } from '../protocol/event.ts';
-import { createFrame, type Frame } from '../protocol/frame.ts';
+import { createFrame } from '../protocol/frame.ts';
 import { readLastEventId, type StreamRequest } from '../protocol/last-event-id.ts';
 import type { ResetReason } from '../protocol/reset.ts';
+import type { EndOptions } from './closing.ts';
 import { sendDirect } from './direct-send.ts';
 import type { CloseReason, ErrorContext, EventStream } from './event-stream.ts';
 import { StreamResponse } from './response.ts';
-import { finishedMarker } from './response-head.ts';
+import { FINISHED_ID } from './response-head.ts';
 import type { ResponseHost, ResponseOwner } from './response-owner.ts';
-import { createRetry } from './retry.ts';
+import { RETRY_LATER, randomBetween } from './retry.ts';
 import { pump } from './source.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
 import type { StreamSettings } from './stream-options.ts';
@@ -102,7 +103,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     const report = (error: unknown) => this.report(error, 'source');
     try {
       const isComplete = await pump(this, source, options, report);
-      if (isComplete && options.end !== false) this.end('ended', this.#isGet ? finishedMarker : undefined);
+      if (isComplete && options.end !== false) this.end('ended', this.#isGet ? { id: FINISHED_ID } : {});
       return isComplete;
     } catch (error) {
       report(error);
@@ -120,7 +121,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     }
     const response = this.#response;
     if (response.delivery === undefined) {
-      response.delivery = new StreamDelivery(this);
+      response.delivery = new StreamDelivery(this, response.writer.head?.takeRetry());
       if (response.headersSent) response.delivery.startSoon();
     }
     const onError = (error: unknown) => this.report(error, 'subscribe');
@@ -160,8 +161,8 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     this.#response.reject(reason, retry);
   }
 
-  end(reason: CloseReason, last?: Frame, hangUp?: boolean): void {
-    this.#response.end(reason, last, hangUp);
+  end(reason: CloseReason, options?: EndOptions): void {
+    this.#response.end(reason, options);
   }
 
   abort(reason: CloseReason): void {
@@ -215,7 +216,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   deliveryOver(outcome: DeliveryOutcome, error?: unknown): void {
     if (outcome === 'error') this.report(error, 'subscribe');
     this.#response.stopDelivery();
-    this.end(outcome, outcome === 'error' ? createRetry() : undefined);
+    this.end(outcome, outcome === 'error' ? { retry: randomBetween(RETRY_LATER) } : {});
     this.#response.respond(false);
   }
 }

@@ -48,9 +48,14 @@ export class Writer {
     return this.#head;
   }
 
-  /** The response has nothing but a reconnection time. */
-  reject(retry: number | undefined): void {
-    this.#head = this.#head?.rejected(retry);
+  /** The request is rejected. */
+  reject(): void {
+    this.#head = this.#head?.rejected();
+  }
+
+  /** An id was written. */
+  get hasSentId(): boolean {
+    return this.#hasId;
   }
 
   /** Whether the next frame goes straight to the transport. */
