@@ -22,8 +22,9 @@ export interface DeliveryContext {
  * - `slow`: entries that it needs were trimmed, and their channel has `overflow: 'disconnect'`.
  * - `error`: a snapshot failed.
  * - `closed`: the stream was closed, and what was published before has been delivered.
+ * - `lost`: the client has missed events, and receives no resets.
  */
-export type DeliveryOutcome = 'ended' | 'slow' | 'error' | 'closed';
+export type DeliveryOutcome = 'ended' | 'slow' | 'error' | 'closed' | 'lost';
 
 /** Where a delivery writes. */
 export interface DeliverySink {

@@ -18,7 +18,7 @@ export interface DeliveryOwner {
  * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot,
  * `turn-spent`; or how the stream ends.
  */
-export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | 'ended' | 'slow' | 'closed';
+export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | 'ended' | 'slow' | 'closed' | 'lost';
 
 /** Writes to one stream what the log and the application have for it, each in its place, while there is room. */
 export class DeliveryWriter {
@@ -54,6 +54,7 @@ export class DeliveryWriter {
     let start = 0;
     let frames = 0;
     while (owner.isLive && this.#target.writer.hasRoom) {
+      if (this.#reader.hasUnreportedLoss) return 'lost';
       const next = this.#next();
       if (next === 'waiting') return this.isClosing ? 'closed' : 'waiting';
       if (next === 'caught-up') {

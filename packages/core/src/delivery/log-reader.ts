@@ -15,6 +15,8 @@ import type { Subscriptions } from './subscriptions.ts';
 /** What a reader needs of its stream. */
 export interface ReaderStream extends Subscriber {
   readonly context: { readonly resetEvent: string };
+  /** The client receives markers and resets. */
+  readonly hasMarkers: boolean;
   /** A reset is about to be sent. */
   resetQueued(reason: ResetReason, channels: readonly string[]): void;
 }
@@ -28,6 +30,8 @@ export class LogReader {
   position: Position = 0;
   /** The last call has taken the time of a turn. */
   isTurnSpent = false;
+  /** The client has missed events and receives no resets: the stream has to end. */
+  hasUnreportedLoss = false;
   readonly #log: Log;
   readonly #subscriptions: Subscriptions;
   readonly #stream: ReaderStream;
@@ -116,9 +120,13 @@ export class LogReader {
     const reported = subscriptions.filter(({ channel }) => channel.reportsLoss);
     if (reported.length === 0) return;
     const channels = reported.map(({ channel }) => channel.name);
+    this.#stream.resetQueued(reason, channels);
+    if (!this.#stream.hasMarkers) {
+      this.hasUnreportedLoss = true;
+      return;
+    }
     this.#notices ??= new Notices();
     this.#notices.add({ reason, channels });
-    this.#stream.resetQueued(reason, channels);
     this.#lastIdSent = this.position;
   }
 
@@ -197,7 +205,7 @@ export class LogReader {
     const { frame, isTurnSpent } = backfill.take();
     this.isTurnSpent = isTurnSpent;
     if (frame !== undefined) return frame;
-    return backfill.isActive ? 'more' : this.mark('');
+    return backfill.isActive ? 'more' : (this.mark('') ?? 'more');
   }
 
   /** All channels have ended, and the stream has received everything. */
@@ -223,8 +231,9 @@ export class LogReader {
       : undefined;
   }
 
-  /** A marker at the position of the stream. */
-  mark(suffix: IdSuffix): Frame {
+  /** A marker at the position of the stream, if the client receives markers. */
+  mark(suffix: IdSuffix): Frame | undefined {
+    if (!this.#stream.hasMarkers) return undefined;
     this.#lastIdSent = this.position;
     return createMarker(this.#log.id(this.position, suffix));
   }
@@ -237,7 +246,7 @@ export class LogReader {
 
   #beginBackfill(subscriptions: readonly Subscription[]): void {
     const older = subscriptions.filter(each => each.start < this.position || each.snapshot !== undefined);
-    if (older.length > 0 && !this.hasBackfill) {
+    if (older.length > 0 && !this.hasBackfill && this.#stream.hasMarkers) {
       this.#notices ??= new Notices();
       this.#notices.add('backfill');
     }
@@ -264,7 +273,10 @@ export class LogReader {
     if (!this.hasBackfill) {
       const following = this.nextEntries(upTo);
       if (typeof following === 'object' && !(following instanceof Gap)) frames.push(following);
-      else if (following === 'caught-up' && this.#lastIdSent !== this.position) frames.push(this.mark(''));
+      else if (following === 'caught-up' && this.#lastIdSent !== this.position) {
+        const marker = this.mark('');
+        if (marker !== undefined) frames.push(marker);
+      }
     }
     return joinFrames(frames);
   }

@@ -170,6 +170,10 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     }
     if (start.isResumed) this.#target.resumed();
     this.#reader.begin(start);
+    if (this.#reader.hasUnreportedLoss) {
+      this.#end('lost');
+      return;
+    }
     this.#ready(this.#writer.isIdle && this.#reader.isFinished && this.#target.writer.bufferedBytes === 0);
   }
 
@@ -234,7 +238,7 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     }
     this.#isDelivering = false;
     // The one place where the log ends a stream.
-    if (state === 'ended' || state === 'slow' || state === 'closed') this.#end(state);
+    if (state === 'ended' || state === 'slow' || state === 'closed' || state === 'lost') this.#end(state);
     else if (state === 'turn-spent') this.#continueLater();
     else if (this.#reader.hasBackfill) this.#updateRetentions();
   }
@@ -261,6 +265,7 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
 
   #lastMarker(outcome: DeliveryOutcome): Frame | undefined {
     const reader = this.#reader;
+    if (!this.#target.hasMarkers) return undefined;
     if (outcome === 'ended') return reader.mark('.');
     if (reader.hasSentId) return undefined;
     // Before the start is known, the id that the client came with is still right.
@@ -326,6 +331,10 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     }
     const lost = this.#subscriptions.list.filter(({ channel }) => channels.has(channel.name));
     this.#reader.reportLoss('history', lost);
+    if (this.#reader.hasUnreportedLoss) {
+      this.#end('lost');
+      return;
+    }
     for (const { channel, options } of lost) this.#subscribe([channel.name], { filter: options.filter });
   }
 

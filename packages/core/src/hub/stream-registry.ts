@@ -64,6 +64,7 @@ export class StreamRegistry {
 
   /** Refuses every request from now on. */
   refuse(retry: Range): void {
+    this.#host.isDraining = true;
     this.#refusedRetry = retry;
   }
 
@@ -90,6 +91,7 @@ export class StreamRegistry {
       scheduler,
       limits: settings,
       context,
+      isDraining: false,
       responses: new TurnBudget(),
       report: onError,
       streamClosed: (stream, reason) => this.#streamClosed(stream, reason),

@@ -1,7 +1,7 @@
 import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { ErrorContext } from './event-stream.ts';
-import type { StreamResponse } from './response.ts';
+import type { StreamResponse } from './response/response.ts';
 
 /** The stream that sends. */
 interface Sender {
@@ -27,7 +27,7 @@ export function sendDirect(stream: Sender, response: StreamResponse, frame: Fram
   // The first frame goes out with the headers.
   const isFirst = !response.headersSent && response.delivery === undefined;
   // The headers wait for the subscriptions of this turn.
-  if (!isFirst && !response.delivery?.isGathering) response.respond(false);
+  if (!isFirst && !response.delivery?.isGathering) response.respond(200);
   if (!response.isOpen) return false;
   const before = response.bufferedBytes;
   const isQueued = isFirst ? before > 0 : !response.isDrained;
@@ -38,7 +38,7 @@ export function sendDirect(stream: Sender, response: StreamResponse, frame: Fram
   }
   if (response.delivery === undefined) response.writer.write(frame);
   else response.delivery.send(frame);
-  if (isFirst) response.respond(false);
+  if (isFirst) response.respond(200);
   if (!response.isOpen) return false;
   const isOver = before <= maxBufferedBytes && response.bufferedBytes > maxBufferedBytes;
   if (isOver) response.timers.watchOverflow();

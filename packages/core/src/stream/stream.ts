@@ -14,12 +14,14 @@ import { type EventFields, encode } from '../protocol/event.ts';
 import { createFrame } from '../protocol/frame.ts';
 import { readLastEventId, type StreamRequest } from '../protocol/last-event-id.ts';
 import type { ResetReason } from '../protocol/reset.ts';
-import type { EndOptions } from './closing.ts';
+import type { EndOptions } from './response/closing.ts';
 import { sendDirect } from './direct-send.ts';
 import type { CloseReason, ErrorContext, EventStream } from './event-stream.ts';
-import { StreamResponse } from './response.ts';
-import { FINISHED_ID } from './response-head.ts';
-import type { ResponseHost, ResponseOwner } from './response-owner.ts';
+import { markRejected, rejectRequest } from './response/rejection.ts';
+import { StreamResponse } from './response/response.ts';
+import { FINISHED_ID } from './response/response-head.ts';
+import { responseKind } from './response/response-kind.ts';
+import type { ResponseHost, ResponseOwner } from './response/response-owner.ts';
 import { RETRY_LATER, randomBetween } from './retry.ts';
 import { pump } from './source.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
@@ -28,6 +30,7 @@ import type { Transport } from './transport.ts';
 
 /** What a stream needs of its hub. */
 export interface StreamHost extends ResponseHost {
+  isDraining: boolean;
   report(error: unknown, context: ErrorContext): void;
   streamClosed(stream: Stream, reason: CloseReason): void;
   streamLagging(stream: Stream): void;
@@ -46,15 +49,14 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   readonly lastEventId: string | undefined;
   readonly #host: StreamHost;
   readonly #response: StreamResponse;
-  readonly #isGet: boolean;
   #id: string | undefined;
 
   constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamSettings) {
     this.#host = host;
     this.client = options.client;
     this.lastEventId = readLastEventId(request);
-    this.#isGet = request.method === 'GET';
-    this.#response = new StreamResponse(host, this, transport, request.method, options);
+    const kind = responseKind(request.method, options.markers);
+    this.#response = new StreamResponse(host, this, transport, kind, options);
   }
 
   // EventStream
@@ -99,11 +101,11 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   }
 
   async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
-    if (this.hasReceivedAll) this.#response.respond(true);
+    if (this.hasReceivedAll) this.#response.respond(204);
     const report = (error: unknown) => this.report(error, 'source');
     try {
       const isComplete = await pump(this, source, options, report);
-      if (isComplete && options.end !== false) this.end('ended', this.#isGet ? { id: FINISHED_ID } : {});
+      if (isComplete && options.end !== false) this.end('ended', this.#response.kind.isGet ? { id: FINISHED_ID } : {});
       return isComplete;
     } catch (error) {
       report(error);
@@ -116,7 +118,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     const names = namesOf(channels);
     const { from, filter } = readSubscribeOptions(options);
     if (!this.isOpen) {
-      this.#response.markRejected();
+      markRejected(this.#response, this.lastEventId);
       return this;
     }
     const response = this.#response;
@@ -148,6 +150,11 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     return this.#response.hasReceivedAll;
   }
 
+  /** The client asks again when the response ends: see ResponseKind. */
+  get isRepeatable(): boolean {
+    return this.#response.kind.isRepeatable;
+  }
+
   get isLagging(): boolean {
     const { headersSent, isClosed, writer } = this.#response;
     return headersSent && !isClosed && !writer.hasRoom;
@@ -158,7 +165,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   }
 
   reject(reason: CloseReason, retry?: number): void {
-    this.#response.reject(reason, retry);
+    rejectRequest(this.#response, reason, retry);
   }
 
   end(reason: CloseReason, options?: EndOptions): void {
@@ -197,6 +204,10 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     return name === this.#id || name === this.client;
   }
 
+  get hasMarkers(): boolean {
+    return this.#response.kind.hasMarkers;
+  }
+
   resumed(): void {
     this.#host.streamResumed(this);
   }
@@ -210,13 +221,17 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   }
 
   deliveryReady(isFinished: boolean): void {
-    this.#response.respond(isFinished);
+    this.#response.respond(isFinished ? 204 : 200);
   }
 
   deliveryOver(outcome: DeliveryOutcome, error?: unknown): void {
     if (outcome === 'error') this.report(error, 'subscribe');
     this.#response.stopDelivery();
+    if (outcome === 'lost') {
+      this.#response.lose();
+      return;
+    }
     this.end(outcome, outcome === 'error' ? { retry: randomBetween(RETRY_LATER) } : {});
-    this.#response.respond(false);
+    this.#response.respond(200);
   }
 }

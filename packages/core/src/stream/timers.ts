@@ -1,6 +1,6 @@
 import type { Scheduler, Timed } from '../base/scheduler.ts';
 import type { CloseReason } from './event-stream.ts';
-import type { Writer } from './writer.ts';
+import type { Writer } from './response/writer.ts';
 
 /** The options of a hub that its streams need. What is switched off is Infinity. */
 export interface StreamLimits {

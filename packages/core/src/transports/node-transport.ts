@@ -4,7 +4,7 @@ import { TidingsError } from '../base/errors.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { Transport } from '../stream/transport.ts';
 import { bareSocket, write } from './bare-socket.ts';
-import { abort, hangUp, isClosed, isHttp2, type NodeRequest, type NodeResponse } from './connection.ts';
+import { abort, endIncomplete, hangUp, isClosed, isHttp2, type NodeRequest, type NodeResponse } from './connection.ts';
 
 /**
  * There is one for each stream, so every field costs memory. So does the first private method of a class, which adds a
@@ -87,6 +87,10 @@ export class NodeTransport implements Transport {
     const res = this.#res;
     if (isLast) hangUp(this.#req, res);
     if (!res.writableEnded) res.end();
+  }
+
+  endIncomplete(): void {
+    endIncomplete(this.#req, this.#res);
   }
 
   destroy(): void {

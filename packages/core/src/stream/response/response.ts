@@ -1,16 +1,16 @@
-import type { StreamDelivery } from '../delivery/stream-delivery.ts';
-import { heartbeat } from '../protocol/comment.ts';
-import { UNKNOWN_ID } from '../protocol/event-id.ts';
-import type { Frame } from '../protocol/frame.ts';
+import type { StreamDelivery } from '../../delivery/stream-delivery.ts';
+import { heartbeat } from '../../protocol/comment.ts';
+import type { Frame } from '../../protocol/frame.ts';
 import { beginSoon } from './begin-soon.ts';
-import { type Closing, type EndOptions, lastFrame } from './closing.ts';
-import type { CloseReason, ErrorContext } from './event-stream.ts';
-import { ResponseHead } from './response-head.ts';
+import { type Closing, type EndOptions, endsProperly, lastFrame } from './closing.ts';
+import type { CloseReason, ErrorContext } from '../event-stream.ts';
+import { ResponseHead, type Status } from './response-head.ts';
+import type { ResponseKind } from './response-kind.ts';
 import type { ResponseHost, ResponseOwner } from './response-owner.ts';
-import type { StreamSettings } from './stream-options.ts';
-import { type TimedStream, Timers } from './timers.ts';
-import type { Transport } from './transport.ts';
-import { Waiters } from './waiters.ts';
+import type { StreamSettings } from '../stream-options.ts';
+import { type TimedStream, Timers } from '../timers.ts';
+import type { Transport } from '../transport.ts';
+import { Waiters } from '../waiters.ts';
 import { Writer, type WriterListener } from './writer.ts';
 
 /**
@@ -29,6 +29,7 @@ import { Writer, type WriterListener } from './writer.ts';
  */
 export class StreamResponse implements WriterListener, TimedStream {
   readonly host: ResponseHost;
+  readonly kind: ResponseKind;
   readonly writer: Writer;
   readonly timers: Timers;
   /** Set with the first subscription, and until the response is over. */
@@ -42,12 +43,13 @@ export class StreamResponse implements WriterListener, TimedStream {
     host: ResponseHost,
     owner: ResponseOwner,
     transport: Transport,
-    method: string,
+    kind: ResponseKind,
     options: StreamSettings,
   ) {
     this.host = host;
+    this.kind = kind;
     this.#owner = owner;
-    this.writer = new Writer(transport, this, new ResponseHead(method, owner.lastEventId, options));
+    this.writer = new Writer(transport, this, new ResponseHead(kind, owner.lastEventId, options));
     this.timers = new Timers(this, options.expiresAt);
     transport.onClose = () => this.#close(this.writer.wasRefused ? 'refused' : 'disconnected');
     transport.onFail = error => {
@@ -91,44 +93,35 @@ export class StreamResponse implements WriterListener, TimedStream {
     beginSoon(this, this.host.responses);
   }
 
-  /** Responds with headers and a reconnection time, and nothing else. The response never opens. */
-  reject(reason: CloseReason, retry?: number): void {
-    this.writer.reject();
-    this.closing = { reason, retry, hangUp: reason === 'refused' };
-    beginSoon(this, this.host.responses);
-  }
-
-  /** A client without an id whose subscriptions are refused gets one: it resumes from there when it reconnects. */
-  markRejected(): void {
-    const { log } = this.host.context;
-    const hasId = this.#owner.lastEventId !== undefined;
-    if (hasId || this.headersSent || this.closing?.reason !== 'refused') return;
-    this.closing.id ??= log.now === undefined ? UNKNOWN_ID : log.id(log.now);
-  }
-
   /** Begins, when there has been time for a synchronous failure and for subscriptions. */
   begin(): void {
     if (this.delivery !== undefined) this.delivery.start();
     else {
       // What is sent last goes out with the headers.
       if (!this.isOpen) this.#finish();
-      this.respond(this.hasReceivedAll);
+      this.respond(this.hasReceivedAll ? 204 : 200);
     }
   }
 
-  /** @param isFinished there is nothing to send, now or later: 204 tells an EventSource not to reconnect. */
-  respond(isFinished: boolean): void {
+  /** Sends the headers. With a status other than 200, that is the whole response. */
+  respond(status: Status): void {
     if (this.headersSent || this.isClosed) return;
     try {
-      this.writer.sendHeaders(isFinished);
+      this.writer.sendHeaders(status);
     } catch (error) {
       if (this.#failureReason(error, 'open') === 'refused') this.#close('refused');
       else this.abort('error');
       return;
     }
-    if (!isFinished) return;
+    if (status === 200) return;
     this.stopDelivery();
-    this.end('ended');
+    this.end(status === 410 ? 'lost' : 'ended');
+  }
+
+  /** The client has missed events, and receives no resets. */
+  lose(): void {
+    if (this.headersSent) this.abort('lost');
+    else this.respond(410);
   }
 
   /** Why it closes when it has failed: something else has responded, or an error, which is reported. */
@@ -144,7 +137,7 @@ export class StreamResponse implements WriterListener, TimedStream {
   end(reason: CloseReason, options: EndOptions = {}): void {
     if (this.isClosed) return;
     if (this.closing === undefined) {
-      this.closing = { ...options, reason };
+      this.closing = { ...options, reason, hangUp: options.hangUp || this.host.isDraining };
       this.#waiters?.ended();
     } else if (options.hangUp) {
       this.closing.hangUp = true;
@@ -174,10 +167,10 @@ export class StreamResponse implements WriterListener, TimedStream {
   /** Writes the last frame and the end. */
   #finish(): void {
     const closing = this.closing as Closing;
-    const { hangUp = false } = closing;
-    const last = lastFrame(closing, this.writer.hasSentId);
+    const last = lastFrame(closing, this.kind, this.writer.hasSentId);
     if (last !== undefined && !this.writer.isEnding) this.writer.write(last);
-    if (!this.writer.isEnding || hangUp) this.writer.end(hangUp);
+    if (!endsProperly(closing, this.kind)) this.writer.end('incomplete');
+    else if (!this.writer.isEnding || closing.hangUp) this.writer.end(closing.hangUp ? 'hang-up' : 'complete');
   }
 
   #close(reason: CloseReason): void {
@@ -216,7 +209,7 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   stopWaiting(): void {
     this.delivery?.start();
-    this.respond(false);
+    this.respond(200);
     if (!this.isOpen) this.delivery?.stopWaiting();
   }
 

@@ -1,9 +1,9 @@
-import type { Scheduler } from '../base/scheduler.ts';
-import { Comment } from '../protocol/comment.ts';
-import type { Frame } from '../protocol/frame.ts';
-import { FrameQueue, isLarge } from '../protocol/frame-queue.ts';
-import type { ResponseHead } from './response-head.ts';
-import type { Transport } from './transport.ts';
+import type { Scheduler } from '../../base/scheduler.ts';
+import { Comment } from '../../protocol/comment.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import { FrameQueue, isLarge } from '../../protocol/frame-queue.ts';
+import type { ResponseHead, Status } from './response-head.ts';
+import type { Transport } from '../transport.ts';
 
 /** What a writer tells its stream. */
 export interface WriterListener {
@@ -15,6 +15,12 @@ export interface WriterListener {
   /** The client does not keep up. */
   onFull(): void;
 }
+
+/**
+ * How a response ends: `complete`; `hang-up`, with its connection; `incomplete`, so that the client notices that something
+ * is missing.
+ */
+type Ending = 'complete' | 'hang-up' | 'incomplete';
 
 /** Writes one response through its transport, and queues what the client does not read in time. */
 export class Writer {
@@ -29,8 +35,8 @@ export class Writer {
   #hasId = false;
   /** The transport has returned false, and has not drained since. */
   #isFull = false;
-  /** Set when the response ends once everything is written: whether the connection ends too. */
-  #end: boolean | undefined;
+  /** Set when the response ends once everything is written. */
+  #end: Ending | undefined;
   /** Bytes in the transport at the last check, and when they last moved. */
   #checkedBytes = 0;
   #movedAt: number;
@@ -48,9 +54,9 @@ export class Writer {
     return this.#head;
   }
 
-  /** The request is rejected. */
-  reject(): void {
-    this.#head = this.#head?.rejected();
+  /** The request is rejected. See {@link ResponseHead.rejected}. */
+  reject(retryAfter: number | undefined): void {
+    this.#head = this.#head?.rejected(retryAfter);
   }
 
   /** An id was written. */
@@ -78,17 +84,16 @@ export class Writer {
   }
 
   /**
-   * Sends the headers, then what was written before. Throws what the transport throws.
-   *
-   * @param isFinished a 204, which has no body.
+   * Sends the headers, then what was written before. With a status other than 200 there is no body. Throws what the
+   * transport throws.
    */
-  sendHeaders(isFinished: boolean): void {
+  sendHeaders(wanted: Status): void {
     const head = this.#head;
     if (head === undefined) return;
     this.#head = undefined;
-    if (isFinished) this.drop();
-    const [status, headers, first] = head.build(isFinished, this.#queue !== undefined);
-    this.#transport.open(status, headers, this.#end);
+    if (wanted !== 200) this.drop();
+    const [status, headers, first] = head.build(wanted, this.#queue !== undefined);
+    this.#transport.open(status, headers, this.#end !== undefined && this.#end !== 'complete');
     this.#movedAt = this.#listener.host.scheduler.now;
     if (first !== undefined) this.#hand(first);
     this.#flush();
@@ -114,8 +119,8 @@ export class Writer {
   }
 
   /** Ends the response after what was written. Called again, it can still end the connection, too. */
-  end(hangUp: boolean): void {
-    this.#end = hangUp || this.#end === true;
+  end(ending: Ending): void {
+    if (this.#end === undefined || this.#end === 'complete') this.#end = ending;
     this.#flush();
   }
 
@@ -170,6 +175,8 @@ export class Writer {
       this.#hand(piece);
     }
     if (this.#queue !== undefined || this.#end === undefined) return;
-    this.#transport.end(this.#end);
+    if (this.#end !== 'incomplete') this.#transport.end(this.#end === 'hang-up');
+    else if (this.#transport.endIncomplete) this.#transport.endIncomplete();
+    else this.#transport.destroy();
   }
 }
