@@ -13,8 +13,14 @@ contract('a stream begins', ({ connect, serve }) => {
       'cache-control': 'no-cache, no-transform',
       'x-accel-buffering': 'no',
       'x-content-type-options': 'nosniff',
+      'tidings-heartbeat': '15000',
     });
     expect(client.headers).not.toHaveProperty('content-length');
+  });
+
+  it('without an announcement of heartbeats, if there are none', async () => {
+    const { client } = await connect({ hub: { heartbeat: false } });
+    expect(client.headers).not.toHaveProperty('tidings-heartbeat');
   });
 
   it('with `retry` in place of the comment, when it is set', async () => {

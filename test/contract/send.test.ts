@@ -16,6 +16,35 @@ contract('a stream sends', ({ connect }) => {
     );
   });
 
+  it('heartbeats as events of a name, with the id if the position has moved', async () => {
+    const { hub, client } = await connect({
+      hub: { heartbeat: { interval: 30, event: 'ping' } },
+      use: opened => void opened.subscribe('news'),
+    });
+    const pings = () => client.events.filter(({ event }) => event === 'ping');
+    await client.until(() => pings().length === 2);
+    expect(pings().map(({ id, data }) => [id, data])).toEqual([
+      [undefined, ''],
+      [undefined, ''],
+    ]);
+    await hub.publish('other', 1);
+    const position = await hub.position();
+    await client.until(() => pings().some(({ id }) => id === position));
+    expect(client.headers['tidings-heartbeat']).toBe('30');
+    expect(client.comments).toHaveLength(1);
+    expect(client.events.filter(({ event }) => event === 'tidings')).toHaveLength(1);
+  });
+
+  it('heartbeats as comments to a client without markers', async () => {
+    const { client } = await connect({
+      hub: { heartbeat: { interval: 30, event: 'ping' } },
+      stream: { markers: false },
+      use: opened => void opened.subscribe('news'),
+    });
+    await client.until(({ comments }) => comments.length === 3);
+    expect(client.text).toMatch(/^(:\n\n)+$/);
+  });
+
   it('comments with a blank line until it has sent an id, and without from then on', async () => {
     const { client, stream } = await connect({ hub: { heartbeat: 30 } });
     await client.until(({ comments }) => comments.length === 2);

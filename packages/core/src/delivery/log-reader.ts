@@ -214,10 +214,10 @@ export class LogReader {
   }
 
   /** A marker at the position of the log, if the client's last id is older. To be called when it has caught up. */
-  headMarker(): Frame | undefined {
+  headMarker(event?: string): Frame | undefined {
     if (this.subscriptions.some(subscription => subscription.hasNewer(this.position))) return undefined;
     this.position = Math.max(this.position, this.#log.deliveredUpTo);
-    return this.#lastIdSent === this.position ? undefined : this.mark('');
+    return this.#lastIdSent === this.position ? undefined : this.mark('', event);
   }
 
   /**
@@ -232,10 +232,10 @@ export class LogReader {
   }
 
   /** A marker at the position of the stream, if the client receives markers. */
-  mark(suffix: IdSuffix): Frame | undefined {
+  mark(suffix: IdSuffix, event?: string): Frame | undefined {
     if (!this.#stream.hasMarkers) return undefined;
     this.#lastIdSent = this.position;
-    return createMarker(this.#log.id(this.position, suffix));
+    return createMarker(this.#log.id(this.position, suffix), { event });
   }
 
   #reset(reason: ResetReason, subscriptions: readonly Subscription[]): void {

@@ -286,10 +286,14 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     this.#writer.send(frame, this.isLive && !this.#isDelivering, after);
   }
 
-  /** A marker in place of a heartbeat, if the client's id is older than the stream's position. */
-  heartbeatMarker(): Frame | undefined {
+  /**
+   * A marker in place of a heartbeat, if the client's id is older than the stream's position.
+   *
+   * @param event its name. Default: that of markers.
+   */
+  heartbeatMarker(event?: string): Frame | undefined {
     if (this.isLive && this.#epoch !== this.#log.epoch) this.startOver();
-    return this.isLive && this.#writer.isIdle ? this.#reader.headMarker() : undefined;
+    return this.isLive && this.#writer.isIdle ? this.#reader.headMarker(event) : undefined;
   }
 
   /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */

@@ -28,4 +28,4 @@ export class Comment {
   }
 }
 
-export const heartbeat = new Comment('');
+export const emptyComment = new Comment('');

@@ -6,15 +6,16 @@ import type { Reset } from './reset.ts';
 interface MarkerFields {
   /** ms to wait before reconnecting. */
   retry?: number | undefined;
+  /** The name of the event. Default: `tidings`, for which no page listens. */
+  event?: string | undefined;
 }
 
 /**
  * Gives a client an id, a reconnection time, or both, and nothing else. Neither can be sent alone: Firefox ignores an id
- * without data, and openai-python fails at a reconnection time without data. So it is an event with empty data, and with
- * a name that no page listens for.
+ * without data, and openai-python fails at a reconnection time without data. So it is an event with empty data.
  */
-export function createMarker(id: string | undefined, { retry }: MarkerFields = {}): Frame {
-  return createFrame(encode('', { id, retry, event: 'tidings' }), 0, id !== undefined);
+export function createMarker(id: string | undefined, { retry, event = 'tidings' }: MarkerFields = {}): Frame {
+  return createFrame(encode('', { id, retry, event }), 0, id !== undefined);
 }
 
 /** Tells a client what it has missed. Not beside the types, which pages import: those know no Buffer. */

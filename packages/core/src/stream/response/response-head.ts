@@ -1,4 +1,4 @@
-import { heartbeat } from '../../protocol/comment.ts';
+import { emptyComment } from '../../protocol/comment.ts';
 import { encodeRetry } from '../../protocol/event.ts';
 import { createFrame, type Frame } from '../../protocol/frame.ts';
 import type { ResponseKind } from './response-kind.ts';
@@ -12,6 +12,10 @@ const STREAM_HEADERS = {
   'x-accel-buffering': 'no',
   'x-content-type-options': 'nosniff',
 };
+
+function announce(heartbeat: number): { 'tidings-heartbeat'?: string } {
+  return Number.isFinite(heartbeat) ? { 'tidings-heartbeat': String(heartbeat) } : {};
+}
 
 /** The id by which a client says that it has received the whole of a source. No position looks like it. */
 export const FINISHED_ID = 'end.';
@@ -65,22 +69,25 @@ export class ResponseHead {
    * A byte of the body goes out with the headers: Firefox's fetch and some proxies wait for it.
    *
    * @param isFollowed whether a frame goes out with them anyway.
+   * @param heartbeat ms between heartbeats, for clients that want to notice a dead connection.
    */
   build(
     status: Status,
     isFollowed: boolean,
+    heartbeat: number,
   ): [status: number, headers: Record<string, string>, first: Frame | undefined] {
     if (this.#retryAfter !== undefined) {
       const seconds = String(Math.ceil(this.#retryAfter / 1_000));
       return [503, { ...NO_CACHE, 'retry-after': seconds, ...this.#headers }, undefined];
     }
     if (status !== 200) return [status, { ...NO_CACHE, ...this.#headers }, undefined];
-    return [status, { ...STREAM_HEADERS, ...this.#headers }, this.#first(isFollowed)];
+    const headers = { ...STREAM_HEADERS, ...announce(heartbeat), ...this.#headers };
+    return [status, headers, this.#first(isFollowed)];
   }
 
   #first(isFollowed: boolean): Frame | undefined {
     if (!this.#kind.hasBody) return undefined;
     if (this.#retry !== undefined) return createFrame(encodeRetry(this.#retry));
-    return isFollowed ? undefined : heartbeat.frame(false);
+    return isFollowed ? undefined : emptyComment.frame(false);
   }
 }

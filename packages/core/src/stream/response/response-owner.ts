@@ -2,7 +2,7 @@ import type { TurnBudget } from '../../base/event-loop.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
 import type { DeliveryContext } from '../../delivery/delivery-target.ts';
 import type { CloseReason, ErrorContext } from '../event-stream.ts';
-import type { StreamLimits } from '../timers.ts';
+import type { StreamLimits } from '../stream-limits.ts';
 
 /** What a response needs of its hub. */
 export interface ResponseHost {

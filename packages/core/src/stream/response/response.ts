@@ -1,5 +1,4 @@
 import type { StreamDelivery } from '../../delivery/stream-delivery.ts';
-import { heartbeat } from '../../protocol/comment.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { beginSoon } from './begin-soon.ts';
 import { type Closing, type EndOptions, endsProperly, lastFrame } from './closing.ts';
@@ -215,7 +214,11 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   heartbeat(): void {
     if (!this.isOpen) return;
-    this.#guard(() => this.writer.write(this.delivery?.heartbeatMarker() ?? heartbeat));
+    const { heartbeat } = this.host.limits;
+    this.#guard(() => {
+      const marker = this.delivery?.heartbeatMarker(heartbeat.eventFor(this.kind));
+      this.writer.write(marker ?? heartbeat.contentFor(this.kind));
+    });
   }
 
   onWritten(frame: Frame): void {

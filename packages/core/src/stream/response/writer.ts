@@ -2,12 +2,13 @@ import type { Scheduler } from '../../base/scheduler.ts';
 import { Comment } from '../../protocol/comment.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { FrameQueue, isLarge } from '../../protocol/frame-queue.ts';
-import type { ResponseHead, Status } from './response-head.ts';
+import type { StreamLimits } from '../stream-limits.ts';
 import type { Transport } from '../transport.ts';
+import type { ResponseHead, Status } from './response-head.ts';
 
 /** What a writer tells its stream. */
 export interface WriterListener {
-  readonly host: { readonly scheduler: Scheduler };
+  readonly host: { readonly scheduler: Scheduler; readonly limits: Pick<StreamLimits, 'heartbeat'> };
   /** A frame was handed to the transport. */
   onWritten(frame: Frame): void;
   /** There is room again after there was none. */
@@ -92,7 +93,11 @@ export class Writer {
     if (head === undefined) return;
     this.#head = undefined;
     if (wanted !== 200) this.drop();
-    const [status, headers, first] = head.build(wanted, this.#queue !== undefined);
+    const [status, headers, first] = head.build(
+      wanted,
+      this.#queue !== undefined,
+      this.#listener.host.limits.heartbeat.interval,
+    );
     this.#transport.open(status, headers, this.#end !== undefined && this.#end !== 'complete');
     this.#movedAt = this.#listener.host.scheduler.now;
     if (first !== undefined) this.#hand(first);
