@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TidingsError } from '../base/errors.ts';
 import type { Frame } from '../protocol/frame.ts';
+import type { EventStream } from '../stream/event-stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import { bareSocket, write } from './bare-socket.ts';
 import { abort, endIncomplete, hangUp, isClosed, isHttp2, type NodeRequest, type NodeResponse } from './connection.ts';
@@ -20,6 +21,8 @@ import { abort, endIncomplete, hangUp, isClosed, isHttp2, type NodeRequest, type
 export class NodeTransport implements Transport {
   onDrain: (() => void) | undefined;
   onClose: (() => void) | undefined;
+  /** The stream that writes to it. */
+  stream: EventStream | undefined;
   readonly #req: NodeRequest;
   readonly #res: NodeResponse;
   #phase: 'pending' | 'released' | 'opened' | 'begun' = 'pending';
