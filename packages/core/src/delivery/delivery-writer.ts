@@ -1,7 +1,7 @@
 import { TURN_BUDGET } from '../base/event-loop.ts';
 import type { Log } from '../log/log.ts';
-import type { Position } from '../protocol/event-id.ts';
 import type { Comment } from '../protocol/comment.ts';
+import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryTarget } from './delivery-target.ts';
 import { DirectSendQueue } from './direct-send-queue.ts';
@@ -18,7 +18,15 @@ export interface DeliveryOwner {
  * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot,
  * `turn-spent`; or how the stream ends.
  */
-export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | 'ended' | 'slow' | 'closed' | 'lost';
+export type DeliveryState =
+  | 'caught-up'
+  | 'full'
+  | 'waiting'
+  | 'turn-spent'
+  | 'ended'
+  | 'slow'
+  | 'closed'
+  | 'lost';
 
 /** Writes to one stream what the log and the application have for it, each in its place, while there is room. */
 export class DeliveryWriter {

@@ -1,5 +1,5 @@
-import type { Position } from '../protocol/event-id.ts';
 import { Comment } from '../protocol/comment.ts';
+import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { FrameQueue } from '../protocol/frame-queue.ts';
 

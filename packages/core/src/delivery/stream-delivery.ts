@@ -1,8 +1,8 @@
 import { nextTurn } from '../base/event-loop.ts';
 import type { ChannelWaiter, LogListener } from '../log/listener.ts';
 import type { Log } from '../log/log.ts';
-import { type Position, parseId, UNKNOWN_ID } from '../protocol/event-id.ts';
 import type { Comment } from '../protocol/comment.ts';
+import { type Position, parseId, UNKNOWN_ID } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { createMarker } from '../protocol/marker.ts';
 import type { SnapshotListener } from './backfill.ts';

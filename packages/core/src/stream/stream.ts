@@ -14,9 +14,9 @@ import { type EventFields, encode } from '../protocol/event.ts';
 import { createFrame } from '../protocol/frame.ts';
 import { readLastEventId, type StreamRequest } from '../protocol/last-event-id.ts';
 import type { ResetReason } from '../protocol/reset.ts';
-import type { EndOptions } from './response/closing.ts';
 import { sendDirect } from './direct-send.ts';
 import type { CloseReason, ErrorContext, EventStream } from './event-stream.ts';
+import type { EndOptions } from './response/closing.ts';
 import { markRejected, rejectRequest } from './response/rejection.ts';
 import { StreamResponse } from './response/response.ts';
 import { FINISHED_ID } from './response/response-head.ts';
@@ -88,7 +88,10 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     if (this.#response.delivery !== undefined && fields?.id !== undefined && this.isOpen) {
       throw invalid('id', 'left out when subscribed: ids are positions', fields.id, 'invalid-field');
     }
-    return this.isOpen && sendDirect(this, this.#response, createFrame(encode(data, fields), 1, fields?.id !== undefined));
+    return (
+      this.isOpen &&
+      sendDirect(this, this.#response, createFrame(encode(data, fields), 1, fields?.id !== undefined))
+    );
   }
 
   comment(text = ''): boolean {
@@ -105,7 +108,8 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     const report = (error: unknown) => this.report(error, 'source');
     try {
       const isComplete = await pump(this, source, options, report);
-      if (isComplete && options.end !== false) this.end('ended', this.#response.kind.isGet ? { id: FINISHED_ID } : {});
+      if (isComplete && options.end !== false)
+        this.end('ended', this.#response.kind.isGet ? { id: FINISHED_ID } : {});
       return isComplete;
     } catch (error) {
       report(error);

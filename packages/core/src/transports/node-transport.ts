@@ -5,7 +5,15 @@ import type { Frame } from '../protocol/frame.ts';
 import type { EventStream } from '../stream/event-stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import { bareSocket, write } from './bare-socket.ts';
-import { abort, endIncomplete, hangUp, isClosed, isHttp2, type NodeRequest, type NodeResponse } from './connection.ts';
+import {
+  abort,
+  endIncomplete,
+  hangUp,
+  isClosed,
+  isHttp2,
+  type NodeRequest,
+  type NodeResponse,
+} from './connection.ts';
 
 /**
  * There is one for each stream, so every field costs memory. So does the first private method of a class, which adds a

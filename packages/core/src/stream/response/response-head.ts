@@ -1,8 +1,8 @@
 import { emptyComment } from '../../protocol/comment.ts';
 import { encodeRetry } from '../../protocol/event.ts';
 import { createFrame, type Frame } from '../../protocol/frame.ts';
-import type { ResponseKind } from './response-kind.ts';
 import type { StreamSettings } from '../stream-options.ts';
+import type { ResponseKind } from './response-kind.ts';
 
 const NO_CACHE = { 'cache-control': 'no-cache, no-transform' };
 const STREAM_HEADERS = {

@@ -1,15 +1,15 @@
 import type { StreamDelivery } from '../../delivery/stream-delivery.ts';
 import type { Frame } from '../../protocol/frame.ts';
-import { beginSoon } from './begin-soon.ts';
-import { type Closing, type EndOptions, endsProperly, lastFrame } from './closing.ts';
 import type { CloseReason, ErrorContext } from '../event-stream.ts';
-import { ResponseHead, type Status } from './response-head.ts';
-import type { ResponseKind } from './response-kind.ts';
-import type { ResponseHost, ResponseOwner } from './response-owner.ts';
 import type { StreamSettings } from '../stream-options.ts';
 import { type TimedStream, Timers } from '../timers.ts';
 import type { Transport } from '../transport.ts';
 import { Waiters } from '../waiters.ts';
+import { beginSoon } from './begin-soon.ts';
+import { type Closing, type EndOptions, endsProperly, lastFrame } from './closing.ts';
+import { ResponseHead, type Status } from './response-head.ts';
+import type { ResponseKind } from './response-kind.ts';
+import type { ResponseHost, ResponseOwner } from './response-owner.ts';
 import { Writer, type WriterListener } from './writer.ts';
 
 /**
@@ -169,7 +169,8 @@ export class StreamResponse implements WriterListener, TimedStream {
     const last = lastFrame(closing, this.kind, this.writer.hasSentId);
     if (last !== undefined && !this.writer.isEnding) this.writer.write(last);
     if (!endsProperly(closing, this.kind)) this.writer.end('incomplete');
-    else if (!this.writer.isEnding || closing.hangUp) this.writer.end(closing.hangUp ? 'hang-up' : 'complete');
+    else if (!this.writer.isEnding || closing.hangUp)
+      this.writer.end(closing.hangUp ? 'hang-up' : 'complete');
   }
 
   #close(reason: CloseReason): void {
