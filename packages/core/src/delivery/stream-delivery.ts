@@ -93,9 +93,9 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   begin(start: Start | undefined): void {
     this.#epoch = this.#log.epoch;
     this.#writer.limit(this.#log.head);
+    if (start?.isResumed) this.#target.resumed();
     if (start === undefined) this.#reader.client.reach(this.#log.head);
     else this.#reader.begin(start);
-    if (start?.isResumed) this.#target.resumed();
     if (this.#reader.hasUnreportedLoss) this.#end('lost');
     else
       this.#ready(
