@@ -381,7 +381,8 @@ export class Judge {
   }
 
   #read({ id, event, data }: Block): void {
-    if (data === undefined) return;
+    // A marker without an id gives the client a reconnection time, and nothing else.
+    if (data === undefined || (event === 'tidings' && id === undefined)) return;
     // The write of a farewell may end the stream once more.
     if (id !== '0-0') this.#complain();
     const isFarewell = id === '0-0' || (!this.hasId && id === this.#lastEventId);

@@ -1,7 +1,8 @@
 import { TURN_BUDGET } from '../base/event-loop.ts';
+import type { Comment } from '../protocol/comment.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
-import type { DeliveryTarget } from './delivery-target.ts';
+import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { DirectSendQueue } from './direct-send-queue.ts';
 import type { LogReader } from './reader/log-reader.ts';
 import { Gap, type Next } from './reader/next.ts';
@@ -16,7 +17,7 @@ export interface DeliveryOwner {
  * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot,
  * `turn-spent`; or how the stream ends.
  */
-export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | 'ended' | 'slow' | 'closed';
+export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | DeliveryOutcome;
 
 /** Writes entries of the log and direct sends to one stream, in order, while there is room. */
 export class DeliveryWriter {
@@ -45,19 +46,25 @@ export class DeliveryWriter {
     return this.#reader.isInOrder && (this.#directSends?.isEmpty ?? true);
   }
 
+  /** All channels have ended, and the stream has received everything. */
+  get isFinished(): boolean {
+    return this.isIdle && this.#reader.isFinished;
+  }
+
   /** Writes as much as there is room for. */
   deliver(owner: DeliveryOwner): DeliveryState {
     let start = 0;
     let frames = 0;
     this.#reader.isTurnSpent = false;
     while (owner.isLive && this.#target.writer.hasRoom) {
+      if (this.#reader.hasUnreportedLoss) return 'lost';
       const next = this.#next();
       if (next === 'waiting') return this.isClosing ? 'closed' : 'waiting';
       if (next === 'caught-up') {
         // A filter may have subscribed, or sent.
         if (!this.isIdle || !owner.isLive) continue;
         if (this.#closeAfter !== undefined && this.#reader.position >= this.#closeAfter) return 'closed';
-        if (this.#reader.isFinished && this.isIdle) return 'ended';
+        if (this.isFinished) return 'ended';
         const marker = this.#reader.client.dueMarker();
         if (marker === undefined) return 'caught-up';
         // The application may send during a write: once more from the top.
@@ -77,7 +84,7 @@ export class DeliveryWriter {
     return 'full';
   }
 
-  #next(): Next {
+  #next(): Next | Comment {
     const reader = this.#reader;
     const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
     if (!reader.isInOrder) return reader.next(upTo);
@@ -90,7 +97,7 @@ export class DeliveryWriter {
    * @param isLive nothing but the log is between the stream and the head.
    * @param after the newest position that was published before.
    */
-  send(frame: Frame, isLive: boolean, after: Position): void {
+  send(frame: Frame | Comment, isLive: boolean, after: Position): void {
     const isAtHead = isLive && this.isIdle && this.#reader.position >= after;
     if (isAtHead && this.#target.writer.hasRoom) {
       this.#target.writer.write(frame);

@@ -1,5 +1,6 @@
 import type { LogListener } from '../log/listener.ts';
 import type { Log } from '../log/log.ts';
+import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { type DeliveryOwner, type DeliveryState, DeliveryWriter } from './delivery-writer.ts';
@@ -26,11 +27,15 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   /** Begins the delivery, which then calls `deliveryReady`. */
   readonly opener: ChannelOpener;
   readonly #retentions: Retentions;
+  /** ms to wait before reconnecting, until it is sent. */
+  #retry: number | undefined;
   #isDelivering = false;
   #epoch: string | undefined;
 
-  constructor(target: DeliveryTarget) {
+  /** @param retry ms to wait before reconnecting, sent with the first marker. */
+  constructor(target: DeliveryTarget, retry?: number) {
     this.#target = target;
+    this.#retry = retry;
     this.#subscriptions = new Subscriptions(target.context.log, this);
     this.#reader = new LogReader(this.#subscriptions, target, this);
     this.writer = new DeliveryWriter(this.#reader, target);
@@ -47,10 +52,6 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     return this.opener.phase === 'live';
   }
 
-  get #isOver(): boolean {
-    return this.opener.phase === 'over';
-  }
-
   /** A new epoch has begun. A stream without subscriptions is not told. */
   get #isOutdated(): boolean {
     return this.opener.hasBegun && this.#epoch !== this.#log.epoch;
@@ -61,12 +62,10 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     return this.writer.bufferedBytes;
   }
 
-  // Subscriptions
-
   /** Without a `from`, existing subscriptions stay where they are, with the new filter. */
   subscribe(names: readonly string[], options: SubscribeOptions): void {
-    const added = options.from === undefined ? this.#subscriptions.setFilter(names, options.filter) : names;
-    if (added.length > 0) this.#subscribe(added, options);
+    const others = options.from === undefined ? this.#subscriptions.setFilter(names, options.filter) : names;
+    if (others.length > 0) this.#subscribe(others, options);
   }
 
   #subscribe(names: readonly string[], options: SubscribeOptions): void {
@@ -85,8 +84,6 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#schedule();
   }
 
-  // Beginning
-
   waitForChannels(): void {
     // A stream that closes does not wait for channels that were added.
     if (this.opener.phase === 'adding' && this.writer.isClosing) this.#end('closed');
@@ -96,22 +93,25 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   begin(start: Start | undefined): void {
     this.#epoch = this.#log.epoch;
     this.writer.limit(this.#log.head);
-    if (start === undefined) {
-      this.#reader.client.reach(this.#log.head);
-      this.#ready(true);
-      return;
-    }
-    if (start.isResumed) this.#target.resumed();
-    this.#reader.begin(start);
-    this.#ready(this.writer.isIdle && this.#reader.isFinished && this.#target.writer.bufferedBytes === 0);
+    if (start?.isResumed) this.#target.resumed();
+    if (start === undefined) this.#reader.client.reach(this.#log.head);
+    else this.#reader.begin(start);
+    if (this.#reader.hasUnreportedLoss) this.#end('lost');
+    else
+      this.#ready(start === undefined || (this.writer.isFinished && this.#target.writer.bufferedBytes === 0));
   }
 
   /** @param isFinished there is nothing to deliver, now or later. */
   #ready(isFinished: boolean): void {
     this.#target.deliveryReady(isFinished);
-    if (!isFinished) this.#schedule();
-    // The headers had been sent already.
-    else this.#end('ended');
+    if (isFinished) {
+      // The headers had been sent already.
+      this.#end('ended');
+      return;
+    }
+    this.#reader.announceRetry(this.#retry);
+    this.#retry = undefined;
+    this.#schedule();
   }
 
   beginAdded(added: readonly Subscription[]): void {
@@ -135,7 +135,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   /** The client has read what was written, or there is more to write. */
   resume(): void {
-    if (!this.#isOver) this.#target.context.loop.add(this);
+    if (this.opener.phase !== 'over') this.#target.context.loop.add(this);
   }
 
   catchUp(): void {
@@ -155,16 +155,16 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
       return;
     }
     this.#isDelivering = false;
-    // The one place where the log ends a stream.
-    if (state === 'ended' || state === 'slow' || state === 'closed') this.#end(state);
-    else if (state === 'turn-spent') {
+    if (state === 'turn-spent') {
       this.#retentions.deliveryContinues();
       this.resume();
-    } else if (this.#reader.hasBackfill) this.#retentions.update();
+    } else if (state === 'caught-up' || state === 'full' || state === 'waiting') {
+      if (this.#reader.hasBackfill) this.#retentions.update();
+    } else this.#end(state);
   }
 
   #end(outcome: DeliveryOutcome, error?: unknown): void {
-    if (this.#isOver) return;
+    if (this.opener.phase === 'over') return;
     if (outcome === 'closed') this.writer.writeDirectSends();
     const pending = this.#reader.takePending();
     if (pending !== undefined) this.#target.writer.write(pending);
@@ -177,26 +177,26 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   #lastMarker(outcome: DeliveryOutcome): Frame | undefined {
     const { client, isInterrupted } = this.#reader;
     if (outcome === 'ended') return client.mark('.');
-    if (client.lastIdSent !== undefined) return undefined;
-    return this.opener.keptIdMarker() ?? client.mark(isInterrupted ? '~' : '');
+    if (!this.#target.hasMarkers || client.lastIdSent !== undefined) return undefined;
+    return this.opener.keptIdMarker(this.#retry) ?? client.mark(isInterrupted ? '~' : '');
   }
 
   // Direct sends, markers, closing
 
   /** Sends a frame after everything that was published before. */
-  send(frame: Frame): void {
+  send(frame: Frame | Comment): void {
     this.catchUp();
-    if (this.#isOver) return;
+    if (this.opener.phase === 'over') return;
     // How far this process is behind the broker is known when the channels have been opened.
     const isBehind = !this.opener.hasBegun && this.#target.context.sync !== undefined;
     const after = isBehind ? Number.POSITIVE_INFINITY : this.#log.head;
     this.writer.send(frame, this.isLive && !this.#isDelivering, after);
   }
 
-  /** A marker in place of a heartbeat, if the client's id is older than the stream's position. */
-  heartbeatMarker(): Frame | undefined {
+  /** A marker, named `event`, in place of a heartbeat, if the client's id is older than the stream's position. */
+  heartbeatMarker(event?: string): Frame | undefined {
     if (this.#isOutdated) this.startOver();
-    return this.isLive && this.writer.isIdle ? this.#reader.client.headMarker() : undefined;
+    return this.isLive && this.writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
   }
 
   /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
@@ -224,19 +224,16 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   // What can happen to the log
 
   lose(channels: ReadonlySet<string>): void {
+    // Its client resumes from its last id, and gets a reset if it has missed something.
+    if (this.opener.hasBegun && this.writer.isClosing) this.#end('closed');
     if (!this.opener.hasBegun) return;
-    if (this.writer.isClosing) {
-      // The client resumes from its last id, and gets a reset if it has missed something.
-      this.#end('closed');
-      return;
-    }
     const lost = this.#subscriptions.list.filter(({ channel }) => channels.has(channel.name));
     this.#reader.reportLoss('history', lost);
     for (const { channel, options } of lost) this.#subscribe([channel.name], { filter: options.filter });
   }
 
   startOver(): void {
-    if (this.#isOver) return;
+    if (this.opener.phase === 'over') return;
     this.#reader.clear();
     this.writer.limit(0);
     this.opener.startOver();

@@ -1,5 +1,6 @@
 import type { Position } from '../protocol/event-id.ts';
 import type { EventStream } from '../stream/event-stream.ts';
+import type { EndOptions } from '../stream/response/closing.ts';
 
 /** The open streams of every client that was named in {@link StreamOptions.client}. Iterates over both. */
 export interface ClientRegistry extends Iterable<[client: string, streams: ReadonlySet<EventStream>]> {
@@ -19,8 +20,7 @@ export interface ClientRegistry extends Iterable<[client: string, streams: Reado
 
 /** What the registry needs of a stream. */
 interface ClientStream extends EventStream {
-  /** Closes, and delivers nothing after a position. */
-  closeAt(position: Position): void;
+  end(reason: 'closed', options: EndOptions): void;
 }
 
 const NONE: ReadonlySet<never> = new Set<never>();
@@ -61,7 +61,7 @@ export class Clients<S extends ClientStream> implements ClientRegistry {
 
   /** Closes the streams of a client in this process, as of a position. */
   close(client: string, position: Position): void {
-    for (const stream of this.get(client)) stream.closeAt(position);
+    for (const stream of this.get(client)) stream.end('closed', { after: position });
   }
 
   add(stream: S): void {

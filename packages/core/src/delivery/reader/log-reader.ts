@@ -1,4 +1,3 @@
-import type { LogEntry } from '../../log/entry.ts';
 import type { Log } from '../../log/log.ts';
 import type { Position } from '../../protocol/event-id.ts';
 import { type Frame, joinFrames } from '../../protocol/frame.ts';
@@ -7,13 +6,13 @@ import type { Start } from '../subscriptions/resume.ts';
 import type { Subscriber, Subscription } from '../subscriptions/subscription.ts';
 import type { Subscriptions } from '../subscriptions/subscriptions.ts';
 import { Backfill, type SnapshotListener } from './backfill.ts';
-import { ClientPosition } from './client-position.ts';
-import { merge } from './merge.ts';
+import { ClientPosition, type MarkedStream } from './client-position.ts';
+import { type EntryReader, takeEntries } from './entries.ts';
 import { Gap, type Next } from './next.ts';
 import { Notices } from './notices.ts';
 
 /** What a reader needs of its stream. */
-export interface ReaderStream extends Subscriber {
+export interface ReaderStream extends Subscriber, MarkedStream {
   readonly context: { readonly resetEvent: string };
   /** A reset is about to be sent. */
   resetQueued(reason: ResetReason, channels: readonly string[]): void;
@@ -23,11 +22,13 @@ export interface ReaderStream extends Subscriber {
  * The offset of one stream in the log, and the order in which it receives what comes after it: notices (resets and
  * markers), then what is older than its position (backfill), then the entries of its channels.
  */
-export class LogReader {
+export class LogReader implements EntryReader {
   /** The last call has taken the time of a turn. */
   isTurnSpent = false;
+  /** The client has missed events and receives no resets: the stream has to end. */
+  hasUnreportedLoss = false;
   readonly #subscriptions: Subscriptions;
-  readonly #stream: ReaderStream;
+  readonly stream: ReaderStream;
   readonly #listener: SnapshotListener;
   /** The position of the stream, and the markers that tell its client. */
   readonly client: ClientPosition;
@@ -37,8 +38,8 @@ export class LogReader {
 
   constructor(subscriptions: Subscriptions, stream: ReaderStream, listener: SnapshotListener) {
     this.#subscriptions = subscriptions;
-    this.client = new ClientPosition(subscriptions);
-    this.#stream = stream;
+    this.client = new ClientPosition(subscriptions, stream);
+    this.stream = stream;
     this.#listener = listener;
   }
 
@@ -122,10 +123,21 @@ export class LogReader {
     const reported = subscriptions.filter(({ channel }) => channel.reportsLoss);
     if (reported.length === 0) return;
     const channels = reported.map(({ channel }) => channel.name);
+    this.stream.resetQueued(reason, channels);
+    if (!this.stream.hasMarkers) {
+      this.hasUnreportedLoss = true;
+      return;
+    }
     this.#notices ??= new Notices();
     this.#notices.add({ reason, channels });
-    this.#stream.resetQueued(reason, channels);
     this.client.lastIdSent = this.position;
+  }
+
+  /** Sends a reconnection time before all else. */
+  announceRetry(retry: number | undefined): void {
+    if (retry === undefined) return;
+    this.#notices ??= new Notices();
+    this.#notices.retry = retry;
   }
 
   /** What comes next, up to a position of the log. Changes nothing but this reader. */
@@ -138,53 +150,7 @@ export class LogReader {
   /** What comes next in the log itself. */
   nextEntries(upTo: Position): Next {
     if (this.position >= upTo) return 'caught-up';
-    return this.#subscriptions.gapAt(this.position) ?? this.#takeEntries(upTo);
-  }
-
-  #takeEntries(upTo: Position): Next {
-    const ready =
-      this.subscriptions.length > 1
-        ? this.subscriptions.filter(subscription => subscription.hasNewer(this.position))
-        : this.subscriptions;
-    const [only] = ready;
-    if (only !== undefined && ready.length === 1 && only.options.filter === undefined) {
-      const piece = only.pieceAfter(this.position);
-      if (piece?.frame === undefined) return this.#reach(upTo);
-      if (!piece.hasExceptions && piece.last <= upTo) {
-        this.client.position = piece.last;
-        this.client.lastIdSent = piece.lastSent;
-        return piece.frame;
-      }
-    }
-    // Several channels, a filter or exceptions: the frames are this stream's own.
-    const before = this.subscriptions;
-    const { frame, isComplete, isTurnSpent } = merge(ready.map(each => this.#sourceOf(each, upTo)));
-    this.isTurnSpent = isTurnSpent;
-    // A filter may have subscribed, which ends the merge.
-    return frame ?? (isComplete && this.subscriptions === before ? this.#reach(upTo) : 'more');
-  }
-
-  #sourceOf(subscription: Subscription, upTo: Position) {
-    const { subscriptions } = this;
-    return {
-      peek: () => {
-        if (this.subscriptions !== subscriptions) return undefined;
-        return subscription.channel.entryAfter(subscription.offset(this.position), upTo);
-      },
-      take: (entry: LogEntry) => {
-        if (this.subscriptions !== subscriptions) return undefined;
-        this.client.position = entry.position;
-        if (!subscription.accepts(entry, this.#stream)) return undefined;
-        this.client.lastIdSent = entry.position;
-        return entry.frame;
-      },
-    };
-  }
-
-  /** Nothing up to there is for this stream. */
-  #reach(position: Position): 'caught-up' {
-    this.client.reach(position);
-    return 'caught-up';
+    return this.#subscriptions.gapAt(this.position) ?? takeEntries(this, upTo);
   }
 
   #takeBackfill(backfill: Backfill): Next {
@@ -197,12 +163,12 @@ export class LogReader {
     const { frame, isTurnSpent } = backfill.take();
     this.isTurnSpent = isTurnSpent;
     if (frame !== undefined) return frame;
-    return backfill.isActive ? 'more' : this.client.mark('');
+    return backfill.isActive ? 'more' : (this.client.mark('') ?? 'more');
   }
 
   /** All channels have ended, and the stream has received everything. */
   get isFinished(): boolean {
-    return this.#subscriptions.areFinished(this.position, this.#stream) && this.isInOrder;
+    return this.#subscriptions.areFinished(this.position, this.stream) && this.isInOrder;
   }
 
   #reset(reason: ResetReason, subscriptions: readonly Subscription[]): void {
@@ -213,13 +179,13 @@ export class LogReader {
 
   #beginBackfill(subscriptions: readonly Subscription[]): void {
     const older = subscriptions.filter(each => each.start < this.position || each.snapshot !== undefined);
-    if (older.length > 0 && !this.hasBackfill) {
+    if (older.length > 0 && !this.hasBackfill && this.stream.hasMarkers) {
       this.#notices ??= new Notices();
       this.#notices.add('backfill');
     }
     for (const subscription of older) {
       this.#backfill ??= new Backfill();
-      this.#backfill.add(subscription, this.position, this.#stream, this.#listener);
+      this.#backfill.add(subscription, this.position, this.stream, this.#listener);
     }
   }
 
@@ -231,7 +197,7 @@ export class LogReader {
   #encode(notices: Notices): Frame[] {
     this.#notices = undefined;
     this.client.lastIdSent = this.position;
-    return notices.encode(this.#log, this.position, this.isInterrupted, this.#stream.context.resetEvent);
+    return notices.encode(this.#log, this.position, this.isInterrupted, this.stream.context.resetEvent);
   }
 
   #takeNotices(notices: Notices, upTo: Position): Next {
@@ -240,8 +206,10 @@ export class LogReader {
     if (!this.hasBackfill) {
       const following = this.nextEntries(upTo);
       if (typeof following === 'object' && !(following instanceof Gap)) frames.push(following);
-      else if (following === 'caught-up' && this.client.lastIdSent !== this.position)
-        frames.push(this.client.mark(''));
+      else if (following === 'caught-up' && this.client.lastIdSent !== this.position) {
+        const marker = this.client.mark('');
+        if (marker !== undefined) frames.push(marker);
+      }
     }
     return joinFrames(frames);
   }
