@@ -35,6 +35,7 @@ export default defineConfig({
           { text: 'Behind a proxy', link: '/proxies' },
           { text: 'Shutdown and deploys', link: '/shutdown' },
           { text: 'Scaling and sizing', link: '/scaling' },
+          { text: 'Redis', link: '/redis' },
           { text: 'Compatibility', link: '/compatibility' },
           { text: 'Troubleshooting', link: '/troubleshooting' },
         ],
