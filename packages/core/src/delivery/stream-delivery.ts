@@ -204,10 +204,15 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
   close(): void {
     if (this.#isOutdated) this.startOver();
-    // Not later: the client may ask for other channels next, from here.
-    this.#writer.close(this.#log.now === undefined ? Number.POSITIVE_INFINITY : this.#log.head);
+    this.stopAtHead();
     if (this.opener.isNeededToClose) this.catchUp();
     else this.#end('closed');
+  }
+
+  /** Delivers nothing that is published from now on. Idempotent. */
+  stopAtHead(): void {
+    // Not later: the client may ask for other channels next, from here.
+    this.#writer.close(this.#log.now === undefined ? Number.POSITIVE_INFINITY : this.#log.head);
   }
 
   /** The broker has not answered in time: a stream that closes waits no longer. */

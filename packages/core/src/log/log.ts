@@ -184,7 +184,8 @@ export class Log {
   fill(channel: ChannelLog, page: Page, after: Position, upTo: Position): void {
     const entries = page.entries.map(entry => new LogEntry(entry, this.epoch, this.#scheduler.now));
     // Entries that were trimmed meanwhile, and are newer than the page, are on their way here: they are not lost.
-    const trimmedUpTo = Math.min(upTo, Math.max(page.trimmedUpTo, after));
+    const superseded = channel.history.keep.compact ? 0 : (page.supersededUpTo ?? 0);
+    const trimmedUpTo = Math.min(upTo, Math.max(page.trimmedUpTo, superseded, after));
     const isNewerHere = channel.history.newest > upTo;
     this.channels.count(channel, () => {
       channel.fill({ entries, after: trimmedUpTo, upTo, newest: page.last, isWhole: after === 0 });
