@@ -11,7 +11,7 @@ import { ChannelOpener, type OpenerOwner } from './subscriptions/channel-opener.
 import type { Start } from './subscriptions/resume.ts';
 import type { SubscribeOptions } from './subscriptions/subscribe-options.ts';
 import type { Subscription } from './subscriptions/subscription.ts';
-import { Subscriptions } from './subscriptions/subscriptions.ts';
+import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
 
 /**
  * Delivers the entries of channels to one stream. Its phases are those of its {@link ChannelOpener}: nothing is
@@ -81,6 +81,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     if (!this.#subscriptions.remove(names)) return;
     this.#reader.subscriptionsChanged();
     // It may have waited for one of these.
+    this.opener.subscriptionsRemoved();
     this.#schedule();
   }
 
@@ -152,11 +153,12 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
       state = this.#writer.deliver(this);
       this.#writer.reportWritten();
     } catch (error) {
-      this.#isDelivering = false;
-      this.#end('error', error);
+      // A write failed: it is unknown what the client has, so it gets no marker.
+      this.#target.deliveryOver('error', error);
       return;
+    } finally {
+      this.#isDelivering = false;
     }
-    this.#isDelivering = false;
     if (state === 'turn-spent') {
       this.#retentions.deliveryContinues();
       this.resume();
@@ -167,12 +169,17 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   #end(outcome: DeliveryOutcome, error?: unknown): void {
     if (this.opener.phase === 'over') return;
-    if (outcome === 'closed') this.#writer.writeDirectSends();
-    const pending = this.#reader.takePending();
-    if (pending !== undefined) this.#target.writer.write(pending);
-    // Whatever ends a response that has channels, its client learns from where it can resume.
-    const marker = this.#lastMarker(outcome);
-    if (marker !== undefined) this.#target.writer.write(marker);
+    try {
+      if (outcome === 'closed') this.#writer.writeDirectSends();
+      const pending = this.#reader.takePending();
+      if (pending !== undefined) this.#target.writer.write(pending);
+      // Whatever ends a response that has channels, its client learns from where it can resume.
+      const marker = this.#lastMarker(outcome);
+      if (marker !== undefined) this.#target.writer.write(marker);
+    } catch (failure) {
+      this.#target.deliveryOver('error', error ?? failure);
+      return;
+    }
     this.#target.deliveryOver(outcome, error);
   }
 
@@ -235,16 +242,25 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     // Its client resumes from its last id, and gets a reset if it has missed something.
     if (this.opener.hasBegun && this.#writer.isClosing) this.#end('closed');
     if (!this.opener.hasBegun) return;
-    const lost = this.#subscriptions.list.filter(({ channel }) => channels.has(channel.name));
-    this.#reader.reportLoss('history', lost);
-    for (const { channel, options } of lost) this.#subscribe([channel.name], { filter: options.filter });
+    // What has no start yet is read again before it begins.
+    const isLost = ({ channel, hasStart }: Subscription) => hasStart && channels.has(channel.name);
+    const lost = this.#subscriptions.list.filter(isLost);
+    this.#reader.reportLoss(
+      'history',
+      lost.filter(({ channel }) => channel.reportsLoss),
+    );
+    for (const [filter, names] of namesByFilter(lost)) this.#subscribe(names, { filter });
   }
 
   startOver(): void {
     if (this.opener.phase === 'over') return;
     this.#reader.clear();
     this.#writer.limit(0);
-    this.opener.startOver();
+    try {
+      this.opener.startOver();
+    } catch (error) {
+      this.#end('error', error);
+    }
     if (this.#writer.isClosing) this.#end('closed');
   }
 

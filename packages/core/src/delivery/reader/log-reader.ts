@@ -72,7 +72,7 @@ export class LogReader implements EntryReader {
 
   /** The position after which a subscription needs the entries of its channel. */
   neededAfter(subscription: Subscription): Position {
-    return this.#backfill?.startOf(subscription) ?? subscription.offset(this.position);
+    return this.#backfill?.offsetOf(subscription) ?? subscription.offset(this.position);
   }
 
   get subscriptions(): readonly Subscription[] {
@@ -80,7 +80,7 @@ export class LogReader implements EntryReader {
   }
 
   subscriptionsChanged(): void {
-    this.#backfill?.keep(this.subscriptions);
+    this.#backfill?.dropCancelled();
   }
 
   /** Forgets where it was. */
@@ -95,7 +95,8 @@ export class LogReader implements EntryReader {
     this.client.position = position;
     this.#reset(reason, lost);
     if (ownStarts.length > 0) this.add(ownStarts);
-    this.#beginBackfill(this.subscriptions.filter(subscription => !ownStarts.includes(subscription)));
+    const own = new Set(ownStarts);
+    this.#beginBackfill(this.subscriptions.filter(subscription => !own.has(subscription)));
   }
 
   /** Takes subscriptions that begin where the application says, or that were made late. */
@@ -113,16 +114,24 @@ export class LogReader implements EntryReader {
 
   /** Goes on at the head after a gap: what is left would be trimmed again before it is sent. */
   skip(gap: Gap): void {
-    for (const subscription of gap.subscriptions) subscription.start = this.#log.head;
-    this.#reset('slow', gap.subscriptions);
-    this.#beginBackfill(gap.subscriptions);
+    const { subscriptions } = gap;
+    for (const subscription of subscriptions) subscription.start = this.#log.head;
+    // What was dropped because the channel began again is no fault of the client.
+    this.#reset(
+      'history',
+      subscriptions.filter(({ channel }) => channel.hasBegunAgain),
+    );
+    this.#reset(
+      'slow',
+      subscriptions.filter(({ channel }) => !channel.hasBegunAgain),
+    );
+    this.#beginBackfill(subscriptions);
   }
 
   /** Tells the client of a loss. The subscriptions stay where they are. */
   reportLoss(reason: ResetReason, subscriptions: readonly Subscription[]): void {
-    const reported = subscriptions.filter(({ channel }) => channel.reportsLoss);
-    if (reported.length === 0) return;
-    const channels = reported.map(({ channel }) => channel.name);
+    if (subscriptions.length === 0) return;
+    const channels = subscriptions.map(({ channel }) => channel.name);
     this.stream.resetQueued(reason, channels);
     if (!this.stream.hasMarkers) {
       this.hasUnreportedLoss = true;
@@ -172,7 +181,6 @@ export class LogReader implements EntryReader {
   }
 
   #reset(reason: ResetReason, subscriptions: readonly Subscription[]): void {
-    if (subscriptions.length === 0) return;
     this.reportLoss(reason, subscriptions);
     for (const subscription of subscriptions) subscription.restart(this.#log.head);
   }
