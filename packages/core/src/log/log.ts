@@ -1,6 +1,6 @@
 import type { Scheduler } from '../base/scheduler.ts';
 import { createEpoch, formatId, type IdSuffix, type Position, parseId } from '../protocol/event-id.ts';
-import type { Page } from './broker.ts';
+import { CONTROL_CHANNEL, type Page } from './broker.ts';
 import type { ChannelLog, ChannelSettings } from './channel-log.ts';
 import { Channels } from './channels.ts';
 import { type Entry, LogEntry, type Unplaced } from './entry.ts';
@@ -228,14 +228,16 @@ export class Log {
 
   /** Entries of these channels were lost on their way from the broker. */
   lose(channels: Iterable<ChannelLog>): void {
-    const lost = new Set(channels);
+    // The control channel last: it may close streams, which have to know of their own losses by then.
+    const isControl = ({ name }: ChannelLog) => Number(name === CONTROL_CHANNEL);
+    const lost = [...channels].sort((one, other) => isControl(one) - isControl(other));
     const listeners = new Set<LogListener>();
     for (const channel of lost) {
       // A channel that is being opened is read again; see BrokerSync.
       if (channel.isOpen) for (const listener of channel.listeners) listeners.add(listener);
       this.channels.count(channel, () => channel.lose(this.head));
     }
-    const names = new Set([...lost].map(({ name }) => name));
+    const names = new Set(lost.map(({ name }) => name));
     for (const listener of listeners) listener.lose(names);
   }
 
