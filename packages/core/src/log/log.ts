@@ -56,6 +56,8 @@ export class Log {
   /** Channels with entries since the last round, and the bytes of all undelivered entries. */
   #due = new Set<ChannelLog>();
   #undelivered = 0;
+  /** Channels with undelivered entries that could be evicted, the one that was published to last at the end. */
+  readonly #evictable = new Set<ChannelLog>();
 
   constructor(options: LogOptions) {
     this.#scheduler = options.scheduler;
@@ -121,6 +123,8 @@ export class Log {
     this.channels.touch(channel);
     this.channels.count(channel, () => channel.append(logged));
     this.#due.add(channel);
+    this.#evictable.delete(channel);
+    this.#evictable.add(channel);
     this.#undelivered += logged.size;
     if (this.#undelivered - logged.size > MAX_UNDELIVERED) this.#evictUndelivered(logged);
     this.channels.evict();
@@ -129,7 +133,7 @@ export class Log {
 
   /** Evicts the oldest entries that were not delivered, channel by channel, but not the newest entry. */
   #evictUndelivered(newest: LogEntry): void {
-    for (const channel of this.#due) {
+    for (const channel of this.#evictable) {
       const excess = this.#undelivered - newest.size - MAX_UNDELIVERED;
       if (excess <= 0) return;
       this.channels.count(channel, () => {
@@ -138,6 +142,7 @@ export class Log {
         channel.evictUndelivered(newest.position - 1, excess);
         this.#undelivered -= bytes - channel.history.bytes;
       });
+      if (channel.history.size === 0) this.#evictable.delete(channel);
     }
   }
 
@@ -160,6 +165,7 @@ export class Log {
     const { channels, upTo, bytes } = round;
     // Some of it may have been evicted since.
     this.#undelivered = Math.max(0, this.#undelivered - bytes);
+    if (this.#undelivered === 0) this.#evictable.clear();
     this.channels.deliveredUpTo = upTo;
     for (const channel of channels) this.channels.trim(channel);
     this.channels.evict();
@@ -255,6 +261,7 @@ export class Log {
   #reset(head: Position): void {
     this.origin = this.head = this.channels.deliveredUpTo = head;
     this.#due = new Set();
+    this.#evictable.clear();
     this.#undelivered = 0;
   }
 }
