@@ -1,5 +1,5 @@
 export { TidingsError, type TidingsErrorCode } from './base/errors.ts';
-export type { FilterEvent, From, SubscribeOptions } from './delivery/subscribe-options.ts';
+export type { FilterEvent, From, SubscribeOptions } from './delivery/subscriptions/subscribe-options.ts';
 export type { ClientRegistry } from './hub/clients.ts';
 export type { HubStats } from './hub/counters.ts';
 export { createHub } from './hub/create-hub.ts';

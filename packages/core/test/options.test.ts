@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { readSubscribeOptions, type SubscribeOptions } from '../src/delivery/subscribe-options.ts';
+import {
+  readSubscribeOptions,
+  type SubscribeOptions,
+} from '../src/delivery/subscriptions/subscribe-options.ts';
 import { type CloseOptions, type HubOptions, readCloseOptions, readHubOptions } from '../src/hub/options.ts';
 import type { StreamOptions } from '../src/stream/event-stream.ts';
 import { readStreamOptions } from '../src/stream/stream-options.ts';

@@ -29,7 +29,7 @@ export interface BrokerSyncOptions extends ControlListener {
  * | the read succeeds   |                      | takes the page, → open           | takes the older entries            |
  * | the read fails      |                      | stays, read again                | stays, read again                  |
  * | `sink.entries`      | only the head moves  | appended                         | appended                           |
- * | `sink.lost`         |                      | the page is discarded, read again | history dropped; streams get a reset and read it again |
+ * | `sink.lost`         |                      | the page is discarded, read again | → unopened; streams get a reset and read it again |
  * | `sink.restarted`    | forgotten            | the page is discarded; forgotten | forgotten; streams begin again     |
  * | no stream needs it  | dropped              | stays until the read ends        | dropped, `broker.release`          |
  *

@@ -45,8 +45,8 @@ export class LogEntry {
   readonly at: number;
   /** There is a newer entry of its key in a compacted history. */
   isSuperseded = false;
-  /** Counts up with every 64 KiB of its channel. Joined writes are cut where it changes. */
-  block = 0;
+  /** Bytes of all entries that its channel received before it. */
+  writtenBefore = 0;
   #withoutId: Frame | undefined;
 
   constructor({ position, kind, event, key, except, data }: Entry, epoch: string, at: number) {

@@ -203,10 +203,9 @@ export class Log {
     const lost = new Set(channels);
     const listeners = new Set<LogListener>();
     for (const channel of lost) {
-      this.channels.count(channel, () => channel.lose(this.head));
       // A channel that is being opened is read again; see BrokerSync.
-      if (!channel.isOpen) continue;
-      for (const listener of channel.listeners) listeners.add(listener);
+      if (channel.isOpen) for (const listener of channel.listeners) listeners.add(listener);
+      this.channels.count(channel, () => channel.lose(this.head));
     }
     const names = new Set([...lost].map(({ name }) => name));
     for (const listener of listeners) listener.lose(names);

@@ -27,7 +27,7 @@ export function sendDirect(stream: Sender, response: StreamResponse, frame: Fram
   // The first frame goes out with the headers.
   const isFirst = !response.headersSent && response.delivery === undefined;
   // The headers wait for the subscriptions of this turn.
-  if (!isFirst && !response.delivery?.isGathering) response.respond(200);
+  if (!isFirst && response.delivery?.opener.phase !== 'gathering') response.respond(200);
   if (!response.isOpen) return false;
   const before = response.bufferedBytes;
   const isQueued = isFirst ? before > 0 : !response.isDrained;

@@ -1,4 +1,4 @@
-import type { SubscribeOptions } from '../delivery/subscribe-options.ts';
+import type { SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
 import type { ChannelName } from '../protocol/channel-name.ts';
 import type { EventFields } from '../protocol/event.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';

@@ -5,9 +5,9 @@ import type {
   DeliverySink,
   DeliveryTarget,
 } from '../delivery/delivery-target.ts';
-import { guardFilter } from '../delivery/guard-filter.ts';
 import { StreamDelivery } from '../delivery/stream-delivery.ts';
-import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscribe-options.ts';
+import { guardFilter } from '../delivery/subscriptions/guard-filter.ts';
+import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
 import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
 import { Comment } from '../protocol/comment.ts';
 import { type EventFields, encode } from '../protocol/event.ts';
@@ -127,8 +127,8 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     }
     const response = this.#response;
     if (response.delivery === undefined) {
-      response.delivery = new StreamDelivery(this, response.writer.head?.takeRetry());
-      if (response.headersSent) response.delivery.startSoon();
+      response.delivery = new StreamDelivery(this);
+      if (response.headersSent) response.delivery.opener.startSoon();
     }
     const onError = (error: unknown) => this.report(error, 'subscribe');
     response.delivery.subscribe(names, { from, filter: filter && guardFilter(filter, onError) });

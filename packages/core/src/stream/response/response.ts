@@ -94,7 +94,7 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   /** Begins, when there has been time for a synchronous failure and for subscriptions. */
   begin(): void {
-    if (this.delivery !== undefined) this.delivery.start();
+    if (this.delivery !== undefined) this.delivery.opener.start();
     else {
       // What is sent last goes out with the headers.
       if (!this.isOpen) this.#finish();
@@ -106,7 +106,7 @@ export class StreamResponse implements WriterListener, TimedStream {
   respond(status: Status): void {
     if (this.headersSent || this.isClosed) return;
     try {
-      this.writer.sendHeaders(status);
+      this.writer.sendHeaders(status, this.delivery !== undefined);
     } catch (error) {
       if (this.#failureReason(error, 'open') === 'refused') this.#close('refused');
       else this.abort('error');
@@ -208,7 +208,7 @@ export class StreamResponse implements WriterListener, TimedStream {
   }
 
   stopWaiting(): void {
-    this.delivery?.start();
+    this.delivery?.opener.start();
     this.respond(200);
     if (!this.isOpen) this.delivery?.stopWaiting();
   }

@@ -1,0 +1,27 @@
+import type { Log } from '../../log/log.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import { createMarker, createReset } from '../../protocol/marker.ts';
+import type { Reset } from '../../protocol/reset.ts';
+
+/** A reset, or the marker that precedes a backfill. */
+type Notice = Reset | 'backfill';
+
+/** What the client of one stream receives before everything else. Most streams have none. */
+export class Notices {
+  readonly #list: Notice[] = [];
+
+  add(notice: Notice): void {
+    this.#list.push(notice);
+  }
+
+  /** Creates the frames. Not earlier than they are written: whether there is a backfill may change until then. */
+  encode(log: Log, position: Position, hasBackfill: boolean, resetEvent: string): Frame[] {
+    const interrupted = log.id(position, '~');
+    // A client that receives a reset before or within a backfill must not take the backfill for complete.
+    const id = hasBackfill ? interrupted : log.id(position);
+    return this.#list.map(notice => {
+      return notice === 'backfill' ? createMarker(interrupted) : createReset(notice, id, resetEvent);
+    });
+  }
+}
