@@ -22,11 +22,8 @@ contract('a stream sends', ({ connect }) => {
       use: opened => void opened.subscribe('news'),
     });
     const pings = () => client.events.filter(({ event }) => event === 'ping');
-    await client.until(() => pings().length === 2);
-    expect(pings().map(({ id, data }) => [id, data])).toEqual([
-      [undefined, ''],
-      [undefined, ''],
-    ]);
+    await client.until(() => pings().length >= 2);
+    expect(pings().every(({ id, data }) => id === undefined && data === '')).toBe(true);
     await hub.publish('other', 1);
     const position = await hub.position();
     await client.until(() => pings().some(({ id }) => id === position));
