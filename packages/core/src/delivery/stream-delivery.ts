@@ -27,15 +27,11 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   /** Begins the delivery, which then calls `deliveryReady`. */
   readonly opener: ChannelOpener;
   readonly #retentions: Retentions;
-  /** ms to wait before reconnecting, until it is sent. */
-  #retry: number | undefined;
   #isDelivering = false;
   #epoch: string | undefined;
 
-  /** @param retry ms to wait before reconnecting, sent with the first marker. */
-  constructor(target: DeliveryTarget, retry?: number) {
+  constructor(target: DeliveryTarget) {
     this.#target = target;
-    this.#retry = retry;
     this.#subscriptions = new Subscriptions(target.context.log, this);
     this.#reader = new LogReader(this.#subscriptions, target, this);
     this.writer = new DeliveryWriter(this.#reader, target);
@@ -105,14 +101,9 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   /** @param isFinished there is nothing to deliver, now or later. */
   #ready(isFinished: boolean): void {
     this.#target.deliveryReady(isFinished);
-    if (isFinished) {
-      // The headers had been sent already.
-      this.#end('ended');
-      return;
-    }
-    this.#reader.announceRetry(this.#retry);
-    this.#retry = undefined;
-    this.#schedule();
+    if (!isFinished) this.#schedule();
+    // The headers had been sent already.
+    else this.#end('ended');
   }
 
   beginAdded(added: readonly Subscription[]): void {
@@ -169,8 +160,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     if (this.opener.phase === 'over') return;
     try {
       // Whatever ends a response that has channels, its client learns from where it can resume.
-      const keptId = () => this.opener.keptIdMarker(this.#retry);
-      this.writer.writeLast(outcome, keptId);
+      this.writer.writeLast(outcome, () => this.opener.keptIdMarker());
     } catch (failure) {
       this.#target.deliveryOver('error', error ?? failure, 'write');
       return;
@@ -215,8 +205,6 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#retentions.release();
     this.writer.clear();
   }
-
-  // What can happen to the log
 
   lose(channels: ReadonlySet<string>): void {
     // Its client resumes from its last id, and gets a reset if it has missed something.

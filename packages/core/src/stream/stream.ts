@@ -127,7 +127,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     }
     const response = this.#response;
     if (response.delivery === undefined) {
-      response.delivery = new StreamDelivery(this, response.writer.head?.takeRetry());
+      response.delivery = new StreamDelivery(this);
       if (response.headersSent) response.delivery.opener.startSoon();
     }
     const onError = (error: unknown) => this.report(error, 'subscribe');

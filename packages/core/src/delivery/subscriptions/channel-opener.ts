@@ -75,12 +75,12 @@ export class ChannelOpener {
    * A marker with the id that the client came with, if that is still right: before the start is known, and where nothing
    * is subscribed and this process may be behind the broker.
    */
-  keptIdMarker(retry: number | undefined): Frame | undefined {
+  keptIdMarker(): Frame | undefined {
     const { lastEventId } = this;
     const mayBeBehind = this.#context.sync !== undefined && this.#subscriptions.list.length === 0;
     if (this.hasBegun && !(mayBeBehind && lastEventId !== undefined)) return undefined;
     const isValid = lastEventId !== undefined && parseId(lastEventId) !== undefined;
-    return createMarker(isValid ? lastEventId : UNKNOWN_ID, { retry });
+    return createMarker(isValid ? lastEventId : UNKNOWN_ID);
   }
 
   start(): void {
