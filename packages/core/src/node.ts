@@ -2,14 +2,21 @@ import { TidingsError } from './base/errors.ts';
 import type { Hub } from './hub/hub.ts';
 import type { EventStream, StreamOptions } from './stream/event-stream.ts';
 import type { NodeRequest, NodeResponse } from './transports/connection.ts';
+import { type BeforeHeaders, DeferredTransport } from './transports/deferred-transport.ts';
 import { areHeadersSent, headersSent, NodeTransport } from './transports/node-transport.ts';
 
-export type { NodeRequest, NodeResponse };
+export type { BeforeHeaders, NodeRequest, NodeResponse };
 
 /** The options of {@link openStream}. */
 export interface OpenStreamOptions extends StreamOptions {
   /** The hub of the stream. */
   hub: Hub;
+  /**
+   * Called once, when the stream is about to send its headers, with the status and the headers. The stream waits for the
+   * promise, and queues what is sent meanwhile. For adapters whose framework sets headers after the handler has
+   * returned. Default: the headers are sent at once.
+   */
+  beforeHeaders?: BeforeHeaders | undefined;
 }
 
 /**
@@ -23,7 +30,7 @@ export interface OpenStreamOptions extends StreamOptions {
  *   already; `invalid-option`, naming the option.
  */
 export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStreamOptions): EventStream {
-  const { hub, ...streamOptions } = options;
+  const { hub, beforeHeaders, ...streamOptions } = options;
   if ((res as ResponseWithTransport)[transportOf] !== undefined) {
     throw new TidingsError(
       'already-open',
@@ -31,7 +38,9 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
     );
   }
   if (areHeadersSent(res)) throw headersSent();
-  const transport = new NodeTransport(req, res);
+  const nodeTransport = new NodeTransport(req, res);
+  const transport =
+    beforeHeaders === undefined ? nodeTransport : new DeferredTransport(nodeTransport, beforeHeaders);
   const lastEventId = req.headers['last-event-id'] as string | undefined;
   const stream = hub.open(
     transport,
@@ -40,7 +49,7 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
   );
   (res as ResponseWithTransport)[transportOf] = transport;
   res.on('close', disconnected);
-  if (res.socket === null) transport.awaitDisconnect();
+  if (res.socket === null) nodeTransport.awaitDisconnect();
   return stream;
 }
 
@@ -58,11 +67,24 @@ export function releaseResponse(res: NodeResponse): boolean {
 }
 
 /**
+ * Tells the stream of a response that its handler has failed. If the headers were not sent, the stream closes as
+ * `refused` and writes nothing. Otherwise it ends.
+ *
+ * @returns whether the framework has to handle the error.
+ */
+export function failStream(res: NodeResponse, error: unknown): boolean {
+  const transport = (res as ResponseWithTransport)[transportOf];
+  if (transport === undefined || releaseResponse(res)) return true;
+  transport.onFail?.(error);
+  return false;
+}
+
+/**
  * A property of the response, so that all copies of this module see it, and `disconnected` needs no closure for each
  * response. A bound listener or an entry of a WeakMap takes no less memory.
  */
 const transportOf = Symbol.for('tidings.transport');
-type ResponseWithTransport = NodeResponse & { [transportOf]?: NodeTransport };
+type ResponseWithTransport = NodeResponse & { [transportOf]?: NodeTransport | DeferredTransport };
 
 function disconnected(this: NodeResponse): void {
   (this as ResponseWithTransport)[transportOf]?.disconnected();
