@@ -2,6 +2,7 @@ import { createDeferred } from './base/deferred.ts';
 import { TidingsError } from './base/errors.ts';
 import type { Hub } from './hub/hub.ts';
 import type { EventStream, StreamOptions } from './stream/event-stream.ts';
+import { isAbortOf } from './stream/is-abort.ts';
 import type { FetchConnection } from './transports/fetch-connection.ts';
 import { type EventualResponse, FetchTransport } from './transports/fetch-transport.ts';
 
@@ -52,9 +53,7 @@ export async function streamResponse(
   opened.add(request);
   if (hub.streams.has(stream)) {
     (async () => handler(stream))().catch(error => {
-      // Most handlers stop with an AbortError when the stream closes.
-      if (!transport.closed || (error as { name?: unknown } | null)?.name !== 'AbortError')
-        transport.fail(error);
+      if (!isAbortOf(stream, error)) transport.fail(error);
     });
   }
   return promise;

@@ -39,5 +39,6 @@ export type {
   StreamHeaders,
   StreamOptions,
 } from './stream/event-stream.ts';
+export type { HeartbeatOptions } from './stream/heartbeat.ts';
 export type { Source, SourceInput, SourceItem, SourceOptions } from './stream/source-options.ts';
 export type { Transport } from './stream/transport.ts';

@@ -1,6 +1,8 @@
 import { TidingsError } from './base/errors.ts';
 import type { Hub } from './hub/hub.ts';
 import type { EventStream, StreamOptions } from './stream/event-stream.ts';
+import { isAbortOf } from './stream/is-abort.ts';
+import type { Stream } from './stream/stream.ts';
 import type { NodeRequest, NodeResponse } from './transports/connection.ts';
 import { type BeforeHeaders, DeferredTransport } from './transports/deferred-transport.ts';
 import { areHeadersSent, headersSent, NodeTransport } from './transports/node-transport.ts';
@@ -47,10 +49,28 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
     { method: req.method ?? 'GET', url: req.url ?? '', lastEventId },
     streamOptions,
   );
+  transport.stream = stream;
   (res as ResponseWithTransport)[transportOf] = transport;
   res.on('close', disconnected);
   if (res.socket === null) nodeTransport.awaitDisconnect();
   return stream;
+}
+
+/**
+ * Tells the stream of a response that its handler has failed. For adapters whose framework responds to errors, or reports
+ * them. If the headers were not sent, the stream closes as `refused` and writes nothing. Otherwise it ends as `error`.
+ *
+ * @returns whether the framework has to handle the error. False if the handler failed only because its stream closed,
+ *   with the AbortError of its `signal`.
+ */
+export function failStream(res: NodeResponse, error: unknown): boolean {
+  const transport = (res as ResponseWithTransport)[transportOf];
+  const stream = transport?.stream;
+  if (transport === undefined || stream === undefined) return true;
+  if (isAbortOf(stream, error)) return false;
+  if (res.headersSent) (stream as Stream).end('error');
+  else transport.release();
+  return true;
 }
 
 /**

@@ -1,4 +1,5 @@
 import { TURN_BUDGET } from '../base/event-loop.ts';
+import type { Comment } from '../protocol/comment.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryTarget } from './delivery-target.ts';
@@ -16,7 +17,15 @@ export interface DeliveryOwner {
  * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot,
  * `turn-spent`; or how the stream ends.
  */
-export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | 'ended' | 'slow' | 'closed';
+export type DeliveryState =
+  | 'caught-up'
+  | 'full'
+  | 'waiting'
+  | 'turn-spent'
+  | 'ended'
+  | 'slow'
+  | 'closed'
+  | 'lost';
 
 /** Writes entries of the log and direct sends to one stream, in order, while there is room. */
 export class DeliveryWriter {
@@ -51,6 +60,7 @@ export class DeliveryWriter {
     let frames = 0;
     this.#reader.isTurnSpent = false;
     while (owner.isLive && this.#target.writer.hasRoom) {
+      if (this.#reader.hasUnreportedLoss) return 'lost';
       const next = this.#next();
       if (next === 'waiting') return this.isClosing ? 'closed' : 'waiting';
       if (next === 'caught-up') {
@@ -77,7 +87,7 @@ export class DeliveryWriter {
     return 'full';
   }
 
-  #next(): Next {
+  #next(): Next | Comment {
     const reader = this.#reader;
     const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
     if (!reader.isInOrder) return reader.next(upTo);
@@ -90,7 +100,7 @@ export class DeliveryWriter {
    * @param isLive nothing but the log is between the stream and the head.
    * @param after the newest position that was published before.
    */
-  send(frame: Frame, isLive: boolean, after: Position): void {
+  send(frame: Frame | Comment, isLive: boolean, after: Position): void {
     const isAtHead = isLive && this.isIdle && this.#reader.position >= after;
     if (isAtHead && this.#target.writer.hasRoom) {
       this.#target.writer.write(frame);

@@ -1,5 +1,6 @@
 import type { LogListener } from '../log/listener.ts';
 import type { Log } from '../log/log.ts';
+import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { type DeliveryOwner, type DeliveryState, DeliveryWriter } from './delivery-writer.ts';
@@ -61,8 +62,6 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     return this.#writer.bufferedBytes;
   }
 
-  // Subscriptions
-
   /** Without a `from`, existing subscriptions stay where they are, with the new filter. */
   subscribe(names: readonly string[], options: SubscribeOptions): void {
     const added = options.from === undefined ? this.#subscriptions.setFilter(names, options.filter) : names;
@@ -103,7 +102,9 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     }
     if (start.isResumed) this.#target.resumed();
     this.#reader.begin(start);
-    this.#ready(this.#writer.isIdle && this.#reader.isFinished && this.#target.writer.bufferedBytes === 0);
+    if (this.#reader.hasUnreportedLoss) this.#end('lost');
+    else
+      this.#ready(this.#writer.isIdle && this.#reader.isFinished && this.#target.writer.bufferedBytes === 0);
   }
 
   /** @param isFinished there is nothing to deliver, now or later. */
@@ -156,7 +157,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     }
     this.#isDelivering = false;
     // The one place where the log ends a stream.
-    if (state === 'ended' || state === 'slow' || state === 'closed') this.#end(state);
+    if (state === 'ended' || state === 'slow' || state === 'closed' || state === 'lost') this.#end(state);
     else if (state === 'turn-spent') {
       this.#retentions.deliveryContinues();
       this.resume();
@@ -169,7 +170,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     const pending = this.#reader.takePending();
     if (pending !== undefined) this.#target.writer.write(pending);
     // Whatever ends a response that has channels, its client learns from where it can resume.
-    const marker = this.#lastMarker(outcome);
+    const marker = this.#target.hasMarkers ? this.#lastMarker(outcome) : undefined;
     if (marker !== undefined) this.#target.writer.write(marker);
     this.#target.deliveryOver(outcome, error);
   }
@@ -184,7 +185,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   // Direct sends, markers, closing
 
   /** Sends a frame after everything that was published before. */
-  send(frame: Frame): void {
+  send(frame: Frame | Comment): void {
     this.catchUp();
     if (this.#isOver) return;
     // How far this process is behind the broker is known when the channels have been opened.
@@ -193,10 +194,10 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#writer.send(frame, this.isLive && !this.#isDelivering, after);
   }
 
-  /** A marker in place of a heartbeat, if the client's id is older than the stream's position. */
-  heartbeatMarker(): Frame | undefined {
+  /** A marker in place of a heartbeat, with its name, if the client's id is older than the stream's position. */
+  heartbeatMarker(event?: string): Frame | undefined {
     if (this.#isOutdated) this.startOver();
-    return this.isLive && this.#writer.isIdle ? this.#reader.client.headMarker() : undefined;
+    return this.isLive && this.#writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
   }
 
   /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
@@ -221,8 +222,6 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#retentions.release();
     this.#writer.clear();
   }
-
-  // What can happen to the log
 
   lose(channels: ReadonlySet<string>): void {
     if (!this.opener.hasBegun) return;

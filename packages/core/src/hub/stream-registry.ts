@@ -3,7 +3,7 @@ import { Scheduler } from '../base/scheduler.ts';
 import type { DeliveryContext } from '../delivery/delivery-target.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { CloseReason, ErrorContext, StreamOptions } from '../stream/event-stream.ts';
-import { createRetry, type Range, RETRY_LATER, randomBetween } from '../stream/retry.ts';
+import { type Range, RETRY_LATER, randomBetween } from '../stream/retry.ts';
 import { Stream, type StreamHost } from '../stream/stream.ts';
 import { readStreamOptions } from '../stream/stream-options.ts';
 import type { Transport } from '../stream/transport.ts';
@@ -45,7 +45,7 @@ export class StreamRegistry {
     if (transport.closed) {
       stream.abort('disconnected');
     } else if (request.method === 'HEAD') {
-      stream.reject('closed', options.retry);
+      stream.reject('closed');
     } else if (this.#refusedRetry !== undefined || (isFull && !stream.hasReceivedAll)) {
       stream.reject('refused', randomBetween(this.#refusedRetry ?? RETRY_LATER));
       counters.totals.refused += 1;
@@ -64,13 +64,14 @@ export class StreamRegistry {
 
   /** Refuses every request from now on. */
   refuse(retry: Range): void {
+    this.#host.isDraining = true;
     this.#refusedRetry = retry;
   }
 
   /** Ends the streams of all clients. The clients reconnect, and the application authenticates them again. */
   disconnectClients(): void {
     for (const [, streams] of [...this.#options.clients]) {
-      for (const stream of streams) stream.end('closed', createRetry([1_000, 15_000]));
+      for (const stream of streams) stream.end('closed', { retry: randomBetween([1_000, 15_000]) });
     }
   }
 
@@ -80,7 +81,7 @@ export class StreamRegistry {
     const { clients, settings } = this.#options;
     const newestFirst = [...clients.get(client)].filter(stream => stream.isOpen).reverse();
     for (const stream of newestFirst.slice(settings.maxPerClient - 1)) {
-      stream.end('replaced', createRetry());
+      stream.end('replaced', { retry: randomBetween(RETRY_LATER) });
     }
   }
 
@@ -90,6 +91,7 @@ export class StreamRegistry {
       scheduler,
       limits: settings,
       context,
+      isDraining: false,
       responses: new TurnBudget(),
       report: onError,
       streamClosed: (stream, reason) => this.#streamClosed(stream, reason),

@@ -58,7 +58,9 @@ export class LogEntry {
     this.data = data;
     this.at = at;
     const isSent = kind === 'event' || kind === 'gone';
-    this.frame = isSent ? createFrame(encode(data, { id: formatId(epoch, position), event }), 1) : undefined;
+    this.frame = isSent
+      ? createFrame(encode(data, { id: formatId(epoch, position), event }), 1, true)
+      : undefined;
   }
 
   /** The event without its id, for events that are sent out of order (backfill). */

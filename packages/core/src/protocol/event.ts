@@ -15,7 +15,8 @@ export interface EventFields {
 /** One event, in the terms of the standard (WHATWG HTML 9.2). */
 export interface ServerSentEvent extends EventFields {
   /**
-   * A string is sent as it is, bytes (Uint8Array, Buffer, ArrayBuffer) as UTF-8 text, anything else as JSON.
+   * A string is sent as it is, bytes (Uint8Array, Buffer, ArrayBuffer) as UTF-8 text, anything else as JSON, with
+   * U+0085, U+2028 and U+2029 escaped.
    * `undefined`, functions, symbols and promises are a TypeError.
    */
   data: unknown;
@@ -39,20 +40,24 @@ export function encodeEvent(event: ServerSentEvent): string {
 /** {@link encodeEvent}, with the data apart from the other fields. */
 export function encode(data: unknown, fields?: EventFields): string {
   let text = '';
+  let id = '';
   if (fields !== undefined) {
-    if (fields.id !== undefined) text = `id: ${fieldText('id', fields.id)}\n`;
-    if (fields.event !== undefined) text += `event: ${fieldText('event', fields.event)}\n`;
+    // The id is the last field: some clients store it at its line (eventsource 2, fetch-event-source, Datastar). If the
+    // connection broke between an id and its data, they would resume after an event that they never dispatched.
+    if (fields.id !== undefined) id = `id: ${fieldText('id', fields.id)}\n`;
+    if (fields.event !== undefined) text = `event: ${fieldText('event', fields.event)}\n`;
     if (fields.retry !== undefined) text += retryLine(fields.retry);
   }
   const own = ownText(data);
   // JSON has no line breaks, and no lone surrogates (ECMA-262, QuoteJSONString).
-  return own === undefined ? `${text}data: ${jsonText(data)}\n\n` : `${text}${lines('data: ', own)}\n`;
+  return own === undefined
+    ? `${text}data: ${jsonText(data)}\n${id}\n`
+    : `${text}${lines('data: ', own)}${id}\n`;
 }
 
-/** Encodes an SSE comment. No client dispatches it. */
+/** Encodes an SSE comment, without a blank line. No client dispatches it. */
 export function encodeComment(text: string): string {
-  if (text === '') return ':\n\n';
-  return `${lines(': ', text)}\n`;
+  return text === '' ? ':\n' : lines(': ', text);
 }
 
 /** Encodes a reconnection time without an event. Clients apply it at once, and dispatch nothing. */
@@ -98,7 +103,18 @@ function jsonText(data: unknown): string {
       `data must be a string, bytes, or a value that JSON can represent; got ${typeof data}`,
     );
   }
-  return json;
+  return OTHER_LINE_BREAKS.test(json) ? json.replace(OTHER_LINE_BREAKS_ALL, escapeUnicode) : json;
+}
+
+/**
+ * Line breaks of Unicode that are none of the standard. `JSON.stringify` leaves them as they are, and Python's
+ * `splitlines()`, with which httpx and requests read lines, breaks a line at each.
+ */
+const OTHER_LINE_BREAKS = /[\u0085\u2028\u2029]/;
+const OTHER_LINE_BREAKS_ALL = new RegExp(OTHER_LINE_BREAKS, 'g');
+
+function escapeUnicode(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
 /** One field line for each line of the text. A line break in the text must not begin another field. */

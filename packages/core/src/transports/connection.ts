@@ -6,8 +6,9 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
 export type NodeResponse = ServerResponse | Http2ServerResponse;
 
-/** The error code CANCEL: the stream is no longer needed (RFC 9113, section 7). */
+/** Error codes of RFC 9113, section 7: the stream is no longer needed; the response is incomplete. */
 const NGHTTP2_CANCEL = 8;
+const NGHTTP2_INTERNAL_ERROR = 2;
 
 const hungUp = new WeakSet<NodeResponse>();
 
@@ -25,6 +26,25 @@ export function hangUp(req: NodeRequest, res: NodeResponse): void {
   if (res.writableFinished) req.socket.destroySoon();
   else if (!hungUp.has(res)) res.once('finish', () => req.socket.destroySoon());
   hungUp.add(res);
+}
+
+/**
+ * Ends a response after everything that was written, so that the client notices that it is incomplete. May be called
+ * again. A response without chunks (HTTP/1.0) has no end that a client could miss.
+ */
+export function endIncomplete(req: NodeRequest, res: NodeResponse): void {
+  if (isHttp2(req, res)) {
+    const { stream } = res;
+    const reset = () => stream.close(NGHTTP2_INTERNAL_ERROR);
+    // RST_STREAM drops what Node.js has not sent. An empty write calls back when everything before it was sent.
+    if (stream.writableLength > 0) stream.write('', reset);
+    else reset();
+  } else if (res.socket === null) {
+    res.destroy();
+  } else {
+    // Sends what is buffered, then a FIN in place of the last chunk.
+    res.socket.destroySoon();
+  }
 }
 
 /** Aborts a response; with HTTP/1.1, also the connection. */

@@ -1,9 +1,14 @@
-import { abort, hangUp, isClosed, type NodeRequest, type NodeResponse } from './connection.ts';
+import { abort, endIncomplete, hangUp, isClosed, type NodeRequest, type NodeResponse } from './connection.ts';
 
 /** The connection of a web Request, on servers that give access to it. */
 export interface FetchConnection {
   /** Closes the connection after the response, so that the client reconnects on another one. May be called again. */
   hangUp(): void;
+  /**
+   * Ends the response after everything that was written, so that the client notices that it is incomplete. May be called
+   * again. Default: `destroy()`.
+   */
+  endIncomplete?(): void;
   /** Aborts the connection. */
   destroy(): void;
   /** Whether the response is over already. Default: false. */
@@ -40,6 +45,10 @@ class NodeConnection implements FetchConnection {
 
   hangUp(): void {
     hangUp(this.#req, this.#res);
+  }
+
+  endIncomplete(): void {
+    endIncomplete(this.#req, this.#res);
   }
 
   destroy(): void {

@@ -22,7 +22,9 @@ export class FetchTransport implements Transport {
   readonly #request: Request;
   readonly #connection: FetchConnection | undefined;
   #isFull = false;
-  #isEnding = false;
+  #ending: 'complete' | 'incomplete' | undefined;
+  /** The server waits for a chunk, and has written all that it was given. */
+  #isPulled = false;
   #onAbort: (() => void) | undefined;
 
   constructor(
@@ -76,6 +78,7 @@ export class FetchTransport implements Transport {
 
   write(frame: Frame): boolean {
     if (this.closed) return true;
+    this.#isPulled = false;
     this.#controller.enqueue(frame.bytes);
     this.#isFull = this.bufferedBytes >= HIGH_WATER_MARK;
     return !this.#isFull;
@@ -84,8 +87,26 @@ export class FetchTransport implements Transport {
   /** The controller is closed when the last bytes were read: after `close()`, it does not report that any more. */
   end(isLast = false): void {
     if (isLast) this.#connection?.hangUp();
-    this.#isEnding = true;
+    this.#ending ??= 'complete';
     if (this.bufferedBytes === 0) this.#finish();
+  }
+
+  endIncomplete(): void {
+    if (this.closed) return;
+    this.#ending = 'incomplete';
+    if (this.#isPulled) this.#break();
+  }
+
+  /** Everything was written. */
+  #break(): void {
+    const connection = this.#connection;
+    if (connection?.endIncomplete === undefined) {
+      this.destroy();
+      return;
+    }
+    connection.endIncomplete();
+    // Otherwise, it calls back when the response is over.
+    if (connection.onClose === undefined) this.#close();
   }
 
   destroy(): void {
@@ -118,7 +139,10 @@ export class FetchTransport implements Transport {
   }
 
   #pull(): void {
-    if (this.#isEnding && this.bufferedBytes === 0) {
+    this.#isPulled = true;
+    if (this.#ending === 'incomplete') {
+      this.#break();
+    } else if (this.#ending !== undefined && this.bufferedBytes === 0) {
       this.#finish();
     } else if (this.#isFull) {
       this.#isFull = false;

@@ -2,9 +2,18 @@ import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TidingsError } from '../base/errors.ts';
 import type { Frame } from '../protocol/frame.ts';
+import type { EventStream } from '../stream/event-stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import { bareSocket, write } from './bare-socket.ts';
-import { abort, hangUp, isClosed, isHttp2, type NodeRequest, type NodeResponse } from './connection.ts';
+import {
+  abort,
+  endIncomplete,
+  hangUp,
+  isClosed,
+  isHttp2,
+  type NodeRequest,
+  type NodeResponse,
+} from './connection.ts';
 
 /**
  * There is one for each stream, so every field costs memory. So does the first private method of a class, which adds a
@@ -20,6 +29,8 @@ import { abort, hangUp, isClosed, isHttp2, type NodeRequest, type NodeResponse }
 export class NodeTransport implements Transport {
   onDrain: (() => void) | undefined;
   onClose: (() => void) | undefined;
+  /** The stream that writes to it. */
+  stream: EventStream | undefined;
   readonly #req: NodeRequest;
   readonly #res: NodeResponse;
   #phase: 'pending' | 'released' | 'opened' | 'begun' = 'pending';
@@ -92,6 +103,10 @@ export class NodeTransport implements Transport {
     const res = this.#res;
     if (isLast) hangUp(this.#req, res);
     if (!res.writableEnded) res.end();
+  }
+
+  endIncomplete(): void {
+    endIncomplete(this.#req, this.#res);
   }
 
   destroy(): void {

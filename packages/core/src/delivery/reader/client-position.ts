@@ -10,9 +10,11 @@ export class ClientPosition {
   /** The position of the last id that the client was sent. */
   lastIdSent: Position | undefined;
   readonly #subscriptions: Subscriptions;
+  readonly #stream: { readonly hasMarkers: boolean };
 
-  constructor(subscriptions: Subscriptions) {
+  constructor(subscriptions: Subscriptions, stream: { readonly hasMarkers: boolean }) {
     this.#subscriptions = subscriptions;
+    this.#stream = stream;
   }
 
   /** Nothing up to a position is for this stream. */
@@ -20,20 +22,25 @@ export class ClientPosition {
     this.position = Math.max(this.position, position);
   }
 
-  /** A marker at the position. */
-  mark(suffix: IdSuffix): Frame {
+  /**
+   * A marker at the position, if the client receives markers.
+   *
+   * @param event its name. Default: that of markers.
+   */
+  mark(suffix: IdSuffix, event?: string): Frame | undefined {
+    if (!this.#stream.hasMarkers) return undefined;
     this.lastIdSent = this.position;
-    return createMarker(this.#subscriptions.log.id(this.position, suffix));
+    return createMarker(this.#subscriptions.log.id(this.position, suffix), { event });
   }
 
   /** A marker at the position of the log, if the client's last id is older. To be called when it has caught up. */
-  headMarker(): Frame | undefined {
+  headMarker(event?: string): Frame | undefined {
     const { list } = this.#subscriptions;
     // Where nothing is subscribed, the client keeps its id: it may be ahead of this process.
     if (list.length === 0 || list.some(subscription => subscription.hasNewer(this.position)))
       return undefined;
     this.reach(this.#subscriptions.log.deliveredUpTo);
-    return this.lastIdSent === this.position ? undefined : this.mark('');
+    return this.lastIdSent === this.position ? undefined : this.mark('', event);
   }
 
   /**

@@ -4,20 +4,14 @@ import type { Position } from '../../protocol/event-id.ts';
 import { type Frame, joinFrames } from '../../protocol/frame.ts';
 import type { ResetReason } from '../../protocol/reset.ts';
 import type { Start } from '../subscriptions/resume.ts';
-import type { Subscriber, Subscription } from '../subscriptions/subscription.ts';
+import type { Subscription } from '../subscriptions/subscription.ts';
 import type { Subscriptions } from '../subscriptions/subscriptions.ts';
 import { Backfill, type SnapshotListener } from './backfill.ts';
 import { ClientPosition } from './client-position.ts';
 import { merge } from './merge.ts';
 import { Gap, type Next } from './next.ts';
 import { Notices } from './notices.ts';
-
-/** What a reader needs of its stream. */
-export interface ReaderStream extends Subscriber {
-  readonly context: { readonly resetEvent: string };
-  /** A reset is about to be sent. */
-  resetQueued(reason: ResetReason, channels: readonly string[]): void;
-}
+import type { ReaderStream } from './reader-stream.ts';
 
 /**
  * The offset of one stream in the log, and the order in which it receives what comes after it: notices (resets and
@@ -26,6 +20,8 @@ export interface ReaderStream extends Subscriber {
 export class LogReader {
   /** The last call has taken the time of a turn. */
   isTurnSpent = false;
+  /** The client has missed events and receives no resets: the stream has to end. */
+  hasUnreportedLoss = false;
   readonly #subscriptions: Subscriptions;
   readonly #stream: ReaderStream;
   readonly #listener: SnapshotListener;
@@ -37,7 +33,7 @@ export class LogReader {
 
   constructor(subscriptions: Subscriptions, stream: ReaderStream, listener: SnapshotListener) {
     this.#subscriptions = subscriptions;
-    this.client = new ClientPosition(subscriptions);
+    this.client = new ClientPosition(subscriptions, stream);
     this.#stream = stream;
     this.#listener = listener;
   }
@@ -122,9 +118,11 @@ export class LogReader {
     const reported = subscriptions.filter(({ channel }) => channel.reportsLoss);
     if (reported.length === 0) return;
     const channels = reported.map(({ channel }) => channel.name);
+    this.#stream.resetQueued(reason, channels);
+    this.hasUnreportedLoss = !this.#stream.hasMarkers;
+    if (this.hasUnreportedLoss) return;
     this.#notices ??= new Notices();
     this.#notices.add({ reason, channels });
-    this.#stream.resetQueued(reason, channels);
     this.client.lastIdSent = this.position;
   }
 
@@ -197,7 +195,7 @@ export class LogReader {
     const { frame, isTurnSpent } = backfill.take();
     this.isTurnSpent = isTurnSpent;
     if (frame !== undefined) return frame;
-    return backfill.isActive ? 'more' : this.client.mark('');
+    return backfill.isActive ? 'more' : (this.client.mark('') ?? 'more');
   }
 
   /** All channels have ended, and the stream has received everything. */
@@ -213,7 +211,7 @@ export class LogReader {
 
   #beginBackfill(subscriptions: readonly Subscription[]): void {
     const older = subscriptions.filter(each => each.start < this.position || each.snapshot !== undefined);
-    if (older.length > 0 && !this.hasBackfill) {
+    if (older.length > 0 && !this.hasBackfill && this.#stream.hasMarkers) {
       this.#notices ??= new Notices();
       this.#notices.add('backfill');
     }
@@ -241,7 +239,8 @@ export class LogReader {
       const following = this.nextEntries(upTo);
       if (typeof following === 'object' && !(following instanceof Gap)) frames.push(following);
       else if (following === 'caught-up' && this.client.lastIdSent !== this.position)
-        frames.push(this.client.mark(''));
+        // A client without markers gets no notices either.
+        frames.push(this.client.mark('') as Frame);
     }
     return joinFrames(frames);
   }

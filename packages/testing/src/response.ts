@@ -1,7 +1,7 @@
-import type { Question } from './question.ts';
+import type { TestRequest } from './request.ts';
 
 /** The response to one request. */
-export interface Answer {
+export interface TestResponse {
   readonly status: number;
   readonly headers: Headers;
   /** Reads it to its end; called once. Resolves to whether that was the proper end, and never rejects. */
@@ -10,12 +10,12 @@ export interface Answer {
   pause(): void;
   resume(): void;
   /** Leaves. */
-  cut(): void;
+  abort(): void;
 }
 
 /** Where requests go. */
 export interface Host {
   /** @param signal gives the request up, for as long as there is no answer. */
-  ask(question: Question, signal: AbortSignal): Promise<Answer>;
+  send(request: TestRequest, signal: AbortSignal): Promise<TestResponse>;
   close(): Promise<void>;
 }

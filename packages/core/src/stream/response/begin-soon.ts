@@ -1,4 +1,4 @@
-import { nextTurn, type TurnBudget } from '../base/event-loop.ts';
+import { nextTurn, type TurnBudget } from '../../base/event-loop.ts';
 
 /** A response that has not begun. */
 interface Pending {

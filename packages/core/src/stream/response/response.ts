@@ -1,16 +1,15 @@
-import type { StreamDelivery } from '../delivery/stream-delivery.ts';
-import { UNKNOWN_ID } from '../protocol/event-id.ts';
-import type { Frame } from '../protocol/frame.ts';
-import { createMarker } from '../protocol/marker.ts';
+import type { StreamDelivery } from '../../delivery/stream-delivery.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import type { CloseReason, ErrorContext } from '../event-stream.ts';
+import type { StreamSettings } from '../stream-options.ts';
+import { type TimedStream, Timers } from '../timers.ts';
+import type { Transport } from '../transport.ts';
+import { Waiters } from '../waiters.ts';
 import { beginSoon } from './begin-soon.ts';
-import type { Closing } from './closing.ts';
-import type { CloseReason, ErrorContext } from './event-stream.ts';
-import { heartbeatComment, ResponseHead } from './response-head.ts';
+import { type Closing, type EndOptions, endsProperly, lastFrame } from './closing.ts';
+import { ResponseHead, type Status } from './response-head.ts';
+import type { ResponseKind } from './response-kind.ts';
 import type { ResponseHost, ResponseOwner } from './response-owner.ts';
-import type { StreamSettings } from './stream-options.ts';
-import { type TimedStream, Timers } from './timers.ts';
-import type { Transport } from './transport.ts';
-import { Waiters } from './waiters.ts';
 import { Writer, type WriterListener } from './writer.ts';
 
 /**
@@ -29,6 +28,7 @@ import { Writer, type WriterListener } from './writer.ts';
  */
 export class StreamResponse implements WriterListener, TimedStream {
   readonly host: ResponseHost;
+  readonly kind: ResponseKind;
   readonly writer: Writer;
   readonly timers: Timers;
   /** Set with the first subscription, and until the response is over. */
@@ -42,12 +42,13 @@ export class StreamResponse implements WriterListener, TimedStream {
     host: ResponseHost,
     owner: ResponseOwner,
     transport: Transport,
-    method: string,
+    kind: ResponseKind,
     options: StreamSettings,
   ) {
     this.host = host;
+    this.kind = kind;
     this.#owner = owner;
-    this.writer = new Writer(transport, this, new ResponseHead(method, owner.lastEventId, options));
+    this.writer = new Writer(transport, this, new ResponseHead(kind, owner.lastEventId, options));
     this.timers = new Timers(this, options.expiresAt);
     transport.onClose = () => this.#close(this.writer.wasRefused ? 'refused' : 'disconnected');
     transport.onFail = error => {
@@ -91,43 +92,35 @@ export class StreamResponse implements WriterListener, TimedStream {
     beginSoon(this, this.host.responses);
   }
 
-  /** Responds with headers and a reconnection time, and nothing else. The response never opens. */
-  reject(reason: CloseReason, retry?: number): void {
-    this.writer.reject(retry);
-    this.closing = { reason, last: undefined, hangUp: reason === 'refused' };
-    beginSoon(this, this.host.responses);
-  }
-
-  /** A client without an id whose subscriptions are refused gets one: it resumes from there when it reconnects. */
-  markRejected(): void {
-    const { log } = this.host.context;
-    const hasId = this.#owner.lastEventId !== undefined;
-    if (hasId || this.headersSent || this.closing?.reason !== 'refused') return;
-    this.closing.last ??= createMarker(log.now === undefined ? UNKNOWN_ID : log.id(log.now));
-  }
-
   /** Begins, when there has been time for a synchronous failure and for subscriptions. */
   begin(): void {
     if (this.delivery !== undefined) this.delivery.opener.start();
     else {
-      this.respond(this.hasReceivedAll);
-      if (!this.isOpen && !this.isClosed) this.#finish();
+      // What is sent last goes out with the headers.
+      if (!this.isOpen) this.#finish();
+      this.respond(this.hasReceivedAll ? 204 : 200);
     }
   }
 
-  /** @param isFinished there is nothing to send, now or later: 204 tells an EventSource not to reconnect. */
-  respond(isFinished: boolean): void {
+  /** Sends the headers. With a status other than 200, that is the whole response. */
+  respond(status: Status): void {
     if (this.headersSent || this.isClosed) return;
     try {
-      this.writer.sendHeaders(isFinished);
+      this.writer.sendHeaders(status, this.delivery !== undefined);
     } catch (error) {
       if (this.#failureReason(error, 'open') === 'refused') this.#close('refused');
       else this.abort('error');
       return;
     }
-    if (!isFinished) return;
+    if (status === 200) return;
     this.stopDelivery();
-    this.end('ended');
+    this.end(status === 410 ? 'lost' : 'ended');
+  }
+
+  /** The client has missed events, and receives no resets. */
+  lose(): void {
+    if (this.headersSent) this.abort('lost');
+    else this.respond(410);
   }
 
   /** Why it closes when it has failed: something else has responded, or an error, which is reported. */
@@ -139,17 +132,15 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   // Ending
 
-  /**
-   * Ends the response: after what was sent and published before, and then `last`.
-   *
-   * @param hangUp whether the connection ends with the response.
-   */
-  end(reason: CloseReason, last?: Frame, hangUp = false): void {
+  /** Ends the response after what was sent and published before. */
+  end(reason: CloseReason, options: EndOptions = {}): void {
     if (this.isClosed) return;
     if (this.closing === undefined) {
-      this.closing = { reason, last, hangUp };
+      this.closing = { ...options, reason, hangUp: options.hangUp || this.host.isDraining };
       this.#waiters?.ended();
-    } else this.closing.hangUp ||= hangUp;
+    } else if (options.hangUp) {
+      this.closing.hangUp = true;
+    }
     this.#guard(() => {
       if (this.delivery === undefined) this.#finish();
       else {
@@ -162,7 +153,7 @@ export class StreamResponse implements WriterListener, TimedStream {
   /** Ends the response and its connection at once. What is queued is dropped. */
   abort(reason: CloseReason): void {
     if (this.isClosed) return;
-    this.closing ??= { reason, last: undefined, hangUp: true };
+    this.closing ??= { reason, hangUp: true };
     this.#waiters?.ended();
     try {
       this.writer.abort();
@@ -174,14 +165,17 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   /** Writes the last frame and the end. */
   #finish(): void {
-    const { last, hangUp } = this.closing as Closing;
+    const closing = this.closing as Closing;
+    const last = lastFrame(closing, this.kind, this.writer.hasSentId);
     if (last !== undefined && !this.writer.isEnding) this.writer.write(last);
-    if (!this.writer.isEnding || hangUp) this.writer.end(hangUp);
+    if (!endsProperly(closing, this.kind)) this.writer.end('incomplete');
+    else if (!this.writer.isEnding || closing.hangUp)
+      this.writer.end(closing.hangUp ? 'hang-up' : 'complete');
   }
 
   #close(reason: CloseReason): void {
     if (this.isClosed) return;
-    this.closing ??= { reason, last: undefined, hangUp: false };
+    this.closing ??= { reason };
     this.isClosed = true;
     this.writer.drop();
     this.stopDelivery();
@@ -215,13 +209,17 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   stopWaiting(): void {
     this.delivery?.opener.start();
-    this.respond(false);
+    this.respond(200);
     if (!this.isOpen) this.delivery?.stopWaiting();
   }
 
   heartbeat(): void {
     if (!this.isOpen) return;
-    this.#guard(() => this.writer.write(this.delivery?.heartbeatMarker() ?? heartbeatComment));
+    const { heartbeat } = this.host.limits;
+    this.#guard(() => {
+      const marker = this.delivery?.heartbeatMarker(heartbeat.eventFor(this.kind));
+      this.writer.write(marker ?? heartbeat.contentFor(this.kind));
+    });
   }
 
   onWritten(frame: Frame): void {

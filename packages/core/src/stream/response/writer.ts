@@ -1,12 +1,14 @@
-import type { Scheduler } from '../base/scheduler.ts';
-import type { Frame } from '../protocol/frame.ts';
-import { FrameQueue, isLarge } from '../protocol/frame-queue.ts';
-import type { ResponseHead } from './response-head.ts';
-import type { Transport } from './transport.ts';
+import type { Scheduler } from '../../base/scheduler.ts';
+import { Comment } from '../../protocol/comment.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import { FrameQueue, isLarge } from '../../protocol/frame-queue.ts';
+import type { StreamLimits } from '../stream-limits.ts';
+import type { Transport } from '../transport.ts';
+import type { ResponseHead, Status } from './response-head.ts';
 
 /** What a writer tells its stream. */
 export interface WriterListener {
-  readonly host: { readonly scheduler: Scheduler };
+  readonly host: { readonly scheduler: Scheduler; readonly limits: Pick<StreamLimits, 'heartbeat'> };
   /** A frame was handed to the transport. */
   onWritten(frame: Frame): void;
   /** There is room again after there was none. */
@@ -14,6 +16,12 @@ export interface WriterListener {
   /** The client does not keep up. */
   onFull(): void;
 }
+
+/**
+ * How a response ends: `complete`; `hang-up`, with its connection; `incomplete`, so that the client notices that something
+ * is missing.
+ */
+type Ending = 'complete' | 'hang-up' | 'incomplete';
 
 /** Writes one response through its transport, and queues what the client does not read in time. */
 export class Writer {
@@ -24,10 +32,12 @@ export class Writer {
   /** Absent once it has been sent. */
   #head: ResponseHead | undefined;
   #queue: FrameQueue | undefined;
+  /** A frame that was written, or queued here, has an id. */
+  #hasId = false;
   /** The transport has returned false, and has not drained since. */
   #isFull = false;
-  /** Set when the response ends once everything is written: whether the connection ends too. */
-  #end: boolean | undefined;
+  /** Set when the response ends once everything is written. */
+  #end: Ending | undefined;
   /** Bytes in the transport at the last check, and when they last moved. */
   #checkedBytes = 0;
   #movedAt: number;
@@ -45,9 +55,14 @@ export class Writer {
     return this.#head;
   }
 
-  /** The response has nothing but a reconnection time. */
-  reject(retry: number | undefined): void {
-    this.#head = this.#head?.rejected(retry);
+  /** The request is rejected. See {@link ResponseHead.rejected}. */
+  reject(retryAfter: number | undefined): void {
+    this.#head = this.#head?.rejected(retryAfter);
+  }
+
+  /** An id was written. */
+  get hasSentId(): boolean {
+    return this.#hasId;
   }
 
   /** Whether the next frame goes straight to the transport. */
@@ -70,17 +85,22 @@ export class Writer {
   }
 
   /**
-   * Sends the headers, then what was written before. Throws what the transport throws.
+   * Sends the headers, then what was written before. With a status other than 200 there is no body. Throws what the
+   * transport throws.
    *
-   * @param isFinished a 204, which has no body.
+   * @param isSubscribed whether the stream has subscriptions.
    */
-  sendHeaders(isFinished: boolean): void {
+  sendHeaders(wanted: Status, isSubscribed: boolean): void {
     const head = this.#head;
     if (head === undefined) return;
     this.#head = undefined;
-    if (isFinished) this.drop();
-    const [status, headers, first] = head.build(isFinished);
-    this.#transport.open(status, headers, this.#end);
+    if (wanted !== 200) this.drop();
+    const [status, headers, first] = head.build(wanted, {
+      isFollowed: this.#queue !== undefined,
+      isSubscribed,
+      heartbeat: this.#listener.host.limits.heartbeat.interval,
+    });
+    this.#transport.open(status, headers, this.#end !== undefined && this.#end !== 'complete');
     this.#movedAt = this.#listener.host.scheduler.now;
     if (first !== undefined) this.#hand(first);
     this.#flush();
@@ -88,8 +108,11 @@ export class Writer {
   }
 
   /** Writes or queues a frame. Returns whether there is room for another. */
-  write(frame: Frame): boolean {
+  write(content: Frame | Comment): boolean {
     if (this.isEnding) return false;
+    // Decided in the order of writing: what is queued here is sent in this order.
+    const frame = content instanceof Comment ? content.frame(this.#hasId) : content;
+    this.#hasId ||= frame.hasId;
     if (this.hasRoom && !isLarge(frame)) return this.#hand(frame);
     this.#queue ??= new FrameQueue();
     this.#queue.push(frame);
@@ -103,8 +126,8 @@ export class Writer {
   }
 
   /** Ends the response after what was written. Called again, it can still end the connection, too. */
-  end(hangUp: boolean): void {
-    this.#end = hangUp || this.#end === true;
+  end(ending: Ending): void {
+    if (this.#end === undefined || this.#end === 'complete') this.#end = ending;
     this.#flush();
   }
 
@@ -159,6 +182,8 @@ export class Writer {
       this.#hand(piece);
     }
     if (this.#queue !== undefined || this.#end === undefined) return;
-    this.#transport.end(this.#end);
+    if (this.#end !== 'incomplete') this.#transport.end(this.#end === 'hang-up');
+    else if (this.#transport.endIncomplete) this.#transport.endIncomplete();
+    else this.#transport.destroy();
   }
 }

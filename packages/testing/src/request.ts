@@ -4,7 +4,7 @@ import { invalid } from './invalid.ts';
 export interface ConnectOptions {
   /** Default: GET, or POST with a body. */
   method?: string | undefined;
-  /** Of the request, beside `accept` and `last-event-id`. */
+  /** Headers of the request, in addition to `accept`, `cache-control: no-cache` and `last-event-id`. */
   headers?: Record<string, string> | undefined;
   /** Sent as it is; say in `headers` what it is. */
   body?: string | undefined;
@@ -15,7 +15,7 @@ export interface ConnectOptions {
 }
 
 /** What a client asks for. */
-export interface Question {
+export interface TestRequest {
   readonly method: string;
   readonly path: string;
   readonly headers: Record<string, string>;
@@ -27,13 +27,13 @@ export interface Question {
  *
  * @throws {TypeError} naming what has a value that cannot be sent.
  */
-export function questionOf(path: string, options: ConnectOptions, lastEventId: string): Question {
+export function createRequest(path: string, options: ConnectOptions, lastEventId: string): TestRequest {
   const { body, method = body === undefined ? 'GET' : 'POST' } = options;
   if (typeof path !== 'string') throw invalid('path', "a string, such as '/events'", path);
   if (body !== undefined && typeof body !== 'string') {
     throw invalid('body', 'a string: for JSON, JSON.stringify(…) and a content-type in headers', body);
   }
-  const headers: Record<string, string> = { accept: 'text/event-stream' };
+  const headers: Record<string, string> = { accept: 'text/event-stream', 'cache-control': 'no-cache' };
   for (const [name, value] of Object.entries(options.headers ?? {})) headers[name.toLowerCase()] = value;
   // A header is bytes, and these are UTF-8.
   if (lastEventId !== '') headers['last-event-id'] = Buffer.from(lastEventId).toString('latin1');
