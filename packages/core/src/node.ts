@@ -60,17 +60,23 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
  * Tells the stream of a response that its handler has failed. For adapters whose framework responds to errors, or reports
  * them. If the headers were not sent, the stream closes as `refused` and writes nothing. Otherwise it ends as `error`.
  *
- * @returns whether the framework has to handle the error. False if the handler failed only because its stream closed,
- *   with the AbortError of its `signal`.
+ * @param report whether an error after the headers goes to the hub's `onError`, for frameworks that cannot handle it
+ *   then. Default: false.
+ * @returns whether the framework has to handle the error. False if it was reported, and if the handler failed only
+ *   because its stream closed, with the AbortError of its `signal`.
  */
-export function failStream(res: NodeResponse, error: unknown): boolean {
+export function failStream(res: NodeResponse, error: unknown, report = false): boolean {
   const transport = (res as ResponseWithTransport)[transportOf];
   const stream = transport?.stream;
   if (transport === undefined || stream === undefined) return true;
   if (isAbortOf(stream, error)) return false;
-  if (res.headersSent) (stream as Stream).end('error');
-  else transport.release();
-  return true;
+  if (!res.headersSent) {
+    transport.release();
+    return true;
+  }
+  if (report) (stream as Stream).report(error, 'handler');
+  (stream as Stream).end('error');
+  return !report;
 }
 
 /**
@@ -84,19 +90,6 @@ export function releaseResponse(res: NodeResponse): boolean {
   if (transport === undefined || res.headersSent) return false;
   transport.release();
   return true;
-}
-
-/**
- * Tells the stream of a response that its handler has failed. If the headers were not sent, the stream closes as
- * `refused` and writes nothing. Otherwise it ends.
- *
- * @returns whether the framework has to handle the error.
- */
-export function failStream(res: NodeResponse, error: unknown): boolean {
-  const transport = (res as ResponseWithTransport)[transportOf];
-  if (transport === undefined || releaseResponse(res)) return true;
-  transport.onFail?.(error);
-  return false;
 }
 
 /**

@@ -90,7 +90,7 @@ function respond(
     }
     raw.once('close', resolve);
     (async () => handler(stream))().catch(error => {
-      if (failStream(raw, error)) reject(error);
+      if (failStream(raw, error, true)) reject(error);
     });
   });
 }

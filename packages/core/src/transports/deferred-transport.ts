@@ -1,4 +1,5 @@
 import type { Frame } from '../protocol/frame.ts';
+import type { EventStream } from '../stream/event-stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import { headersSent, type NodeTransport } from './node-transport.ts';
 
@@ -14,8 +15,8 @@ interface QueuedResponse {
   readonly headers: Record<string, string>;
   readonly frames: Frame[];
   bytes: number;
-  /** Set when the response ends after the frames: how. */
-  end: (() => void) | undefined;
+  /** How the response ends after the frames. */
+  end: 'complete' | 'incomplete' | undefined;
   hangUp: boolean;
 }
 
@@ -31,6 +32,8 @@ const HIGH_WATER_MARK = 64 * 1024;
  * ```
  */
 export class DeferredTransport implements Transport {
+  /** The stream that writes to it. */
+  stream: EventStream | undefined;
   onFail: ((error: unknown) => void) | undefined;
   readonly #inner: NodeTransport;
   #beforeHeaders: BeforeHeaders | undefined;
@@ -100,7 +103,12 @@ export class DeferredTransport implements Transport {
       return;
     }
     queued.hangUp ||= hangUp;
-    queued.end ??= () => this.#inner.end(queued.hangUp);
+    queued.end ??= 'complete';
+  }
+
+  endIncomplete(): void {
+    if (this.#queued === undefined) this.#inner.endIncomplete();
+    else this.#queued.end = 'incomplete';
   }
 
   destroy(): void {
@@ -130,7 +138,8 @@ export class DeferredTransport implements Transport {
     }
     let hasRoom = true;
     for (const frame of queued.frames) hasRoom = this.#inner.write(frame);
-    if (queued.end !== undefined) queued.end();
+    if (queued.end === 'complete') this.#inner.end(queued.hangUp);
+    else if (queued.end === 'incomplete') this.#inner.endIncomplete();
     else if (hasRoom) this.onDrain?.();
   }
 
