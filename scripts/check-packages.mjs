@@ -45,6 +45,7 @@ function tryOut(tarballs) {
     '@tidings/express': 'sse',
     '@tidings/koa': 'sse',
     '@tidings/hono': 'sse',
+    '@tidings/fastify': 'sse',
     '@tidings/redis': 'redisBroker',
     '@tidings/testing': 'connect',
   };

@@ -12,7 +12,14 @@ import { nodeHttp, nodeHttp2 } from './node.ts';
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
 
-const mounts: Mount[] = [nodeHttp, nodeHttp2, ...expressMounts, ...koaMounts, ...fastifyMounts, ...fetchMounts];
+const mounts: Mount[] = [
+  nodeHttp,
+  nodeHttp2,
+  ...expressMounts,
+  ...koaMounts,
+  ...fastifyMounts,
+  ...fetchMounts,
+];
 
 interface Served {
   hub: Hub;

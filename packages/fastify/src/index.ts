@@ -6,7 +6,7 @@ import type { FastifyInstance, FastifyReply } from 'fastify';
 /** The method that `app.register(sse())` adds to every reply. */
 export interface SseReply {
   /**
-   * `reply.sse()` sends a stream as the reply. Return its result from the route. The stream stays open after the handler
+   * `reply.sse()` answers the request with a stream. Return its result from the route. The stream stays open after the handler
    * has returned, until it is closed or the client disconnects.
    *
    * All `subscribe` calls in the tick of the first one resume after the client's Last-Event-ID. Later calls begin now.
@@ -80,7 +80,8 @@ function respond(
         send(reply, status, headers, () => {
           raw.off('close', resolve);
           begin();
-          resolve();
+          // Fastify sends an empty reply if this promise resolves before the headers are sent, in a microtask.
+          setImmediate(resolve);
         });
       });
     const stream = openStream(request.raw, raw, { ...options, beforeHeaders });
@@ -103,16 +104,11 @@ const BREAKING = ['content-length', 'content-encoding', 'etag'];
  *
  * @param begin called when the body may be written. Not called for a reply without one: Fastify sends that.
  */
-function send(
-  reply: FastifyReply,
-  status: number,
-  headers: Record<string, string>,
-  begin: () => void,
-): void {
+function send(reply: FastifyReply, status: number, headers: Record<string, string>, begin: () => void): void {
   for (const name of BREAKING) reply.removeHeader(name);
   reply.code(status).headers(headers);
   if (status === 204) reply.send();
-  else reply.send(reply.request.method === 'HEAD' ? null : createPayload(reply.raw, begin));
+  else reply.send(reply.request.method === 'HEAD' ? Readable.from([]) : createPayload(reply.raw, begin));
 }
 
 /** A Readable that ends as soon as Fastify pipes it to the response. */
@@ -126,7 +122,8 @@ function createPayload(raw: FastifyReply['raw'], begin: () => void): Readable {
   });
   const { pipe } = payload;
   payload.pipe = (destination, options) => {
-    if ((destination as unknown) !== raw) return pipe.call(payload, destination, options) as typeof destination;
+    if ((destination as unknown) !== raw)
+      return pipe.call(payload, destination, options) as typeof destination;
     isPiped = true;
     begin();
     payload.resume();
