@@ -40,9 +40,10 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
     );
   }
   if (areHeadersSent(res)) throw headersSent();
-  const nodeTransport = new NodeTransport(req, res);
   const transport =
-    beforeHeaders === undefined ? nodeTransport : new DeferredTransport(nodeTransport, beforeHeaders);
+    beforeHeaders === undefined
+      ? new NodeTransport(req, res)
+      : new DeferredTransport(req, res, beforeHeaders);
   const lastEventId = req.headers['last-event-id'] as string | undefined;
   const stream = hub.open(
     transport,
@@ -52,7 +53,7 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
   transport.stream = stream;
   (res as ResponseWithTransport)[transportOf] = transport;
   res.on('close', disconnected);
-  if (res.socket === null) nodeTransport.awaitDisconnect();
+  if (res.socket === null) transport.awaitDisconnect();
   return stream;
 }
 
@@ -97,7 +98,7 @@ export function releaseResponse(res: NodeResponse): boolean {
  * response. A bound listener or an entry of a WeakMap takes no less memory.
  */
 const transportOf = Symbol.for('tidings.transport');
-type ResponseWithTransport = NodeResponse & { [transportOf]?: NodeTransport | DeferredTransport };
+type ResponseWithTransport = NodeResponse & { [transportOf]?: NodeTransport };
 
 function disconnected(this: NodeResponse): void {
   (this as ResponseWithTransport)[transportOf]?.disconnected();

@@ -1,7 +1,6 @@
 import type { Frame } from '../protocol/frame.ts';
-import type { EventStream } from '../stream/event-stream.ts';
-import type { Transport } from '../stream/transport.ts';
-import { headersSent, type NodeTransport } from './node-transport.ts';
+import type { NodeRequest, NodeResponse } from './connection.ts';
+import { headersSent, NodeTransport } from './node-transport.ts';
 
 /**
  * Called once, when a stream is about to send its headers. The stream waits for the promise, if there is one; meanwhile
@@ -27,126 +26,106 @@ const HIGH_WATER_MARK = 64 * 1024;
  * A response of Node.js that begins when its framework has settled the headers.
  *
  * ```
- * pending ──open──▶ queued ──settled──▶ begun
+ * pending ──open──▶ queued ──settled──▶ opened, begun
  *    └──release───────┴──▶ released, or sent by something else
  * ```
  */
-export class DeferredTransport implements Transport {
-  /** The stream that writes to it. */
-  stream: EventStream | undefined;
-  onFail: ((error: unknown) => void) | undefined;
-  readonly #inner: NodeTransport;
+export class DeferredTransport extends NodeTransport {
   #beforeHeaders: BeforeHeaders | undefined;
   #queued: QueuedResponse | undefined;
+  /** Absent once the response has begun. */
+  #onFail: ((error: unknown) => void) | undefined;
 
-  constructor(inner: NodeTransport, beforeHeaders: BeforeHeaders) {
-    this.#inner = inner;
+  constructor(req: NodeRequest, res: NodeResponse, beforeHeaders: BeforeHeaders) {
+    super(req, res);
     this.#beforeHeaders = beforeHeaders;
   }
 
-  get onDrain(): (() => void) | undefined {
-    return this.#inner.onDrain;
+  override set onFail(call: ((error: unknown) => void) | undefined) {
+    this.#onFail = call;
   }
 
-  set onDrain(listener) {
-    this.#inner.onDrain = listener;
+  override get bufferedBytes(): number {
+    return (this.#queued?.bytes ?? 0) + super.bufferedBytes;
   }
 
-  get onClose(): (() => void) | undefined {
-    return this.#inner.onClose;
-  }
-
-  set onClose(listener) {
-    this.#inner.onClose = listener;
-  }
-
-  get closed(): boolean {
-    return this.#inner.closed;
-  }
-
-  get refused(): boolean {
-    return this.#inner.refused;
-  }
-
-  get bufferedBytes(): number {
-    return (this.#queued?.bytes ?? 0) + this.#inner.bufferedBytes;
-  }
-
-  open(status: number, headers: Record<string, string>, hangUp = false): void {
-    this.#inner.checkUnsent();
+  override open(status: number, headers: Record<string, string>, hangUp = false): void {
+    this.checkUnsent();
     if (this.closed) return;
     const settled = this.#beforeHeaders?.(status, headers);
     this.#beforeHeaders = undefined;
     if (settled === undefined) {
-      this.#inner.open(status, headers, hangUp);
+      super.open(status, headers, hangUp);
+      this.#onFail = undefined;
       return;
     }
     this.#queued = { status, headers, frames: [], bytes: 0, end: undefined, hangUp };
     settled.then(
-      () => this.#begin(),
-      error => this.#fail(error),
+      () => this.begin(),
+      error => this.fail(error),
     );
   }
 
-  write(frame: Frame): boolean {
+  override write(frame: Frame): boolean {
     const queued = this.#queued;
-    if (queued === undefined) return this.#inner.write(frame);
+    if (queued === undefined) return super.write(frame);
     queued.frames.push(frame);
     queued.bytes += frame.length;
     return queued.bytes < HIGH_WATER_MARK;
   }
 
-  end(hangUp = false): void {
+  override end(hangUp = false): void {
     const queued = this.#queued;
     if (queued === undefined) {
-      this.#inner.end(hangUp);
+      super.end(hangUp);
       return;
     }
     queued.hangUp ||= hangUp;
     queued.end ??= 'complete';
   }
 
-  endIncomplete(): void {
-    if (this.#queued === undefined) this.#inner.endIncomplete();
+  override endIncomplete(): void {
+    if (this.#queued === undefined) super.endIncomplete();
     else this.#queued.end = 'incomplete';
   }
 
-  destroy(): void {
+  override destroy(): void {
     this.#queued = undefined;
-    this.#inner.destroy();
+    super.destroy();
   }
 
-  release(): void {
-    this.#inner.release();
-    if (this.#queued !== undefined) this.#fail(headersSent());
+  override release(): void {
+    super.release();
+    if (this.#queued !== undefined) this.fail(headersSent());
   }
 
-  disconnected(): void {
+  override disconnected(): void {
     this.#queued = undefined;
-    this.#inner.disconnected();
+    super.disconnected();
   }
 
-  #begin(): void {
+  begin(): void {
     const queued = this.#queued;
     if (queued === undefined) return;
     this.#queued = undefined;
     try {
-      this.#inner.open(queued.status, queued.headers, queued.hangUp);
+      super.open(queued.status, queued.headers, queued.hangUp);
     } catch (error) {
-      this.#fail(error);
+      this.fail(error);
       return;
     }
+    this.#onFail = undefined;
     let hasRoom = true;
-    for (const frame of queued.frames) hasRoom = this.#inner.write(frame);
-    if (queued.end === 'complete') this.#inner.end(queued.hangUp);
-    else if (queued.end === 'incomplete') this.#inner.endIncomplete();
+    for (const frame of queued.frames) hasRoom = super.write(frame);
+    if (queued.end === 'complete') super.end(queued.hangUp);
+    else if (queued.end === 'incomplete') super.endIncomplete();
     else if (hasRoom) this.onDrain?.();
   }
 
-  #fail(error: unknown): void {
+  fail(error: unknown): void {
     this.#queued = undefined;
-    this.onFail?.(error);
+    this.#onFail?.(error);
     // Otherwise, something else has responded.
-    if ((error as { code?: unknown } | null)?.code !== 'head-sent') this.#inner.destroy();
+    if ((error as { code?: unknown } | null)?.code !== 'head-sent') super.destroy();
   }
 }
