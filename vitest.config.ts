@@ -50,7 +50,7 @@ export default defineConfig({
           // Its files wait more than they compute.
           maxWorkers: 4,
           sequence: { groupOrder: 0 },
-          include: ['packages/*/test/**/*.test.ts', 'test/{contract,spec,channels}/**/*.test.ts'],
+          include: ['packages/*/test/**/*.test.ts', 'test/{contract,spec,channels,frameworks}/**/*.test.ts'],
         },
       },
       // These run programs that `npm test` installs where it can.
@@ -98,7 +98,7 @@ export default defineConfig({
           name: 'packed',
           ...sideBySide,
           globalSetup: PACKED,
-          include: ['test/examples/copies.test.ts', 'test/builds/commonjs.test.ts'],
+          include: ['test/examples/copies.test.ts', 'test/builds/{commonjs,bundlers}.test.ts'],
         },
       },
       build('ESM', 'js'),
