@@ -46,6 +46,7 @@ function tryOut(tarballs) {
     '@tidings/koa': 'sse',
     '@tidings/hono': 'sse',
     '@tidings/redis': 'redisBroker',
+    '@tidings/sqlite': 'sqliteBroker',
     '@tidings/testing': 'connect',
   };
   const project = join(scratch, 'project');

@@ -67,6 +67,7 @@ export default defineConfig({
           'koa',
           'hono',
           'redis',
+          'sqlite',
           'testing',
         ].map(name => ({ text: `@tidings/${name}`, link: `/api/@tidings/${name}` })),
       },
