@@ -19,6 +19,9 @@ export const MIN_RETENTION = 60_000;
 /** ms that a compacted channel is kept after its last event or use: it is state, and has no age. */
 export const COMPACTED_RETENTION = 30 * 24 * 60 * 60_000;
 
+/** ms by which a channel may be forgotten later than needed, and by which its last use is known. */
+export const COARSE = 10_000;
+
 /** How many broken ranges are remembered. Each start of a process adds one. */
 export const MAX_BREAKS = 1_000;
 
@@ -32,7 +35,9 @@ export const MAX_BREAKS = 1_000;
  *   more (an older key of a compacted channel may be before `trimmed`); `ended` and `begun`, the positions of its end
  *   and of its last `begin`; `count` and `bytes`, of the retained events; `garbage`, entries that are in the file and not
  *   retained; `stored`, bytes of all its events in the file; `deleted`, the newest position that was deleted from
- *   the file; `age` in ms and `compact`, from its settings; `due`, ms since 1970 after which it is forgotten.
+ *   the file; `age` in ms and `compact`, from its settings; `due`, ms since 1970 after which it is forgotten; `used`, ms
+ *   since 1970 of its last event. The last two lag by up to COARSE: each has an index, of which every publish would write
+ *   a page.
  * - `tidings_entries`: `tag`, the key for compaction, of the newest event of each key of a compacted channel; `dead`,
  *   whether a newer event of its key or its age has removed it from a compacted channel; `at`, ms since 1970.
  *
@@ -71,10 +76,11 @@ CREATE TABLE IF NOT EXISTS tidings_channels (
   deleted INTEGER NOT NULL,
   age INTEGER NOT NULL,
   compact INTEGER NOT NULL,
-  due INTEGER NOT NULL
+  due INTEGER NOT NULL,
+  used INTEGER NOT NULL
 );
 CREATE INDEX IF NOT EXISTS tidings_due ON tidings_channels (due);
-CREATE INDEX IF NOT EXISTS tidings_oldest ON tidings_channels (last) WHERE stored > 0;
+CREATE INDEX IF NOT EXISTS tidings_oldest ON tidings_channels (used) WHERE stored > 0;
 CREATE TABLE IF NOT EXISTS tidings_entries (
   position INTEGER PRIMARY KEY,
   channel INTEGER NOT NULL,
@@ -124,4 +130,5 @@ export interface ChannelRow {
   age: number;
   compact: number;
   due: number;
+  used: number;
 }

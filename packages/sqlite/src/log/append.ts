@@ -2,6 +2,7 @@ import { type Draft, type Entry, type Position, TidingsError } from '@tidings/co
 import type { Connection } from '../file/connection.ts';
 import {
   type ChannelRow,
+  COARSE,
   COMPACTED_RETENTION,
   FORGET_DELAY,
   type HubRow,
@@ -83,7 +84,9 @@ class Batch {
       sweepChannel(this.#connection, this.#hub, row, { added, now: this.#now });
       row.age = whole(keep.age);
       const retention = Math.max(row.age, row.compact === 1 ? COMPACTED_RETENTION : MIN_RETENTION);
-      row.due = this.#now + retention + FORGET_DELAY;
+      const due = this.#now + retention + FORGET_DELAY;
+      if (row.due < due || row.due > due + COARSE) row.due = due + COARSE;
+      row.used = this.#now - (this.#now % COARSE);
       saveChannel(this.#connection, row);
     }
   }

@@ -112,7 +112,7 @@ export function sweepChannel(
 export function evict(connection: Connection, hub: HubRow, maxBytes: number): void {
   for (let step = 0; hub.bytes > maxBytes && step < EVICT_STEPS; step++) {
     const row = connection.get<ChannelRow>(
-      'SELECT * FROM tidings_channels WHERE stored > 0 ORDER BY last LIMIT 1',
+      'SELECT * FROM tidings_channels WHERE stored > 0 ORDER BY used, last LIMIT 1',
     );
     if (row === undefined) return;
     const deleted = deleteOldest(connection, row, hub.bytes - maxBytes);
