@@ -24,9 +24,13 @@ export default {
     },
     {
       name: 'core-root-has-no-node',
-      comment: 'The root entry runs on every runtime. Only node.ts and connection.ts may import Node.js.',
+      comment:
+        'The root entry runs on every runtime. Only node.ts and its part of transports/ may import Node.js.',
       severity: 'error',
-      from: { path: '^packages/core/src/', pathNot: '^packages/core/src/(node|connection)\\.ts$' },
+      from: {
+        path: '^packages/core/src/',
+        pathNot: '^packages/core/src/(node|transports/(node-transport|bare-socket|connection))\\.ts$',
+      },
       to: { dependencyTypes: ['core'] },
     },
     ...coreLayers,

@@ -88,7 +88,7 @@ export default defineConfig({
         test: {
           name: 'model',
           ...sideBySide,
-          include: ['test/model/engine.test.ts', 'test/model/judge/known.test.ts'],
+          include: ['test/model/{engine,known}.test.ts'],
         },
       },
       // The packages as npm would publish them.

@@ -17,7 +17,7 @@ describe('what the README shows', () => {
     const client = await program.get('/countdown');
     expect(await client.ended).toBe(true);
     expect(code('express output')).toBe(`$ curl -N localhost:3000/countdown\n${client.text}`);
-    expect(client.headers['content-type']).toBe('text/event-stream');
+    expect(client.headers['content-type']).toBe('text/event-stream; charset=utf-8');
   });
 
   it.each(['express', 'koa', 'hono', 'channels'])('is JavaScript that Node takes as it is: %s', name => {
@@ -56,7 +56,7 @@ describe('what the README shows', () => {
     program = await runProgram(snippet('docs/streams.md', 'node'));
     const client = await program.get('/');
     await client.until(({ events }) => events.length === 1);
-    expect(client.text).toBe('retry: 1000\n\nid: 1\nevent: greeting\ndata: {"hello":"world"}\n\n');
+    expect(client.text).toBe('retry: 1000\n\nevent: greeting\ndata: {"hello":"world"}\nid: 1\n\n');
   });
 
   it('tells a page what is there and what is missing', () => {

@@ -70,7 +70,7 @@ async function missEvents(server: Server): Promise<string> {
   const reading = (async () => {
     for await (const chunk of response.body as ReadableStream<Uint8Array>) {
       text += Buffer.from(chunk).toString();
-      if (/#[^\n]*\n\n$/.test(text)) return;
+      if (/#[^\n]*\n(id: [^\n]*\n)?\n$/.test(text)) return;
     }
   })();
   await withClient(async other => {

@@ -256,7 +256,7 @@ it('who comes back with an unknown id stands where the last of its subscriptions
   stream.subscribe('a', { from: 'start' });
   stream.subscribe('b', { from: { last: 1 } });
   await until(() => transport.text.includes('id: '));
-  expect(transport.text).toMatch(/id: \w+-3~\nevent: reset/);
+  expect(transport.text).toMatch(/event: reset\ndata: .+\nid: \w+-3~\n/);
 });
 
 it('a stream that has left all its channels stands at the head when it subscribes again', async () => {

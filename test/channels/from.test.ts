@@ -62,7 +62,8 @@ describe.each(table)('a subscription from: %s', (_, from, expected) => {
     const older = expected.filter(n => n <= 5);
     const bare = blocks(transport.text).filter(block => !block.includes('id: '));
     expect(bare.map(block => Number(block.split('data: ')[1]))).toEqual(older);
-    if (older.length > 0) expect(transport.text).toMatch(/~\n[\s\S]*data: 5\n\nid: \S+\d\nevent: tidings/);
+    if (older.length > 0)
+      expect(transport.text).toMatch(/~\n[\s\S]*data: 5\n\nevent: tidings\ndata: \nid: \S+\d\n/);
     expect(transport.text).not.toContain('reset');
   });
 });

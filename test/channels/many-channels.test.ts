@@ -32,7 +32,7 @@ async function costOfResume(channels: number, total: number): Promise<number> {
     const before = process.cpuUsage();
     const { stream, transport } = open(hub, id);
     stream.subscribe(names);
-    while (!transport.text.endsWith(`data: ${total - 1}\n\n`)) await turn();
+    while (!transport.text.slice(-60).includes(`data: ${total - 1}\n`)) await turn();
     const { user, system } = process.cpuUsage(before);
     least = Math.min(least, (user + system) / 1_000);
     stream.close();
@@ -138,7 +138,7 @@ describe('a stream that resumes with many channels', () => {
     running.push(server);
     const client = await request(server.origin, '/', withId(first));
     hub.publish(names[0] as string, 'live');
-    await client.until(({ text }) => text.endsWith('data: live\n\n'));
+    await client.until(({ text }) => text.slice(-60).includes('data: live\n'));
     expect(resetsOf(client)).toEqual([]);
     expect(dataOf(client)).toEqual([...Array.from({ length: 10_000 }, (_, i) => String(i)), 'live']);
   });

@@ -1,3 +1,4 @@
+import type { EventStream } from '@tidings/core';
 import { expect, it } from 'vitest';
 import { contract } from './contract.ts';
 
@@ -8,17 +9,42 @@ contract('a stream begins', ({ connect, serve }) => {
     expect(client.text).toBe(':\n\n');
     expect(client.status).toBe(200);
     expect(client.headers).toMatchObject({
-      'content-type': 'text/event-stream',
+      'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache, no-transform',
       'x-accel-buffering': 'no',
+      'x-content-type-options': 'nosniff',
+      'tidings-heartbeat': '15000',
     });
     expect(client.headers).not.toHaveProperty('content-length');
+  });
+
+  it('without an announcement of heartbeats, if there are none', async () => {
+    const { client } = await connect({ hub: { heartbeat: false } });
+    expect(client.headers).not.toHaveProperty('tidings-heartbeat');
   });
 
   it('with `retry` in place of the comment, when it is set', async () => {
     const { client } = await connect({ stream: { retry: 1234 }, use: stream => stream.send('x') });
     await client.until(({ events }) => events.length === 1);
     expect(client.text).toBe('retry: 1234\n\ndata: x\n\n');
+  });
+
+  it('with `retry` in the first marker, when it subscribes', async () => {
+    const use = (stream: EventStream) => void stream.subscribe('news');
+    const { hub, client, stream, get } = await connect({ stream: { retry: 1234 }, use });
+    await client.until(({ events }) => events.length === 1);
+    expect(client.text).toMatch(/^:\n\nevent: tidings\nretry: 1234\ndata: \nid: \S+\n\n$/);
+    const id = await hub.publish('news', 1);
+    await hub.publish('news', 2);
+    stream.close();
+    const resumed = await get('/', { headers: { 'last-event-id': id } });
+    await resumed.until(({ events }) => events.length === 2);
+    expect(resumed.text).toMatch(
+      /^:\n\nevent: tidings\nretry: 1234\ndata: \nid: \S+-1\n\ndata: 2\nid: \S+-2\n\n$/,
+    );
+    const lost = await get('/', { headers: { 'last-event-id': 'other-1' } });
+    await lost.until(({ events }) => events.length === 3);
+    expect(lost.text).toMatch(/^:\n\nevent: reset\nretry: 1234\ndata: .*\nid: \S+\n\ndata: 1\n/);
   });
 
   it('with the headers that are on the response, but for those that break a stream', async () => {
@@ -51,7 +77,7 @@ contract('a stream begins', ({ connect, serve }) => {
     const { client } = await connect({ stream: { headers } });
     await client.until(({ comments }) => comments.length === 1);
     expect(client.headers).toMatchObject({
-      'content-type': 'text/event-stream',
+      'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-store',
       'x-accel-buffering': 'yes',
       'x-own': 'own',
@@ -63,7 +89,7 @@ contract('a stream begins', ({ connect, serve }) => {
     const { hub, client } = await connect({ request: { method: 'HEAD' }, use: stream => stream.send('x') });
     expect(await client.ended).toBe(true);
     expect(client.status).toBe(200);
-    expect(client.headers['content-type']).toBe('text/event-stream');
+    expect(client.headers['content-type']).toBe('text/event-stream; charset=utf-8');
     expect(client.text).toBe('');
     expect(hub.streams.size).toBe(0);
   });

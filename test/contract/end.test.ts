@@ -52,7 +52,7 @@ contract('a stream ends', ({ connect, serve, mount }) => {
     for (let i = 0; i < 3; i++) {
       const client = await get('/', { agent });
       expect(await client.ended).toBe(true);
-      expect(client.text).toBe(':\n\ndata: x\n\n');
+      expect(client.text).toBe('data: x\n\n');
     }
     expect(Object.values(agent.freeSockets).flat()).toHaveLength(1);
     agent.destroy();
@@ -190,7 +190,7 @@ contract('a stream that fails', ({ connect, serve }) => {
     const client = await get();
     await client.ended;
     expect(client.status).toBe(500);
-    expect(client.headers['content-type']).not.toBe('text/event-stream');
+    expect(String(client.headers['content-type'])).not.toContain('text/event-stream');
     expect(await stream?.closed).toBe('refused');
     expect(hub.streams.size).toBe(0);
   });

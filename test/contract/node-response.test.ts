@@ -204,7 +204,7 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
       }, 10);
     });
     const received = await exchange(server, 'GET / HTTP/1.0\r\n\r\n');
-    expect(received.split('\r\n\r\n')[1]).toBe(':\n\ndata: 1\n\ndata: 2\n\n');
+    expect(received.split('\r\n\r\n')[1]).toBe('data: 1\n\ndata: 2\n\n');
     expect(received).not.toMatch(/transfer-encoding/i);
   });
 

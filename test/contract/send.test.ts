@@ -11,9 +11,63 @@ contract('a stream sends', ({ connect }) => {
     for (const data of [0, false, null, '', { a: [1] }, Buffer.from('ä')]) stream.send(data);
     await client.until(({ events }) => events.length === 8);
     expect(client.text).toBe(
-      ':\n\nid: 1\nevent: e\nretry: 5\ndata: a\n\ndata: one\ndata: two\ndata: three\ndata: four\n\n' +
-        ': aside\n: with two lines\n\ndata: 0\n\ndata: false\n\ndata: null\n\ndata: \n\ndata: {"a":[1]}\n\ndata: ä\n\n',
+      ':\n\nevent: e\nretry: 5\ndata: a\nid: 1\n\ndata: one\ndata: two\ndata: three\ndata: four\n\n' +
+        ': aside\n: with two lines\ndata: 0\n\ndata: false\n\ndata: null\n\ndata: \n\ndata: {"a":[1]}\n\ndata: ä\n\n',
     );
+  });
+
+  it('heartbeats as events of a name, with the id if the position has moved', async () => {
+    const { hub, client } = await connect({
+      hub: { heartbeat: { interval: 30, event: 'ping' } },
+      use: opened => void opened.subscribe('news'),
+    });
+    const pings = () => client.events.filter(({ event }) => event === 'ping');
+    await client.until(() => pings().length === 2);
+    expect(pings().map(({ data }) => data)).toEqual(['', '']);
+    // The first id comes in a marker, or in a heartbeat that is due before it.
+    expect(client.events.filter(({ id }) => id !== undefined)).toHaveLength(1);
+    await hub.publish('other', 1);
+    const position = await hub.position();
+    await client.until(() => pings().some(({ id }) => id === position));
+    expect(client.headers['tidings-heartbeat']).toBe('30');
+    expect(client.comments).toHaveLength(1);
+    expect(client.events.filter(({ id }) => id === position)).toHaveLength(1);
+  });
+
+  it('heartbeats as comments to a client without markers', async () => {
+    const { client } = await connect({
+      hub: { heartbeat: { interval: 30, event: 'ping' } },
+      stream: { markers: false },
+      use: opened => void opened.subscribe('news'),
+    });
+    await client.until(({ comments }) => comments.length === 3);
+    expect(client.text).toMatch(/^(:\n\n)+$/);
+  });
+
+  it('comments with a blank line until it has sent an id, and without from then on', async () => {
+    const { client, stream } = await connect({ hub: { heartbeat: 30 } });
+    await client.until(({ comments }) => comments.length === 2);
+    stream.comment('a');
+    stream.send(1);
+    // Queued together: the comment comes after the id.
+    stream.send(2, { id: 'i' });
+    stream.comment('b');
+    await client.until(({ comments }) => comments.length >= 6);
+    expect(client.text).toMatch(/^(:\n\n)+: a\n\ndata: 1\n\ndata: 2\nid: i\n\n: b\n(:\n)+$/);
+  });
+
+  it('comments without a blank line after the marker of a subscription, wherever they waited', async () => {
+    const { client, stream } = await connect({
+      hub: { heartbeat: 30 },
+      use: opened => {
+        opened.comment('first');
+        opened.subscribe('news');
+      },
+    });
+    await client.until(({ events }) => events.length === 1);
+    stream.comment('second');
+    await client.until(({ comments }) => comments.length >= 5);
+    expect(client.text).toMatch(/: first\n\nevent: tidings\ndata: \nid: \S+\n\n(:\n)*: second\n(:\n)+$/);
   });
 
   it('nothing that is not an event, and says what is wrong with it', async () => {

@@ -24,7 +24,7 @@ contract('stream(source)', ({ connect, serve }) => {
       },
     });
     expect(await client.ended).toBe(true);
-    expect(client.text).toBe(':\n\ndata: 0\n\ndata: 1\n\ndata: 2\n\nid: end.\nevent: tidings\ndata: \n\n');
+    expect(client.text).toBe('data: 0\n\ndata: 1\n\ndata: 2\n\nevent: tidings\ndata: \nid: end.\n\n');
     expect(await complete).toBe(true);
     expect(await stream.closed).toBe('ended');
   });
@@ -113,7 +113,7 @@ contract('stream(source)', ({ connect, serve }) => {
       use: opened => opened.stream([1]),
     });
     await client.ended;
-    expect(client.text).toBe(':\n\ndata: 1\n\n');
+    expect(client.text).toBe('data: 1\n\n');
   });
 
   it('waits for the peer', async () => {

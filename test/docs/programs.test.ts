@@ -164,7 +164,7 @@ describe('what the page about transports shows', () => {
   it('streams over a bare socket, and resumes', async () => {
     program = await runProgram(snippet('docs/transport.md', 'socket'));
     const client = await comesBack(program, '/', '/');
-    expect(client.headers['content-type']).toBe('text/event-stream');
+    expect(client.headers['content-type']).toBe('text/event-stream; charset=utf-8');
   });
 });
 

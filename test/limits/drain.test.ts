@@ -31,7 +31,8 @@ it(`${STREAMS} streams are drained within ${WITHIN} ms, each to its end, and not
   const ends = await Promise.all(clients.map(client => client.ended));
   expect(ends.filter(isProper => !isProper)).toEqual([]);
   // What was published before, then a time to come back, and nothing after it.
-  for (const { text } of clients) expect(text).toMatch(/\ndata: 1\n\nretry: \d+\n\n$/);
+  for (const { text } of clients)
+    expect(text).toMatch(/\ndata: 1\nid: \S+\n\nevent: tidings\nretry: \d+\ndata: \n\n$/);
   const seconds = new Map<number, number>();
   for (const { retries } of clients) {
     const second = Math.floor((retries[0] as number) / 1_000);

@@ -28,7 +28,8 @@ const HEADERS = {
   'x-accel-buffering': 'no',
 };
 
-const hub = createHub();
+// A channel that nobody follows any more is dropped after a quarter of that, and the clock stops.
+const hub = createHub({ history: { age: 1_000 } });
 let bare = 0;
 const leave = () => {
   bare -= 1;

@@ -1,615 +1,373 @@
-import type { EventStream, From, Hub, SubscribeOptions } from '@tidings/core';
-import { createParser, type EventSourceMessage } from 'eventsource-parser';
+import type { CloseReason, EventStream, SubscribeOptions } from '@tidings/core';
+import type { ChannelName, ClientName } from './course.ts';
+import type { From, Start } from './interest.ts';
+import { type Court, Judge } from './judge.ts';
+import type { Node } from './node.ts';
 import { VirtualTransport } from './transport.ts';
+import type { Order } from './truth.ts';
 
-/** What is published, as data: its number among all of the run, and what else the oracle has to know. */
-export interface Published {
-  n: number;
-  channel: string;
-  key: string | undefined;
-  except: string | undefined;
-  filling?: string | undefined;
-}
-
-/** Where a subscription is to begin; `after` what had number `n` (`Infinity`: nobody has ever heard of the id). */
-export type Beginning = Exclude<From, { after: string }> | { after: string; n: number };
-
+/** What a client wants of a channel, whenever it connects. */
 export interface Wish {
-  channel: string;
-  from: Beginning | undefined;
-  /** It wants the even ones only. */
-  isPicky: boolean;
+  readonly channel: ChannelName;
+  readonly from: From;
+  /** Only every second event. */
+  readonly isPicky: boolean;
 }
 
-/** What the oracle knows of the hubs. */
-export interface Model {
-  readonly hubs: readonly Hub[];
-  /** Each publish has its place at once. */
-  readonly isInProcess: boolean;
-  /** The number of what was published last. */
-  published(): number;
-  /** Something is published, and not yet accepted. */
-  isPublishing(): boolean;
-  /** All that was published to a channel, as long as it has not been lost. */
-  log(channel: string): readonly Published[];
-  isCompacted(channel: string): boolean;
-  /** The newest of each key of a compacted channel, if it has room for them all, and no snapshots. */
-  current(channel: string): ReadonlyMap<string, Published>;
-  /** How many events the history has, at least, if there have been as many. */
-  keeps(channel: string): number;
-  overflow(channel: string): 'reset' | 'disconnect';
-  hasSnapshots(channel: string): boolean;
-  /** A client is told when it has missed something: the channel has a history, or snapshots. */
-  reportsLoss(channel: string): boolean;
-  /** No history of any channel is ever full. */
-  losesNothing(): boolean;
-  /** What a write costs. */
+/** What a client needs of the run. */
+export interface ClientHost extends Court {
+  readonly clients: readonly ModelClient[];
+  readonly socketBuffer: number;
+  /** Turns after which a client is to know where it stands. */
+  readonly patience: number;
+  /** Whether streams may close for this reason, whatever they have been given. */
+  mayClose(reason: CloseReason, client: ModelClient): boolean;
+  /** Calls of a hub that need its broker may reject. */
+  mayReject(node: Node): boolean;
+  /** A filter has thrown. */
+  filterThrew(): void;
   work(): void;
 }
 
-/** A client with the habits of an EventSource, and the oracle: it knows what it is owed. */
+/** One response, seen from both ends. */
+interface Connection {
+  readonly node: Node;
+  readonly stream: EventStream;
+  readonly transport: VirtualTransport;
+  readonly judge: Judge;
+  /** The tick in which the first `subscribe` was called. */
+  subscribedAt: number | undefined;
+  /** When the headers were sent, in turns. */
+  answeredAt: number | undefined;
+  /** When it subscribed last, in turns. */
+  changedAt: number;
+  /** The hub has ended the response. */
+  hasEnded: boolean;
+  /** Another node has been told to disconnect its owner. */
+  isToEnd: boolean;
+}
+
+/** A client with the habits of an EventSource, and the handler that answers it. */
 export class ModelClient {
-  readonly name: string;
-  readonly wishes = new Map<string, Wish>();
+  readonly name: ClientName;
+  readonly owner: string;
+  readonly wishes = new Map<ChannelName, Wish>();
   resets = 0;
-  failure = '';
-  /** Turns after which it is to know where it stands. */
-  patience = 6;
-  readonly #model: Model;
-  /** By channel: what was published for this client and has not come, by number; compacted, the newest of each key. */
-  readonly #owed = new Map<string, Map<string, number>>();
-  /** By channel: up to which number nothing is to come. */
-  readonly #since = new Map<string, number>();
+  readonly #host: ClientHost;
+  #connection: Connection | undefined;
   #lastEventId: string | undefined;
-  /** The number of what came last. It is kept while the client goes on after its last event. */
-  #newest = 0;
-  /** It has asked where the hub stands, to begin there. */
+  /** How far histories were trimmed when the last connection broke. */
+  #floors: ReadonlyMap<ChannelName, Order> = new Map();
   #isAsking = false;
-  /** Events for which its filter has failed. */
-  readonly #skipped = new Set<number>();
-  /** Its filter fails the next time. */
+  #isConnecting = false;
   #isFaulty = false;
-  /** Something the application does has failed: a stream may end before it has given all. */
-  #isExcused = false;
-  /** The broker has lost something, or lags behind. */
-  #isDisturbed = false;
+  #onNextFilter: (() => void) | undefined;
 
-  // On this connection.
-  #transport: VirtualTransport | undefined;
-  #stream: EventStream | undefined;
-  /** Channels subscribed to on an open stream, and when: what was on its way may come again. */
-  readonly #renewed = new Map<string, number>();
-  /** Channels that go on at the head, on this connection: the id that it has is older. */
-  readonly #atHead = new Set<string>();
-  /** Channels whose filter has changed since. */
-  readonly #refiltered = new Set<string>();
-  /** Values of compacted channels that are to come though there may be newer ones: it is there, and reads. */
-  readonly #live = new Set<number>();
-  readonly #received = new Set<number>();
-  /** Channels that have yet to tell their state. */
-  readonly #stateless = new Set<string>();
-  /** What the application has sent, beside all channels, and has not come; `before` what is published later. */
-  #sent: { serial: number; before: number }[] = [];
-  #sends = 0;
-  /** What had been published when the last of that which has come was sent. */
-  #sentAfter = 0;
-  #isBackfill = false;
-  /** It has subscribed, on this connection; late: its first subscription resumes after its id. */
-  #hasSubscribed = false;
-  #isLateResume = false;
-  /** It has given up a subscription. */
-  #hasLeft = false;
-  /** The id that it has named. */
-  #cameWith = '';
-  /** It has been told of a loss, or where it stands. */
-  #hasReset = false;
-  #hasId = false;
-  /** It has always read at once. */
-  #isFast = true;
-  /** Turns since it was answered, and has subscribed. */
-  #age = 0;
-  /** The application has closed the stream when so much had been published. */
-  #closedAfter: number | undefined;
-
-  constructor(name: string, model: Model) {
+  constructor(name: ClientName, owner: string, host: ClientHost) {
     this.name = name;
-    this.#model = model;
+    this.owner = owner;
+    this.#host = host;
+  }
+
+  get lastEventId(): string | undefined {
+    return this.#lastEventId;
   }
 
   get isConnected(): boolean {
-    return this.#transport?.isOver === false;
+    return this.#connection?.transport.isOver === false;
   }
 
-  /** The stream takes what comes. */
+  /** The stream takes what comes. Not asked lightly: a signal costs as much as the rest of a stream. */
   get isOpen(): boolean {
-    return this.isConnected && this.#stream?.signal.aborted === false;
+    const connection = this.#connection;
+    return this.isConnected && connection?.hasEnded === false && !connection.stream.signal.aborted;
   }
 
-  /** It can come back and go on. */
-  get isPlaced(): boolean {
-    return this.wishes.size === 0 || Boolean(this.#lastEventId);
+  /** The judge of the stream, while it is open or drains. */
+  get judge(): Judge | undefined {
+    return this.isConnected ? this.#connection?.judge : undefined;
   }
 
-  /** What has not come, and should have. */
+  get node(): Node | undefined {
+    return this.isConnected ? this.#connection?.node : undefined;
+  }
+
+  /** Why it is not yet where it should be in the end. */
   get lacks(): string {
-    const owed = [...this.#owed].flatMap(([channel, owed]) => [...owed.values()].map(n => `${channel} ${n}`));
-    const live = [...this.#live].map(n => `${n} of a compacted channel`);
-    const sent = this.isOpen ? this.#sent.map(({ serial }) => `what was sent as no. ${serial}`) : [];
-    const states = this.isOpen ? [...this.#stateless].map(channel => `the state of ${channel}`) : [];
-    return [...owed, ...live, ...sent, ...states].join(', ');
+    if (this.wishes.size === 0) return '';
+    if (!this.isConnected || this.#connection?.hasEnded) return 'a connection';
+    return this.#connection?.judge.lacks || (this.#lastEventId ? '' : 'an id');
   }
 
-  /** @param node of which it is a client from now on. */
-  connect(node = 0): void {
-    this.#connect(this.#lastEventId, node);
+  /** @param isLate the handler awaits something before it subscribes. */
+  connect(node: Node, isLate = false): void {
+    if (this.isConnected || this.#isAsking || this.#isConnecting) return;
+    this.#connection = undefined;
+    this.#isConnecting = true;
+    const lastEventId = this.#lastEventId;
+    const judge = new Judge(this.#host, node, [this.name, this.owner], lastEventId, this.#floors);
+    this.#floors = new Map();
+    const transport = this.#listen(judge);
+    const rivals = this.#host.clients.filter(
+      each => each !== this && each.owner === this.owner && each.isOpen,
+    );
+    const request = { method: 'GET', url: '/', lastEventId };
+    const stream = node.hub.open(transport, request, { client: this.owner });
+    for (const rival of rivals) if (!rival.isOpen) rival.judge?.close();
+    this.#connection = {
+      node,
+      stream,
+      transport,
+      judge,
+      subscribedAt: undefined,
+      answeredAt: undefined,
+      changedAt: 0,
+      hasEnded: false,
+      isToEnd: false,
+    };
+    this.#isConnecting = false;
+    stream.closed.then(reason => this.#checkReason(reason, judge, transport));
+    // A hub that is closing takes none.
+    if (!isLate && !node.isClosing) for (const wish of this.wishes.values()) this.#subscribe(wish);
   }
 
-  /** With the id of what had number `n`; `Infinity`: it is nobody's. */
-  connectWith(id: string, n: number): void {
+  connectWith(node: Node, id: string): void {
     if (this.isConnected || this.#isAsking) return;
-    const isKnown = n < Number.POSITIVE_INFINITY;
-    // Who follows nothing waits for no node to come as far.
-    this.#newest = isKnown && this.wishes.size > 0 ? n : 0;
-    this.#since.clear();
-    for (const channel of isKnown ? this.wishes.keys() : []) {
-      this.#owe(
-        channel,
-        this.#model.log(channel).filter(published => published.n > n),
-      );
-    }
     this.#lastEventId = id;
-    this.#connect(id, 0);
-  }
-
-  /** Asks where the hub stands, and begins there. */
-  async ask(node: number): Promise<void> {
-    if (this.isConnected || this.#isAsking) return;
-    const { hubs, isInProcess } = this.#model;
-    this.#isAsking = true;
-    this.#newest = isInProcess ? this.#model.published() : 0;
-    this.#lastEventId = await hubs[node % hubs.length]?.position();
-    this.#isAsking = false;
-    this.#owed.clear();
-    this.#since.clear();
+    this.#floors = new Map();
     this.connect(node);
   }
 
-  #connect(lastEventId: string | undefined, node: number): void {
+  /** Asks where the hub stands, and begins there. */
+  async ask(node: Node): Promise<void> {
     if (this.isConnected || this.#isAsking) return;
-    this.#forgiveUnreported();
-    // Cut before it was told that it is given what is older, it has never heard of that.
-    for (const [channel, upto] of this.#renewed) this.#forgive(channel, upto);
-    // It goes on behind where it began, unless it has subscribed since: the id that it has may be older.
-    for (const channel of [...this.#renewed.keys(), ...this.#atHead]) this.#since.delete(channel);
-    this.#renewed.clear();
-    this.#atHead.clear();
-    this.#refiltered.clear();
-    this.#live.clear();
-    this.#received.clear();
-    this.#stateless.clear();
-    this.#sent = [];
-    this.#sends = this.#sentAfter = this.#age = 0;
-    this.#isBackfill = this.#hasLeft = this.#hasReset = this.#hasId = false;
-    this.#isFast = true;
-    this.#cameWith = lastEventId ?? '';
-    this.#hasSubscribed = this.wishes.size > 0;
-    this.#isLateResume = false;
-    this.#closedAfter = undefined;
-    if (!lastEventId) {
-      // Who says nothing of the past is owed nothing of it, unless the application says where to begin.
-      this.#owed.clear();
-      this.#since.clear();
-      this.#newest = 0;
+    this.#isAsking = true;
+    const before = node.head;
+    try {
+      const id = await node.hub.position();
+      this.#lastEventId = id;
+      const order = node.orderOf(id);
+      if (
+        order === undefined ||
+        (order < before && node.truth.epochOf(order) === node.truth.epochOf(before))
+      ) {
+        this.#host.fail(this.name, 'wrong answer', `position() is ${id}, and was ${node.truth.show(before)}`);
+      }
+    } catch (error) {
+      if (!this.#host.mayReject(node)) {
+        this.#host.fail(this.name, 'wrong answer', `position() rejects: ${error}`);
+      }
+    } finally {
+      this.#isAsking = false;
     }
-    for (const wish of this.wishes.values()) if (this.#isNew(wish)) this.#begin(wish);
-    const { hubs } = this.#model;
-    const transport = this.#listen();
-    const request = { method: 'GET', url: '/', lastEventId };
-    this.#transport = transport;
-    this.#stream = hubs[node % hubs.length]?.open(transport, request, { client: this.name });
-    for (const wish of this.wishes.values()) this.#stream?.subscribe(wish.channel, this.#optionsOf(wish));
+    this.connect(node);
   }
 
-  #listen(): VirtualTransport {
-    let published = 0;
-    const parser = createParser({
-      // Thrown, it would be the stream's to deal with.
-      onEvent: event => this.#check(() => this.#receive(event, published)),
-    });
-    return new VirtualTransport({
-      published: () => this.#model.published(),
-      receive: (text, publishedAtWrite) => {
-        published = publishedAtWrite;
-        parser.feed(text);
+  get isAsking(): boolean {
+    return this.#isAsking;
+  }
+
+  #listen(judge: Judge): VirtualTransport {
+    const isBuffered = () => this.#isBuffered;
+    const transport: VirtualTransport = new VirtualTransport(
+      {
+        open: status => {
+          if (status === 204) this.#stop(judge);
+          else judge.open();
+          const connection = this.#connection;
+          if (connection?.judge === judge) connection.answeredAt = this.#host.turns;
+        },
+        write: frame => {
+          this.#host.work();
+          return judge.write(frame, isBuffered);
+        },
+        receive: id => {
+          this.#lastEventId = id;
+        },
+        end: () => {
+          judge.end();
+          if (this.#connection?.judge === judge) this.#connection.hasEnded = true;
+        },
+        finish: () => {},
+        fail: error => this.#host.fail(this.name, 'wrong write', error),
       },
-      stop: () => this.#check(() => this.#stop()),
-      end: () => this.#check(() => this.#end()),
-      work: () => this.#model.work(),
-      fail: error => this.#check(() => this.#fail(error)),
-    });
+      this.#host.socketBuffer,
+    );
+    return transport;
   }
 
-  subscribe(wish: Wish): void {
-    const { channel } = wish;
-    if (this.isOpen && wish.from === undefined && this.wishes.has(channel)) this.#goOn(wish);
-    else this.#renew(wish);
-    if (this.isOpen) this.#stream?.subscribe(channel, this.#optionsOf(wish));
-  }
-
-  /** What is followed already goes on where it is, through the new filter. */
-  #goOn(wish: Wish): void {
-    const { channel, isPicky } = wish;
-    this.wishes.set(channel, { channel, isPicky, from: this.wishes.get(channel)?.from });
-    this.#refiltered.add(channel);
-    this.#live.clear();
-    const owed = this.#owed.get(channel);
-    for (const [key, n] of owed ?? []) if (isPicky && n % 2 === 1) owed?.delete(key);
-  }
-
-  #renew(wish: Wish): void {
-    const { channel } = wish;
-    if (this.isOpen && !this.#hasSubscribed) {
-      this.#hasSubscribed = true;
-      this.#isLateResume = this.#cameWith !== '';
-    }
-    this.#owed.delete(channel);
-    this.#since.delete(channel);
-    this.#stateless.delete(channel);
-    this.#live.clear();
-    this.#hasLeft = true;
-    // What it has had all of was something else.
-    if (!this.isOpen) this.#lastEventId = this.#lastEventId?.replace('.', '');
-    this.wishes.set(channel, wish);
-    this.#age = 0;
-    if (this.isConnected) this.#renewed.set(channel, this.#model.published());
-    // The answer does not wait for a broker longer than a while: that has not begun.
-    const hasBegun = this.#model.isInProcess ? this.#transport?.hasBegun : this.#hasId;
-    if (this.isOpen && !this.#isLateResume && (hasBegun || this.#isNew(wish))) this.#begin(wish);
-  }
-
-  unsubscribe(channel: string): void {
-    this.wishes.delete(channel);
-    this.#owed.delete(channel);
-    this.#since.delete(channel);
-    this.#stateless.delete(channel);
-    this.#live.clear();
-    this.#hasLeft = true;
-    this.#stream?.unsubscribe(channel);
-  }
-
-  #optionsOf({ from, isPicky }: Wish): SubscribeOptions {
-    const filter = ({ data }: { data: string }) => {
-      if (this.#isFaulty) {
-        this.#isFaulty = false;
-        // The event is skipped, for this stream.
-        const { n, channel } = JSON.parse(data) as Published;
-        for (const [at, owed] of this.#owed.get(channel) ?? [])
-          if (owed === n) this.#owed.get(channel)?.delete(at);
-        this.#live.delete(n);
-        this.#skipped.add(n);
-        throw new Error('a filter that fails');
-      }
-      return JSON.parse(data).n % 2 === 0;
-    };
-    return isPicky ? { from, filter } : { from };
-  }
-
-  #wantsSnapshot(wish: Pick<Wish, 'channel' | 'from'> | undefined): boolean {
-    return wish !== undefined && wish.from === undefined && this.#model.hasSnapshots(wish.channel);
-  }
-
-  /** It does not go on where the client was. (Whoever has had it all is not given it again.) */
-  #isNew(wish: Wish): boolean {
-    return this.#cameWith === '' || (isAfter(wish) && !this.#cameWith.endsWith('.'));
-  }
-
-  /** What a subscription is owed of what is there when it begins, and what it is not to get. */
-  #begin({ channel, from }: Wish): void {
-    const { isInProcess } = this.#model;
-    const log = this.#model.log(channel);
-    const isCompacted = this.#model.isCompacted(channel);
-    const kept = isInProcess && !isCompacted ? this.#model.keeps(channel) : 0;
-    let since = 0;
-    if (this.#wantsSnapshot({ channel, from })) this.#stateless.add(channel);
-    if (typeof from === 'object' && 'after' in from) {
-      since = from.n === Number.POSITIVE_INFINITY ? 0 : from.n;
-      if (from.n === Number.POSITIVE_INFINITY) this.#owed.delete(channel);
-      else
-        this.#owe(
-          channel,
-          log.filter(({ n }) => n > from.n),
-        );
-    } else if (isCompacted && (from === undefined || from === 'start')) {
-      this.#owe(channel, this.#model.current(channel).values());
-    } else if (from === 'start') {
-      this.#owe(channel, log.slice(Math.max(0, log.length - kept)));
-    } else if (typeof from === 'object' && 'last' in from) {
-      const first = Math.max(0, log.length - Math.min(from.last, kept));
-      if (isInProcess && from.last <= kept) since = log[first - 1]?.n ?? 0;
-      this.#owe(channel, log.slice(first));
-    } else if (isInProcess && !this.#wantsSnapshot({ channel, from })) {
-      since = this.#model.published();
-    }
-    // What is on its way to it is of an earlier subscription.
-    if (!this.#renewed.has(channel) || this.#isFast) this.#since.set(channel, since);
-  }
-
-  /** Something is published. */
-  owe(published: Published): void {
-    const { n, channel, key } = published;
-    if (!this.wishes.has(channel)) return;
-    const isCompacted = this.#model.isCompacted(channel);
-    if (isCompacted) this.#owed.get(channel)?.delete(String(key));
-    // Not yet known to the hub (on another node, not yet answered), and with nothing to say where it was.
-    const isKnown = this.isOpen && (this.#model.hubs.length === 1 || this.#hasId);
-    // Nor does an id of no epoch: its stream was closed before the broker had told where the log is.
-    if (!isKnown && (!this.#lastEventId || this.#lastEventId === '0-0')) return;
-    if (!this.#isFor(published)) return;
-    this.#add(channel, published);
-    const isLive = this.#isFast && this.#hasId && !this.#isBackfill && this.#renewed.size === 0;
-    if (isCompacted && isLive && this.isOpen && this.#model.isInProcess) this.#live.add(n);
-  }
-
-  #isFor({ n, channel, except }: Published): boolean {
-    if (this.#skipped.has(n)) return false;
-    return except !== this.name && (this.wishes.get(channel)?.isPicky !== true || n % 2 === 0);
-  }
-
-  /** All that it is owed of a channel. */
-  #owe(channel: string, list: Iterable<Published>): void {
-    this.#owed.delete(channel);
-    for (const published of list) {
-      // What is not for it takes the place of what was.
-      if (this.#model.isCompacted(channel)) this.#owed.get(channel)?.delete(String(published.key));
-      if (this.#isFor(published)) this.#add(channel, published);
-    }
-  }
-
-  #add(channel: string, { n, key }: Published): void {
-    // A channel that keeps nothing promises nothing but what is live.
-    const isLive = this.isOpen && this.#isFast && this.#hasId && this.#renewed.size === 0;
-    if (!this.#model.reportsLoss(channel) && !isLive) return;
-    const owed = this.#owed.get(channel) ?? new Map<string, number>();
-    this.#owed.set(channel, owed.set(this.#model.isCompacted(channel) ? String(key) : String(n), n));
-  }
-
-  #forgiveUnreported(): void {
-    for (const channel of this.#owed.keys())
-      if (!this.#model.reportsLoss(channel)) this.#owed.delete(channel);
-  }
-
-  #forgive(channel: string, upto: number): void {
-    const owed = this.#owed.get(channel);
-    for (const [key, n] of owed ?? []) if (n <= upto) owed?.delete(key);
-  }
-
-  #receive({ id, event, data }: EventSourceMessage, publishedAtWrite: number): void {
-    if (id !== undefined) this.#lastEventId = id;
-    if (event === 'tidings') {
-      this.#isBackfill = id?.endsWith('~') ?? false;
-      this.#hasId = true;
-    } else if (event === 'reset') {
-      const { reason, channels } = JSON.parse(data) as { reason: string; channels: string[] };
-      this.#beReset(reason, channels, publishedAtWrite);
-      this.#isBackfill = id?.endsWith('~') ?? false;
-    } else if (event === 'snapshot') {
-      const { channel, n } = JSON.parse(data) as { channel: string; n: number };
-      if (!this.#isBackfill) this.#fail('a snapshot that is no backfill');
-      this.#know(channel, n);
-    } else if (event === 'sent') {
-      const { serial, n } = JSON.parse(data) as { serial: number; n: number };
-      const sent = this.#sent.shift();
-      if (sent?.serial !== serial) this.#fail('what was sent, out of its order');
-      if (this.#newest > sent.before && this.#model.isInProcess && !this.#isLateResume)
-        this.#fail(`${this.#newest} before what was sent earlier`);
-      this.#sentAfter = Math.max(this.#sentAfter, n);
-    } else {
-      this.#take(JSON.parse(data) as Published, id);
-    }
-  }
-
-  /** It has the state of a channel, up to a number. */
-  #know(channel: string, n: number): void {
-    if (!this.wishes.has(channel)) return;
-    const { isInProcess } = this.#model;
-    const since = this.#model.log(channel).filter(published => published.n > n);
-    this.#stateless.delete(channel);
-    if (isInProcess && this.#isFast) this.#since.set(channel, n);
-    // Of an earlier subscription, it says nothing of what is still to come.
-    if (this.#renewed.get(channel)) this.#forgive(channel, n);
-    else this.#owe(channel, since);
-    this.#renewed.set(channel, 0);
-  }
-
-  #take({ n, channel, key, except }: Published, id: string | undefined): void {
-    if (!this.wishes.has(channel)) return;
-    const isRenewed = this.#renewed.has(channel);
-    if (except === this.name) this.#fail(`${n}, which is for everyone else`);
-    const isFiltered = this.wishes.get(channel)?.isPicky && !isRenewed && !this.#refiltered.has(channel);
-    if (isFiltered && n % 2) this.#fail(`${n}, which it does not want`);
-    if (n <= (this.#since.get(channel) ?? 0)) this.#fail(`${n}, which was before it began`);
-    if (this.#received.has(n) && !isRenewed) this.#fail(`${n} twice`);
-    this.#received.add(n);
-    if (this.#isBackfill && id !== undefined) {
-      // Given up with its subscription, it has no end.
-      if (!this.#hasLeft) this.#fail(`${n} with an id, amid a backfill`);
-      this.#isBackfill = false;
-    }
-    if (!this.#isBackfill) {
-      if (id === undefined) this.#fail(`${n} without an id`);
-      if (n <= this.#newest) this.#fail(`${n} after ${this.#newest}`);
-      if (n <= this.#sentAfter && this.#model.isInProcess && !this.#isLateResume)
-        this.#fail(`${n} after what was sent later`);
-      this.#live.delete(n);
-      for (const earlier of this.#live) if (earlier < n) this.#fail(`${n}, and not ${earlier}`);
-      this.#newest = n;
-      this.#hasId = true;
-    }
-    const owed = this.#owed.get(channel);
-    const at = this.#model.isCompacted(channel) ? String(key) : String(n);
-    if ((owed?.get(at) ?? n) <= n) owed?.delete(at);
-  }
-
-  #beReset(reason: string, channels: readonly string[], publishedAtWrite: number): void {
-    this.resets += 1;
-    const told = `${reason} ${channels}`;
-    if (!this.#isDisturbed) {
-      const isOverflow = channels.some(channel => this.#model.overflow(channel) === 'disconnect');
-      if (reason === 'slow' && isOverflow && !this.#isBackfill) this.#fail(`it was to end (${told})`);
-      if (reason === 'slow' && this.#isFast) this.#fail(`a reset, though it reads (${told})`);
-      if (reason === 'history' && this.#model.losesNothing()) this.#fail('a reset without a loss');
-      // A subscription that has not begun where the others have is told by itself, at any time.
-      const isOwn = channels.every(channel => {
-        const wish = this.wishes.get(channel);
-        return wish === undefined || isAfter(wish) || this.#renewed.has(channel);
-      });
-      if (reason !== 'slow' && !isOwn) {
-        if (this.#hasReset) this.#fail(`a second reset (${told})`);
-        if (this.#hasId) this.#fail(`a reset after an id (${told})`);
-        this.#hasReset = true;
-      }
-    }
-    this.#received.clear();
-    this.#live.clear();
-    this.#hasId = true;
-    for (const channel of channels) {
-      this.#since.delete(channel);
-      this.#forgive(channel, publishedAtWrite);
-      const isPlain = !this.#model.isCompacted(channel) && !this.#model.hasSnapshots(channel);
-      if (reason === 'slow' && isPlain && this.#model.isInProcess) {
-        this.#since.set(channel, publishedAtWrite);
-        this.#atHead.add(channel);
-      }
-      if (!this.#wantsState(channel)) continue;
-      if (this.#wantsSnapshot(this.wishes.get(channel))) this.#stateless.add(channel);
-      if (!this.#model.isCompacted(channel)) continue;
-      for (const published of this.#model.current(channel).values())
-        if (published.n <= publishedAtWrite && this.#isFor(published)) this.#add(channel, published);
-    }
-  }
-
-  /** Subscribed to anew, and not from its beginning, it is the earlier subscription that has lost something. */
-  #wantsState(channel: string): boolean {
-    return this.wishes.has(channel) && !(this.#renewed.has(channel) && this.wishes.get(channel)?.from);
+  /** Something is on its way that the hub had taken before: the stream, not its transport, keeps it. */
+  get #isBuffered(): boolean {
+    const connection = this.#connection;
+    if (connection === undefined) return false;
+    return connection.stream.bufferedBytes > connection.transport.bufferedBytes;
   }
 
   /** It is told not to come back. */
-  #stop(): void {
-    // There is no response in which anything could be sent.
-    this.#sent = [];
-    // What the application has closed may not be what it asks for now.
-    if (this.isOpen && this.lacks !== '' && !this.#model.isPublishing() && !this.#isDisturbed)
-      this.#fail(`told to stop, and lacks ${this.lacks}`);
+  #stop(judge: Judge): void {
+    judge.stop();
     this.wishes.clear();
-    this.#owed.clear();
     this.#lastEventId = undefined;
   }
 
-  /** The response is at its end, and the client has read it all. */
-  #end(): void {
-    // A state may fail, and nobody waits for it who is to close.
-    const wantsSnapshot = [...this.wishes.keys()].some(channel => this.#model.hasSnapshots(channel));
-    if (this.#isExcused || wantsSnapshot || !this.#model.isInProcess) return;
-    const closedAfter = this.#closedAfter;
-    if (closedAfter === undefined) {
-      if (this.wishes.size > 0 && !this.#lastEventId) this.#fail('at its end, and knows no id');
-    } else if (this.#isFast) {
-      const owed = [...this.#owed.values()].flatMap(owed => [...owed.values()]);
-      const lacks = owed.filter(n => n <= closedAfter).length + this.#sent.length;
-      if (lacks > 0) this.#fail(`closed, and lacks ${this.lacks}`);
+  #checkReason(reason: CloseReason, judge: Judge, transport: VirtualTransport): void {
+    const isOk =
+      judge.mayCloseFor(reason) ||
+      (reason === 'error' && judge.isExcused) ||
+      this.#host.mayClose(reason, this);
+    if (!isOk && !(reason === 'disconnected' && transport.isOver)) {
+      this.#host.fail(this.name, 'wrong end', `closed as ${reason}`);
     }
   }
 
-  #fail(what: string): never {
-    throw new Error(`${this.name}: ${what}`);
-  }
-
-  #check(action: () => void): void {
-    try {
-      action();
-    } catch (error) {
-      this.failure ||= (error as Error).message;
-      // Given the same again and again, it would never end.
-      this.#transport?.destroy();
+  /** The handler subscribes to what is not yet subscribed to. */
+  arrive(): void {
+    for (const wish of this.wishes.values()) {
+      if (this.#connection?.judge.interests.has(wish.channel) !== true && this.isOpen) this.#subscribe(wish);
     }
   }
 
-  /** What the broker had for it may be lost: it is to be told, though it has been told before. */
-  disturb(): void {
-    this.#isDisturbed = true;
-    this.#forgiveUnreported();
+  subscribe(wish: Wish): void {
+    const { channel, from, isPicky } = wish;
+    const interest = this.#connection?.judge.interests.get(channel);
+    const goesOn = this.isOpen && from === undefined && interest !== undefined;
+    // What is followed already goes on where it is, through the new filter.
+    this.wishes.set(channel, goesOn ? { channel, isPicky, from: this.wishes.get(channel)?.from } : wish);
+    if (!this.isOpen) return;
+    if (!goesOn) this.#subscribe(wish);
+    else {
+      this.#connection?.judge.filter(channel, isPicky, this.#isBuffered);
+      this.#connection?.stream.subscribe(channel, this.#optionsOf(wish));
+    }
   }
 
-  /** The broker has lost everything. Who has never been told where it stands is none the wiser. */
-  bereave(): void {
-    this.disturb();
-    if (!this.#hasId && !this.#lastEventId) this.#owed.clear();
+  #subscribe(wish: Wish): void {
+    const connection = this.#connection as Connection;
+    const { from, isPicky, channel } = wish;
+    const resumes = this.#resumes(connection);
+    connection.subscribedAt ??= this.#host.turns;
+    connection.changedAt = this.#host.turns;
+    connection.judge.subscribe(channel, { from, isPicky, resumes }, this.#isBuffered);
+    connection.stream.subscribe(channel, this.#optionsOf(wish));
   }
 
-  /** A turn of the event loop has passed. */
-  turn(): void {
-    if (this.#transport?.hasBegun) this.#age += 1;
+  /** Whether a subscription that is made now begins after the last id of the client: in the turn of the first one. */
+  #resumes({ subscribedAt }: Connection): Start['resumes'] {
+    const since = this.#host.turns - (subscribedAt ?? this.#host.turns);
+    return since === 0 ? 'yes' : since < 1 ? 'maybe' : 'no';
+  }
+
+  unsubscribe(channel: ChannelName): void {
+    this.wishes.delete(channel);
+    const isFollowed = this.#connection?.judge.interests.has(channel) === true;
+    if (!this.isConnected || !isFollowed) return;
+    this.#connection?.judge.unsubscribe(channel, this.#isBuffered);
+    this.#connection?.stream.unsubscribe(channel);
+  }
+
+  #optionsOf({ from, isPicky, channel }: Wish): SubscribeOptions {
+    const judge = this.#connection?.judge;
+    const filter = ({ data }: { data: string }) => {
+      const n = Number.parseInt(data.slice(1), 10);
+      const onNextFilter = this.#onNextFilter;
+      this.#onNextFilter = undefined;
+      onNextFilter?.();
+      if (this.#isFaulty) {
+        this.#isFaulty = false;
+        judge?.interests.get(channel)?.skip(n);
+        this.#host.filterThrew();
+        throw new Error('a filter that fails');
+      }
+      return n % 2 === 0;
+    };
+    const options = { from } as SubscribeOptions;
+    return isPicky ? { ...options, filter } : options;
+  }
+
+  /** The log of its hub begins anew. */
+  restart(): void {
+    this.judge?.restart(this.#isBuffered);
   }
 
   stall(): void {
-    if (this.#transport) this.#transport.isReading = false;
-    this.#isFast = false;
-    this.#live.clear();
-    this.#forgiveUnreported();
+    if (!this.isConnected) return;
+    (this.#connection as Connection).transport.isReading = false;
+    this.judge?.stall();
   }
 
   sip(): void {
-    this.#transport?.sip();
+    this.#connection?.transport.sip();
   }
 
   read(): void {
-    this.#transport?.read();
+    this.#connection?.transport.read();
+  }
+
+  /** The hub has nothing to do. */
+  rest(): void {
+    if (this.isConnected && this.#connection?.transport.isReading) this.judge?.rest();
   }
 
   /** The next write to it does something. */
-  meanwhile(action: () => void): void {
-    if (this.#transport) this.#transport.onNextWrite = action;
+  onNextWrite(action: () => void): void {
+    if (this.#connection !== undefined) this.#connection.transport.onNextWrite = action;
+  }
+
+  /** So does the next call of one of its filters. */
+  onNextFilter(action: () => void): void {
+    this.#onNextFilter = action;
   }
 
   /** Its filter fails the next time. */
   fault(): void {
     this.#isFaulty = true;
-    this.excuse();
   }
 
-  excuse(): void {
-    this.#isExcused = true;
-  }
-
+  /** The connection breaks. */
   cut(): void {
     if (!this.isConnected) return;
-    const isLate = this.#age > this.patience && this.#isFast && this.wishes.size > 0 && this.isOpen;
-    if (isLate && !this.#lastEventId && !this.#isDisturbed) {
-      this.failure ||= `${this.name}: connected for a while, and knows no id`;
+    const {
+      judge,
+      answeredAt = Number.POSITIVE_INFINITY,
+      changedAt,
+      transport,
+    } = this.#connection as Connection;
+    const isLate = this.#host.turns - Math.max(answeredAt, changedAt) > this.#host.patience;
+    const isWaiting = judge.interests.size > 0 && judge.isFast && !judge.hasId && !judge.comesBack;
+    if (isLate && isWaiting && this.isOpen) {
+      this.#host.fail(this.name, 'lost', 'connected for a while, and has been told no position');
     }
-    this.#transport?.destroy();
+    if (judge.comesBackFrom(this.#lastEventId)) this.#floors = judge.floors();
+    transport.destroy();
   }
 
   /** The application closes the stream. */
   close(): void {
     if (!this.isOpen) return;
-    this.#closedAfter = this.#model.published();
-    this.#stream?.close();
+    this.judge?.close();
+    this.#connection?.stream.close();
+  }
+
+  /** The application disconnects its owner, on another node. */
+  disconnectFromAfar(): void {
+    // A hub that has not told it anything may not have asked its broker for anything yet.
+    if (this.#connection !== undefined && this.judge?.hasId) this.#connection.isToEnd = true;
+  }
+
+  get isToEnd(): boolean {
+    return this.isConnected && this.#connection?.isToEnd === true && !this.#connection.hasEnded;
   }
 
   send(): void {
     if (!this.isOpen) return;
-    this.#sends += 1;
-    const sent = { serial: this.#sends, before: Number.POSITIVE_INFINITY };
-    this.#sent.push(sent);
-    // What it may be given yet, by a subscription of this very turn, was not published to it before.
-    const n = this.wishes.size > 0 ? this.#model.published() : 0;
-    this.#stream?.send({ serial: this.#sends, n }, { event: 'sent' });
-    sent.before = this.#model.published();
+    const { judge, stream } = this.#connection as Connection;
+    const sent = judge.send();
+    const hasRoom = stream.send(String(sent.serial), { event: 'sent' });
+    judge.settle(sent, hasRoom || this.isOpen);
   }
-}
 
-/** The application says of an id that it is the one to go on after. */
-function isAfter(wish: Wish): boolean {
-  return typeof wish.from === 'object' && 'after' in wish.from;
+  /** It forgets everything, as a page does that is loaded again. */
+  forget(): void {
+    if (!this.isConnected) this.#lastEventId = undefined;
+  }
 }

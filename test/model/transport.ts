@@ -1,89 +1,104 @@
 import type { Frame, Transport } from '@tidings/core';
+import type { Checkpoint, Written } from './wire.ts';
 
 /** Bytes of one write, about: a piece may be longer by its last event. */
 const PIECE = 64 * 1024;
-/** Bytes that an event of the model has at most. */
-export const LARGEST_EVENT = 16 * 1024;
+/** Bytes that an event of the model has at most, unless it is sent in pieces. */
+const LARGEST_EVENT = 16 * 1024;
 
 /** What the owner of a {@link VirtualTransport} is told. */
 export interface Peer {
-  /** How much has been published by now. */
-  published(): number;
-  /** @param published how much had been when it was written. */
-  receive(text: string, published: number): void;
-  /** The answer is 204. */
-  stop(): void;
-  /** The response has ended, and everything has been read. */
-  end(): void;
+  /** The status is sent. */
+  open(status: number): void;
   /** Something is written. */
-  work(): void;
+  write(frame: Frame): Written;
+  /** The client has received an id. */
+  receive(id: string): void;
+  /** The response has been ended: nothing more is written. */
+  end(): void;
+  /** The client has read the response to its end. */
+  finish(): void;
   fail(error: string): void;
 }
 
-/** A response whose peer reads, or does not, as the test wants it. */
+/** A response whose client reads, or does not, as the test wants it. */
 export class VirtualTransport implements Transport {
   onDrain: (() => void) | undefined;
   onClose: (() => void) | undefined;
   bufferedBytes = 0;
-  hasBegun = false;
   /** Nothing can come any more. */
   isOver = false;
   isReading = true;
-  /** Done by the next write, which is in the middle of whatever the hub does. */
+  /** Called by the next write, which is in the middle of whatever the hub does. */
   onNextWrite: (() => void) | undefined;
   readonly #peer: Peer;
+  /** Bytes that are taken before the transport says that it is full. */
+  readonly #highWaterMark: number;
+  #isOpen = false;
+  #isFull = false;
   #hasEnded = false;
-  #queue: [text: string, published: number][] = [];
-  /** Half of what is first has been read. */
-  #isHalved = false;
+  #queue: Written[] = [];
+  /** Characters of the first of the queue that have been read. */
+  #taken = 0;
 
-  constructor(peer: Peer) {
+  constructor(peer: Peer, highWaterMark: number) {
     this.#peer = peer;
+    this.#highWaterMark = highWaterMark;
+  }
+
+  get headersSent(): boolean {
+    return this.#isOpen;
   }
 
   open(status: number): void {
-    this.hasBegun = true;
-    if (status === 204) this.#peer.stop();
+    if (this.#isOpen) this.#peer.fail('the headers are sent twice');
+    this.#isOpen = true;
+    if (!this.isOver) this.#peer.open(status);
   }
 
   write(frame: Frame): boolean {
+    if (!this.#isOpen) this.#peer.fail('a write before the headers');
     if (this.#hasEnded) this.#peer.fail('a write after the end');
     if (this.isOver || this.#hasEnded) return true;
     if (frame.length > PIECE + LARGEST_EVENT) this.#peer.fail(`${frame.length} bytes in one write`);
-    this.#queue.push([Buffer.from(frame.bytes).toString(), this.#peer.published()]);
     this.bufferedBytes += frame.length;
-    this.#peer.work();
+    this.#queue.push(this.#peer.write(frame));
     const { onNextWrite } = this;
     this.onNextWrite = undefined;
     onNextWrite?.();
     if (this.isReading) this.#deliver();
-    return this.isReading;
+    this.#isFull = !this.isReading && this.bufferedBytes > this.#highWaterMark;
+    return !this.#isFull;
   }
 
   read(): void {
-    // To one that reads already, nothing happens that a hub could notice.
     if (this.isOver || this.isReading) return;
     this.isReading = true;
     this.#deliver();
-    if (!this.isOver) this.onDrain?.();
+    this.#drain();
   }
 
   /** Reads half of a write, or what is left of it, and no more. */
   sip(): void {
-    const next = this.isReading ? undefined : this.#queue.shift();
-    if (next === undefined) return;
-    const [text, published] = next;
-    const size = this.#isHalved ? text.length : Math.ceil(text.length / 2);
-    this.#isHalved = size < text.length;
-    if (this.#isHalved) this.#queue.unshift([text.slice(size), published]);
-    this.bufferedBytes -= size;
-    this.#peer.receive(text.slice(0, size), published);
+    const [next] = this.#queue;
+    if (this.isReading || next === undefined) return;
+    const { length } = next.text;
+    const upTo = this.#taken === 0 ? Math.ceil(length / 2) : length;
+    this.#receive(next.checkpoints, this.#taken, upTo);
+    this.bufferedBytes -= upTo - this.#taken;
+    this.#taken = upTo;
+    if (upTo === length) {
+      this.#queue.shift();
+      this.#taken = 0;
+    }
     if (this.#queue.length > 0) return;
+    this.bufferedBytes = 0;
     if (this.#hasEnded) this.#finish();
-    else this.onDrain?.();
+    else this.#drain();
   }
 
   end(): void {
+    if (!this.#hasEnded && !this.isOver) this.#peer.end();
     this.#hasEnded = true;
     if (this.#queue.length === 0) this.#finish();
   }
@@ -93,18 +108,31 @@ export class VirtualTransport implements Transport {
     if (this.isOver) return;
     this.isOver = true;
     this.#queue = [];
+    this.bufferedBytes = 0;
     this.onClose?.();
   }
 
   #deliver(): void {
-    this.#isHalved = false;
-    for (const next of this.#queue.splice(0)) this.#peer.receive(...next);
+    for (const { text, checkpoints } of this.#queue.splice(0)) {
+      this.#receive(checkpoints, this.#taken, text.length);
+      this.#taken = 0;
+    }
     this.bufferedBytes = 0;
     if (this.#hasEnded) this.#finish();
   }
 
+  #receive(checkpoints: readonly Checkpoint[], after: number, upTo: number): void {
+    for (const [end, id] of checkpoints) if (end > after && end <= upTo) this.#peer.receive(id);
+  }
+
+  #drain(): void {
+    if (this.isOver || !this.#isFull) return;
+    this.#isFull = false;
+    this.onDrain?.();
+  }
+
   #finish(): void {
-    if (!this.isOver) this.#peer.end();
+    if (!this.isOver) this.#peer.finish();
     this.destroy();
   }
 }

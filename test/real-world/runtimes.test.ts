@@ -186,20 +186,20 @@ describe('Runtimes', () => {
           expect(await client.ended).toBe(true);
           expect(client.status).toBe(200);
           expect(client.headers).toMatchObject({
-            'content-type': 'text/event-stream',
+            'content-type': 'text/event-stream; charset=utf-8',
             'cache-control': 'no-cache, no-transform',
             'x-accel-buffering': 'no',
           });
           expect(client.text).toBe(
-            ':\n\nid: 1\nevent: e\nretry: 5\ndata: a\n\ndata: one\ndata: two\ndata: three\ndata: four\n\n' +
-              ': aside\n\ndata: {"a":[1]}\n\ndata: ü✓😀\n\n',
+            'event: e\nretry: 5\ndata: a\nid: 1\n\ndata: one\ndata: two\ndata: three\ndata: four\n\n' +
+              ': aside\ndata: {"a":[1]}\n\ndata: ü✓😀\n\n',
           );
         });
 
         test('HEAD has the head only', async () => {
           const client = await get('/silent', { method: 'HEAD' });
           expect(await client.ended).toBe(true);
-          expect(client.headers['content-type']).toBe('text/event-stream');
+          expect(client.headers['content-type']).toBe('text/event-stream; charset=utf-8');
           expect(client.text).toBe('');
         });
 

@@ -177,16 +177,14 @@ describe.concurrent('SDKs', () => {
       await expect(ask(answer, context)).rejects.toThrow('the model is gone');
     });
 
-    test('a source that fails', async context => {
-      await context.annotate(
-        'Does not notice that `[DONE]` is missing, so an answer whose source throws looks whole: catch what it throws, and send `{ error: { message } }`',
-        'note',
-      );
+    test('an answer whose source fails throws', async context => {
+      const heard: unknown[] = [];
       async function* answer() {
         yield* chunks();
         throw new Error('the model is gone');
       }
-      expect(await ask(answer, context)).toEqual(WORDS);
+      await expect(ask(answer, context, word => heard.push(word))).rejects.toThrow('terminated');
+      expect(heard).toEqual(WORDS);
     });
   });
 

@@ -25,7 +25,12 @@ export function expected(sent: readonly Sent[]): Parsed {
 
 function dataText(data: unknown): string {
   if (typeof data === 'string') return data;
-  return data instanceof Uint8Array ? Buffer.from(data).toString() : JSON.stringify(data);
+  if (data instanceof Uint8Array) return Buffer.from(data).toString();
+  // Python's splitlines() breaks a line at these.
+  return JSON.stringify(data)
+    .replaceAll('\u0085', '\\u0085')
+    .replaceAll('\u2028', '\\u2028')
+    .replaceAll('\u2029', '\\u2029');
 }
 
 /** The wire has one line break, LF, and no lone surrogates: UTF-8 cannot say them. */

@@ -34,7 +34,7 @@ export const rules: Rule[] = [
         stream: { headers: { 'Content-Type': 'text/plain' } },
       });
       expect(status).toBe(200);
-      expect(headers.get('content-type')).toBe('text/event-stream');
+      expect(headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
     },
   },
   {
@@ -96,7 +96,7 @@ export const rules: Rule[] = [
         stream.close();
       });
       expect(Buffer.from(bytes).toString('latin1')).toBe(
-        ':\n\n: \xc3\xa9\n\nid: \xe2\x80\xa6\nevent: \xc3\xb6\ndata: \xe2\x82\xac \xf0\x9f\x98\x80 \xef\xbf\xbd\n\n',
+        ': \xc3\xa9\n\nevent: \xc3\xb6\ndata: \xe2\x82\xac \xf0\x9f\x98\x80 \xef\xbf\xbd\nid: \xe2\x80\xa6\n\n',
       );
     },
   },

@@ -1,5 +1,5 @@
 export { TidingsError, type TidingsErrorCode } from './base/errors.ts';
-export type { FilterEvent, From, SubscribeOptions } from './delivery/subscribe-options.ts';
+export type { FilterEvent, From, SubscribeOptions } from './delivery/subscriptions/subscribe-options.ts';
 export type { ClientRegistry } from './hub/clients.ts';
 export type { HubStats } from './hub/counters.ts';
 export { createHub } from './hub/create-hub.ts';
@@ -24,6 +24,7 @@ export type {
   ReadFrom,
   Sink,
 } from './log/broker.ts';
+export type { BrokerStats } from './log/broker-health.ts';
 export type { Entry } from './log/entry.ts';
 export type { Keep } from './log/history.ts';
 export type { ChannelName } from './protocol/channel-name.ts';
@@ -39,5 +40,6 @@ export type {
   StreamHeaders,
   StreamOptions,
 } from './stream/event-stream.ts';
+export type { HeartbeatOptions } from './stream/heartbeat.ts';
 export type { Source, SourceInput, SourceItem, SourceOptions } from './stream/source-options.ts';
 export type { Transport } from './stream/transport.ts';

@@ -1,11 +1,10 @@
-import { OutgoingMessage, type ServerResponse } from 'node:http';
-import type { Socket } from 'node:net';
 import { TidingsError } from './base/errors.ts';
-import { cut, hangUp, isClosed, isHttp2, type NodeRequest, type NodeResponse } from './connection.ts';
 import type { Hub } from './hub/hub.ts';
-import type { Frame } from './protocol/frame.ts';
 import type { EventStream, StreamOptions } from './stream/event-stream.ts';
-import type { Transport } from './stream/transport.ts';
+import { isAbortOf } from './stream/is-abort.ts';
+import type { Stream } from './stream/stream.ts';
+import type { NodeRequest, NodeResponse } from './transports/connection.ts';
+import { areHeadersSent, headersSent, NodeTransport } from './transports/node-transport.ts';
 
 export type { NodeRequest, NodeResponse };
 
@@ -27,13 +26,13 @@ export interface OpenStreamOptions extends StreamOptions {
  */
 export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStreamOptions): EventStream {
   const { hub, ...streamOptions } = options;
-  if ((res as Carrier)[carried] !== undefined) {
+  if ((res as ResponseWithTransport)[transportOf] !== undefined) {
     throw new TidingsError(
       'already-open',
-      'this response has a stream already: use what the first call returned',
+      'this response already has a stream: use the one that the first call returned',
     );
   }
-  if (isAnswered(res)) throw headSent();
+  if (areHeadersSent(res)) throw headersSent();
   const transport = new NodeTransport(req, res);
   const lastEventId = req.headers['last-event-id'] as string | undefined;
   const stream = hub.open(
@@ -41,10 +40,28 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
     { method: req.method ?? 'GET', url: req.url ?? '', lastEventId },
     streamOptions,
   );
-  (res as Carrier)[carried] = transport;
-  res.on('close', leave);
-  if (res.socket === null) transport.awaitDeparture();
+  transport.stream = stream;
+  (res as ResponseWithTransport)[transportOf] = transport;
+  res.on('close', disconnected);
+  if (res.socket === null) transport.awaitDisconnect();
   return stream;
+}
+
+/**
+ * Tells the stream of a response that its handler has failed. For adapters whose framework responds to errors, or reports
+ * them. If the headers were not sent, the stream closes as `refused` and writes nothing. Otherwise it ends as `error`.
+ *
+ * @returns whether the framework has to handle the error. False if the handler failed only because its stream closed,
+ *   with the AbortError of its `signal`.
+ */
+export function failStream(res: NodeResponse, error: unknown): boolean {
+  const transport = (res as ResponseWithTransport)[transportOf];
+  const stream = transport?.stream;
+  if (transport === undefined || stream === undefined) return true;
+  if (isAbortOf(stream, error)) return false;
+  if (res.headersSent) (stream as Stream).end('error');
+  else transport.release();
+  return true;
 }
 
 /**
@@ -54,206 +71,19 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
  * @returns false if the headers were sent already, or there is no stream.
  */
 export function releaseResponse(res: NodeResponse): boolean {
-  const transport = (res as Carrier)[carried];
+  const transport = (res as ResponseWithTransport)[transportOf];
   if (transport === undefined || res.headersSent) return false;
   transport.release();
   return true;
 }
 
 /**
- * A property of the response, so that all copies of this module see it, and `leave` needs no closure for each response.
- * A bound listener or an entry of a WeakMap takes no less memory.
+ * A property of the response, so that all copies of this module see it, and `disconnected` needs no closure for each
+ * response. A bound listener or an entry of a WeakMap takes no less memory.
  */
-const carried = Symbol.for('tidings.transport');
-type Carrier = NodeResponse & { [carried]?: NodeTransport };
+const transportOf = Symbol.for('tidings.transport');
+type ResponseWithTransport = NodeResponse & { [transportOf]?: NodeTransport };
 
-function leave(this: NodeResponse): void {
-  (this as Carrier)[carried]?.leave();
-}
-
-/**
- * There is one for each stream, so every field costs memory. So does the first private method of a class, which adds a
- * hidden field to each instance (V8 calls it the brand): this class has none.
- *
- * ```
- * pending ──open──▶ opened ──write, HTTP/1.1──▶ begun
- *    └──release──▶ released
- * ```
- *
- * `released`: something else sends the response. `begun`: the headers are on the socket, or queued for it.
- */
-class NodeTransport implements Transport {
-  onDrain: (() => void) | undefined;
-  onClose: (() => void) | undefined;
-  readonly #req: NodeRequest;
-  readonly #res: NodeResponse;
-  #phase: 'pending' | 'released' | 'opened' | 'begun' = 'pending';
-  #drain: Drain | undefined;
-  /** Where the last chunk was written, past the response. */
-  #socket: Socket | undefined;
-  /** Bytes that the socket has been given, the last chunk included. */
-  #written = 0;
-
-  constructor(req: NodeRequest, res: NodeResponse) {
-    this.#req = req;
-    this.#res = res;
-  }
-
-  get closed(): boolean {
-    return isClosed(this.#req, this.#res);
-  }
-
-  /** Ignored: frameworks on node:http respond to failed handlers themselves. */
-  set onFail(_call: ((error: unknown) => void) | undefined) {}
-
-  get refused(): boolean {
-    return (this.#phase === 'pending' || this.#phase === 'released') && this.#res.headersSent;
-  }
-
-  get bufferedBytes(): number {
-    return this.#res.writableLength;
-  }
-
-  open(status: number, headers: Record<string, string>, isLast = false): void {
-    const res = this.#res;
-    if (this.#phase === 'released' || isAnswered(res)) throw headSent();
-    if (this.closed) return;
-    this.#phase = 'opened';
-    res.removeHeader('content-length');
-    res.removeHeader('etag');
-    // A `content-encoding` is true only if the middleware that has set it also encodes what is written.
-    if (!Object.hasOwn(res, 'write')) res.removeHeader('content-encoding');
-    // Another middleware may have set it for another status. HTTP/2 has no status message.
-    if (!isHttp2(this.#req, res)) res.statusMessage = '';
-    if (isLast) hangUp(this.#req, res);
-    res.writeHead(status, headers);
-    flattenHeaders(res);
-    // While the body is not read, Node.js does not notice that the client has disconnected.
-    if (this.#req.readableFlowing === null) this.#req.resume();
-  }
-
-  write(frame: Frame): boolean {
-    const socket = this.bareSocket();
-    if (socket !== undefined) {
-      this.#written += frame.chunk.length;
-      return socket.write(frame.chunk) || this.awaitDrain(socket);
-    }
-    const res = this.#res;
-    if (this.closed || res.writableEnded) return true;
-    if (!isHttp2(this.#req, res)) this.#phase = 'begun';
-    const room = (res as ServerResponse).write(frame.bytes);
-    // compression() and similar middleware buffer until they are flushed.
-    if (Object.hasOwn(res, 'flush')) (res as unknown as { flush(): void }).flush();
-    // A wrapped `write` may return nothing.
-    return room !== false || this.awaitDrain(res);
-  }
-
-  end(isLast = false): void {
-    const res = this.#res;
-    if (isLast) hangUp(this.#req, res);
-    if (!res.writableEnded) res.end();
-  }
-
-  destroy(): void {
-    cut(this.#req, this.#res);
-  }
-
-  release(): void {
-    this.#phase = 'released';
-  }
-
-  /** A pipelined response that waits for those before it emits no 'close' when its connection closes. */
-  awaitDeparture(): void {
-    const { socket } = this.#req;
-    let queued = queuedOn.get(socket);
-    if (queued === undefined) {
-      queued = new Set();
-      queuedOn.set(socket, queued);
-      socket.once('close', () => {
-        for (const transport of queuedOn.get(socket) ?? []) transport.leave();
-      });
-    }
-    queued.add(this);
-  }
-
-  leave(): void {
-    if (!isHttp2(this.#req, this.#res)) queuedOn.get(this.#req.socket)?.delete(this);
-    this.#drain?.source.off('drain', this.#drain.listener);
-    this.onClose?.();
-  }
-
-  /**
-   * The socket, if a chunk that is written straight to it arrives where `res.write` would have put it: that saves the
-   * framing of each chunk for each response. As long as nothing else has written to the socket, the response cannot
-   * have ended, so its properties are not read: Express gives every response a shape of its own (`setPrototypeOf`), and
-   * reading a few properties takes Node.js longer than the rest of a write.
-   */
-  bareSocket(): Socket | undefined {
-    if (this.#phase !== 'begun') return undefined;
-    const known = this.#socket;
-    const res = this.#res as ServerResponse;
-    if (known?.writable && known.bytesWritten === this.#written && res.write === write) {
-      // Since Node.js 26, a response may buffer what the application writes until the end of the tick.
-      if (res.writableLength === known.writableLength) return known;
-    }
-    this.#socket = bareSocket(res);
-    this.#written = this.#socket?.bytesWritten ?? 0;
-    return this.#socket;
-  }
-
-  /** Listens for 'drain' on what was written to. One listener for the whole response, unless that changes. */
-  awaitDrain(source: Socket | NodeResponse): false {
-    if (this.#drain?.source !== source) {
-      this.#drain?.source.off('drain', this.#drain.listener);
-      const listener = () => this.onDrain?.();
-      (source as Socket).on('drain', listener);
-      this.#drain = { source, listener };
-    }
-    return false;
-  }
-}
-
-interface Drain {
-  source: Socket | NodeResponse;
-  listener: () => void;
-}
-
-/** Responses that wait for those before them on the same connection. */
-const queuedOn = new WeakMap<Socket, Set<NodeTransport>>();
-
-const { write } = OutgoingMessage.prototype;
-/** Bun and Deno have their own node:http, which does not write the response to this socket. */
-const isNode = process.versions.bun === undefined && process.versions.deno === undefined;
-
-/** The socket of a response whose chunks only Node.js itself frames, and nothing encodes or buffers. */
-function bareSocket(res: ServerResponse): Socket | undefined {
-  const { socket } = res;
-  if (!isNode || !socket?.writable || !res.chunkedEncoding || res.write !== write) return undefined;
-  // A response that has just got its socket still has to write its buffer.
-  const isFlushed = res.writableLength === socket.writableLength;
-  return isFlushed && !res.writableEnded && res.writableCorked === 0 ? socket : undefined;
-}
-
-/**
- * Node builds the header block by concatenation and retains it on the response. V8 represents such a string as a tree
- * of its parts: 25 nodes, 800 bytes for each open response. Node writes the block and the first chunk as one string,
- * which leaves the tree as it is. A regular expression works on a flat string, so V8 flattens this one in place.
- *
- * `_header` is undocumented (https://github.com/nodejs/node/blob/main/lib/_http_outgoing.js), but express-session,
- * morgan and others read it as well. Where it is no string, as with HTTP/2, this does nothing.
- */
-function flattenHeaders(res: NodeResponse): void {
-  const { _header } = res as { _header?: unknown };
-  if (typeof _header === 'string') /^/.test(_header);
-}
-
-function isAnswered(res: NodeResponse): boolean {
-  return res.headersSent || res.writableEnded;
-}
-
-function headSent(): TidingsError {
-  return new TidingsError(
-    'head-sent',
-    'this response has been answered already, so it cannot become a stream',
-  );
+function disconnected(this: NodeResponse): void {
+  (this as ResponseWithTransport)[transportOf]?.disconnected();
 }

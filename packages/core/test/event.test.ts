@@ -28,7 +28,13 @@ describe('data', () => {
     ['0', 0, 'data: 0\n\n'],
     ['false', false, 'data: false\n\n'],
     ['null', null, 'data: null\n\n'],
-    ['an object, as JSON on one line', { a: ['\r\n', '\u2028'] }, 'data: {"a":["\\r\\n","\u2028"]}\n\n'],
+    ['an object, as JSON on one line', { a: ['\r\n', 'é'] }, 'data: {"a":["\\r\\n","é"]}\n\n'],
+    [
+      'an object with line breaks of Unicode, escaped',
+      { '\u2028': '\u0085x\u2029' },
+      'data: {"\\u2028":"\\u0085x\\u2029"}\n\n',
+    ],
+    ['a string with line breaks of Unicode, as it is', '\u0085\u2028\u2029', 'data: \u0085\u2028\u2029\n\n'],
     ['what has a toJSON', new Date(0), 'data: "1970-01-01T00:00:00.000Z"\n\n'],
     ['a Buffer', Buffer.from('é\nb'), 'data: é\ndata: b\n\n'],
     ['a Uint8Array', new TextEncoder().encode('é\rb'), 'data: é\ndata: b\n\n'],
@@ -47,9 +53,9 @@ describe('data', () => {
     ['undefined', undefined, /data must be .* got undefined/],
     ['a function', () => {}, /data must be .* got function/],
     ['a symbol', Symbol('s'), /data must be .* got symbol/],
-    ['a promise', Promise.resolve(1), /data must not be a promise: await it first/],
+    ['a promise', Promise.resolve(1), /data must not be a promise\. Await it first\./],
     // biome-ignore lint/suspicious/noThenProperty: that is what it is about
-    ['a thenable', { then() {} }, /data must not be a promise: await it first/],
+    ['a thenable', { then() {} }, /data must not be a promise\. Await it first\./],
     ['what toJSON leaves nothing of', { toJSON() {} }, /data must be/],
     ['a BigInt', 1n, /BigInt/],
   ])('%s is a TypeError', (_, data, message) => {
@@ -82,14 +88,14 @@ describe('data', () => {
 });
 
 describe('fields', () => {
-  it('come before the data: id, event, retry', () => {
+  it('surround the data: event and retry before it, id after it', () => {
     expect(encodeEvent({ data: 'd', retry: 5, event: 'e', id: 'i' })).toBe(
-      'id: i\nevent: e\nretry: 5\ndata: d\n\n',
+      'event: e\nretry: 5\ndata: d\nid: i\n\n',
     );
   });
 
   it('are written when they are empty, and not when they are undefined', () => {
-    expect(encodeEvent({ data: '', id: '', event: '' })).toBe('id: \nevent: \ndata: \n\n');
+    expect(encodeEvent({ data: '', id: '', event: '' })).toBe('event: \ndata: \nid: \n\n');
     expect(encodeEvent({ data: '', id: undefined, event: undefined, retry: undefined })).toBe('data: \n\n');
     expect(encode('')).toBe('data: \n\n');
   });
@@ -103,7 +109,9 @@ describe('fields', () => {
       }
     }
     const allowed = ' \t:\v\f\x85\u2028\ufeff';
-    expect(encodeEvent({ data: '', [field]: allowed })).toBe(`${field}: ${allowed}\ndata: \n\n`);
+    const line = `${field}: ${allowed}\n`;
+    const expected = field === 'id' ? `data: \n${line}\n` : `${line}data: \n\n`;
+    expect(encodeEvent({ data: '', [field]: allowed })).toBe(expected);
   });
 
   it.each(['id', 'event'])('%s is a string', field => {
@@ -134,18 +142,18 @@ describe('fields', () => {
 
   it('of a lone surrogate are well formed', () => {
     expect(encodeEvent({ data: '', id: '\ud83d', event: '\ude00' })).toBe(
-      'id: \ufffd\nevent: \ufffd\ndata: \n\n',
+      'event: \ufffd\ndata: \nid: \ufffd\n\n',
     );
   });
 });
 
 describe('a comment', () => {
   it('is shortest when it is empty', () => {
-    expect(encodeComment('')).toBe(':\n\n');
+    expect(encodeComment('')).toBe(':\n');
   });
 
   it('stays a comment on each of its lines', () => {
-    expect(encodeComment('a\ndata: b\rc\r\n\nd\ud83d')).toBe(': a\n: data: b\n: c\n: \n: d\ufffd\n\n');
+    expect(encodeComment('a\ndata: b\rc\r\n\nd\ud83d')).toBe(': a\n: data: b\n: c\n: \n: d\ufffd\n');
   });
 });
 

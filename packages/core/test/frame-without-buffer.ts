@@ -4,7 +4,7 @@ const { createFrame, joinFrames, sliceFrame } = await import('../src/protocol/fr
 if (globalThis.Buffer !== undefined) throw new Error('Buffer is back');
 
 const texts: string[] = JSON.parse(process.argv[2] ?? '[]');
-const frames = texts.map(createFrame);
+const frames = texts.map(text => createFrame(text));
 const joined = joinFrames(frames);
 const made = [...frames, joined, sliceFrame(joined, 1, joined.length)];
 process.stdout.write(

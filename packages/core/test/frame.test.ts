@@ -50,7 +50,7 @@ describe('a frame', () => {
     fc.assert(
       fc.property(fc.array(text, { minLength: 1 }), texts => {
         expectBytes(
-          joinFrames(texts.map(createFrame)),
+          joinFrames(texts.map(text => createFrame(text))),
           Buffer.concat(texts.map(value => Buffer.from(value))),
         );
       }),
@@ -95,7 +95,7 @@ it('a frame is the same where there is no Buffer', async () => {
   for (const [i, value] of [...TEXTS, all, all.slice(1)].entries()) {
     const { bytes = [], chunk = [], length = 0 } = made[i] ?? {};
     expectBytes(
-      { bytes: Uint8Array.from(bytes), chunk: Uint8Array.from(chunk), length, events: 0 },
+      { bytes: Uint8Array.from(bytes), chunk: Uint8Array.from(chunk), length, events: 0, hasId: false },
       Buffer.from(value),
     );
   }

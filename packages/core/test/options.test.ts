@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { readSubscribeOptions, type SubscribeOptions } from '../src/delivery/subscribe-options.ts';
+import {
+  readSubscribeOptions,
+  type SubscribeOptions,
+} from '../src/delivery/subscriptions/subscribe-options.ts';
 import { type CloseOptions, type HubOptions, readCloseOptions, readHubOptions } from '../src/hub/options.ts';
 import type { StreamOptions } from '../src/stream/event-stream.ts';
 import { readStreamOptions } from '../src/stream/stream-options.ts';
@@ -17,7 +20,7 @@ function invalid(name: string): unknown {
 describe('options of a hub', () => {
   it('have defaults', () => {
     expect(readHubOptions({})).toMatchObject({
-      heartbeat: 15_000,
+      heartbeat: { interval: 15_000, event: undefined },
       maxBufferedBytes: 1024 * 1024,
       stallTimeout: 60_000,
       maxAge: NEVER,
@@ -42,7 +45,7 @@ describe('options of a hub', () => {
         onError,
       }),
     ).toMatchObject({
-      heartbeat: 1,
+      heartbeat: { interval: 1, event: undefined },
       maxBufferedBytes: 0,
       stallTimeout: 2,
       maxAge: 3,
@@ -52,8 +55,29 @@ describe('options of a hub', () => {
     });
   });
 
-  it.each(['heartbeat', 'stallTimeout', 'maxAge'] as const)('%s can be switched off', name => {
+  it.each(['stallTimeout', 'maxAge'] as const)('%s can be switched off', name => {
     expect(readHubOptions({ [name]: false })[name]).toBe(NEVER);
+  });
+
+  it('heartbeat can be switched off, and may be an event', () => {
+    expect(readHubOptions({ heartbeat: false }).heartbeat).toMatchObject({ interval: NEVER });
+    expect(readHubOptions({ heartbeat: { event: 'ping' } }).heartbeat).toMatchObject({
+      interval: 15_000,
+      event: 'ping',
+    });
+    expect(readHubOptions({ heartbeat: { interval: 5 } }).heartbeat).toMatchObject({
+      interval: 5,
+      event: undefined,
+    });
+  });
+
+  it.each<[string, unknown]>([
+    ['heartbeat.interval', { interval: 0 }],
+    ['heartbeat.event', { event: '' }],
+    ['heartbeat.event', { event: 'a\nb' }],
+    ['heartbeat.event', { event: 5 }],
+  ])('%s: %s is refused, and the option named', (name, heartbeat) => {
+    expect(() => readHubOptions({ heartbeat } as HubOptions)).toThrow(invalid(name));
   });
 
   it('history.age can be switched off', () => {
@@ -75,6 +99,8 @@ describe('options of a hub', () => {
   it.each<[string, unknown]>([
     ['heartbeat', 0],
     ['heartbeat', -1],
+    ['heartbeat', 'often'],
+    ['heartbeat', []],
     ['stallTimeout', 0],
     ['stallTimeout', Number.NaN],
     ['maxAge', 0],

@@ -1,6 +1,6 @@
 import { createHub, type EventStream, type Hub, type StreamOptions } from '@tidings/core';
-import { openStream } from '@tidings/core/node';
-import type { NextFunction, Request, Response } from 'express';
+import { failStream, openStream } from '@tidings/core/node';
+import type { NextFunction, Request, RequestHandler, Response } from 'express';
 
 /** The method that `app.use(sse())` adds to every response. */
 export interface SseResponse {
@@ -43,6 +43,29 @@ export interface SseMiddleware {
 }
 
 /**
+ * Wraps a handler whose promise rejects when its stream closes, as that of `await sleep(1_000, undefined, { signal })` does.
+ * Express 4 ends the process at a rejected promise, and Express 5 reports it. The wrapper passes all errors to `next`,
+ * except the AbortError of a stream that has closed.
+ *
+ * @example
+ * ```ts
+ * app.get('/time', sse.handler(async (_req, res) => {
+ *   const stream = res.sse();
+ *   while (stream.send(new Date())) await setTimeout(1_000, undefined, { signal: stream.signal });
+ * }));
+ * ```
+ */
+function handler(handle: (req: Request, res: Response, next: NextFunction) => unknown): RequestHandler {
+  return async (req, res, next) => {
+    try {
+      await handle(req, res, next);
+    } catch (error) {
+      if (failStream(res, error)) next(error);
+    }
+  };
+}
+
+/**
  * Creates middleware that adds {@linkcode SseResponse.sse | res.sse()} to every response.
  *
  * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
@@ -60,3 +83,5 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   };
   return Object.assign(middleware, { hub });
 }
+
+sse.handler = handler;

@@ -1,5 +1,5 @@
 import { createHub, type EventStream, type Hub, type StreamOptions } from '@tidings/core';
-import { openStream, releaseResponse } from '@tidings/core/node';
+import { failStream, openStream, releaseResponse } from '@tidings/core/node';
 import type { Context, Next } from 'koa';
 
 /** The method that `app.use(sse())` adds to every context. */
@@ -56,13 +56,12 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
       await next();
     } catch (error) {
       // Before the headers, Koa sends the error as the response. After them, the stream ends.
-      if (!releaseResponse(ctx.res)) stream?.close();
-      throw error;
+      if (failStream(ctx.res, error)) throw error;
     }
     // If a body was set meanwhile, Koa sends that as the response.
-    const isAnswered = ctx.body != null && releaseResponse(ctx.res);
+    const isReleased = ctx.body != null && releaseResponse(ctx.res);
     // Koa sends a response when its middleware has returned.
-    if (!isAnswered) await stream?.closed;
+    if (!isReleased) await stream?.closed;
   };
   return Object.assign(middleware, { hub });
 }

@@ -1,8 +1,9 @@
-import type { Answer, Host } from './answer.ts';
 import { Connection } from './connection.ts';
-import { type ConnectOptions, questionOf } from './question.ts';
+import { EventCursor } from './event-cursor.ts';
 import { Received } from './received.ts';
-import { type ReceivedEvent, show, soFar } from './received-event.ts';
+import type { ReceivedEvent, ReceivedItem } from './received-event.ts';
+import { type ConnectOptions, createRequest } from './request.ts';
+import type { Host, TestResponse } from './response.ts';
 import { Waits } from './waits.ts';
 
 /** What a test looks at the events of a server with: one client, and the response it has now. */
@@ -14,10 +15,9 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
   readonly #waits: Waits;
   /** The newest. */
   #connection: Connection | undefined;
-  /** How many events `next` has returned. */
-  #taken = 0;
-  /** Gives up the request that has no answer yet. */
-  #asking: AbortController | undefined;
+  readonly #cursor: EventCursor;
+  /** Aborts the request that has no response yet. */
+  #pending: AbortController | undefined;
   #closed: Promise<void> | undefined;
 
   /** @internal {@link connect} makes one. */
@@ -27,6 +27,16 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
     this.#options = options;
     this.#received = new Received(options.lastEventId ?? '');
     this.#waits = new Waits(options.timeout ?? 2_000);
+    const connection = () => this.#connection;
+    const isClosed = () => this.#closed !== undefined;
+    this.#cursor = new EventCursor(this.#received, this.#waits, {
+      get connection() {
+        return connection();
+      },
+      get isClosed() {
+        return isClosed();
+      },
+    });
   }
 
   /** Of the response; 204 says that there is nothing more, and an EventSource does not come back. */
@@ -47,6 +57,11 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
   /** All that have been received so far, heartbeats too. */
   get comments(): readonly string[] {
     return this.#received.comments;
+  }
+
+  /** Events and comments in the order of their arrival, in all connections. */
+  get items(): readonly ReceivedItem[] {
+    return this.#received.items;
   }
 
   /** Ms that the server last said to wait before a reconnect; undefined: it has not. */
@@ -81,46 +96,36 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
    * @typeParam T what `json()` returns.
    * @throws {Error} there was none within `timeout`, or the response ended first, or it is no stream of events.
    */
-  async next<T = unknown>(name?: string): Promise<ReceivedEvent<T>> {
-    const done = await this.#waits.turn();
-    try {
-      await this.#arrival();
-      return this.#pick<T>(name);
-    } finally {
-      done();
-    }
+  next<T = unknown>(name?: string): Promise<ReceivedEvent<T>> {
+    return this.#cursor.next(name) as Promise<ReceivedEvent<T>>;
   }
 
-  #arrival(): Promise<void> {
-    return this.#waits.until(() => this.#taken < this.events.length || this.#connection?.isHopeless === true);
+  /**
+   * The first event that is wanted. The events before it are skipped: `next` does not return them. After an error, none is
+   * skipped.
+   *
+   * @param wanted the name of the event, or a function that returns whether it is the one.
+   * @typeParam T what `json()` returns.
+   * @throws {Error} there was none within `timeout`, or the response ended first, or it is no stream of events.
+   */
+  until<T = unknown>(wanted: string | ((event: ReceivedEvent) => boolean)): Promise<ReceivedEvent<T>> {
+    return this.#cursor.until(wanted) as Promise<ReceivedEvent<T>>;
   }
 
-  #pick<T>(name?: string): ReceivedEvent<T> {
-    const event = this.events[this.#taken];
-    const wanted = name === undefined ? 'event' : `event ${JSON.stringify(name)}`;
-    if (event === undefined) throw new Error(this.#whyNone(wanted));
-    if (name !== undefined && event.event !== name) {
-      throw new Error(
-        `expected the ${wanted}, but this came first: ${show(event)}; ${soFar(this.events.slice(0, this.#taken))}`,
-      );
-    }
-    this.#taken++;
-    return event as ReceivedEvent<T>;
+  /**
+   * The text of the next comment, in the order of their arrival; each is returned once. A heartbeat is ''.
+   *
+   * @throws {Error} there was none within `timeout`, or the response ended first, or it is no stream of events.
+   */
+  nextComment(): Promise<string> {
+    return this.#cursor.nextComment();
   }
 
-  /** Each event that comes until the response ends properly; to leave the loop leaves the client as it is. */
+  /** Each event until the response ends properly. Leaving the loop leaves the client as it is. */
   async *[Symbol.asyncIterator](): AsyncGenerator<ReceivedEvent, void, void> {
     for (;;) {
-      const done = await this.#waits.turn();
-      let event: ReceivedEvent;
-      try {
-        await this.#arrival();
-        const isOver = this.#taken === this.events.length && this.#connection?.end === 'complete';
-        if (isOver && (this.#connection?.isStream || this.status === 204)) return;
-        event = this.#pick();
-      } finally {
-        done();
-      }
+      const event = await this.#cursor.nextUntilEnd();
+      if (event === undefined) return;
       yield event;
     }
   }
@@ -137,7 +142,7 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
 
   /** Leaves, as a browser does that has lost its network; what was not read yet is lost. The server stays. */
   disconnect(): void {
-    this.#asking?.abort(new Error('the client has left'));
+    this.#pending?.abort(new Error('the client has left'));
     this.#connection?.leave();
   }
 
@@ -146,35 +151,35 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
    * not wait for `retry` ms before, and it comes back even where a browser would not.
    *
    * @returns this client. If its `status` is 204, there is nothing more.
-   * @throws {Error} nothing answered within `timeout`, or the connection failed: that is the `cause`.
+   * @throws {Error} no response within `timeout`, or the connection failed: that is the `cause`.
    */
   async reconnect(): Promise<this> {
     if (this.#closed !== undefined) throw new Error('the client is closed');
     this.disconnect();
-    const question = questionOf(this.#path, this.#options, this.lastEventId);
-    const asked = `${question.method} ${question.path}`;
+    const request = createRequest(this.#path, this.#options, this.lastEventId);
+    const described = `${request.method} ${request.path}`;
     const limit = new AbortController();
-    this.#asking = limit;
+    this.#pending = limit;
     let isLate = false;
     const callOff = this.#waits.late(() => {
       isLate = true;
       limit.abort();
     });
-    let answer: Answer;
+    let response: TestResponse;
     try {
-      answer = await this.#host.ask(question, limit.signal);
+      response = await this.#host.send(request, limit.signal);
     } catch (cause) {
-      if (isLate) throw new Error(`no answer to ${asked} within ${this.#waits.limit}`);
-      throw new Error(`${asked} failed: ${(cause as Error)?.message ?? cause}`, { cause });
+      if (isLate) throw new Error(`no answer to ${described} within ${this.#waits.limit}`);
+      throw new Error(`${described} failed: ${(cause as Error)?.message ?? cause}`, { cause });
     } finally {
       callOff();
-      if (this.#asking === limit) this.#asking = undefined;
+      if (this.#pending === limit) this.#pending = undefined;
     }
     if (limit.signal.aborted) {
-      answer.cut();
-      throw new Error(`${asked} failed: the client has left`);
+      response.abort();
+      throw new Error(`${described} failed: the client has left`);
     }
-    this.#connection = new Connection(answer, this.#received, () => this.#waits.look());
+    this.#connection = new Connection(response, this.#received, () => this.#waits.look());
     return this;
   }
 
@@ -196,11 +201,5 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
     late.message = this.#connection?.whyOpen(this.#waits.limit) ?? '';
     late.stack = `Error: ${late.message}${late.stack?.slice('Error'.length)}`;
     throw late;
-  }
-
-  #whyNone(wanted: string): string {
-    if (this.#closed !== undefined)
-      return `the client was closed before the ${wanted}; ${soFar(this.events)}`;
-    return this.#connection?.whyNone(wanted, this.#waits.limit) ?? '';
   }
 }

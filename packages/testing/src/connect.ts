@@ -1,16 +1,16 @@
 import { TestClient } from './client.ts';
-import type { ConnectOptions } from './question.ts';
+import type { ConnectOptions } from './request.ts';
 import { hostOf, type Target } from './target.ts';
 
 /**
- * Asks a server for a stream of events, whatever it answers: look at `status`.
+ * Connects to a server, whatever its response: see `status`.
  *
  * A target that does not listen yet is served at a free port of 127.0.0.1 until the client is closed; a Fetch
  * application is called in this process, without a socket.
  *
  * @param path with its query; with a URL for a target, resolved against that.
  * @throws {TypeError} `target`, `path` or `body` cannot be used; the message says what they may be.
- * @throws {Error} nothing answered within `timeout`, or the connection failed: that is the `cause`.
+ * @throws {Error} no response within `timeout`, or the connection failed: that is the `cause`.
  */
 export async function connect(
   target: Target,

@@ -1,10 +1,10 @@
-import type { Answer } from './answer.ts';
 import type { Received } from './received.ts';
 import { SHOWN, soFar } from './received-event.ts';
+import type { TestResponse } from './response.ts';
 
 /** One response, while it is read and after. */
 export class Connection {
-  readonly #answer: Answer;
+  readonly #response: TestResponse;
   readonly #received: Received;
   readonly #onChange: () => void;
   /** The beginning of a response that is no stream. */
@@ -16,18 +16,19 @@ export class Connection {
    * @param received takes what the stream says.
    * @param onChange called when something has come, and when it has ended.
    */
-  constructor(answer: Answer, received: Received, onChange: () => void) {
-    this.#answer = answer;
+  constructor(response: TestResponse, received: Received, onChange: () => void) {
+    this.#response = response;
     this.#received = received;
     this.#onChange = onChange;
     const decoder = new TextDecoder();
     const parser = received.parser();
+    const lineBreaks = new LineBreaks();
     const { isStream } = this;
-    const read = answer.read(bytes => {
+    const read = response.read(bytes => {
       // It may have been left with this on its way.
       if (this.#end !== undefined) return;
       const text = decoder.decode(bytes, { stream: true });
-      if (isStream) parser.feed(text);
+      if (isStream) parser.feed(lineBreaks.normalise(text));
       else if (this.#body.length < SHOWN) this.#body += text;
       onChange();
     });
@@ -38,11 +39,11 @@ export class Connection {
   }
 
   get status(): number {
-    return this.#answer.status;
+    return this.#response.status;
   }
 
   get headers(): Headers {
-    return this.#answer.headers;
+    return this.#response.headers;
   }
 
   get isStream(): boolean {
@@ -62,18 +63,18 @@ export class Connection {
 
   stall(): void {
     this.#isStalled = true;
-    this.#answer.pause();
+    this.#response.pause();
   }
 
   resume(): void {
     this.#isStalled = false;
-    this.#answer.resume();
+    this.#response.resume();
   }
 
   leave(): void {
     if (this.#end !== undefined) return;
     this.#end = 'left';
-    this.#answer.cut();
+    this.#response.abort();
     this.#onChange();
   }
 
@@ -101,5 +102,21 @@ export class Connection {
 
   get #stalled(): string {
     return this.#isStalled ? ' (the client is stalled)' : '';
+  }
+}
+
+/**
+ * Rewrites the line breaks of a stream (CR, CRLF or LF) as LF, chunk by chunk. eventsource-parser waits for the next chunk
+ * after a CR, since an LF may follow: an event whose last line break is a CR would not be seen when it is complete.
+ */
+class LineBreaks {
+  #endedWithCR = false;
+
+  normalise(chunk: string): string {
+    if (chunk === '') return chunk;
+    // The second half of a CRLF, whose first half has ended the line.
+    const text = this.#endedWithCR && chunk.startsWith('\n') ? chunk.slice(1) : chunk;
+    this.#endedWithCR = chunk.endsWith('\r');
+    return text.replace(/\r\n?/g, '\n');
   }
 }

@@ -1,5 +1,5 @@
-import type { Answer } from './answer.ts';
-import type { Question } from './question.ts';
+import type { TestRequest } from './request.ts';
+import type { TestResponse } from './response.ts';
 
 /** An application that answers web Requests: Hono's, or any other. */
 export interface FetchApplication {
@@ -7,11 +7,11 @@ export interface FetchApplication {
 }
 
 /** Calls an application as its server would. */
-export async function askInProcess(
+export async function sendInProcess(
   app: FetchApplication,
-  { path, method, headers, body }: Question,
+  { path, method, headers, body }: TestRequest,
   signal: AbortSignal,
-): Promise<Answer> {
+): Promise<TestResponse> {
   const leaving = new AbortController();
   const giveUp = () => leaving.abort(signal.reason);
   signal.addEventListener('abort', giveUp);
@@ -26,16 +26,16 @@ export async function askInProcess(
   });
   given.catch(() => {});
   const asked = Promise.resolve(app.fetch(request));
-  const response = await Promise.race([asked, given]).catch(error => {
+  const received = await Promise.race([asked, given]).catch(error => {
     // Nobody takes what comes too late.
     asked.then(late => late.body?.cancel()).catch(() => {});
     throw error;
   });
   signal.removeEventListener('abort', giveUp);
-  return answer(response, () => leaving.abort());
+  return toTestResponse(received, () => leaving.abort());
 }
 
-function answer({ status, headers, body }: Response, abort: () => void): Answer {
+function toTestResponse({ status, headers, body }: Response, abort: () => void): TestResponse {
   const reader = body?.getReader();
   let room = Promise.resolve();
   let isPaused = false;
@@ -68,7 +68,7 @@ function answer({ status, headers, body }: Response, abort: () => void): Answer 
       isPaused = false;
       makeRoom();
     },
-    cut() {
+    abort() {
       // Both are what a server does when its peer leaves. Neither tells a client anything.
       abort();
       reader?.cancel().catch(() => {});

@@ -1,6 +1,6 @@
 export type { TestClient } from './client.ts';
 export { connect } from './connect.ts';
 export type { FetchApplication } from './in-process.ts';
-export type { ConnectOptions } from './question.ts';
-export type { ReceivedEvent } from './received-event.ts';
+export type { ReceivedComment, ReceivedEvent, ReceivedItem } from './received-event.ts';
+export type { ConnectOptions } from './request.ts';
 export type { Target } from './target.ts';

@@ -1,11 +1,15 @@
 import http from 'node:http';
 import https from 'node:https';
-import type { Answer } from './answer.ts';
-import type { Question } from './question.ts';
+import type { TestRequest } from './request.ts';
+import type { TestResponse } from './response.ts';
 
 /** Sends a request over a connection of its own. */
-export function askOverHttp(origin: URL, question: Question, signal: AbortSignal): Promise<Answer> {
-  const { method, path, headers, body } = question;
+export function sendOverHttp(
+  origin: URL,
+  testRequest: TestRequest,
+  signal: AbortSignal,
+): Promise<TestResponse> {
+  const { method, path, headers, body } = testRequest;
   const { request, Agent } = origin.protocol === 'https:' ? https : http;
   // The connection may be kept, as a browser's is; what the server makes of that is seen on it.
   const agent = new Agent({ keepAlive: true });
@@ -22,13 +26,13 @@ export function askOverHttp(origin: URL, question: Question, signal: AbortSignal
     });
     req.on('response', res => {
       signal.removeEventListener('abort', giveUp);
-      resolve(answer(res, () => agent.destroy()));
+      resolve(toTestResponse(res, () => agent.destroy()));
     });
     req.end(body);
   });
 }
 
-function answer(res: http.IncomingMessage, disconnect: () => void): Answer {
+function toTestResponse(res: http.IncomingMessage, disconnect: () => void): TestResponse {
   const headers = new Headers();
   for (const [name, values = []] of Object.entries(res.headersDistinct)) {
     for (const value of values) headers.append(name, value);
@@ -48,6 +52,6 @@ function answer(res: http.IncomingMessage, disconnect: () => void): Answer {
       }),
     pause: () => res.pause(),
     resume: () => res.resume(),
-    cut: () => res.destroy(),
+    abort: () => res.destroy(),
   };
 }

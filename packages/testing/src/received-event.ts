@@ -17,6 +17,15 @@ export interface ReceivedEvent<T = unknown> {
   json(): T;
 }
 
+/** A comment, which no client dispatches. */
+export interface ReceivedComment {
+  /** Its text; '' for a heartbeat. */
+  comment: string;
+}
+
+/** What a stream can consist of. */
+export type ReceivedItem = ReceivedEvent | ReceivedComment;
+
 export function receivedEvent(event: string, data: string, id: string | undefined): ReceivedEvent {
   const fields = id === undefined ? { event, data } : { event, data, id };
   return Object.defineProperty(fields, 'json', { value: parse }) as ReceivedEvent;

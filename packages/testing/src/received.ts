@@ -1,10 +1,12 @@
 import { createParser, type EventSourceMessage, type EventSourceParser } from 'eventsource-parser';
-import { type ReceivedEvent, receivedEvent } from './received-event.ts';
+import { type ReceivedEvent, type ReceivedItem, receivedEvent } from './received-event.ts';
 
 /** All that a client has been given, in all of its connections. */
 export class Received {
   readonly events: ReceivedEvent[] = [];
   readonly comments: string[] = [];
+  /** Events and comments, in the order of their arrival. */
+  readonly items: ReceivedItem[] = [];
   /** Ms; undefined: the server has not said. */
   retry: number | undefined;
   lastEventId: string;
@@ -17,7 +19,10 @@ export class Received {
   parser(): EventSourceParser {
     return createParser({
       onEvent: message => this.#take(message),
-      onComment: comment => this.comments.push(comment),
+      onComment: comment => {
+        this.comments.push(comment);
+        this.items.push({ comment });
+      },
       onRetry: retry => {
         this.retry = retry;
       },
@@ -28,6 +33,8 @@ export class Received {
     this.lastEventId = id ?? this.lastEventId;
     // A marker: it has an id to give, and nothing to say.
     if (event === 'tidings' && data === '') return;
-    this.events.push(receivedEvent(event, data, id));
+    const received = receivedEvent(event, data, id);
+    this.events.push(received);
+    this.items.push(received);
   }
 }

@@ -2,10 +2,10 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Http2SecureServer, Http2Server } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
-import type { Host } from './answer.ts';
-import { askInProcess, type FetchApplication } from './in-process.ts';
+import { type FetchApplication, sendInProcess } from './in-process.ts';
 import { invalid } from './invalid.ts';
-import { askOverHttp } from './over-http.ts';
+import { sendOverHttp } from './over-http.ts';
+import type { Host } from './response.ts';
 
 /** An Express application, `koa.callback()`, or any other listener of `node:http`. */
 type Listener = (req: IncomingMessage, res: ServerResponse) => unknown;
@@ -49,14 +49,14 @@ export async function hostOf(target: Target): Promise<Host> {
 
 function inProcess(app: FetchApplication): Host {
   return {
-    ask: (question, signal) => askInProcess(app, question, signal),
+    send: (request, signal) => sendInProcess(app, request, signal),
     close: async () => {},
   };
 }
 
 function remote(origin: URL): Host {
   return {
-    ask: (question, signal) => askOverHttp(origin, question, signal),
+    send: (request, signal) => sendOverHttp(origin, request, signal),
     close: async () => {},
   };
 }

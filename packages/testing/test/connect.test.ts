@@ -21,7 +21,7 @@ describe.each(Object.entries(frameworks))('on %s', (_name, make) => {
     const hub = createHub();
     const client = await open(make(hub), '/prices');
     expect(client.status).toBe(200);
-    expect(client.headers.get('content-type')).toBe('text/event-stream');
+    expect(client.headers.get('content-type')).toBe('text/event-stream; charset=utf-8');
     const id = await hub.publish('prices', { acme: 1 }, { event: 'tick' });
     await hub.publish('prices', 'plain');
     const tick = await client.next<{ acme: number }>('tick');

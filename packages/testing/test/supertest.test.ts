@@ -14,6 +14,9 @@ it('stands beside supertest, on one application', async () => {
   await request(app).post('/prices').type('text').send('12.3').expect(201);
   expect((await client.next('tick')).data).toBe('12.3');
   await client.close();
-  const ended = await request(app).get('/countdown').expect(200).expect('content-type', 'text/event-stream');
+  const ended = await request(app)
+    .get('/countdown')
+    .expect(200)
+    .expect('content-type', 'text/event-stream; charset=utf-8');
   expect(ended.text).toContain('data: 3\n\ndata: 2\n\ndata: 1\n\n');
 });

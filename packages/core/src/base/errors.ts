@@ -1,27 +1,27 @@
-/** What went wrong, as a word a program can test. See {@link TidingsError.code}. */
+/** What went wrong, for programs. See {@link TidingsError.code}. */
 export type TidingsErrorCode =
-  /** The response already has a stream: keep the one the first call returned. */
+  /** The response already has a stream. Use the one that the first call returned. */
   | 'already-open'
-  /** The response's head has been sent, so it cannot become a stream any more. */
+  /** The response headers were sent already, so the response cannot become a stream. */
   | 'head-sent'
-  /** An event's `id`, `event` or `retry` cannot go on the wire. */
+  /** The `id`, `event` or `retry` of an event is not valid. */
   | 'invalid-field'
-  /** An option has a value it cannot have. */
+  /** The value of an option is not valid. */
   | 'invalid-option'
   /** The channel has ended: nothing can be published to it. */
   | 'ended'
   /** The hub is closed. */
   | 'closed'
-  /** The broker did not take what was published: it can be published again. */
+  /** The broker did not store the event. It can be published again. */
   | 'not-stored'
-  /** The broker did not answer in time: what was published may have been stored, or not. */
+  /** The broker did not respond in time. The event may be stored or not. */
   | 'maybe-stored'
-  /** The broker cannot be reached, or cannot be used as it is set up: the message says which, and what to change. */
+  /** The broker cannot be reached, or its configuration does not work. The message says which, and what to change. */
   | 'broker';
 
 /**
- * The one error class of Tidings. Test `code`, not `instanceof`: an application can hold two copies of this
- * class (ESM and CommonJS).
+ * The error class of Tidings. Test `code`, not `instanceof`: an application can load this class twice, as ESM and as
+ * CommonJS.
  */
 export class TidingsError extends Error {
   override readonly name = 'TidingsError';

@@ -1,8 +1,9 @@
 import type { BrokerSync } from '../log/broker-sync.ts';
 import type { Log } from '../log/log.ts';
+import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryLoop } from './delivery-loop.ts';
-import type { ReaderStream } from './log-reader.ts';
+import type { ReaderStream } from './reader/log-reader.ts';
 
 /** What the deliveries of a hub share. */
 export interface DeliveryContext {
@@ -21,15 +22,16 @@ export interface DeliveryContext {
  * - `slow`: entries that it needs were trimmed, and their channel has `overflow: 'disconnect'`.
  * - `error`: a snapshot failed.
  * - `closed`: the stream was closed, and what was published before has been delivered.
+ * - `lost`: the client has missed events, and receives no resets.
  */
-export type DeliveryOutcome = 'ended' | 'slow' | 'error' | 'closed';
+export type DeliveryOutcome = 'ended' | 'slow' | 'error' | 'closed' | 'lost';
 
 /** Where a delivery writes. */
 export interface DeliverySink {
   /** Whether the next frame is written at once. */
   readonly hasRoom: boolean;
   readonly bufferedBytes: number;
-  write(frame: Frame): void;
+  write(content: Frame | Comment): void;
 }
 
 /** The stream that a delivery writes to. */

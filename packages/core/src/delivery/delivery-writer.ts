@@ -1,11 +1,11 @@
 import { TURN_BUDGET } from '../base/event-loop.ts';
-import type { Log } from '../log/log.ts';
+import type { Comment } from '../protocol/comment.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
-import type { DeliveryTarget } from './delivery-target.ts';
+import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { DirectSendQueue } from './direct-send-queue.ts';
-import type { LogReader } from './log-reader.ts';
-import { Gap, type Next } from './next.ts';
+import type { LogReader } from './reader/log-reader.ts';
+import { Gap, type Next } from './reader/next.ts';
 
 /** Whose writer it is. */
 export interface DeliveryOwner {
@@ -17,24 +17,22 @@ export interface DeliveryOwner {
  * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot,
  * `turn-spent`; or how the stream ends.
  */
-export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | 'ended' | 'slow' | 'closed';
+export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | DeliveryOutcome;
 
-/** Writes to one stream what the log and the application have for it, each in its place, while there is room. */
+/** Writes entries of the log and direct sends to one stream, in order, while there is room. */
 export class DeliveryWriter {
-  readonly #log: Log;
   readonly #reader: LogReader;
   readonly #target: DeliveryTarget;
   #directSends: DirectSendQueue | undefined;
   /** The stream closes when it has received everything up to here. */
   #closeAfter: Position | undefined;
 
-  constructor(log: Log, reader: LogReader, target: DeliveryTarget) {
-    this.#log = log;
+  constructor(reader: LogReader, target: DeliveryTarget) {
     this.#reader = reader;
     this.#target = target;
   }
 
-  /** Bytes that the application sent and that wait for their place. */
+  /** Bytes of direct sends that are queued. */
   get bufferedBytes(): number {
     return this.#directSends?.bytes ?? 0;
   }
@@ -48,21 +46,30 @@ export class DeliveryWriter {
     return this.#reader.isInOrder && (this.#directSends?.isEmpty ?? true);
   }
 
+  /** All channels have ended, and the stream has received everything. */
+  get isFinished(): boolean {
+    return this.isIdle && this.#reader.isFinished;
+  }
+
   /** Writes as much as there is room for. */
   deliver(owner: DeliveryOwner): DeliveryState {
     let start = 0;
     let frames = 0;
+    this.#reader.isTurnSpent = false;
     while (owner.isLive && this.#target.writer.hasRoom) {
+      if (this.#reader.hasUnreportedLoss) return 'lost';
       const next = this.#next();
       if (next === 'waiting') return this.isClosing ? 'closed' : 'waiting';
       if (next === 'caught-up') {
         // A filter may have subscribed, or sent.
         if (!this.isIdle || !owner.isLive) continue;
         if (this.#closeAfter !== undefined && this.#reader.position >= this.#closeAfter) return 'closed';
-        if (this.#reader.isFinished && this.isIdle) return 'ended';
-        const marker = this.#reader.dueMarker();
-        if (marker !== undefined) this.#target.writer.write(marker);
-        return 'caught-up';
+        if (this.isFinished) return 'ended';
+        const marker = this.#reader.client.dueMarker();
+        if (marker === undefined) return 'caught-up';
+        // The application may send during a write: once more from the top.
+        this.#target.writer.write(marker);
+        continue;
       }
       if (next instanceof Gap) {
         if (next.subscriptions.some(({ channel }) => channel.overflow === 'disconnect')) return 'slow';
@@ -77,20 +84,20 @@ export class DeliveryWriter {
     return 'full';
   }
 
-  #next(): Next {
+  #next(): Next | Comment {
     const reader = this.#reader;
-    const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#log.head;
+    const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
     if (!reader.isInOrder) return reader.next(upTo);
     return this.#directSends?.take(reader.position) ?? reader.nextEntries(upTo);
   }
 
   /**
-   * Sends a frame in its place: after everything that was published before.
+   * Sends a frame after everything that was published before.
    *
    * @param isLive nothing but the log is between the stream and the head.
    * @param after the newest position that was published before.
    */
-  send(frame: Frame, isLive: boolean, after: Position): void {
+  send(frame: Frame | Comment, isLive: boolean, after: Position): void {
     const isAtHead = isLive && this.isIdle && this.#reader.position >= after;
     if (isAtHead && this.#target.writer.hasRoom) {
       this.#target.writer.write(frame);

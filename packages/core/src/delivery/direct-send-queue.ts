@@ -1,3 +1,4 @@
+import { Comment } from '../protocol/comment.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { FrameQueue } from '../protocol/frame-queue.ts';
@@ -9,7 +10,8 @@ import { FrameQueue } from '../protocol/frame-queue.ts';
 export class DirectSendQueue {
   /** Bytes that are queued. */
   bytes = 0;
-  readonly #runs: { after: Position; frames: FrameQueue }[] = [];
+  /** A comment is a run of its own: its form is known when it is written. */
+  readonly #runs: { after: Position; content: FrameQueue | Comment }[] = [];
 
   get isEmpty(): boolean {
     return this.#runs.length === 0;
@@ -20,24 +22,30 @@ export class DirectSendQueue {
     return this.#runs[0]?.after;
   }
 
-  push(frame: Frame, after: Position): void {
-    let last = this.#runs.at(-1);
-    if (last?.after !== after) {
-      last = { after, frames: new FrameQueue() };
-      this.#runs.push(last);
+  push(content: Frame | Comment, after: Position): void {
+    this.bytes += content.length;
+    if (content instanceof Comment) {
+      this.#runs.push({ after, content });
+      return;
     }
-    last.frames.push(frame);
-    this.bytes += frame.length;
+    const last = this.#runs.at(-1);
+    let frames = last?.after === after ? last.content : undefined;
+    if (!(frames instanceof FrameQueue)) {
+      frames = new FrameQueue();
+      this.#runs.push({ after, content: frames });
+    }
+    frames.push(content);
   }
 
   /** Takes the first frame, if a stream at this position has received everything before it. */
-  take(position: Position): Frame | undefined {
+  take(position: Position): Frame | Comment | undefined {
     const [first] = this.#runs;
     if (first === undefined || first.after > position) return undefined;
-    const frame = first.frames.take();
-    if (first.frames.length === 0) this.#runs.shift();
-    this.bytes -= frame.length;
-    return frame;
+    const { content } = first;
+    const taken = content instanceof Comment ? content : content.take();
+    if (content instanceof Comment || content.length === 0) this.#runs.shift();
+    this.bytes -= taken.length;
+    return taken;
   }
 
   /** No frame waits for entries after this position. Frames pushed while the head was unknown (Infinity) come after it. */

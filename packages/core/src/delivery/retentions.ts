@@ -1,27 +1,63 @@
 import type { ChannelLog, Retention } from '../log/channel-log.ts';
-import type { LogReader } from './log-reader.ts';
+import type { LogReader } from './reader/log-reader.ts';
+import type { ChannelOpener } from './subscriptions/channel-opener.ts';
 
-/** What one stream has channels retain while it cannot be written to: entries that it needs are not trimmed. */
+/**
+ * What one stream has channels retain while it cannot be written to: entries that it needs are not trimmed while it
+ * waits, nor until the delivery that is scheduled then.
+ */
 export class Retentions {
-  readonly #held: [channel: ChannelLog, retention: Retention][] = [];
+  readonly #reader: LogReader;
+  readonly #opener: ChannelOpener;
+  #isDeliveryScheduled = false;
+  /** Most streams never wait. */
+  #retained: [channel: ChannelLog, retention: Retention][] | undefined;
 
-  get isActive(): boolean {
-    return this.#held.length > 0;
+  constructor(reader: LogReader, opener: ChannelOpener) {
+    this.#reader = reader;
+    this.#opener = opener;
   }
 
-  /** Retains what a reader needs from here on, in place of what was retained before. */
-  retain(reader: LogReader): void {
+  /** A delivery is scheduled: what was retained while the stream waited is needed until then. */
+  deliveryScheduled(): void {
+    this.#isDeliveryScheduled = true;
+    this.update();
+  }
+
+  /** A delivery begins. From the first one on, nothing is retained but by this. */
+  deliveryBegins(): void {
+    if (!this.#isDeliveryScheduled) return;
+    this.#isDeliveryScheduled = false;
+    for (const subscription of this.#reader.subscriptions) subscription.releaseStart();
+    this.update();
+  }
+
+  /** A delivery has taken the time of a turn, and continues in a later one. */
+  deliveryContinues(): void {
+    this.#isDeliveryScheduled = true;
+    this.#retain();
+  }
+
+  /** Retains what the stream needs now. */
+  update(): void {
+    const { phase } = this.#opener;
+    const isDue = this.#isDeliveryScheduled && (this.#reader.hasBackfill || this.#retained !== undefined);
+    const isNeeded = phase === 'adding' || (phase === 'live' && (isDue || this.#reader.isWaiting));
+    if (isNeeded) this.#retain();
+    else this.release();
+  }
+
+  #retain(): void {
     this.release();
-    for (const subscription of reader.subscriptions) {
-      const { channel } = subscription;
-      const retention = { start: reader.neededAfter(subscription) };
-      channel.retentions.add(retention);
-      this.#held.push([channel, retention]);
-    }
+    this.#retained = this.#reader.subscriptions.map(subscription => {
+      const retention = { start: this.#reader.neededAfter(subscription) };
+      subscription.channel.retentions.add(retention);
+      return [subscription.channel, retention];
+    });
   }
 
   release(): void {
-    for (const [channel, retention] of this.#held) channel.retentions.delete(retention);
-    this.#held.length = 0;
+    for (const [channel, retention] of this.#retained ?? []) channel.retentions.delete(retention);
+    this.#retained = undefined;
   }
 }

@@ -1,102 +1,80 @@
-import { nextTurn } from '../base/event-loop.ts';
-import type { ChannelWaiter, LogListener } from '../log/listener.ts';
+import type { LogListener } from '../log/listener.ts';
 import type { Log } from '../log/log.ts';
-import { type Position, parseId, UNKNOWN_ID } from '../protocol/event-id.ts';
+import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
-import { createMarker } from '../protocol/marker.ts';
-import type { SnapshotListener } from './backfill.ts';
 import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { type DeliveryOwner, type DeliveryState, DeliveryWriter } from './delivery-writer.ts';
-import { LogReader } from './log-reader.ts';
-import { findStart } from './resume.ts';
+import type { SnapshotListener } from './reader/backfill.ts';
+import { LogReader } from './reader/log-reader.ts';
 import { Retentions } from './retentions.ts';
-import type { SubscribeOptions } from './subscribe-options.ts';
-import type { Beginning, Subscription } from './subscription.ts';
-import { areOutdated, Subscriptions } from './subscriptions.ts';
+import { ChannelOpener, type OpenerOwner } from './subscriptions/channel-opener.ts';
+import type { Start } from './subscriptions/resume.ts';
+import type { SubscribeOptions } from './subscriptions/subscribe-options.ts';
+import type { Subscription } from './subscriptions/subscription.ts';
+import { Subscriptions } from './subscriptions/subscriptions.ts';
 
 /**
- * - `gathering`: subscriptions are collected, until the headers are due or to the end of the turn.
- * - `opening`: the broker is asked for the channels, before the stream begins.
- * - `live`: entries are delivered.
- * - `adding`: the broker is asked for channels that were subscribed to later. Nothing is delivered meanwhile.
- * - `over`.
- */
-type Phase = 'gathering' | 'opening' | 'live' | 'adding' | 'over';
-
-/**
- * Delivers the entries of channels to one stream.
+ * Delivers the entries of channels to one stream. Its phases are those of its {@link ChannelOpener}: nothing is
+ * delivered but while it is `live`. Direct sends and entries wait meanwhile, in a queue or retained in the log.
  *
- * ```
- *             start()            loaded()          subscribe()
- *  gathering ────────► opening ──────────► live ◄─────────────► adding
- *                         ▲                  │      loaded()       │
- *                         └── startOver() ───┴─────────────────────┘      any ── stop() ──► over
- * ```
- *
- * Without a broker there is nothing to wait for: `opening` and `adding` last no time. A loss ({@link lose}) while it is
- * opening needs no answer: what was lost is asked for again before it begins. A loss while it is live queues a reset,
- * and subscribes again (`adding`). A broker that cannot be reached keeps it in `opening` or `adding`: direct sends and
- * entries are queued, or retained in the log, until the read succeeds.
+ * A loss ({@link lose}) while it is live queues a reset, and subscribes again.
  */
-export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListener, DeliveryOwner {
+export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListener, DeliveryOwner {
   readonly #target: DeliveryTarget;
   readonly #subscriptions: Subscriptions;
   readonly #reader: LogReader;
   readonly #writer: DeliveryWriter;
-  #phase: Phase = 'gathering';
-  /** The id after which it begins. */
-  #lastEventId: string | undefined;
-  #retentions: Retentions | undefined;
-  /** It is on the list of the delivery loop, and what it needs is retained until then. */
-  #isScheduled = false;
+  /** Begins the delivery, which then calls `deliveryReady`. */
+  readonly opener: ChannelOpener;
+  readonly #retentions: Retentions;
+  /** ms to wait before reconnecting, until it is sent. */
+  #retry: number | undefined;
   #isDelivering = false;
   #epoch: string | undefined;
 
-  constructor(target: DeliveryTarget) {
+  /** @param retry ms to wait before reconnecting, sent with the first marker. */
+  constructor(target: DeliveryTarget, retry?: number) {
     this.#target = target;
+    this.#retry = retry;
     this.#subscriptions = new Subscriptions(target.context.log, this);
-    this.#reader = new LogReader(target.context.log, this.#subscriptions, target, this);
-    this.#writer = new DeliveryWriter(target.context.log, this.#reader, target);
-    this.#lastEventId = target.lastEventId;
+    this.#reader = new LogReader(this.#subscriptions, target, this);
+    this.#writer = new DeliveryWriter(this.#reader, target);
+    this.opener = new ChannelOpener(target.context, this.#subscriptions, this);
+    this.opener.lastEventId = target.lastEventId;
+    this.#retentions = new Retentions(this.#reader, this.opener);
   }
 
   get #log(): Log {
     return this.#target.context.log;
   }
 
-  /** Subscriptions are still being collected. */
-  get isGathering(): boolean {
-    return this.#phase === 'gathering';
-  }
-
   get isLive(): boolean {
-    return this.#phase === 'live';
+    return this.opener.phase === 'live';
   }
 
-  get #hasBegun(): boolean {
-    return this.#phase === 'live' || this.#phase === 'adding';
+  /** A new epoch has begun. A stream without subscriptions is not told. */
+  get #isOutdated(): boolean {
+    return this.opener.hasBegun && this.#epoch !== this.#log.epoch;
   }
 
-  /** Bytes that the application sent and that wait for their place. */
+  /** Bytes of direct sends that are queued. */
   get bufferedBytes(): number {
     return this.#writer.bufferedBytes;
   }
 
-  // Subscriptions
-
   /** Without a `from`, existing subscriptions stay where they are, with the new filter. */
   subscribe(names: readonly string[], options: SubscribeOptions): void {
-    const added = options.from === undefined ? this.#subscriptions.setFilter(names, options.filter) : names;
-    if (added.length > 0) this.#subscribe(added, options);
+    const others = options.from === undefined ? this.#subscriptions.setFilter(names, options.filter) : names;
+    if (others.length > 0) this.#subscribe(others, options);
   }
 
   #subscribe(names: readonly string[], options: SubscribeOptions): void {
-    // A stream without subscriptions has missed nothing.
-    const isFirst = this.#subscriptions.list.length === 0 && this.#phase === 'live';
+    const isFirst = this.#subscriptions.list.length === 0;
     this.#subscriptions.add(names, options);
-    if (isFirst) this.#reader.position = this.#log.head;
+    // A stream without subscriptions has missed nothing.
+    if (isFirst && this.isLive) this.#reader.client.reach(this.#log.head);
     this.#reader.subscriptionsChanged();
-    if (this.#phase === 'live') this.#load('adding');
+    this.opener.add();
   }
 
   unsubscribe(names: readonly string[]): void {
@@ -106,112 +84,68 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
     this.#schedule();
   }
 
-  // Beginning
-
-  /** Begins: asks the broker for the channels, then calls `deliveryReady`. */
-  start(): void {
-    if (this.#phase === 'gathering') this.#load('opening');
+  waitForChannels(): void {
+    // A stream that closes does not wait for channels that were added.
+    if (this.opener.phase === 'adding' && this.#writer.isClosing) this.#end('closed');
+    else this.#retentions.update();
   }
 
-  /** Begins in the next turn, after the subscriptions of this one: the headers have been sent already. */
-  startSoon(): void {
-    nextTurn(() => this.start());
-  }
-
-  #load(phase: 'opening' | 'adding'): void {
-    this.#phase = phase;
-    if (this.#target.context.sync?.load(this) !== true) this.loaded();
-    // In the middle of an adding, a stream that closes does not wait for the broker.
-    else if (phase === 'adding' && this.#writer.isClosing) this.#end('closed');
-    else this.#updateRetentions();
-  }
-
-  wants(): Map<string, Position> {
-    return this.#subscriptions.wants(this.#unplaced, this.#beginning);
-  }
-
-  get #beginning(): Beginning {
-    if (this.#hasBegun) return { lastEventId: undefined, last: undefined };
-    return { lastEventId: this.#lastEventId, last: this.#log.positionIn(this.#lastEventId) };
-  }
-
-  /** Until it has begun, all of them: what was read for the first may be lost before the last is there. */
-  get #unplaced(): readonly Subscription[] {
-    return this.#hasBegun ? this.#subscriptions.unplaced() : this.#subscriptions.list;
-  }
-
-  loaded(): void {
-    if (this.#phase !== 'opening' && this.#phase !== 'adding') return;
-    try {
-      // What was lost, or subscribed to, while the broker was asked is asked for before it begins.
-      const isOutdated = this.#target.context.sync !== undefined && areOutdated(this.#unplaced);
-      if (isOutdated) this.#load(this.#phase);
-      else if (this.#phase === 'opening') this.#begin();
-      else this.#add();
-    } catch (error) {
-      this.#end('error', error);
-    }
-  }
-
-  #begin(): void {
-    const start = findStart(this.#log, this.#subscriptions.list, this.#lastEventId);
-    this.#phase = 'live';
+  begin(start: Start | undefined): void {
     this.#epoch = this.#log.epoch;
     this.#writer.limit(this.#log.head);
-    if (start === undefined) {
-      this.#reader.position = this.#log.head;
-      this.#ready(true);
-      return;
-    }
-    if (start.isResumed) this.#target.resumed();
-    this.#reader.begin(start);
-    this.#ready(this.#writer.isIdle && this.#reader.isFinished && this.#target.writer.bufferedBytes === 0);
+    if (start?.isResumed) this.#target.resumed();
+    if (start === undefined) this.#reader.client.reach(this.#log.head);
+    else this.#reader.begin(start);
+    if (this.#reader.hasUnreportedLoss) this.#end('lost');
+    else
+      this.#ready(
+        start === undefined || (this.#writer.isFinished && this.#target.writer.bufferedBytes === 0),
+      );
   }
 
   /** @param isFinished there is nothing to deliver, now or later. */
   #ready(isFinished: boolean): void {
     this.#target.deliveryReady(isFinished);
-    if (!isFinished) this.#schedule();
-    // The headers had been sent already.
-    else this.#end('ended');
+    if (isFinished) {
+      // The headers had been sent already.
+      this.#end('ended');
+      return;
+    }
+    this.#reader.announceRetry(this.#retry);
+    this.#retry = undefined;
+    this.#schedule();
   }
 
-  #add(): void {
-    const added = this.#unplaced;
-    const beginning = this.#beginning;
-    for (const subscription of added) subscription.resolveStart(this.#log, beginning);
-    this.#phase = 'live';
+  beginAdded(added: readonly Subscription[]): void {
     this.#reader.add(added);
     this.#schedule();
+  }
+
+  /** A channel cannot be opened, or a snapshot was not given. */
+  fail(error: unknown): void {
+    this.#end('error', error);
   }
 
   // Delivery
 
   /** Runs in the delivery loop, or when the client has read. */
   #schedule(): void {
-    if (this.#phase === 'gathering' || this.#phase === 'opening' || this.#phase === 'over') return;
-    this.#isScheduled = true;
-    this.#updateRetentions();
+    if (!this.opener.hasBegun) return;
+    this.#retentions.deliveryScheduled();
     this.#target.context.loop.add(this);
   }
 
-  /** The client has read what was written. */
+  /** The client has read what was written, or there is more to write. */
   resume(): void {
-    if (this.#phase !== 'over') this.#target.context.loop.add(this);
+    if (this.opener.phase !== 'over') this.#target.context.loop.add(this);
   }
 
   catchUp(): void {
     // A filter may send, subscribe or close: it does not get here again.
-    if (this.#phase !== 'live' || this.#isDelivering) return;
-    if (this.#epoch !== this.#log.epoch) {
-      this.startOver();
-      return;
-    }
-    if (this.#isScheduled) {
-      this.#isScheduled = false;
-      this.#subscriptions.releaseStarts();
-      this.#updateRetentions();
-    }
+    if (this.#isDelivering) return;
+    if (this.#isOutdated) this.startOver();
+    if (!this.isLive) return;
+    this.#retentions.deliveryBegins();
     this.#isDelivering = true;
     let state: DeliveryState;
     try {
@@ -223,23 +157,16 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
       return;
     }
     this.#isDelivering = false;
-    // The one place where the log ends a stream.
-    if (state === 'ended' || state === 'slow' || state === 'closed') this.#end(state);
-    else if (state === 'turn-spent') this.#continueLater();
-    else if (this.#reader.hasBackfill) this.#updateRetentions();
-  }
-
-  /** Continues in a later turn. What it needs is retained until then. */
-  #continueLater(): void {
-    this.#reader.isTurnSpent = false;
-    this.#isScheduled = true;
-    this.#retentions ??= new Retentions();
-    this.#retentions.retain(this.#reader);
-    this.#target.context.loop.add(this);
+    if (state === 'turn-spent') {
+      this.#retentions.deliveryContinues();
+      this.resume();
+    } else if (state === 'caught-up' || state === 'full' || state === 'waiting') {
+      if (this.#reader.hasBackfill) this.#retentions.update();
+    } else this.#end(state);
   }
 
   #end(outcome: DeliveryOutcome, error?: unknown): void {
-    if (this.#phase === 'over') return;
+    if (this.opener.phase === 'over') return;
     if (outcome === 'closed') this.#writer.writeDirectSends();
     const pending = this.#reader.takePending();
     if (pending !== undefined) this.#target.writer.write(pending);
@@ -250,104 +177,78 @@ export class StreamDelivery implements LogListener, ChannelWaiter, SnapshotListe
   }
 
   #lastMarker(outcome: DeliveryOutcome): Frame | undefined {
-    const reader = this.#reader;
-    if (outcome === 'ended') return reader.mark('.');
-    if (reader.hasSentId) return undefined;
-    // Before the start is known, the id that the client came with is still right.
-    const id = parseId(this.#lastEventId ?? '') === undefined ? UNKNOWN_ID : this.#lastEventId;
-    if (!this.#hasBegun) return createMarker(id ?? UNKNOWN_ID);
-    return reader.mark(reader.hasBackfill ? '~' : '');
+    const { client, isInterrupted } = this.#reader;
+    if (outcome === 'ended') return client.mark('.');
+    if (!this.#target.hasMarkers || client.lastIdSent !== undefined) return undefined;
+    return this.opener.keptIdMarker(this.#retry) ?? client.mark(isInterrupted ? '~' : '');
   }
 
   // Direct sends, markers, closing
 
-  /** Sends a frame in its place: after everything that was published before. */
-  send(frame: Frame): void {
+  /** Sends a frame after everything that was published before. */
+  send(frame: Frame | Comment): void {
     this.catchUp();
-    if (this.#phase === 'over') return;
+    if (this.opener.phase === 'over') return;
     // How far this process is behind the broker is known when the channels have been opened.
-    const isBehind = !this.#hasBegun && this.#target.context.sync !== undefined;
+    const isBehind = !this.opener.hasBegun && this.#target.context.sync !== undefined;
     const after = isBehind ? Number.POSITIVE_INFINITY : this.#log.head;
     this.#writer.send(frame, this.isLive && !this.#isDelivering, after);
   }
 
-  /** A marker in place of a heartbeat, if the client's id is older than the stream's position. */
-  heartbeatMarker(): Frame | undefined {
-    if (this.isLive && this.#epoch !== this.#log.epoch) this.startOver();
-    return this.isLive && this.#writer.isIdle ? this.#reader.headMarker() : undefined;
+  /** A marker, named `event`, in place of a heartbeat, if the client's id is older than the stream's position. */
+  heartbeatMarker(event?: string): Frame | undefined {
+    if (this.#isOutdated) this.startOver();
+    return this.isLive && this.#writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
   }
 
   /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
   close(): void {
-    // Not later: the client may ask for other channels next, from this position.
-    this.#writer.close(this.#log.now === undefined ? Number.POSITIVE_INFINITY : this.#log.head);
-    if (this.#mustWaitToClose) this.catchUp();
+    if (this.#isOutdated) this.startOver();
+    this.stopAtHead();
+    if (this.opener.isNeededToClose) this.catchUp();
     else this.#end('closed');
   }
 
-  /** A client that has an id resumes from it, and need not wait for a broker. */
-  get #mustWaitToClose(): boolean {
-    if (this.#hasBegun) return this.#phase === 'live';
-    return this.#target.context.sync === undefined || this.#lastEventId === undefined;
+  /** Delivers nothing that is published from now on. Idempotent. */
+  stopAtHead(): void {
+    // Not later: the client may ask for other channels next, from here.
+    this.#writer.close(this.#log.now === undefined ? Number.POSITIVE_INFINITY : this.#log.head);
   }
 
   /** The broker has not answered in time: a stream that closes waits no longer. */
   stopWaiting(): void {
-    if (this.#writer.isClosing && !this.#hasBegun) this.#end('closed');
+    if (this.#writer.isClosing && !this.opener.hasBegun) this.#end('closed');
   }
 
   /** Cancels all subscriptions, for good. */
   stop(): void {
-    this.#phase = 'over';
+    this.opener.stop();
     this.#subscriptions.clear();
     this.#reader.clear();
-    this.#retentions?.release();
+    this.#retentions.release();
     this.#writer.clear();
   }
 
   // What can happen to the log
 
   lose(channels: ReadonlySet<string>): void {
-    if (!this.#hasBegun) return;
-    if (this.#writer.isClosing) {
-      // The client resumes from its last id, and gets a reset if it has missed something.
-      this.#end('closed');
-      return;
-    }
+    // Its client resumes from its last id, and gets a reset if it has missed something.
+    if (this.opener.hasBegun && this.#writer.isClosing) this.#end('closed');
+    if (!this.opener.hasBegun) return;
     const lost = this.#subscriptions.list.filter(({ channel }) => channels.has(channel.name));
     this.#reader.reportLoss('history', lost);
     for (const { channel, options } of lost) this.#subscribe([channel.name], { filter: options.filter });
   }
 
   startOver(): void {
-    if (this.#phase === 'over') return;
-    const hadBegun = this.#hasBegun;
-    const isLoading = this.#phase === 'opening' || this.#phase === 'adding';
-    // Any id that is not of this epoch: the client gets a reset.
-    this.#lastEventId = '';
+    if (this.opener.phase === 'over') return;
     this.#reader.clear();
     this.#writer.limit(0);
-    this.#subscriptions.renew();
-    if (hadBegun || isLoading) this.#phase = 'opening';
+    this.opener.startOver();
     if (this.#writer.isClosing) this.#end('closed');
-    else if (hadBegun && !isLoading) this.#load('opening');
   }
 
-  snapshotSettled(error?: unknown): void {
-    if (error === undefined) this.#schedule();
-    else this.#end('error', error);
-  }
-
-  /** Entries that it cannot be given for now are not trimmed: while it waits, and until a scheduled delivery. */
-  #updateRetentions(): void {
-    // What was retained while it waited is needed until it is delivered.
-    const isDue = this.#isScheduled && (this.#reader.hasBackfill || this.#retentions?.isActive === true);
-    const isNeeded = this.#phase === 'adding' || (this.isLive && (isDue || this.#reader.isWaiting));
-    if (!isNeeded) {
-      this.#retentions?.release();
-      return;
-    }
-    this.#retentions ??= new Retentions();
-    this.#retentions.retain(this.#reader);
+  snapshotArrived(): void {
+    this.#schedule();
   }
 }

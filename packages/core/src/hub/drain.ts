@@ -1,5 +1,5 @@
 import { nextTurn, TURN_BUDGET } from '../base/event-loop.ts';
-import { createRetry } from '../stream/retry.ts';
+import { randomBetween } from '../stream/retry.ts';
 import type { Stream } from '../stream/stream.ts';
 import type { CloseSettings } from './options.ts';
 
@@ -8,21 +8,23 @@ const STEP = 10;
 
 /**
  * Ends streams one a millisecond, or as much faster as it takes to end all of them within three quarters of the time.
- * Each client gets its own reconnection time. Streams that are left at the deadline are aborted.
+ * Each client gets its own reconnection time. A response to a POST cannot be resumed: it may go on until the deadline.
+ * Streams that are left at the deadline are aborted.
  */
 export async function drain(streams: Stream[], { within, retry }: CloseSettings): Promise<void> {
   const start = performance.now();
-  const pace = Math.min(1, (within * 0.75) / streams.length);
+  const ended = streams.filter(stream => stream.isRepeatable);
+  const pace = Math.min(1, (within * 0.75) / ended.length);
   const deadline = setTimeout(() => {
     for (const stream of streams) stream.abort('drained');
   }, within);
-  for (let next = 0; next < streams.length; ) {
+  for (let next = 0; next < ended.length; ) {
     const turn = performance.now();
-    const due = Math.min(streams.length, 1 + (turn - start) / pace);
+    const due = Math.min(ended.length, 1 + (turn - start) / pace);
     while (next < due && performance.now() - turn < TURN_BUDGET) {
-      streams[next++]?.end('drained', createRetry(retry), true);
+      ended[next++]?.end('drained', { retry: randomBetween(retry), hangUp: true });
     }
-    if (next === streams.length) break;
+    if (next === ended.length) break;
     // When it is late, it only yields to the event loop.
     await new Promise<void>(resolve => (next < due ? nextTurn(resolve) : setTimeout(resolve, STEP)));
   }

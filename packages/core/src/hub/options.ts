@@ -3,7 +3,8 @@ import { checkType, invalid, isWhole, readCount, readDuration } from '../base/op
 import type { Broker } from '../log/broker.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
 import type { ErrorContext } from '../stream/event-stream.ts';
-import type { StreamLimits } from '../stream/timers.ts';
+import { type HeartbeatOptions, readHeartbeat } from '../stream/heartbeat.ts';
+import type { StreamLimits } from '../stream/stream-limits.ts';
 import {
   type ChannelOptions,
   channelOptionsFor,
@@ -28,9 +29,11 @@ export interface HubOptions {
   publishTimeout?: number | undefined;
   /**
    * ms of silence after which a stream sends a comment, so that proxies and load balancers do not time it out. Default:
-   * 15,000 (8,000 on Bun, whose server closes a response that is silent for 10 s). `false`: none.
+   * 15,000 (8,000 on Bun, whose server closes a response that is silent for 10 s). `false`: none. An object may name an
+   * event that pages can listen for, in place of the comment. Each stream announces the interval in a response header,
+   * `Tidings-Heartbeat`.
    */
-  heartbeat?: number | false | undefined;
+  heartbeat?: number | false | HeartbeatOptions | undefined;
   /**
    * Bytes that may be buffered for one client before `send()` returns false. A stream that stays above for 1 s without
    * any progress closes as `slow`. Default: 1 MiB.
@@ -112,7 +115,7 @@ export function readHubOptions(options: HubOptions): HubSettings {
   checkType('limits', 'object', limits);
   checkType('channels', 'function', channels);
   checkType('onError', 'function', onError);
-  const heartbeat = readDuration('heartbeat', options.heartbeat, 'Bun' in globalThis ? 8_000 : 15_000);
+  const heartbeat = readHeartbeat(options.heartbeat);
   const stallTimeout = readDuration('stallTimeout', options.stallTimeout, 60_000);
   const maxAge = readDuration('maxAge', options.maxAge, Number.POSITIVE_INFINITY);
   const history = readHistory(options.history);
@@ -127,7 +130,7 @@ export function readHubOptions(options: HubOptions): HubSettings {
     stallTimeout,
     maxAge,
     // Whole, so that the times that every stream keeps are small integers, which take no memory of their own.
-    precision: Math.max(5, Math.ceil(Math.min(32_000, heartbeat, stallTimeout, maxAge) / 32)),
+    precision: Math.max(5, Math.ceil(Math.min(32_000, heartbeat.interval, stallTimeout, maxAge) / 32)),
     maxBufferedBytes,
     bufferedBytesLimit: readLimit(options.bufferedBytesLimit, maxBufferedBytes),
     resetEvent: readEventName('resetEvent', options.resetEvent, 'reset'),

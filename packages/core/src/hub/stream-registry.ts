@@ -1,9 +1,9 @@
-import { TurnBudget } from '../base/event-loop.ts';
+import { inTurns, TurnBudget } from '../base/event-loop.ts';
 import { Scheduler } from '../base/scheduler.ts';
 import type { DeliveryContext } from '../delivery/delivery-target.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { CloseReason, ErrorContext, StreamOptions } from '../stream/event-stream.ts';
-import { createRetry, type Range, RETRY_LATER, randomBetween } from '../stream/retry.ts';
+import { type Range, RETRY_LATER, randomBetween } from '../stream/retry.ts';
 import { Stream, type StreamHost } from '../stream/stream.ts';
 import { readStreamOptions } from '../stream/stream-options.ts';
 import type { Transport } from '../stream/transport.ts';
@@ -20,6 +20,9 @@ export interface StreamRegistryOptions {
   readonly counters: Counters;
   readonly onError: (error: unknown, context: ErrorContext) => void;
 }
+
+/** ms after which the clients reconnect whose streams were closed because control messages were lost. */
+const RETRY_AFTER_LOSS: Range = [1_000, 15_000];
 
 const isWorkers =
   (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent === 'Cloudflare-Workers';
@@ -45,7 +48,7 @@ export class StreamRegistry {
     if (transport.closed) {
       stream.abort('disconnected');
     } else if (request.method === 'HEAD') {
-      stream.reject('closed', options.retry);
+      stream.reject('closed');
     } else if (this.#refusedRetry !== undefined || (isFull && !stream.hasReceivedAll)) {
       stream.reject('refused', randomBetween(this.#refusedRetry ?? RETRY_LATER));
       counters.totals.refused += 1;
@@ -64,14 +67,18 @@ export class StreamRegistry {
 
   /** Refuses every request from now on. */
   refuse(retry: Range): void {
+    this.#host.isDraining = true;
     this.#refusedRetry = retry;
   }
 
-  /** Ends the streams of all clients. The clients reconnect, and the application authenticates them again. */
-  disconnectClients(): void {
-    for (const [, streams] of [...this.#options.clients]) {
-      for (const stream of streams) stream.end('closed', createRetry([1_000, 15_000]));
-    }
+  /**
+   * Ends the streams of all clients, without holding the event loop. The clients reconnect, and the application
+   * authenticates them again. From now on, nothing more that is published reaches them.
+   */
+  async disconnectClients(): Promise<void> {
+    const streams = [...this.streams].filter(({ client }) => client !== undefined);
+    for (const stream of streams) stream.beginEnd('closed', { retry: randomBetween(RETRY_AFTER_LOSS) });
+    await inTurns(streams, stream => stream.end('closed'));
   }
 
   /** Closes a client's oldest streams: a phone that changes networks must not be locked out by its dead connections. */
@@ -80,7 +87,7 @@ export class StreamRegistry {
     const { clients, settings } = this.#options;
     const newestFirst = [...clients.get(client)].filter(stream => stream.isOpen).reverse();
     for (const stream of newestFirst.slice(settings.maxPerClient - 1)) {
-      stream.end('replaced', createRetry());
+      stream.end('replaced', { retry: randomBetween(RETRY_LATER) });
     }
   }
 
@@ -90,6 +97,7 @@ export class StreamRegistry {
       scheduler,
       limits: settings,
       context,
+      isDraining: false,
       responses: new TurnBudget(),
       report: onError,
       streamClosed: (stream, reason) => this.#streamClosed(stream, reason),

@@ -2,6 +2,7 @@ import { createOutside } from '../base/async-context.ts';
 import { inTurns, nextTurn } from '../base/event-loop.ts';
 import type { Position } from '../protocol/event-id.ts';
 import { type Broker, CONTROL_CHANNEL, type LogHead, type Page, type Sink } from './broker.ts';
+import { BrokerHealth } from './broker-health.ts';
 import { ControlFollower, type ControlListener } from './control-follower.ts';
 import type { ChannelWaiter } from './listener.ts';
 import type { Log } from './log.ts';
@@ -11,15 +12,16 @@ const RETRY = 1_000;
 
 /** What a broker sync takes from its hub. */
 export interface BrokerSyncOptions extends ControlListener {
-  /** Called when a call of the broker fails. */
+  /** Called when calls of the broker begin to fail, and when they fail for another cause. */
   onError: (error: unknown) => void;
 }
 
 /**
  * Keeps the log of this process in step with a broker.
  *
- * The broker as a whole: `idle` → (first stream, publish or position) → `starting` → `started` → `closed`. A call
- * that rejects is reported and made again after about a second, for ever; streams wait.
+ * The broker as a whole: `idle` → (first subscription, publish, stream with a `client`, or other call that
+ * needs it) → `starting` → `started` → `closed`. A call that rejects is made again after about a second, for ever;
+ * streams wait. It is reported once for each cause.
  *
  * Each channel is in one of three states:
  *
@@ -29,7 +31,7 @@ export interface BrokerSyncOptions extends ControlListener {
  * | the read succeeds   |                      | takes the page, → open           | takes the older entries            |
  * | the read fails      |                      | stays, read again                | stays, read again                  |
  * | `sink.entries`      | only the head moves  | appended                         | appended                           |
- * | `sink.lost`         |                      | the page is discarded, read again | history dropped; streams get a reset and read it again |
+ * | `sink.lost`         |                      | the page is discarded, read again | → unopened; streams get a reset and read it again |
  * | `sink.restarted`    | forgotten            | the page is discarded; forgotten | forgotten; streams begin again     |
  * | no stream needs it  | dropped              | stays until the read ends        | dropped, `broker.release`          |
  *
@@ -37,6 +39,7 @@ export interface BrokerSyncOptions extends ControlListener {
  * it ends; it asks again for what it lacks by then. The state of a stream that waits is in `StreamDelivery`.
  */
 export class BrokerSync {
+  readonly health = new BrokerHealth();
   readonly #broker: Broker;
   readonly #log: Log;
   readonly #options: BrokerSyncOptions;
@@ -95,28 +98,42 @@ export class BrokerSync {
 
   async #start(): Promise<void> {
     const log = this.#log;
+    const beganAt = performance.now();
     const sink: Sink = {
-      entries: list => log.appendRemote(list),
-      advanced: head => log.advance(head),
-      lost: names => this.#lose(names),
+      entries: list => {
+        this.health.confirm();
+        log.appendRemote(list);
+      },
+      advanced: head => {
+        this.health.confirm();
+        log.advance(head);
+      },
+      lost: (names, isCompaction) => this.#lose(names, isCompaction),
       broken: (after, before) => log.break(after, before),
       restarted: (epoch, head) => {
         log.startOver(epoch, head);
         this.#control.startOver();
       },
-      connection: () => {},
+      connection: (isConnected, cause) => this.health.connection(isConnected, cause),
+      report: error => this.#report(error),
     };
     await this.#retry(async () => {
       const { epoch, head } = await this.#broker.start(sink);
       this.#isStarted = true;
+      this.health.confirm();
       log.begin(epoch, head);
     });
-    this.#control.follow();
+    this.#control.follow(performance.now() - beganAt);
   }
 
-  #lose(names: readonly string[] | undefined): void {
+  #report(error: unknown): void {
+    if (this.health.isNews(error)) this.#options.onError(error);
+  }
+
+  #lose(names: readonly string[] | undefined, isCompaction = false): void {
     const { channels } = this.#log;
-    this.#log.lose(names === undefined ? channels.all() : names.flatMap(name => channels.find(name) ?? []));
+    const lost = names === undefined ? [...channels.all()] : names.flatMap(name => channels.find(name) ?? []);
+    this.#log.lose(isCompaction ? lost.filter(({ history }) => !history.keep.compact) : lost);
   }
 
   async #gather(): Promise<void> {
@@ -197,10 +214,13 @@ export class BrokerSync {
   async #retry(call: () => Promise<void>): Promise<void> {
     while (!this.#isClosed) {
       try {
-        return await call();
+        await call();
+        this.health.succeeded();
+        return;
       } catch (error) {
         if (this.#isClosed) return;
-        this.#options.onError(error);
+        this.health.failed(error);
+        this.#report(error);
         await new Promise<void>(resolve => {
           const timer = setTimeout(resolve, RETRY * (0.5 + Math.random()));
           this.#stopWaiting = () => {

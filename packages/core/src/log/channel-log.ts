@@ -48,6 +48,8 @@ export class ChannelLog {
   isWhole: boolean;
   /** How often entries were lost on their way from the broker, or evicted, so that it has to be read again. */
   losses = 0;
+  /** The newest position it had when it was last dropped from memory. 0: unknown. */
+  rememberedUpTo: Position = 0;
   /** The position of its `end`, if it has ended. */
   endedAt: Position | undefined;
   /** The channel has begun again after an end here: entries up to it are to be dropped. 0: none. */
@@ -128,17 +130,21 @@ export class ChannelLog {
     this.isWhole = isJoined && isWhole;
   }
 
-  /** Drops everything: entries were lost on their way from the broker. */
+  /**
+   * Entries were lost on their way from the broker: drops everything. The channel has to be opened again, since what was
+   * lost may be newer than the head.
+   */
   lose(head: Position): void {
     this.losses += 1;
     if (!this.isOpen) return;
     this.#replace(new History(this.history.keep, head, head), []);
+    this.isOpen = false;
     this.isWhole = false;
   }
 
   #replace(history: History, entries: readonly LogEntry[]): void {
     this.history = history;
-    // Not `append`: whether it has ended is known, and a `begin` is not among the entries.
+    // Not `append`: whether it has ended is known.
     for (const entry of entries) history.append(entry);
     this.#pieces.clear();
   }
@@ -169,17 +175,22 @@ export class ChannelLog {
     return undefined;
   }
 
+  /** Whether a client that resumes at a position would soon receive a reset. */
+  isAboutToTrim(position: Position, now: number): boolean {
+    return this.reportsLoss && (this.#dropUpTo > position || this.history.isAboutToTrim(position, now));
+  }
+
   /** Trims what exceeds the limits, of what every live stream has been given. */
   trim(deliveredUpTo: Position, now: number): void {
     this.#deliveredUpTo = deliveredUpTo;
     this.#pieces.clear();
-    if (this.#dropUpTo > 0 && this.#dropUpTo <= deliveredUpTo) {
-      this.history.drop(this.#dropUpTo);
-      this.#dropUpTo = 0;
-    }
     let upTo = deliveredUpTo;
     if (this.history.bytes < this.history.keep.bytes + MAX_RETAINED) {
       for (const { start } of this.retentions) upTo = Math.min(upTo, start);
+    }
+    if (this.#dropUpTo > 0 && this.#dropUpTo <= upTo) {
+      this.history.drop(this.#dropUpTo);
+      this.#dropUpTo = 0;
     }
     this.history.trim(deliveredUpTo, upTo, now);
   }

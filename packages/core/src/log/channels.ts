@@ -62,6 +62,7 @@ export class Channels implements Timed {
       const { settingsOf, isRemote, scheduler } = this.#options;
       const settings = settingsOf(name);
       channel = new ChannelLog(name, settings, this.#forgotten.newestOf(name), isRemote);
+      channel.rememberedUpTo = this.#forgotten.find(name) ?? 0;
       this.#channels.set(name, channel);
       this.#latest = channel;
       if (this.slot === undefined) scheduler.add(this, scheduler.now + settings.age / 4);
@@ -148,7 +149,9 @@ export class Channels implements Timed {
     const isNeeded = listeners.size > 0 || (history.size > 0 && !this.#options.isRemote);
     const isUndelivered = history.newest > this.deliveredUpTo;
     if (isNeeded || isUndelivered || isBeingRead) return;
-    if (!history.isBlank) this.#forgotten.add(name, history.newest);
+    // A `begin` that nothing followed is nothing that a client may have missed.
+    const newest = history.size > 0 ? history.newest : history.trimmedUpTo;
+    if (!history.isBlank) this.#forgotten.add(name, newest);
     this.#channels.delete(name);
     this.bytes -= history.bytes;
     this.#options.onDropped(name);

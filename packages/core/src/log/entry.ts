@@ -45,8 +45,8 @@ export class LogEntry {
   readonly at: number;
   /** There is a newer entry of its key in a compacted history. */
   isSuperseded = false;
-  /** Counts up with every 64 KiB of its channel. Joined writes are cut where it changes. */
-  block = 0;
+  /** Bytes of all entries that its channel received before it. */
+  writtenBefore = 0;
   #withoutId: Frame | undefined;
 
   constructor({ position, kind, event, key, except, data }: Entry, epoch: string, at: number) {
@@ -58,7 +58,9 @@ export class LogEntry {
     this.data = data;
     this.at = at;
     const isSent = kind === 'event' || kind === 'gone';
-    this.frame = isSent ? createFrame(encode(data, { id: formatId(epoch, position), event }), 1) : undefined;
+    this.frame = isSent
+      ? createFrame(encode(data, { id: formatId(epoch, position), event }), 1, true)
+      : undefined;
   }
 
   /** The event without its id, for events that are sent out of order (backfill). */

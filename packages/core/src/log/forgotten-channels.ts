@@ -26,9 +26,14 @@ export class ForgottenChannels {
     this.#recent.set(name, newest);
   }
 
+  /** The newest position of a channel, if its name is remembered. */
+  find(name: string): Position | undefined {
+    return this.#recent.get(name) ?? this.#older.get(name);
+  }
+
   /** Up to here, entries of a channel may have been forgotten. 0: none. */
   newestOf(name: string): Position {
-    return this.#recent.get(name) ?? this.#older.get(name) ?? this.#newestOfOthers;
+    return this.find(name) ?? this.#newestOfOthers;
   }
 
   clear(): void {

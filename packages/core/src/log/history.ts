@@ -12,8 +12,6 @@ export interface Keep {
   compact: boolean;
 }
 
-const BLOCK = 64 * 1024;
-
 /** The bounded log of one channel. */
 export class History {
   /**
@@ -59,9 +57,9 @@ export class History {
     this.newest = entry.position;
     this.isBlank = false;
     // Nothing of it is ever sent or asked for.
-    if (entry.kind === 'begin' || entry.kind === 'control') return;
+    if (entry.kind === 'control') return;
+    entry.writtenBefore = this.#written;
     this.#written += entry.size;
-    entry.block = Math.floor(this.#written / BLOCK);
     this.bytes += entry.size;
     if (this.keep.compact && entry.frame !== undefined) {
       const older = this.#latestOf.get(entry.key);
@@ -115,15 +113,27 @@ export class History {
   }
 
   /**
-   * Whether trimming may soon pass a position: it lies in the older half of what is retained, by count or by age.
+   * Whether trimming has passed a position, or soon may: what is newer fills half of a limit, or has half of the age at
+   * which it is trimmed.
    *
    * @param now ms, by the clock of the hub.
    */
   isAboutToTrim(position: Position, now: number): boolean {
-    const middle = this.#entries[this.#first + (this.size >> 1)];
-    if (middle === undefined) return this.newest > position;
-    const oldest = this.#entries[this.indexAfter(position)];
-    return position < middle.position || (oldest !== undefined && oldest.at + this.keep.age / 2 < now);
+    const { events, bytes, age } = this.keep;
+    const index = this.indexAfter(position);
+    const next = this.#entries[index];
+    if (this.trimmedUpTo > position) return true;
+    if (next === undefined) return false;
+    const count = this.#entries.length - index;
+    const size = this.#written - next.writtenBefore;
+    const isLarge = count > events / 2 || size > bytes / 2;
+    return isLarge || next.at + age / 2 < now || this.#hasTombstoneToTrim(position);
+  }
+
+  /** Tombstones are trimmed before older events. */
+  #hasTombstoneToTrim(position: Position): boolean {
+    if (this.bytes <= this.keep.bytes) return false;
+    return [...this.#tombstones].some(tombstone => tombstone.position > position);
   }
 
   /** Whether the oldest entry has reached half of the age at which it is trimmed. */
@@ -173,8 +183,10 @@ export class History {
   #isOverLimits(entry: LogEntry, now: number): boolean {
     const { events, bytes, age, compact } = this.keep;
     const isOld = entry.at + age < now && !compact;
-    const ends = this.#entries.at(-1)?.kind === 'end' ? 1 : 0;
-    const count = this.size - this.#superseded - this.#tombstones.size - ends;
+    const last = this.#entries.at(-1);
+    // An `end` or a `begin` that is the last entry takes no event's place.
+    const unsent = last !== undefined && last.frame === undefined ? 1 : 0;
+    const count = this.size - this.#superseded - this.#tombstones.size - unsent;
     return isOld || count > events || this.bytes > bytes;
   }
 
@@ -186,7 +198,8 @@ export class History {
   }
 
   #drop(entry: LogEntry): void {
-    this.trimmedUpTo = Math.max(this.trimmedUpTo, entry.position);
+    // A client that lacks a `begin` has missed nothing.
+    if (entry.kind !== 'begin') this.trimmedUpTo = Math.max(this.trimmedUpTo, entry.position);
     this.bytes -= entry.size;
     this.#tombstones.delete(entry);
     if (this.#latestOf.get(entry.key) === entry) this.#latestOf.delete(entry.key);

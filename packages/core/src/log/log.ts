@@ -184,7 +184,8 @@ export class Log {
   fill(channel: ChannelLog, page: Page, after: Position, upTo: Position): void {
     const entries = page.entries.map(entry => new LogEntry(entry, this.epoch, this.#scheduler.now));
     // Entries that were trimmed meanwhile, and are newer than the page, are on their way here: they are not lost.
-    const trimmedUpTo = Math.min(upTo, Math.max(page.trimmedUpTo, after));
+    const superseded = channel.history.keep.compact ? 0 : (page.supersededUpTo ?? 0);
+    const trimmedUpTo = Math.min(upTo, Math.max(page.trimmedUpTo, superseded, after));
     const isNewerHere = channel.history.newest > upTo;
     this.channels.count(channel, () => {
       channel.fill({ entries, after: trimmedUpTo, upTo, newest: page.last, isWhole: after === 0 });
@@ -203,10 +204,9 @@ export class Log {
     const lost = new Set(channels);
     const listeners = new Set<LogListener>();
     for (const channel of lost) {
-      this.channels.count(channel, () => channel.lose(this.head));
       // A channel that is being opened is read again; see BrokerSync.
-      if (!channel.isOpen) continue;
-      for (const listener of channel.listeners) listeners.add(listener);
+      if (channel.isOpen) for (const listener of channel.listeners) listeners.add(listener);
+      this.channels.count(channel, () => channel.lose(this.head));
     }
     const names = new Set([...lost].map(({ name }) => name));
     for (const listener of listeners) listener.lose(names);

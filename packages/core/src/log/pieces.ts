@@ -3,11 +3,16 @@ import { type Frame, joinFrames } from '../protocol/frame.ts';
 import type { LogEntry } from './entry.ts';
 import type { History } from './history.ts';
 
+const BLOCK = 64 * 1024;
+
 /** Consecutive entries of a channel, joined for one write. */
 export interface Piece {
   /** Absent when none of its entries is sent. */
   readonly frame: Frame | undefined;
+  /** The last of its entries. */
   readonly last: Position;
+  /** The last of them that is sent. */
+  readonly lastSent: Position;
   /** Some of its entries are not for every stream. */
   readonly hasExceptions: boolean;
 }
@@ -38,6 +43,11 @@ export class Pieces {
   }
 }
 
+/** Joined writes are cut where it changes: with every 64 KiB of the channel. */
+function blockOf(entry: LogEntry): number {
+  return Math.floor(entry.writtenBefore / BLOCK);
+}
+
 function join(
   history: History,
   first: LogEntry,
@@ -46,14 +56,20 @@ function join(
 ): Piece {
   const frames: Frame[] = [];
   let last = first;
+  let lastSent = first;
   let hasExceptions = false;
   let index = start;
-  for (let entry: LogEntry | undefined = first; entry?.block === first.block; entry = history.at(++index)) {
+  for (
+    let entry: LogEntry | undefined = first;
+    entry !== undefined && blockOf(entry) === blockOf(first);
+    entry = history.at(++index)
+  ) {
     last = entry;
     if (entry.frame === undefined || isSkipped(entry)) continue;
     frames.push(entry.frame);
+    lastSent = entry;
     hasExceptions ||= entry.except !== undefined;
   }
   const frame = frames.length > 0 ? joinFrames(frames) : undefined;
-  return { frame, last: last.position, hasExceptions };
+  return { frame, last: last.position, lastSent: lastSent.position, hasExceptions };
 }

@@ -2,20 +2,21 @@ import { isThenable } from '../base/deferred.ts';
 import type { TidingsErrorCode } from '../base/errors.ts';
 import { invalid, isWhole } from '../base/option-checks.ts';
 
-/** The fields of an event beside its data. */
+/** The fields of an event besides its data. */
 export interface EventFields {
-  /** The name `addEventListener` is called with; absent: `message`. No CR, LF or NUL. */
+  /** The name of the event, as in `addEventListener`. Default: `message`. No CR, LF or NUL. */
   event?: string | undefined;
-  /** What the client sends back as `Last-Event-ID`; `''` makes it forget the last one. No CR, LF or NUL. */
+  /** The client sends it back as `Last-Event-ID`. `''` resets the client's last id. No CR, LF or NUL. */
   id?: string | undefined;
-  /** Milliseconds that the client waits before it reconnects, from here on: an integer, 0 or more. */
+  /** ms to wait before reconnecting, from now on. An integer, 0 or more. */
   retry?: number | undefined;
 }
 
 /** One event, in the terms of the standard (WHATWG HTML 9.2). */
 export interface ServerSentEvent extends EventFields {
   /**
-   * A string goes out as it is, bytes (Uint8Array, Buffer, ArrayBuffer) as UTF-8 text, anything else as JSON.
+   * A string is sent as it is, bytes (Uint8Array, Buffer, ArrayBuffer) as UTF-8 text, anything else as JSON, with
+   * U+0085, U+2028 and U+2029 escaped.
    * `undefined`, functions, symbols and promises are a TypeError.
    */
   data: unknown;
@@ -26,8 +27,8 @@ const FORBIDDEN_IN_FIELD = /[\r\n\0]/;
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
 
 /**
- * Encodes one event as the text that goes on the wire, closing blank line included. Whatever the data, the
- * result parses as exactly this one event (WHATWG HTML 9.2.6).
+ * Encodes one event as text, with the blank line at its end. Whatever the data, a client parses the result as exactly
+ * this one event (WHATWG HTML 9.2.6).
  *
  * @throws {TidingsError} `invalid-field`: `id` or `event` has a CR, LF or NUL, or `retry` is not an integer of 0 or more.
  * @throws {TypeError} `data` is undefined, a function, a symbol, a promise, or cannot be JSON.
@@ -39,23 +40,27 @@ export function encodeEvent(event: ServerSentEvent): string {
 /** {@link encodeEvent}, with the data apart from the other fields. */
 export function encode(data: unknown, fields?: EventFields): string {
   let text = '';
+  let id = '';
   if (fields !== undefined) {
-    if (fields.id !== undefined) text = `id: ${fieldText('id', fields.id)}\n`;
-    if (fields.event !== undefined) text += `event: ${fieldText('event', fields.event)}\n`;
+    // The id is the last field: some clients store it at its line (eventsource 2, fetch-event-source, Datastar). If the
+    // connection broke between an id and its data, they would resume after an event that they never dispatched.
+    if (fields.id !== undefined) id = `id: ${fieldText('id', fields.id)}\n`;
+    if (fields.event !== undefined) text = `event: ${fieldText('event', fields.event)}\n`;
     if (fields.retry !== undefined) text += retryLine(fields.retry);
   }
   const own = ownText(data);
   // JSON has no line breaks, and no lone surrogates (ECMA-262, QuoteJSONString).
-  return own === undefined ? `${text}data: ${jsonText(data)}\n\n` : `${text}${lines('data: ', own)}\n`;
+  return own === undefined
+    ? `${text}data: ${jsonText(data)}\n${id}\n`
+    : `${text}${lines('data: ', own)}${id}\n`;
 }
 
-/** Encodes a comment: no client dispatches it, every proxy passes it on. `''` is the shortest there is. */
+/** Encodes an SSE comment, without a blank line. No client dispatches it. */
 export function encodeComment(text: string): string {
-  if (text === '') return ':\n\n';
-  return `${lines(': ', text)}\n`;
+  return text === '' ? ':\n' : lines(': ', text);
 }
 
-/** Encodes a reconnection time on its own: it counts at once, and dispatches nothing. */
+/** Encodes a reconnection time without an event. Clients apply it at once, and dispatch nothing. */
 export function encodeRetry(retry: number): string {
   return `${retryLine(retry)}\n`;
 }
@@ -65,16 +70,16 @@ function retryLine(retry: number): string {
   return `retry: ${retry}\n`;
 }
 
-/** What is sent as the value of a field, `id` or `event`. */
+/** Checks the value of `id` or `event`, and replaces lone surrogates. */
 export function fieldText(name: string, value: string, code: TidingsErrorCode = 'invalid-field'): string {
   if (typeof value !== 'string' || FORBIDDEN_IN_FIELD.test(value)) {
-    // A line break would end the field and begin another; with a NUL, clients ignore it.
+    // A line break would end the field and begin another. Clients ignore an id with a NUL.
     throw invalid(name, 'a string without CR, LF or NUL', value, code);
   }
   return value.toWellFormed();
 }
 
-/** Whether data is sent as JSON, and not as the text that it is. */
+/** Whether data is encoded as JSON. */
 export function isJson(data: unknown): boolean {
   return typeof data !== 'string' && !isBytes(data) && !isBuffer(data);
 }
@@ -84,22 +89,35 @@ export function dataText(data: unknown): string {
   return ownText(data) ?? jsonText(data);
 }
 
-/** The text of data that is text itself. */
+/** The text of strings and bytes; undefined for everything else. */
 function ownText(data: unknown): string | undefined {
   if (typeof data === 'string') return data;
   return isBytes(data) || isBuffer(data) ? utf8.decode(data) : undefined;
 }
 
 function jsonText(data: unknown): string {
-  if (isThenable(data)) throw new TypeError('data must not be a promise: await it first');
+  if (isThenable(data)) throw new TypeError('data must not be a promise. Await it first.');
   const json = JSON.stringify(data);
   if (json === undefined) {
-    throw new TypeError(`data must be a string, bytes or something JSON can say; got ${typeof data}`);
+    throw new TypeError(
+      `data must be a string, bytes, or a value that JSON can represent; got ${typeof data}`,
+    );
   }
-  return json;
+  return OTHER_LINE_BREAKS.test(json) ? json.replace(OTHER_LINE_BREAKS_ALL, escapeUnicode) : json;
 }
 
-/** One field line for each line of the text: a line break of any kind must not start a field of its own. */
+/**
+ * Line breaks of Unicode that are none of the standard. `JSON.stringify` leaves them as they are, and Python's
+ * `splitlines()`, with which httpx and requests read lines, breaks a line at each.
+ */
+const OTHER_LINE_BREAKS = /[\u0085\u2028\u2029]/;
+const OTHER_LINE_BREAKS_ALL = new RegExp(OTHER_LINE_BREAKS, 'g');
+
+function escapeUnicode(character: string): string {
+  return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
+}
+
+/** One field line for each line of the text. A line break in the text must not begin another field. */
 function lines(prefix: string, value: string): string {
   const text = value.toWellFormed();
   if (!LINE_BREAK.test(text)) return `${prefix}${text}\n`;

@@ -7,6 +7,8 @@ export interface Frame {
   readonly bytes: Uint8Array;
   /** How many events end in it; comments and the like are none. */
   readonly events: number;
+  /** Whether an event in it has an id. */
+  readonly hasId: boolean;
   /** How many bytes that is. */
   readonly length: number;
   /** The same bytes as one chunk of an HTTP/1.1 chunked body (RFC 9112, 7.1). */
@@ -22,12 +24,14 @@ class ChunkedFrame implements Frame {
   readonly chunk: Uint8Array;
   readonly length: number;
   readonly events: number;
+  readonly hasId: boolean;
   #bytes: Uint8Array | undefined;
 
-  constructor(chunk: Uint8Array, length: number, events: number) {
+  constructor(chunk: Uint8Array, length: number, events: number, hasId: boolean) {
     this.chunk = chunk;
     this.length = length;
     this.events = events;
+    this.hasId = hasId;
   }
 
   get bytes(): Uint8Array {
@@ -38,10 +42,10 @@ class ChunkedFrame implements Frame {
 }
 
 /** Encodes text, which must not be empty: an empty chunk ends an HTTP/1.1 body. Lone surrogates become U+FFFD. */
-export function createFrame(text: string, events = 0): Frame {
-  if (Buffer === undefined) return joinBytes([encoder.encode(text)], events);
+export function createFrame(text: string, events = 0, hasId = false): Frame {
+  if (Buffer === undefined) return joinBytes([encoder.encode(text)], events, hasId);
   const length = Buffer.byteLength(text);
-  return new ChunkedFrame(Buffer.from(chunkHead(length) + text + CRLF), length, events);
+  return new ChunkedFrame(Buffer.from(chunkHead(length) + text + CRLF), length, events, hasId);
 }
 
 /** Frames as one, to be sent in one write. */
@@ -52,15 +56,17 @@ export function joinFrames(frames: readonly Frame[]): Frame {
   return joinBytes(
     frames.map(frame => frame.bytes),
     events,
+    frames.some(frame => frame.hasId),
   );
 }
 
 /** A part of a frame: the bytes from `start` up to `end`. */
 export function sliceFrame(frame: Frame, start: number, end: number): Frame {
-  return joinBytes([frame.bytes.subarray(start, end)], end === frame.length ? frame.events : 0);
+  const isLast = end === frame.length;
+  return joinBytes([frame.bytes.subarray(start, end)], isLast ? frame.events : 0, isLast && frame.hasId);
 }
 
-function joinBytes(parts: readonly Uint8Array[], events: number): Frame {
+function joinBytes(parts: readonly Uint8Array[], events: number, hasId: boolean): Frame {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   const head = chunkHead(length);
   const size = head.length + length + CRLF.length;
@@ -71,7 +77,7 @@ function joinBytes(parts: readonly Uint8Array[], events: number): Frame {
     offset += part.length;
   }
   encoder.encodeInto(CRLF, chunk.subarray(offset));
-  return new ChunkedFrame(chunk, length, events);
+  return new ChunkedFrame(chunk, length, events, hasId);
 }
 
 function chunkHead(length: number): string {

@@ -1,4 +1,4 @@
-import type { SubscribeOptions } from '../delivery/subscribe-options.ts';
+import type { SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
 import type { ChannelName } from '../protocol/channel-name.ts';
 import type { EventFields } from '../protocol/event.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
@@ -25,6 +25,8 @@ export type CloseReason =
   | 'maxAge'
   /** The same client opened more streams than `limits.perClient`. */
   | 'replaced'
+  /** The client missed events, and receives no resets: `markers: false`. */
+  | 'lost'
   /** The hub was closed. */
   | 'drained'
   /** It never opened: a limit was reached, the hub was closing, or something else sent the response. */
@@ -43,6 +45,13 @@ export interface StreamOptions {
   client?: string | undefined;
   /** ms to wait before reconnecting, sent to the client first. Default: the client's own, about 3,000. */
   retry?: number | undefined;
+  /**
+   * Whether the client receives events that the application has not sent: position markers, resets, reconnection times.
+   * Switch them off for clients that parse every event, such as the SDKs of language models. A client that has missed
+   * events then gets status 410, or its connection is aborted and the stream closes as `lost`. Events of channels keep
+   * their ids. Default: true.
+   */
+  markers?: boolean | undefined;
   /**
    * Headers of the response. They replace those of Tidings, except the ones that belong to the stream or the
    * connection: `content-type`, `content-length`, `content-encoding`, `transfer-encoding`, `connection` and

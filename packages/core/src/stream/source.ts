@@ -3,35 +3,35 @@ import { isBytes } from '../protocol/event.ts';
 import type { EventStream } from './event-stream.ts';
 import type { SourceInput, SourceItem, SourceOptions } from './source-options.ts';
 
-/** An opened source, the same for every kind. */
+/** Reads a source of any kind. */
 interface Reader {
   next(): Promise<IteratorResult<unknown>>;
-  /** Ends the source, also while a `next()` is pending. */
-  stop(): unknown;
+  /** Cancels the source, also while a `next()` is pending. */
+  cancel(): unknown;
 }
 
 /**
- * Sends each item of a source to a stream, at the pace of the peer. When the stream closes, the source is
- * stopped and the promise settles at once, whatever the source is waiting for.
+ * Sends each item of a source to a stream, at the client's pace. When the stream closes, the source is cancelled and the
+ * promise settles at once, even if the source is waiting.
  *
- * @param onStopError called when stopping the source fails.
- * @returns true when every item was sent, false when the stream closed before. Rejects when the source fails
- *   or an item cannot be sent.
+ * @param onCancelError called when the source fails to cancel.
+ * @returns true when every item was sent; false when the stream closed before. Rejects when the source fails, or an item
+ *   cannot be sent.
  */
 export function pump<T>(
   stream: EventStream,
   input: SourceInput<T>,
   { event, map }: SourceOptions<T>,
-  onStopError: (error: unknown) => void,
+  onCancelError: (error: unknown) => void,
 ): Promise<boolean> {
   const { signal } = stream;
   let reader: Reader | undefined;
 
-  async function stop(): Promise<void> {
+  async function cancel(): Promise<void> {
     try {
-      await reader?.stop();
+      await reader?.cancel();
     } catch (error) {
-      onStopError(error);
+      onCancelError(error);
     }
   }
 
@@ -47,7 +47,7 @@ export function pump<T>(
     const opened = openSource(await (typeof input === 'function' ? input(signal) : input));
     reader = opened;
     if (signal.aborted) {
-      await stop();
+      await cancel();
       return false;
     }
     for await (const item of decodeItems(opened)) {
@@ -55,8 +55,8 @@ export function pump<T>(
       try {
         await send(item as SourceItem<T>);
       } catch (error) {
-        // Not awaited: it may take its time, or for ever.
-        stop();
+        // Not awaited: it may never settle.
+        cancel();
         throw error;
       }
     }
@@ -66,18 +66,18 @@ export function pump<T>(
   return new Promise((resolve, reject) => {
     const onAbort = () => {
       resolve(false);
-      stop();
+      cancel();
     };
     if (signal.aborted) resolve(false);
     else signal.addEventListener('abort', onAbort);
-    // After an abort the promise has settled and a rejection goes nowhere: failing is how many sources stop.
+    // After an abort the promise has settled, so a rejection has no effect. Many sources fail when they are cancelled.
     run()
       .finally(() => signal.removeEventListener('abort', onAbort))
       .then(resolve, reject);
   });
 }
 
-/** The items of a source, with the bytes among them decoded: a character may span several. */
+/** The items of a source. Bytes are decoded; a character may span several chunks. */
 async function* decodeItems(reader: Reader): AsyncGenerator<unknown, undefined> {
   let decoder: InstanceType<typeof TextDecoder> | undefined;
   let turnStart = performance.now();
@@ -100,19 +100,19 @@ async function* decodeItems(reader: Reader): AsyncGenerator<unknown, undefined> 
   if (rest) yield rest;
 }
 
-/** @throws {TypeError} when it is none of the kinds of {@link Source}. */
+/** @throws {TypeError} it is not a {@link Source}. */
 function openSource(source: unknown): Reader {
   if (typeof source === 'object' && source !== null && !isBytes(source)) {
     if (isReadableStream(source)) {
-      // Its own iterator would cancel only after the pending read, which may never come.
+      // Its iterator would cancel only after the pending read, which may never resolve.
       const reader = source.getReader();
-      return { next: () => reader.read() as Promise<IteratorResult<unknown>>, stop: () => reader.cancel() };
+      return { next: () => reader.read() as Promise<IteratorResult<unknown>>, cancel: () => reader.cancel() };
     }
     if (Symbol.asyncIterator in source) {
       const iterator = (source as AsyncIterable<unknown>)[Symbol.asyncIterator]();
-      // A Node Readable, too, is to stop at once and not at its next chunk.
-      const stop = isDestroyable(source) ? () => destroy(source) : () => iterator.return?.();
-      return { next: () => iterator.next(), stop };
+      // The iterator of a Node Readable would end only at its next chunk.
+      const cancel = isDestroyable(source) ? () => destroy(source) : () => iterator.return?.();
+      return { next: () => iterator.next(), cancel };
     }
     if (Symbol.iterator in source) {
       const iterator = (source as Iterable<unknown>)[Symbol.iterator]();
@@ -127,13 +127,13 @@ function openSource(source: unknown): Reader {
             throw error;
           }
         },
-        stop: () => iterator.return?.(),
+        cancel: () => iterator.return?.(),
       };
     }
   }
   throw new TypeError(
-    'a source is an iterable, async or not, a ReadableStream, a Readable, or a function that returns one; ' +
-      `got ${isBytes(source) ? 'bytes' : source && typeof source}. To send one value, use send()`,
+    'the source must be an iterable, an async iterable, a ReadableStream, a Readable, or a function that returns one; ' +
+      `got ${isBytes(source) ? 'bytes' : source && typeof source}. Use send() for a single value.`,
   );
 }
 
@@ -147,7 +147,7 @@ interface Destroyable {
 }
 
 function destroy(source: Destroyable): void {
-  // Nobody reads it any more, and an error that nobody listens for ends the process.
+  // An error without a listener would end the process.
   source.on?.('error', () => {});
   source.destroy();
 }

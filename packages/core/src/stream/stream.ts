@@ -5,19 +5,24 @@ import type {
   DeliverySink,
   DeliveryTarget,
 } from '../delivery/delivery-target.ts';
-import { guardFilter } from '../delivery/guard-filter.ts';
 import { StreamDelivery } from '../delivery/stream-delivery.ts';
-import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscribe-options.ts';
+import { guardFilter } from '../delivery/subscriptions/guard-filter.ts';
+import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
 import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
-import { type EventFields, encode, encodeComment } from '../protocol/event.ts';
-import { createFrame, type Frame } from '../protocol/frame.ts';
+import { Comment } from '../protocol/comment.ts';
+import { type EventFields, encode } from '../protocol/event.ts';
+import { createFrame } from '../protocol/frame.ts';
 import { readLastEventId, type StreamRequest } from '../protocol/last-event-id.ts';
 import type { ResetReason } from '../protocol/reset.ts';
+import { sendDirect } from './direct-send.ts';
 import type { CloseReason, ErrorContext, EventStream } from './event-stream.ts';
-import { StreamResponse } from './response.ts';
-import { finishedMarker } from './response-head.ts';
-import type { ResponseHost, ResponseOwner } from './response-owner.ts';
-import { createRetry } from './retry.ts';
+import type { EndOptions } from './response/closing.ts';
+import { markRejected, rejectRequest } from './response/rejection.ts';
+import { StreamResponse } from './response/response.ts';
+import { FINISHED_ID } from './response/response-head.ts';
+import { responseKind } from './response/response-kind.ts';
+import type { ResponseHost, ResponseOwner } from './response/response-owner.ts';
+import { RETRY_LATER, randomBetween } from './retry.ts';
 import { pump } from './source.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
 import type { StreamSettings } from './stream-options.ts';
@@ -25,6 +30,7 @@ import type { Transport } from './transport.ts';
 
 /** What a stream needs of its hub. */
 export interface StreamHost extends ResponseHost {
+  isDraining: boolean;
   report(error: unknown, context: ErrorContext): void;
   streamClosed(stream: Stream, reason: CloseReason): void;
   streamLagging(stream: Stream): void;
@@ -43,15 +49,14 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   readonly lastEventId: string | undefined;
   readonly #host: StreamHost;
   readonly #response: StreamResponse;
-  readonly #isGet: boolean;
   #id: string | undefined;
 
   constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamSettings) {
     this.#host = host;
     this.client = options.client;
     this.lastEventId = readLastEventId(request);
-    this.#isGet = request.method === 'GET';
-    this.#response = new StreamResponse(host, this, transport, request.method, options);
+    const kind = responseKind(request.method, options.markers);
+    this.#response = new StreamResponse(host, this, transport, kind, options);
   }
 
   // EventStream
@@ -83,11 +88,14 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     if (this.#response.delivery !== undefined && fields?.id !== undefined && this.isOpen) {
       throw invalid('id', 'left out when subscribed: ids are positions', fields.id, 'invalid-field');
     }
-    return this.isOpen && this.#send(createFrame(encode(data, fields), 1));
+    return (
+      this.isOpen &&
+      sendDirect(this, this.#response, createFrame(encode(data, fields), 1, fields?.id !== undefined))
+    );
   }
 
   comment(text = ''): boolean {
-    return this.isOpen && this.#send(createFrame(encodeComment(text)));
+    return this.isOpen && sendDirect(this, this.#response, new Comment(text));
   }
 
   drained(): Promise<void> {
@@ -96,11 +104,12 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   }
 
   async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
-    if (this.hasReceivedAll) this.#response.respond(true);
+    if (this.hasReceivedAll) this.#response.respond(204);
     const report = (error: unknown) => this.report(error, 'source');
     try {
       const isComplete = await pump(this, source, options, report);
-      if (isComplete && options.end !== false) this.end('ended', this.#isGet ? finishedMarker : undefined);
+      if (isComplete && options.end !== false)
+        this.end('ended', this.#response.kind.isGet ? { id: FINISHED_ID } : {});
       return isComplete;
     } catch (error) {
       report(error);
@@ -113,13 +122,13 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     const names = namesOf(channels);
     const { from, filter } = readSubscribeOptions(options);
     if (!this.isOpen) {
-      this.#response.markRejected();
+      markRejected(this.#response, this.lastEventId);
       return this;
     }
     const response = this.#response;
     if (response.delivery === undefined) {
-      response.delivery = new StreamDelivery(this);
-      if (response.headersSent) response.delivery.startSoon();
+      response.delivery = new StreamDelivery(this, response.writer.head?.takeRetry());
+      if (response.headersSent) response.delivery.opener.startSoon();
     }
     const onError = (error: unknown) => this.report(error, 'subscribe');
     response.delivery.subscribe(names, { from, filter: filter && guardFilter(filter, onError) });
@@ -145,6 +154,11 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     return this.#response.hasReceivedAll;
   }
 
+  /** The client asks again when the response ends: see ResponseKind. */
+  get isRepeatable(): boolean {
+    return this.#response.kind.isRepeatable;
+  }
+
   get isLagging(): boolean {
     const { headersSent, isClosed, writer } = this.#response;
     return headersSent && !isClosed && !writer.hasRoom;
@@ -155,46 +169,20 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   }
 
   reject(reason: CloseReason, retry?: number): void {
-    this.#response.reject(reason, retry);
+    rejectRequest(this.#response, reason, retry);
   }
 
-  end(reason: CloseReason, last?: Frame, hangUp?: boolean): void {
-    this.#response.end(reason, last, hangUp);
+  end(reason: CloseReason, options?: EndOptions): void {
+    this.#response.end(reason, options);
   }
 
   abort(reason: CloseReason): void {
     this.#response.abort(reason);
   }
 
-  #send(frame: Frame): boolean {
-    const response = this.#response;
-    // The client needs nothing of it.
-    if (response.hasReceivedAll) return true;
-    const { limits } = this.#host;
-    // A client that reconnects may have received everything that this request is about to subscribe to.
-    const mayGet204 = !response.headersSent && response.delivery === undefined && Boolean(this.lastEventId);
-    if (mayGet204 && response.bufferedBytes + frame.length <= limits.maxBufferedBytes) {
-      response.writer.write(frame);
-      return true;
-    }
-    // The headers wait for the subscriptions of this turn.
-    if (response.headersSent || !response.delivery?.isGathering) response.respond(false);
-    if (!response.isOpen) return false;
-    const before = response.bufferedBytes;
-    if (!response.isDrained && before + frame.length > limits.bufferedBytesLimit) {
-      this.report(
-        new Error(`more than ${limits.bufferedBytesLimit} bytes are buffered for one client`),
-        'write',
-      );
-      response.abort('slow');
-      return false;
-    }
-    if (response.delivery === undefined) response.writer.write(frame);
-    else response.delivery.send(frame);
-    if (!response.isOpen) return false;
-    const isOver = before <= limits.maxBufferedBytes && response.bufferedBytes > limits.maxBufferedBytes;
-    if (isOver) response.timers.watchOverflow();
-    return response.isDrained;
+  /** The first part of `end`, which takes next to no time: see there. */
+  beginEnd(reason: CloseReason, options: EndOptions): void {
+    this.#response.beginEnd(reason, options);
   }
 
   // For its response
@@ -225,6 +213,10 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     return name === this.#id || name === this.client;
   }
 
+  get hasMarkers(): boolean {
+    return this.#response.kind.hasMarkers;
+  }
+
   resumed(): void {
     this.#host.streamResumed(this);
   }
@@ -238,13 +230,17 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   }
 
   deliveryReady(isFinished: boolean): void {
-    this.#response.respond(isFinished);
+    this.#response.respond(isFinished ? 204 : 200);
   }
 
   deliveryOver(outcome: DeliveryOutcome, error?: unknown): void {
     if (outcome === 'error') this.report(error, 'subscribe');
     this.#response.stopDelivery();
-    this.end(outcome, outcome === 'error' ? createRetry() : undefined);
-    this.#response.respond(false);
+    if (outcome === 'lost') {
+      this.#response.lose();
+      return;
+    }
+    this.end(outcome, outcome === 'error' ? { retry: randomBetween(RETRY_LATER) } : {});
+    this.#response.respond(200);
   }
 }

@@ -1,18 +1,7 @@
 import type { Scheduler, Timed } from '../base/scheduler.ts';
 import type { CloseReason } from './event-stream.ts';
-import type { Writer } from './writer.ts';
-
-/** The options of a hub that its streams need. What is switched off is Infinity. */
-export interface StreamLimits {
-  /** ms. */
-  readonly heartbeat: number;
-  readonly maxBufferedBytes: number;
-  readonly bufferedBytesLimit: number;
-  /** ms. */
-  readonly stallTimeout: number;
-  /** ms. */
-  readonly maxAge: number;
-}
+import type { Writer } from './response/writer.ts';
+import type { StreamLimits } from './stream-limits.ts';
 
 /** A stream as its timers see it. */
 export interface TimedStream {
@@ -93,7 +82,7 @@ export class Timers implements Timed {
     const stalledFor = writer.stalledFor(now);
     if (stalledFor >= limits.stallTimeout) stream.abort('stalled');
     else if (stalledFor >= OVERFLOW_TIMEOUT && this.#isOverflowing) stream.abort('slow');
-    if (writer.hasRoom && now - writer.lastWriteAt >= limits.heartbeat) stream.heartbeat();
+    if (writer.hasRoom && now - writer.lastWriteAt >= limits.heartbeat.interval) stream.heartbeat();
     return this.#next(now);
   }
 
@@ -107,7 +96,7 @@ export class Timers implements Timed {
     const { heartbeat, stallTimeout } = host.limits;
     const silence = writer.hasRoom ? now - writer.lastWriteAt : 0;
     return Math.min(
-      now + heartbeat - silence,
+      now + heartbeat.interval - silence,
       now + stallTimeout / 4,
       this.#expiresAt === undefined ? NEVER : now + this.#expiresAt - Date.now(),
       this.#closesAt ?? NEVER,

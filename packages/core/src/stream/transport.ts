@@ -32,6 +32,11 @@ export interface Transport {
    * @param hangUp whether the connection closes after the response.
    */
   end(hangUp?: boolean): void;
+  /**
+   * Ends the response after everything that was written, so that the client notices that it is incomplete: without the
+   * last chunk of HTTP/1.1, with RST_STREAM of HTTP/2. May be called again. Default: `destroy()`.
+   */
+  endIncomplete?(): void;
   /** Aborts the response. Bytes that were not sent are dropped. */
   destroy(): void;
 

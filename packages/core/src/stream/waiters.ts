@@ -2,6 +2,15 @@ import { bindContext } from '../base/async-context.ts';
 import { createDeferred, type Deferred } from '../base/deferred.ts';
 import type { CloseReason } from './event-stream.ts';
 
+interface BuiltinModules {
+  process?: {
+    getBuiltinModule?(id: string): { setMaxListeners?(n: number, target: AbortSignal): void } | undefined;
+  };
+}
+
+/** Absent on runtimes without `node:events`, and on Node before 20.16. */
+const events = (globalThis as BuiltinModules).process?.getBuiltinModule?.('node:events');
+
 /** The signal and promises of one stream. Each is created when it is first asked for: most streams need none. */
 export class Waiters {
   #controller: AbortController | undefined;
@@ -14,6 +23,8 @@ export class Waiters {
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       const controller = new AbortController();
+      // A handler adds a listener for each thing that it awaits. Node.js warns about more than ten.
+      events?.setMaxListeners?.(0, controller.signal);
       this.#controller = controller;
       this.#abort = bindContext(() => controller.abort());
     }

@@ -1,0 +1,216 @@
+import type { Log } from '../../log/log.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import { type Frame, joinFrames } from '../../protocol/frame.ts';
+import type { ResetReason } from '../../protocol/reset.ts';
+import type { Start } from '../subscriptions/resume.ts';
+import type { Subscriber, Subscription } from '../subscriptions/subscription.ts';
+import type { Subscriptions } from '../subscriptions/subscriptions.ts';
+import { Backfill, type SnapshotListener } from './backfill.ts';
+import { ClientPosition, type MarkedStream } from './client-position.ts';
+import { type EntryReader, takeEntries } from './entries.ts';
+import { Gap, type Next } from './next.ts';
+import { Notices } from './notices.ts';
+
+/** What a reader needs of its stream. */
+export interface ReaderStream extends Subscriber, MarkedStream {
+  readonly context: { readonly resetEvent: string };
+  /** A reset is about to be sent. */
+  resetQueued(reason: ResetReason, channels: readonly string[]): void;
+}
+
+/**
+ * The offset of one stream in the log, and the order in which it receives what comes after it: notices (resets and
+ * markers), then what is older than its position (backfill), then the entries of its channels.
+ */
+export class LogReader implements EntryReader {
+  /** The last call has taken the time of a turn. */
+  isTurnSpent = false;
+  /** The client has missed events and receives no resets: the stream has to end. */
+  hasUnreportedLoss = false;
+  readonly #subscriptions: Subscriptions;
+  readonly stream: ReaderStream;
+  readonly #listener: SnapshotListener;
+  /** The position of the stream, and the markers that tell its client. */
+  readonly client: ClientPosition;
+  /** Written before all else. */
+  #notices: Notices | undefined;
+  #backfill: Backfill | undefined;
+
+  constructor(subscriptions: Subscriptions, stream: ReaderStream, listener: SnapshotListener) {
+    this.#subscriptions = subscriptions;
+    this.client = new ClientPosition(subscriptions, stream);
+    this.stream = stream;
+    this.#listener = listener;
+  }
+
+  /** Nothing is to be written before the entries of the log. */
+  get isInOrder(): boolean {
+    return this.#notices === undefined && !this.#backfill?.isActive;
+  }
+
+  get isWaiting(): boolean {
+    return this.#backfill?.isWaiting === true;
+  }
+
+  get hasBackfill(): boolean {
+    return this.#backfill?.isActive === true;
+  }
+
+  /** What is older than the position is still to be sent, or to be asked for. */
+  get isInterrupted(): boolean {
+    return this.hasBackfill || this.subscriptions.some(({ awaitsOlder }) => awaitsOlder);
+  }
+
+  /** Everything up to here that the stream was to receive has been written. Only grows. */
+  get position(): Position {
+    return this.client.position;
+  }
+
+  get #log(): Log {
+    return this.#subscriptions.log;
+  }
+
+  /** The position after which a subscription needs the entries of its channel. */
+  neededAfter(subscription: Subscription): Position {
+    return this.#backfill?.startOf(subscription) ?? subscription.offset(this.position);
+  }
+
+  get subscriptions(): readonly Subscription[] {
+    return this.#subscriptions.list;
+  }
+
+  subscriptionsChanged(): void {
+    this.#backfill?.keep(this.subscriptions);
+  }
+
+  /** Forgets where it was. */
+  clear(): void {
+    this.client.clear();
+    this.#notices = undefined;
+    this.#backfill?.clear();
+  }
+
+  /** Begins where the stream begins. */
+  begin({ position, reason, lost, ownStarts }: Start): void {
+    this.client.position = position;
+    this.#reset(reason, lost);
+    if (ownStarts.length > 0) this.add(ownStarts);
+    this.#beginBackfill(this.subscriptions.filter(subscription => !ownStarts.includes(subscription)));
+  }
+
+  /** Takes subscriptions that begin where the application says, or that were made late. */
+  add(subscriptions: readonly Subscription[]): void {
+    const unknown = subscriptions.filter(subscription => subscription.hasUnknownStart(this.#log));
+    this.#reset('unknown', unknown);
+    const incomplete = subscriptions.filter(subscription => subscription.hasGap());
+    this.#reset('history', incomplete);
+    for (const subscription of subscriptions) {
+      const needsSnapshot = subscription.wantsState && subscription.snapshot === undefined;
+      if (needsSnapshot) subscription.requestSnapshot(this.#log.head);
+    }
+    this.#beginBackfill(subscriptions);
+  }
+
+  /** Goes on at the head after a gap: what is left would be trimmed again before it is sent. */
+  skip(gap: Gap): void {
+    for (const subscription of gap.subscriptions) subscription.start = this.#log.head;
+    this.#reset('slow', gap.subscriptions);
+    this.#beginBackfill(gap.subscriptions);
+  }
+
+  /** Tells the client of a loss. The subscriptions stay where they are. */
+  reportLoss(reason: ResetReason, subscriptions: readonly Subscription[]): void {
+    const reported = subscriptions.filter(({ channel }) => channel.reportsLoss);
+    if (reported.length === 0) return;
+    const channels = reported.map(({ channel }) => channel.name);
+    this.stream.resetQueued(reason, channels);
+    if (!this.stream.hasMarkers) {
+      this.hasUnreportedLoss = true;
+      return;
+    }
+    this.#notices ??= new Notices();
+    this.#notices.add({ reason, channels });
+    this.client.lastIdSent = this.position;
+  }
+
+  /** Sends a reconnection time before all else. */
+  announceRetry(retry: number | undefined): void {
+    if (retry === undefined) return;
+    this.#notices ??= new Notices();
+    this.#notices.retry = retry;
+  }
+
+  /** What comes next, up to a position of the log. Changes nothing but this reader. */
+  next(upTo: Position): Next {
+    if (this.#notices !== undefined) return this.#takeNotices(this.#notices, upTo);
+    if (this.#backfill?.isActive) return this.#takeBackfill(this.#backfill);
+    return this.nextEntries(upTo);
+  }
+
+  /** What comes next in the log itself. */
+  nextEntries(upTo: Position): Next {
+    if (this.position >= upTo) return 'caught-up';
+    return this.#subscriptions.gapAt(this.position) ?? takeEntries(this, upTo);
+  }
+
+  #takeBackfill(backfill: Backfill): Next {
+    if (backfill.isWaiting) return 'waiting';
+    const lost = backfill.removeGaps();
+    if (lost.length > 0) {
+      this.skip(new Gap(lost));
+      return 'more';
+    }
+    const { frame, isTurnSpent } = backfill.take();
+    this.isTurnSpent = isTurnSpent;
+    if (frame !== undefined) return frame;
+    return backfill.isActive ? 'more' : (this.client.mark('') ?? 'more');
+  }
+
+  /** All channels have ended, and the stream has received everything. */
+  get isFinished(): boolean {
+    return this.#subscriptions.areFinished(this.position, this.stream) && this.isInOrder;
+  }
+
+  #reset(reason: ResetReason, subscriptions: readonly Subscription[]): void {
+    if (subscriptions.length === 0) return;
+    this.reportLoss(reason, subscriptions);
+    for (const subscription of subscriptions) subscription.restart(this.#log.head);
+  }
+
+  #beginBackfill(subscriptions: readonly Subscription[]): void {
+    const older = subscriptions.filter(each => each.start < this.position || each.snapshot !== undefined);
+    if (older.length > 0 && !this.hasBackfill && this.stream.hasMarkers) {
+      this.#notices ??= new Notices();
+      this.#notices.add('backfill');
+    }
+    for (const subscription of older) {
+      this.#backfill ??= new Backfill();
+      this.#backfill.add(subscription, this.position, this.stream, this.#listener);
+    }
+  }
+
+  /** Notices that were not written yet, for a stream that ends. */
+  takePending(): Frame | undefined {
+    return this.#notices && joinFrames(this.#encode(this.#notices));
+  }
+
+  #encode(notices: Notices): Frame[] {
+    this.#notices = undefined;
+    this.client.lastIdSent = this.position;
+    return notices.encode(this.#log, this.position, this.isInterrupted, this.stream.context.resetEvent);
+  }
+
+  #takeNotices(notices: Notices, upTo: Position): Next {
+    const frames = this.#encode(notices);
+    // A reset has an id from which its client would get it again: it travels with what follows, if only a marker.
+    if (!this.hasBackfill) {
+      const following = this.nextEntries(upTo);
+      if (typeof following === 'object' && !(following instanceof Gap)) frames.push(following);
+      else if (following === 'caught-up' && this.client.lastIdSent !== this.position) {
+        const marker = this.client.mark('');
+        if (marker !== undefined) frames.push(marker);
+      }
+    }
+    return joinFrames(frames);
+  }
+}

@@ -1,0 +1,88 @@
+import { TURN_BUDGET } from '../../base/event-loop.ts';
+import type { LogEntry } from '../../log/entry.ts';
+import { type Frame, joinFrames } from '../../protocol/frame.ts';
+
+/** Bytes of one write, about. */
+const PIECE = 64 * 1024;
+
+/** A source of a merge: the entries that are next in one channel. */
+export interface MergeSource {
+  /** The next entry, if there is one. */
+  peek(): LogEntry | undefined;
+  /** Moves past the entry that `peek` returned. Returns what is sent of it. */
+  take(entry: LogEntry): Frame | undefined;
+}
+
+/** What a merge has come to. */
+export interface Merged {
+  /** One write's worth at most; undefined when nothing was to be sent. */
+  readonly frame: Frame | undefined;
+  /** There are no entries left. Otherwise the merge is to be called again. */
+  readonly isComplete: boolean;
+  /** It has taken the time of a turn: filters may be slow. */
+  readonly isTurnSpent: boolean;
+}
+
+interface HeapNode {
+  readonly source: MergeSource;
+  entry: LogEntry;
+}
+
+/** Merges the next entries of several channels in the order of the log. A heap: a stream may follow thousands. */
+export function merge(sources: Iterable<MergeSource>): Merged {
+  const heap: HeapNode[] = [];
+  for (const source of sources) {
+    const entry = source.peek();
+    if (entry !== undefined) heap.push({ source, entry });
+  }
+  for (let index = (heap.length >> 1) - 1; index >= 0; index--) siftDown(heap, index);
+  const frames: Frame[] = [];
+  let size = 0;
+  let start = 0;
+  for (let count = 1; heap.length > 0; count++) {
+    // Most merges have one entry, and need no clock.
+    if (count === 2) start = performance.now();
+    const isTurnSpent = count > 2 && performance.now() - start > TURN_BUDGET;
+    if (size >= PIECE || isTurnSpent) return { frame: join(frames), isComplete: false, isTurnSpent };
+    const top = heap[0] as HeapNode;
+    const frame = top.source.take(top.entry);
+    if (frame !== undefined) {
+      frames.push(frame);
+      size += frame.length;
+    }
+    const next = top.source.peek();
+    if (next !== undefined) top.entry = next;
+    else {
+      const last = heap.pop() as HeapNode;
+      if (heap.length === 0) break;
+      if (last !== top) heap[0] = last;
+    }
+    siftDown(heap, 0);
+  }
+  return { frame: join(frames), isComplete: true, isTurnSpent: false };
+}
+
+function join(frames: readonly Frame[]): Frame | undefined {
+  return frames.length > 0 ? joinFrames(frames) : undefined;
+}
+
+/** Restores the order of a heap below an index: the oldest entry is at the top. */
+function siftDown(heap: HeapNode[], start: number): void {
+  const node = heap[start];
+  if (node === undefined) return;
+  let index = start;
+  for (;;) {
+    let child = 2 * index + 1;
+    let smallest = heap[child];
+    if (smallest === undefined) break;
+    const right = heap[child + 1];
+    if (right !== undefined && right.entry.position < smallest.entry.position) {
+      smallest = right;
+      child += 1;
+    }
+    if (smallest.entry.position >= node.entry.position) break;
+    heap[index] = smallest;
+    index = child;
+  }
+  heap[index] = node;
+}

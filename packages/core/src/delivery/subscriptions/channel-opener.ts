@@ -1,0 +1,156 @@
+import { nextTurn } from '../../base/event-loop.ts';
+import type { ChannelWaiter } from '../../log/listener.ts';
+import { type Position, parseId, UNKNOWN_ID } from '../../protocol/event-id.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import { createMarker } from '../../protocol/marker.ts';
+import type { DeliveryContext } from '../delivery-target.ts';
+import { findStart, type Start } from './resume.ts';
+import type { Beginning, Subscription } from './subscription.ts';
+import { areOutdated, type Subscriptions } from './subscriptions.ts';
+
+/**
+ * - `gathering`: subscriptions are collected, until the headers are due or to the end of the turn.
+ * - `opening`: the broker is asked for the channels, before the stream begins.
+ * - `live`: entries are delivered.
+ * - `adding`: the broker is asked for channels that were subscribed to later. Nothing is delivered meanwhile.
+ * - `over`.
+ */
+type Phase = 'gathering' | 'opening' | 'live' | 'adding' | 'over';
+
+/** What an opener calls: the delivery of its stream. */
+export interface OpenerOwner {
+  /** The stream begins. Undefined: all channels have ended, and the client has received everything. */
+  begin(start: Start | undefined): void;
+  /** Subscriptions that were made later begin. */
+  beginAdded(added: readonly Subscription[]): void;
+  /** The broker is asked: nothing can be delivered until it has answered. */
+  waitForChannels(): void;
+  fail(error: unknown): void;
+}
+
+/**
+ * Opens the channels of one stream: asks the broker for what its subscriptions lack, and finds where each begins.
+ *
+ * ```
+ *             start()            loaded()           add()
+ *  gathering ────────► opening ──────────► live ◄───────────► adding
+ *                         ▲                  │     loaded()      │
+ *                         └── startOver() ───┴───────────────────┘      any ── stop() ──► over
+ * ```
+ *
+ * Without a broker there is nothing to wait for: `opening` and `adding` last no time. Entries that are lost while it is
+ * opening are asked for again before it begins. A broker that cannot be reached keeps it in `opening` or `adding`.
+ */
+export class ChannelOpener implements ChannelWaiter {
+  /** The id after which the stream begins. */
+  lastEventId: string | undefined;
+  #phase: Phase = 'gathering';
+  readonly #context: DeliveryContext;
+  readonly #subscriptions: Subscriptions;
+  readonly #owner: OpenerOwner;
+
+  constructor(context: DeliveryContext, subscriptions: Subscriptions, owner: OpenerOwner) {
+    this.#context = context;
+    this.#subscriptions = subscriptions;
+    this.#owner = owner;
+  }
+
+  get phase(): Phase {
+    return this.#phase;
+  }
+
+  get hasBegun(): boolean {
+    return this.#phase === 'live' || this.#phase === 'adding';
+  }
+
+  /** Whether a stream that closes waits for it. A client that has an id resumes from it, and need not wait. */
+  get isNeededToClose(): boolean {
+    if (this.hasBegun) return this.#phase === 'live';
+    return this.#context.sync === undefined || this.lastEventId === undefined;
+  }
+
+  /**
+   * A marker with the id that the client came with, if that is still right: before the start is known, and where nothing
+   * is subscribed and this process may be behind the broker.
+   */
+  keptIdMarker(retry: number | undefined): Frame | undefined {
+    const { lastEventId } = this;
+    const mayBeBehind = this.#context.sync !== undefined && this.#subscriptions.list.length === 0;
+    if (this.hasBegun && !(mayBeBehind && lastEventId !== undefined)) return undefined;
+    const isValid = lastEventId !== undefined && parseId(lastEventId) !== undefined;
+    return createMarker(isValid ? lastEventId : UNKNOWN_ID, { retry });
+  }
+
+  start(): void {
+    if (this.#phase === 'gathering') this.#load('opening');
+  }
+
+  /** Starts in the next turn, after the subscriptions of this one: the headers have been sent already. */
+  startSoon(): void {
+    nextTurn(() => this.start());
+  }
+
+  /** Opens channels that were subscribed to while the stream is live. */
+  add(): void {
+    if (this.#phase === 'live') this.#load('adding');
+  }
+
+  /** Begins again in a new epoch. */
+  startOver(): void {
+    // Any id that is not of this epoch: the client gets a reset.
+    this.lastEventId = '';
+    this.#subscriptions.renew();
+    if (this.#phase === 'live') this.#load('opening');
+    else if (this.#phase === 'adding') this.#phase = 'opening';
+  }
+
+  stop(): void {
+    this.#phase = 'over';
+  }
+
+  #load(phase: 'opening' | 'adding'): void {
+    this.#phase = phase;
+    if (this.#context.sync?.load(this) === true) this.#owner.waitForChannels();
+    else this.loaded();
+  }
+
+  wants(): Map<string, Position> {
+    return this.#subscriptions.wants(this.#unplaced, this.#beginning);
+  }
+
+  loaded(): void {
+    if (this.#phase !== 'opening' && this.#phase !== 'adding') return;
+    try {
+      // What was lost, or subscribed to, while the broker was asked is asked for before it begins.
+      if (this.#context.sync !== undefined && areOutdated(this.#unplaced)) this.#load(this.#phase);
+      else if (this.#phase === 'opening') this.#begin();
+      else this.#beginAdded();
+    } catch (error) {
+      this.#owner.fail(error);
+    }
+  }
+
+  #begin(): void {
+    const start = findStart(this.#context.log, this.#subscriptions.list, this.lastEventId);
+    this.#phase = 'live';
+    this.#owner.begin(start);
+  }
+
+  #beginAdded(): void {
+    const added = this.#unplaced;
+    const beginning = this.#beginning;
+    for (const subscription of added) subscription.resolveStart(this.#context.log, beginning);
+    this.#phase = 'live';
+    this.#owner.beginAdded(added);
+  }
+
+  get #beginning(): Beginning {
+    if (this.hasBegun) return { lastEventId: undefined, last: undefined };
+    return { lastEventId: this.lastEventId, last: this.#context.log.positionIn(this.lastEventId) };
+  }
+
+  /** Until it has begun, all of them: what was read for the first may be lost before the last is there. */
+  get #unplaced(): readonly Subscription[] {
+    return this.hasBegun ? this.#subscriptions.unplaced() : this.#subscriptions.list;
+  }
+}

@@ -1,0 +1,17 @@
+import { bindContext } from '../../base/async-context.ts';
+import type { FilterEvent } from './subscribe-options.ts';
+
+type Filter = (event: FilterEvent) => boolean;
+
+/** The application's filter, in the async context of the call. An event for which it throws is not delivered. */
+export function guardFilter(filter: Filter, onError: (error: unknown) => void): Filter {
+  const bound = bindContext(filter);
+  return event => {
+    try {
+      return bound(event);
+    } catch (error) {
+      onError(error);
+      return false;
+    }
+  };
+}

@@ -1,0 +1,73 @@
+import type { ChannelLog } from '../../log/channel-log.ts';
+import type { Log } from '../../log/log.ts';
+import { type EventId, type Position, parseId } from '../../protocol/event-id.ts';
+import type { ResetReason } from '../../protocol/reset.ts';
+import type { Subscription } from './subscription.ts';
+
+/** Where a stream begins, and what its client has to be told first. */
+export interface Start {
+  readonly position: Position;
+  /** The client resumes after the last event it has received. */
+  readonly isResumed: boolean;
+  /** Subscriptions whose client gets a reset, and why. */
+  readonly lost: readonly Subscription[];
+  readonly reason: ResetReason;
+  /** Subscriptions that begin where the application says. */
+  readonly ownStarts: readonly Subscription[];
+}
+
+/**
+ * Finds where a stream begins, and gives each subscription its start.
+ *
+ * @param lastEventId the id that the client sent; undefined if it sent none.
+ * @returns undefined if every channel has ended and the client says that it has received everything.
+ */
+export function findStart(
+  log: Log,
+  subscriptions: readonly Subscription[],
+  lastEventId: string | undefined,
+): Start | undefined {
+  const id = parseId(lastEventId ?? '');
+  if (id?.suffix === '.' && subscriptions.length > 0 && !subscriptions.some(({ isLate }) => isLate)) {
+    if (subscriptions.every(({ channel }) => isFinished(log, channel, id))) return undefined;
+  }
+  const last = log.positionOf(lastEventId);
+  const beginning = { lastEventId, last };
+  for (const subscription of subscriptions) subscription.resolveStart(log, beginning);
+  const ownStarts = subscriptions.filter(subscription => subscription.hasOwnStart(log, beginning));
+  const others = subscriptions.filter(subscription => !ownStarts.includes(subscription));
+  const gaps = () => others.filter(subscription => subscription.hasGap());
+  if (last !== undefined) {
+    // The last connection broke during a backfill: which of it has arrived is unknown.
+    if (id?.suffix === '~') {
+      const lost = subscriptions.filter(({ channel }) => channel.reportsLoss);
+      // Nothing newer than the backfill has been sent: a channel without state goes on from there.
+      for (const each of others) {
+        if (each.options.from === undefined && !each.wantsState) each.resume(last);
+      }
+      return { position: last, isResumed: false, reason: 'interrupted', lost, ownStarts };
+    }
+    for (const subscription of others) subscription.resume(last);
+    return { position: last, isResumed: true, reason: 'history', lost: gaps(), ownStarts };
+  }
+  for (const subscription of others) {
+    const isDefault = subscription.options.from === undefined || subscription.since !== undefined;
+    if (lastEventId !== undefined && isDefault) subscription.start = subscription.channel.history.trimmedUpTo;
+    if (subscription.wantsState) subscription.requestSnapshot(log.head);
+  }
+  const position = subscriptions.reduce((highest, { start }) => Math.max(highest, start), 0);
+  if (lastEventId !== undefined) {
+    const lost = others.filter(({ channel }) => channel.reportsLoss);
+    return { position, isResumed: false, reason: 'unknown', lost, ownStarts };
+  }
+  // An event may have been published just now, to a channel without history that had not been opened here.
+  return { position, isResumed: false, reason: 'history', lost: gaps(), ownStarts };
+}
+
+/** Whether a channel has nothing after an id with which a client says that it has received everything. */
+function isFinished(log: Log, channel: ChannelLog, { epoch, position }: EventId): boolean {
+  const { history, endedAt, listeners, rememberedUpTo } = channel;
+  // Its events are not known any more. If other streams follow it, it may just not have had an event yet.
+  if (history.isBlank) return listeners.size <= 1 && (epoch !== log.epoch || rememberedUpTo <= position);
+  return endedAt !== undefined && epoch === log.epoch && endedAt <= position;
+}

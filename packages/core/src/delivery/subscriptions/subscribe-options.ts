@@ -1,0 +1,67 @@
+import { checkType, invalid, isObject, isWhole } from '../../base/option-checks.ts';
+
+/**
+ * Where a subscription begins.
+ *
+ * - `'now'`: with the events that are published from now on.
+ * - `'start'`: with everything that the channel retains.
+ * - `'state'`: with the channel's state (`compact` or `snapshot`), also when the client resumes.
+ * - `{ last: n }`: with the last `n` events.
+ * - `{ after: id }`: after an event.
+ * - `{ since: id }`: this client cannot have followed the channel before this id (it was added to it then). If its
+ *   Last-Event-ID is older, the subscription begins with the channel's state, or after `since` if it has none.
+ */
+export type From = 'now' | 'start' | 'state' | { last: number } | { after: string } | { since: string };
+
+/** An event as a filter sees it. */
+export interface FilterEvent {
+  channel: string;
+  event: string | undefined;
+  key: string | undefined;
+  /** As it is sent. */
+  data: string;
+}
+
+export interface SubscribeOptions {
+  /**
+   * Where the subscription begins. Default: after the client's Last-Event-ID if it sent one, else `'now'` (a channel
+   * with state: its state). Last-Event-ID counts for the subscriptions made in the same tick as the stream's first one;
+   * later ones begin at `'now'` by default.
+   */
+  from?: From | undefined;
+  /**
+   * Returns whether the stream receives an event. An event for which it throws is skipped for this stream, and the error
+   * goes to `onError`. Default: all events.
+   */
+  filter?: ((event: FilterEvent) => boolean) | undefined;
+}
+
+/** Shared by most subscriptions. */
+const DEFAULTS: SubscribeOptions = {};
+
+/**
+ * Checks the options of a subscription, and returns them in their simplest form.
+ *
+ * @throws {TidingsError} `invalid-option`, naming the option.
+ */
+export function readSubscribeOptions(options: SubscribeOptions = DEFAULTS): SubscribeOptions {
+  checkType('options', 'object', options);
+  const { from, filter } = options;
+  if (from !== undefined && !isFrom(from)) {
+    throw invalid(
+      'from',
+      "'now', 'start', 'state', { last: a count }, { after: an id } or { since: an id }",
+      from,
+    );
+  }
+  checkType('filter', 'function', filter);
+  return isObject(from) && 'last' in from && from.last === 0 ? { from: 'now', filter } : options;
+}
+
+function isFrom(from: unknown): from is From {
+  if (from === 'now' || from === 'start' || from === 'state') return true;
+  if (!isObject(from)) return false;
+  const { last, after, since } = from as { last?: unknown; after?: unknown; since?: unknown };
+  if (Number('last' in from) + Number('after' in from) + Number('since' in from) !== 1) return false;
+  return isWhole(last) || typeof after === 'string' || typeof since === 'string';
+}

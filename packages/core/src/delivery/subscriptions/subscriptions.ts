@@ -1,0 +1,144 @@
+import { nextTurn } from '../../base/event-loop.ts';
+import { invalid } from '../../base/option-checks.ts';
+import type { LogListener } from '../../log/listener.ts';
+import type { Log } from '../../log/log.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import { Gap } from '../reader/next.ts';
+import type { SubscribeOptions } from './subscribe-options.ts';
+import { type Beginning, type Subscriber, Subscription } from './subscription.ts';
+
+const NONE: readonly Subscription[] = [];
+
+/** The subscriptions of one stream, and what they lack of their channels. */
+export class Subscriptions {
+  list = NONE;
+  readonly log: Log;
+  readonly #listener: LogListener;
+  /** Subscriptions of the same turn as the first one resume after Last-Event-ID. */
+  #isFirstTurn = true;
+
+  constructor(log: Log, listener: LogListener) {
+    this.log = log;
+    this.#listener = listener;
+    nextTurn(() => {
+      this.#isFirstTurn = false;
+    });
+  }
+
+  /** Gives another filter to the subscriptions that are there already. Returns the names of the others. */
+  setFilter(names: readonly string[], filter: SubscribeOptions['filter']): string[] {
+    const others = new Set(names);
+    for (const subscription of this.list) {
+      if (others.delete(subscription.channel.name)) subscription.setFilter(filter);
+    }
+    return [...others];
+  }
+
+  /**
+   * Subscribes, in place of earlier subscriptions to the same channels.
+   *
+   * @throws what the application's own options throw, before anything is changed.
+   */
+  add(names: readonly string[], options: SubscribeOptions): void {
+    const added = names.map(name => this.#create(name, options));
+    this.remove(names);
+    for (const subscription of added) this.#attach(subscription);
+    // `push` and spread would reserve room for many more, and most streams have one.
+    this.list = this.list.concat(added);
+  }
+
+  #create(name: string, options: SubscribeOptions): Subscription {
+    const channel = this.log.channels.get(name);
+    if (options.from === 'state' && !channel.hasState) {
+      throw invalid('from', "'state' only for a channel with `compact` or `snapshot`", name);
+    }
+    return new Subscription(channel, options, this.log.now, !this.#isFirstTurn);
+  }
+
+  #attach(subscription: Subscription): void {
+    subscription.channel.listeners.add(this.#listener);
+    // Until the first delivery; see `releaseStarts`.
+    subscription.channel.retentions.add(subscription);
+  }
+
+  /** Returns whether there were any. */
+  remove(names: readonly string[]): boolean {
+    const removed = new Set(names);
+    const others = this.list.filter(({ channel }) => !removed.has(channel.name));
+    if (others.length === this.list.length) return false;
+    for (const subscription of this.list) {
+      if (removed.has(subscription.channel.name)) this.#cancel(subscription);
+    }
+    this.list = others;
+    return true;
+  }
+
+  clear(): void {
+    for (const subscription of this.list) this.#cancel(subscription);
+    this.list = NONE;
+  }
+
+  #cancel(subscription: Subscription): void {
+    subscription.isCancelled = true;
+    subscription.channel.retentions.delete(subscription);
+    subscription.channel.listeners.delete(this.#listener);
+  }
+
+  /** Makes them again, in a new epoch: the channels of the old one are forgotten. */
+  renew(): void {
+    this.list = this.list.map(({ channel, options, isLate }) => {
+      return new Subscription(this.log.channels.get(channel.name), options, this.log.now, isLate);
+    });
+    for (const subscription of this.list) this.#attach(subscription);
+  }
+
+  /** Those that have no start yet. */
+  unplaced(): readonly Subscription[] {
+    return this.list.filter(({ hasStart }) => !hasStart);
+  }
+
+  /** What a stream at a position needs that was trimmed. A loop without closures: it runs before each write. */
+  gapAt(position: Position): Gap | undefined {
+    for (const subscription of this.list) {
+      if (subscription.hasGap(position)) return new Gap(this.list.filter(each => each.hasGap(position)));
+    }
+    return undefined;
+  }
+
+  /** Whether all channels have ended, and have nothing more for a stream at a position. */
+  areFinished(position: Position, subscriber: Subscriber): boolean {
+    const { list } = this;
+    for (const subscription of list) if (!subscription.isFinished(position, subscriber)) return false;
+    // A filter that was called for this may have subscribed.
+    return list.length > 0 && list === this.list;
+  }
+
+  /** Whether a client that resumes at a position would soon receive a reset. */
+  areAboutToTrim(position: Position): boolean {
+    const now = this.log.time;
+    return this.list.some(({ channel }) => channel.isAboutToTrim(position, now));
+  }
+
+  /** The channels of subscriptions that the broker has to be asked for, and after which position, as things are now. */
+  wants(subscriptions: readonly Subscription[], beginning: Beginning): Map<string, Position> {
+    const newest = subscriptions.reduce(
+      (highest, subscription) => Math.max(highest, subscription.newestNamed(this.log)),
+      beginning.last ?? 0,
+    );
+    // Somebody knows of a position that this process has not reached.
+    const isAhead = newest > this.log.head;
+    const wants = new Map<string, Position>();
+    for (const subscription of subscriptions) {
+      const { channel } = subscription;
+      subscription.readLosses = channel.losses;
+      const after = subscription.neededAfter(this.log, beginning);
+      if (isAhead || channel.lacks(after)) wants.set(channel.name, after);
+    }
+    return wants;
+  }
+}
+
+/** Whether subscriptions were added, or their entries lost, since the broker was asked for them. */
+export function areOutdated(subscriptions: readonly Subscription[]): boolean {
+  return subscriptions.some(({ channel, readLosses }) => readLosses !== channel.losses);
+}

@@ -1,0 +1,46 @@
+import type { Comment } from '../protocol/comment.ts';
+import type { Frame } from '../protocol/frame.ts';
+import type { ErrorContext } from './event-stream.ts';
+import type { StreamResponse } from './response/response.ts';
+
+/** The stream that sends. */
+interface Sender {
+  readonly lastEventId: string | undefined;
+  report(error: unknown, stage: ErrorContext['stage']): void;
+}
+
+/**
+ * Sends a frame of the application on an open response: at once, or after the entries that were published before.
+ *
+ * @returns false if the client does not keep up, or the response is no longer open.
+ */
+export function sendDirect(stream: Sender, response: StreamResponse, frame: Frame | Comment): boolean {
+  // The client has everything already, and gets 204.
+  if (response.hasReceivedAll) return true;
+  const { maxBufferedBytes, bufferedBytesLimit } = response.host.limits;
+  // A client that reconnects may have received everything that this request is about to subscribe to.
+  const mayGet204 = !response.headersSent && response.delivery === undefined && Boolean(stream.lastEventId);
+  if (mayGet204 && response.bufferedBytes + frame.length <= maxBufferedBytes) {
+    response.writer.write(frame);
+    return true;
+  }
+  // The first frame goes out with the headers.
+  const isFirst = !response.headersSent && response.delivery === undefined;
+  // The headers wait for the subscriptions of this turn.
+  if (!isFirst && response.delivery?.opener.phase !== 'gathering') response.respond(200);
+  if (!response.isOpen) return false;
+  const before = response.bufferedBytes;
+  const isQueued = isFirst ? before > 0 : !response.isDrained;
+  if (isQueued && before + frame.length > bufferedBytesLimit) {
+    stream.report(new Error(`more than ${bufferedBytesLimit} bytes are buffered for one client`), 'write');
+    response.abort('slow');
+    return false;
+  }
+  if (response.delivery === undefined) response.writer.write(frame);
+  else response.delivery.send(frame);
+  if (isFirst) response.respond(200);
+  if (!response.isOpen) return false;
+  const isOver = before <= maxBufferedBytes && response.bufferedBytes > maxBufferedBytes;
+  if (isOver) response.timers.watchOverflow();
+  return response.isDrained;
+}

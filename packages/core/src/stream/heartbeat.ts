@@ -1,0 +1,54 @@
+import { checkType, invalid, isObject, readDuration } from '../base/option-checks.ts';
+import { type Comment, emptyComment } from '../protocol/comment.ts';
+import { fieldText } from '../protocol/event.ts';
+import type { Frame } from '../protocol/frame.ts';
+import { createMarker } from '../protocol/marker.ts';
+import type { ResponseKind } from './response/response-kind.ts';
+
+/** What a stream sends when it is silent. */
+export interface HeartbeatOptions {
+  /** ms of silence before a heartbeat. Default: 15,000 (8,000 on Bun). */
+  interval?: number | undefined;
+  /**
+   * The name of an event with empty data. Pages can listen for it: no browser shows a comment to a page. It has the id of
+   * the position if that has moved. Default: none, an SSE comment.
+   */
+  event?: string | undefined;
+}
+
+/** The heartbeats of one hub. The frame is shared by all streams. */
+export class Heartbeat {
+  /** ms. Infinity: none. */
+  readonly interval: number;
+  readonly event: string | undefined;
+  readonly #frame: Frame | undefined;
+
+  constructor(interval: number, event?: string) {
+    this.interval = interval;
+    this.event = event;
+    this.#frame = event === undefined ? undefined : createMarker(undefined, { event });
+  }
+
+  /** The name of the event for a kind of response: none if its client receives comments. */
+  eventFor({ hasMarkers }: ResponseKind): string | undefined {
+    return hasMarkers ? this.event : undefined;
+  }
+
+  /** A heartbeat without an id. */
+  contentFor({ hasMarkers }: ResponseKind): Frame | Comment {
+    return (hasMarkers ? this.#frame : undefined) ?? emptyComment;
+  }
+}
+
+/** Bun's server closes a response that is silent for 10 s. */
+const INTERVAL = 'Bun' in globalThis ? 8_000 : 15_000;
+
+/** @throws {TidingsError} `invalid-option`, naming the option. */
+export function readHeartbeat(heartbeat: number | false | HeartbeatOptions | undefined): Heartbeat {
+  if (!isObject(heartbeat)) return new Heartbeat(readDuration('heartbeat', heartbeat, INTERVAL));
+  const { interval, event } = heartbeat as HeartbeatOptions;
+  checkType('heartbeat.event', 'string', event);
+  if (event === '') throw invalid('heartbeat.event', 'a string of at least one character', event);
+  const name = event === undefined ? undefined : fieldText('heartbeat.event', event, 'invalid-option');
+  return new Heartbeat(readDuration('heartbeat.interval', interval, INTERVAL), name);
+}

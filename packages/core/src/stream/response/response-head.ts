@@ -1,0 +1,93 @@
+import { emptyComment } from '../../protocol/comment.ts';
+import { encodeRetry } from '../../protocol/event.ts';
+import { createFrame, type Frame } from '../../protocol/frame.ts';
+import type { StreamSettings } from '../stream-options.ts';
+import type { ResponseKind } from './response-kind.ts';
+
+const NO_CACHE = { 'cache-control': 'no-cache, no-transform' };
+const STREAM_HEADERS = {
+  // The charset is redundant by the standard. Python's requests decodes any text/* without one as Latin-1.
+  'content-type': 'text/event-stream; charset=utf-8',
+  ...NO_CACHE,
+  'x-accel-buffering': 'no',
+  'x-content-type-options': 'nosniff',
+};
+
+function announce(heartbeat: number): { 'tidings-heartbeat'?: string } {
+  return Number.isFinite(heartbeat) ? { 'tidings-heartbeat': String(heartbeat) } : {};
+}
+
+/** The id by which a client says that it has received the whole of a source. No position looks like it. */
+export const FINISHED_ID = 'end.';
+
+/**
+ * - 200: an event stream.
+ * - 204: the client has everything. An EventSource does not reconnect.
+ * - 410: what the client asks for is no longer there, and it receives no resets.
+ */
+export type Status = 200 | 204 | 410;
+
+/** The options of a stream that its response needs. */
+type HeadOptions = Partial<Pick<StreamSettings, 'headers' | 'retry'>>;
+
+/** Status, headers and first bytes of a response. Kept until they are sent. */
+export class ResponseHead {
+  /** The client has received the whole of a source. It gets 204, unless the stream subscribes to channels. */
+  readonly isFinished: boolean;
+  readonly #kind: ResponseKind;
+  readonly #headers: Record<string, string> | undefined;
+  #retry: number | undefined;
+  /** ms. Set if the request is refused with 503. */
+  #retryAfter: number | undefined;
+
+  constructor(kind: ResponseKind, lastEventId: string | undefined, { headers, retry }: HeadOptions) {
+    this.#kind = kind;
+    this.#headers = headers;
+    this.#retry = kind.hasMarkers ? retry : undefined;
+    this.isFinished = kind.isGet && lastEventId === FINISHED_ID;
+  }
+
+  /**
+   * The same response for a request that is rejected.
+   *
+   * @param retryAfter ms for the header `Retry-After` of a 503. Default: an empty stream.
+   */
+  rejected(retryAfter?: number): ResponseHead {
+    const head = new ResponseHead(this.#kind, undefined, { headers: this.#headers });
+    head.#retryAfter = retryAfter;
+    return head;
+  }
+
+  /** The reconnection time of a stream with subscriptions, which is sent in their first marker. */
+  takeRetry(): number | undefined {
+    const retry = this.#retry;
+    this.#retry = undefined;
+    return retry;
+  }
+
+  /**
+   * A byte of the body goes out with the headers: Firefox's fetch and some proxies wait for it.
+   *
+   * @param isFollowed whether a frame goes out with them anyway.
+   * @param heartbeat ms between heartbeats, for clients that want to notice a dead connection.
+   */
+  build(
+    status: Status,
+    isFollowed: boolean,
+    heartbeat: number,
+  ): [status: number, headers: Record<string, string>, first: Frame | undefined] {
+    if (this.#retryAfter !== undefined) {
+      const seconds = String(Math.ceil(this.#retryAfter / 1_000));
+      return [503, { ...NO_CACHE, 'retry-after': seconds, ...this.#headers }, undefined];
+    }
+    if (status !== 200) return [status, { ...NO_CACHE, ...this.#headers }, undefined];
+    const headers = { ...STREAM_HEADERS, ...announce(heartbeat), ...this.#headers };
+    return [status, headers, this.#first(isFollowed)];
+  }
+
+  #first(isFollowed: boolean): Frame | undefined {
+    if (!this.#kind.hasBody) return undefined;
+    if (this.#retry !== undefined) return createFrame(encodeRetry(this.#retry));
+    return isFollowed ? undefined : emptyComment.frame(false);
+  }
+}

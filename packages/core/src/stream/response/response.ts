@@ -1,0 +1,247 @@
+import type { StreamDelivery } from '../../delivery/stream-delivery.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import type { CloseReason, ErrorContext } from '../event-stream.ts';
+import type { StreamSettings } from '../stream-options.ts';
+import { type TimedStream, Timers } from '../timers.ts';
+import type { Transport } from '../transport.ts';
+import { Waiters } from '../waiters.ts';
+import { beginSoon } from './begin-soon.ts';
+import { type Closing, type EndOptions, endsProperly, lastFrame } from './closing.ts';
+import { ResponseHead, type Status } from './response-head.ts';
+import type { ResponseKind } from './response-kind.ts';
+import type { ResponseHost, ResponseOwner } from './response-owner.ts';
+import { Writer, type WriterListener } from './writer.ts';
+
+/**
+ * The response of one stream, from its headers to its end.
+ *
+ * ```
+ *          headers sent          end(reason)              last byte read
+ *  pending ────────────► open ────────────────► closing ────────────────► closed
+ *     │    end(reason)                             ▲                        ▲
+ *     └────────────────────────────────────────────┘                        │
+ *                         (headers are sent first)       abort(reason), or the client disconnects: from any state
+ * ```
+ *
+ * `open` and `pending` responses take frames; a `closing` one writes what it has. The delivery, if there is one, decides
+ * when the response begins and ends, since the client first receives what was published before.
+ */
+export class StreamResponse implements WriterListener, TimedStream {
+  readonly host: ResponseHost;
+  readonly kind: ResponseKind;
+  readonly writer: Writer;
+  readonly timers: Timers;
+  /** Set with the first subscription, and until the response is over. */
+  delivery: StreamDelivery | undefined;
+  isClosed = false;
+  closing: Closing | undefined;
+  readonly #owner: ResponseOwner;
+  #waiters: Waiters | undefined;
+
+  constructor(
+    host: ResponseHost,
+    owner: ResponseOwner,
+    transport: Transport,
+    kind: ResponseKind,
+    options: StreamSettings,
+  ) {
+    this.host = host;
+    this.kind = kind;
+    this.#owner = owner;
+    this.writer = new Writer(transport, this, new ResponseHead(kind, owner.lastEventId, options));
+    this.timers = new Timers(this, options.expiresAt);
+    transport.onClose = () => this.#close(this.writer.wasRefused ? 'refused' : 'disconnected');
+    transport.onFail = error => {
+      if (this.#failureReason(error, 'handler') === 'refused') this.#close('refused');
+      else this.end('error');
+    };
+  }
+
+  /** False as soon as nothing more is taken. The response may still be under way. */
+  get isOpen(): boolean {
+    return this.closing === undefined;
+  }
+
+  /** Sent, or never to be. */
+  get headersSent(): boolean {
+    return this.writer.head === undefined;
+  }
+
+  /** The client says that it has received everything, and nothing new is asked for. */
+  get hasReceivedAll(): boolean {
+    return this.writer.head?.isFinished === true && this.delivery === undefined;
+  }
+
+  get waiters(): Waiters {
+    this.#waiters ??= new Waiters();
+    return this.#waiters;
+  }
+
+  get bufferedBytes(): number {
+    return this.isClosed ? 0 : this.writer.bufferedBytes + (this.delivery?.bufferedBytes ?? 0);
+  }
+
+  get isDrained(): boolean {
+    return this.writer.hasRoom && !this.delivery?.bufferedBytes;
+  }
+
+  // Beginning
+
+  start(): void {
+    this.timers.start();
+    beginSoon(this, this.host.responses);
+  }
+
+  /** Begins, when there has been time for a synchronous failure and for subscriptions. */
+  begin(): void {
+    if (this.delivery !== undefined) this.delivery.opener.start();
+    else {
+      // What is sent last goes out with the headers.
+      if (!this.isOpen) this.#finish();
+      this.respond(this.hasReceivedAll ? 204 : 200);
+    }
+  }
+
+  /** Sends the headers. With a status other than 200, that is the whole response. */
+  respond(status: Status): void {
+    if (this.headersSent || this.isClosed) return;
+    try {
+      this.writer.sendHeaders(status);
+    } catch (error) {
+      if (this.#failureReason(error, 'open') === 'refused') this.#close('refused');
+      else this.abort('error');
+      return;
+    }
+    if (status === 200) return;
+    this.stopDelivery();
+    this.end(status === 410 ? 'lost' : 'ended');
+  }
+
+  /** The client has missed events, and receives no resets. */
+  lose(): void {
+    if (this.headersSent) this.abort('lost');
+    else this.respond(410);
+  }
+
+  /** Why it closes when it has failed: something else has responded, or an error, which is reported. */
+  #failureReason(error: unknown, stage: ErrorContext['stage']): 'refused' | 'error' {
+    if ((error as { code?: unknown } | null)?.code === 'head-sent') return 'refused';
+    this.#owner.report(error, stage);
+    return 'error';
+  }
+
+  // Ending
+
+  /** Ends the response after what was sent and published before. */
+  end(reason: CloseReason, options: EndOptions = {}): void {
+    if (this.isClosed) return;
+    this.beginEnd(reason, options);
+    this.#guard(() => {
+      if (this.delivery === undefined) this.#finish();
+      else {
+        this.delivery.close();
+        if (this.isWaitingForBroker) this.timers.watchBroker();
+      }
+    });
+  }
+
+  /** Takes nothing more, and delivers nothing that is published from now on. `end` has to follow: it writes. */
+  beginEnd(reason: CloseReason, options: EndOptions = {}): void {
+    if (this.closing === undefined) {
+      this.closing = { ...options, reason, hangUp: options.hangUp || this.host.isDraining };
+      this.delivery?.stopAtHead();
+      this.#waiters?.ended();
+    } else if (options.hangUp) {
+      this.closing.hangUp = true;
+    }
+  }
+
+  /** Ends the response and its connection at once. What is queued is dropped. */
+  abort(reason: CloseReason): void {
+    if (this.isClosed) return;
+    this.closing ??= { reason, hangUp: true };
+    this.#waiters?.ended();
+    try {
+      this.writer.abort();
+    } catch (error) {
+      this.#owner.report(error, 'write');
+    }
+    this.#close(reason);
+  }
+
+  /** Writes the last frame and the end. */
+  #finish(): void {
+    const closing = this.closing as Closing;
+    const last = lastFrame(closing, this.kind, this.writer.hasSentId);
+    if (last !== undefined && !this.writer.isEnding) this.writer.write(last);
+    if (!endsProperly(closing, this.kind)) this.writer.end('incomplete');
+    else if (!this.writer.isEnding || closing.hangUp)
+      this.writer.end(closing.hangUp ? 'hang-up' : 'complete');
+  }
+
+  #close(reason: CloseReason): void {
+    if (this.isClosed) return;
+    this.closing ??= { reason };
+    this.isClosed = true;
+    this.writer.drop();
+    this.stopDelivery();
+    this.timers.stop();
+    this.#waiters?.ended();
+    this.#waiters?.closedWith(this.closing.reason);
+    this.#owner.responseClosed(this.closing.reason);
+  }
+
+  stopDelivery(): void {
+    this.delivery?.stop();
+    this.delivery = undefined;
+  }
+
+  /** Runs a write that the application did not ask for just now. It can throw if the response was wrapped. */
+  #guard(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      this.#owner.report(error, 'write');
+      this.abort('error');
+    }
+  }
+
+  // For its writer and timers
+
+  get isWaitingForBroker(): boolean {
+    if (this.host.context.sync === undefined || this.isClosed) return false;
+    return !this.headersSent || (!this.isOpen && this.delivery !== undefined);
+  }
+
+  stopWaiting(): void {
+    this.delivery?.opener.start();
+    this.respond(200);
+    if (!this.isOpen) this.delivery?.stopWaiting();
+  }
+
+  heartbeat(): void {
+    if (!this.isOpen) return;
+    const { heartbeat } = this.host.limits;
+    this.#guard(() => {
+      const marker = this.delivery?.heartbeatMarker(heartbeat.eventFor(this.kind));
+      this.writer.write(marker ?? heartbeat.contentFor(this.kind));
+    });
+  }
+
+  onWritten(frame: Frame): void {
+    this.host.streamWritten(frame.events, frame.length);
+  }
+
+  onRoom(): void {
+    this.delivery?.resume();
+    this.reportDrained();
+  }
+
+  reportDrained(): void {
+    if (this.isDrained) this.#waiters?.room();
+  }
+
+  onFull(): void {
+    this.#owner.responseFull();
+  }
+}

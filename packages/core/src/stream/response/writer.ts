@@ -1,0 +1,187 @@
+import type { Scheduler } from '../../base/scheduler.ts';
+import { Comment } from '../../protocol/comment.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import { FrameQueue, isLarge } from '../../protocol/frame-queue.ts';
+import type { StreamLimits } from '../stream-limits.ts';
+import type { Transport } from '../transport.ts';
+import type { ResponseHead, Status } from './response-head.ts';
+
+/** What a writer tells its stream. */
+export interface WriterListener {
+  readonly host: { readonly scheduler: Scheduler; readonly limits: Pick<StreamLimits, 'heartbeat'> };
+  /** A frame was handed to the transport. */
+  onWritten(frame: Frame): void;
+  /** There is room again after there was none. */
+  onRoom(): void;
+  /** The client does not keep up. */
+  onFull(): void;
+}
+
+/**
+ * How a response ends: `complete`; `hang-up`, with its connection; `incomplete`, so that the client notices that something
+ * is missing.
+ */
+type Ending = 'complete' | 'hang-up' | 'incomplete';
+
+/** Writes one response through its transport, and queues what the client does not read in time. */
+export class Writer {
+  /** When something was last written, by the clock, or later. */
+  lastWriteAt: number;
+  readonly #transport: Transport;
+  readonly #listener: WriterListener;
+  /** Absent once it has been sent. */
+  #head: ResponseHead | undefined;
+  #queue: FrameQueue | undefined;
+  /** A frame that was written, or queued here, has an id. */
+  #hasId = false;
+  /** The transport has returned false, and has not drained since. */
+  #isFull = false;
+  /** Set when the response ends once everything is written. */
+  #end: Ending | undefined;
+  /** Bytes in the transport at the last check, and when they last moved. */
+  #checkedBytes = 0;
+  #movedAt: number;
+
+  constructor(transport: Transport, listener: WriterListener, head: ResponseHead) {
+    this.#transport = transport;
+    this.#listener = listener;
+    this.#head = head;
+    this.lastWriteAt = listener.host.scheduler.now;
+    this.#movedAt = listener.host.scheduler.now;
+  }
+
+  /** Absent once it has been sent. */
+  get head(): ResponseHead | undefined {
+    return this.#head;
+  }
+
+  /** The request is rejected. See {@link ResponseHead.rejected}. */
+  reject(retryAfter: number | undefined): void {
+    this.#head = this.#head?.rejected(retryAfter);
+  }
+
+  /** An id was written. */
+  get hasSentId(): boolean {
+    return this.#hasId;
+  }
+
+  /** Whether the next frame goes straight to the transport. */
+  get hasRoom(): boolean {
+    return this.#head === undefined && !this.#isFull && this.#queue === undefined;
+  }
+
+  /** The end of the response follows what is queued. */
+  get isEnding(): boolean {
+    return this.#end !== undefined;
+  }
+
+  /** Something else has sent a response. */
+  get wasRefused(): boolean {
+    return this.#transport.refused === true;
+  }
+
+  get bufferedBytes(): number {
+    return (this.#queue?.length ?? 0) + this.#transport.bufferedBytes;
+  }
+
+  /**
+   * Sends the headers, then what was written before. With a status other than 200 there is no body. Throws what the
+   * transport throws.
+   */
+  sendHeaders(wanted: Status): void {
+    const head = this.#head;
+    if (head === undefined) return;
+    this.#head = undefined;
+    if (wanted !== 200) this.drop();
+    const [status, headers, first] = head.build(
+      wanted,
+      this.#queue !== undefined,
+      this.#listener.host.limits.heartbeat.interval,
+    );
+    this.#transport.open(status, headers, this.#end !== undefined && this.#end !== 'complete');
+    this.#movedAt = this.#listener.host.scheduler.now;
+    if (first !== undefined) this.#hand(first);
+    this.#flush();
+    if (this.hasRoom) this.#listener.onRoom();
+  }
+
+  /** Writes or queues a frame. Returns whether there is room for another. */
+  write(content: Frame | Comment): boolean {
+    if (this.isEnding) return false;
+    // Decided in the order of writing: what is queued here is sent in this order.
+    const frame = content instanceof Comment ? content.frame(this.#hasId) : content;
+    this.#hasId ||= frame.hasId;
+    if (this.hasRoom && !isLarge(frame)) return this.#hand(frame);
+    this.#queue ??= new FrameQueue();
+    this.#queue.push(frame);
+    this.#flush();
+    return this.hasRoom;
+  }
+
+  /** Drops what is queued here. */
+  drop(): void {
+    this.#queue = undefined;
+  }
+
+  /** Ends the response after what was written. Called again, it can still end the connection, too. */
+  end(ending: Ending): void {
+    if (this.#end === undefined || this.#end === 'complete') this.#end = ending;
+    this.#flush();
+  }
+
+  /** Ends the response at once. No headers are sent any more. */
+  abort(): void {
+    this.#head = undefined;
+    this.drop();
+    this.#transport.destroy();
+  }
+
+  /** A client that has read everything has room, though the transport may not have said so (Fetch says it on pull). */
+  checkRoom(): void {
+    if (this.#isFull && this.#transport.bufferedBytes === 0) this.#drained();
+  }
+
+  /** ms for which bytes have been on their way without moving. An end has to be read, too. */
+  stalledFor(now: number): number {
+    // Writes in between only add to this number. So if it is lower, some bytes have moved.
+    const { bufferedBytes } = this.#transport;
+    const isWaiting = this.#isFull || bufferedBytes > 0 || this.isEnding;
+    if (!isWaiting || bufferedBytes < this.#checkedBytes || this.#head !== undefined) this.#movedAt = now;
+    this.#checkedBytes = bufferedBytes;
+    // While this process was paused, no client could be read from.
+    return now - Math.max(this.#movedAt, this.#listener.host.scheduler.resumedAt);
+  }
+
+  #hand(frame: Frame): boolean {
+    const { scheduler } = this.#listener.host;
+    this.lastWriteAt = scheduler.now + scheduler.resolution;
+    this.#isFull = !this.#transport.write(frame);
+    this.#listener.onWritten(frame);
+    if (this.#isFull) {
+      // Most clients keep up. A listener for each would take as much memory as the rest of this.
+      this.#transport.onDrain ??= () => this.#drained();
+      this.#listener.onFull();
+    }
+    return !this.#isFull;
+  }
+
+  #drained(): void {
+    this.#isFull = false;
+    this.#movedAt = this.#listener.host.scheduler.now;
+    this.#flush();
+    if (this.hasRoom) this.#listener.onRoom();
+  }
+
+  #flush(): void {
+    if (this.#head !== undefined) return;
+    while (this.#queue !== undefined && !this.#isFull) {
+      const piece = this.#queue.take();
+      if (this.#queue.length === 0) this.#queue = undefined;
+      this.#hand(piece);
+    }
+    if (this.#queue !== undefined || this.#end === undefined) return;
+    if (this.#end !== 'incomplete') this.#transport.end(this.#end === 'hang-up');
+    else if (this.#transport.endIncomplete) this.#transport.endIncomplete();
+    else this.#transport.destroy();
+  }
+}

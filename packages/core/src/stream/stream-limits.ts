@@ -1,0 +1,12 @@
+import type { Heartbeat } from './heartbeat.ts';
+
+/** The options of a hub that its streams need. What is switched off is Infinity. */
+export interface StreamLimits {
+  readonly heartbeat: Heartbeat;
+  readonly maxBufferedBytes: number;
+  readonly bufferedBytesLimit: number;
+  /** ms. */
+  readonly stallTimeout: number;
+  /** ms. */
+  readonly maxAge: number;
+}

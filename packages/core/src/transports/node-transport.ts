@@ -1,0 +1,197 @@
+import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { TidingsError } from '../base/errors.ts';
+import type { Frame } from '../protocol/frame.ts';
+import type { EventStream } from '../stream/event-stream.ts';
+import type { Transport } from '../stream/transport.ts';
+import { bareSocket, write } from './bare-socket.ts';
+import {
+  abort,
+  endIncomplete,
+  hangUp,
+  isClosed,
+  isHttp2,
+  type NodeRequest,
+  type NodeResponse,
+} from './connection.ts';
+
+/**
+ * There is one for each stream, so every field costs memory. So does the first private method of a class, which adds a
+ * hidden field to each instance (V8 calls it the brand): this class has none.
+ *
+ * ```
+ * pending ──open──▶ opened ──write, HTTP/1.1──▶ begun
+ *    └──release──▶ released
+ * ```
+ *
+ * `released`: something else sends the response. `begun`: the headers are on the socket, or queued for it.
+ */
+export class NodeTransport implements Transport {
+  onDrain: (() => void) | undefined;
+  onClose: (() => void) | undefined;
+  /** The stream that writes to it. */
+  stream: EventStream | undefined;
+  readonly #req: NodeRequest;
+  readonly #res: NodeResponse;
+  #phase: 'pending' | 'released' | 'opened' | 'begun' = 'pending';
+  #drain: Drain | undefined;
+  /** Where the last chunk was written, past the response. */
+  #socket: Socket | undefined;
+  /** Bytes that the socket has been given, the last chunk included. */
+  #written = 0;
+
+  constructor(req: NodeRequest, res: NodeResponse) {
+    this.#req = req;
+    this.#res = res;
+  }
+
+  get closed(): boolean {
+    return isClosed(this.#req, this.#res);
+  }
+
+  /** Ignored: frameworks on node:http respond to failed handlers themselves. */
+  set onFail(_call: ((error: unknown) => void) | undefined) {}
+
+  get refused(): boolean {
+    return (this.#phase === 'pending' || this.#phase === 'released') && this.#res.headersSent;
+  }
+
+  get bufferedBytes(): number {
+    return this.#res.writableLength;
+  }
+
+  open(status: number, headers: Record<string, string>, isLast = false): void {
+    const res = this.#res;
+    if (this.#phase === 'released' || areHeadersSent(res)) throw headersSent();
+    if (this.closed) return;
+    this.#phase = 'opened';
+    res.removeHeader('content-length');
+    res.removeHeader('etag');
+    // A `content-encoding` is true only if the middleware that has set it also encodes what is written.
+    if (!Object.hasOwn(res, 'write')) res.removeHeader('content-encoding');
+    // Another middleware may have set it for another status. HTTP/2 has no status message.
+    if (!isHttp2(this.#req, res)) res.statusMessage = '';
+    if (isLast) hangUp(this.#req, res);
+    res.writeHead(status, headers);
+    flattenHeaders(res);
+    // While the body is not read, Node.js does not notice that the client has disconnected.
+    if (this.#req.readableFlowing === null) this.#req.resume();
+  }
+
+  write(frame: Frame): boolean {
+    const socket = this.socketPastResponse();
+    if (socket !== undefined) {
+      this.#written += frame.chunk.length;
+      return socket.write(frame.chunk) || this.awaitDrain(socket);
+    }
+    const res = this.#res;
+    if (this.closed || res.writableEnded) return true;
+    if (!isHttp2(this.#req, res)) this.#phase = 'begun';
+    const room = (res as ServerResponse).write(frame.bytes);
+    // compression() and similar middleware buffer until they are flushed.
+    if (Object.hasOwn(res, 'flush')) (res as unknown as { flush(): void }).flush();
+    // A wrapped `write` may return nothing.
+    return room !== false || this.awaitDrain(res);
+  }
+
+  end(isLast = false): void {
+    const res = this.#res;
+    if (isLast) hangUp(this.#req, res);
+    if (!res.writableEnded) res.end();
+  }
+
+  endIncomplete(): void {
+    endIncomplete(this.#req, this.#res);
+  }
+
+  destroy(): void {
+    abort(this.#req, this.#res);
+  }
+
+  release(): void {
+    this.#phase = 'released';
+  }
+
+  /** A pipelined response that waits for those before it emits no 'close' when its connection closes. */
+  awaitDisconnect(): void {
+    const { socket } = this.#req;
+    let queued = queuedOn.get(socket);
+    if (queued === undefined) {
+      queued = new Set();
+      queuedOn.set(socket, queued);
+      socket.once('close', () => {
+        for (const transport of queuedOn.get(socket) ?? []) transport.disconnected();
+      });
+    }
+    queued.add(this);
+  }
+
+  disconnected(): void {
+    if (!isHttp2(this.#req, this.#res)) queuedOn.get(this.#req.socket)?.delete(this);
+    this.#drain?.source.off('drain', this.#drain.listener);
+    this.onClose?.();
+  }
+
+  /**
+   * The socket, if a chunk that is written straight to it arrives where `res.write` would have put it: that saves the
+   * framing of each chunk for each response. As long as nothing else has written to the socket, the response cannot
+   * have ended, so its properties are not read: Express gives every response a shape of its own (`setPrototypeOf`), and
+   * reading a few properties takes Node.js longer than the rest of a write.
+   */
+  socketPastResponse(): Socket | undefined {
+    if (this.#phase !== 'begun') return undefined;
+    const known = this.#socket;
+    const res = this.#res as ServerResponse;
+    if (known?.writable && known.bytesWritten === this.#written && res.write === write) {
+      // Since Node.js 26, a response may buffer what the application writes until the end of the tick.
+      if (res.writableLength === known.writableLength) return known;
+    }
+    this.#socket = bareSocket(res);
+    this.#written = this.#socket?.bytesWritten ?? 0;
+    return this.#socket;
+  }
+
+  /** Listens for 'drain' on what was written to. One listener for the whole response, unless that changes. */
+  awaitDrain(source: Socket | NodeResponse): false {
+    if (this.#drain?.source !== source) {
+      this.#drain?.source.off('drain', this.#drain.listener);
+      const listener = () => this.onDrain?.();
+      (source as Socket).on('drain', listener);
+      this.#drain = { source, listener };
+    }
+    return false;
+  }
+}
+
+interface Drain {
+  source: Socket | NodeResponse;
+  listener: () => void;
+}
+
+/** Responses that wait for those before them on the same connection. */
+const queuedOn = new WeakMap<Socket, Set<NodeTransport>>();
+
+/**
+ * Node builds the header block by concatenation and retains it on the response. V8 represents such a string as a tree
+ * of its parts: 25 nodes, 800 bytes for each open response. Node writes the block and the first chunk as one string,
+ * which leaves the tree as it is. A regular expression works on a flat string, so V8 flattens this one in place.
+ *
+ * `_header` is undocumented (https://github.com/nodejs/node/blob/main/lib/_http_outgoing.js), but express-session,
+ * morgan and others read it as well. Where it is no string, as with HTTP/2, this does nothing.
+ */
+function flattenHeaders(res: NodeResponse): void {
+  const { _header } = res as { _header?: unknown };
+  if (typeof _header === 'string') /^/.test(_header);
+}
+
+/** Whether something has sent the response headers, or ended the response. */
+export function areHeadersSent(res: NodeResponse): boolean {
+  return res.headersSent || res.writableEnded;
+}
+
+export function headersSent(): TidingsError {
+  return new TidingsError(
+    'head-sent',
+    'the response headers were sent already, so this response cannot become a stream',
+  );
+}

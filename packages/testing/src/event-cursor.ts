@@ -1,0 +1,108 @@
+import type { Connection } from './connection.ts';
+import type { Received } from './received.ts';
+import { type ReceivedEvent, show, soFar } from './received-event.ts';
+import type { Waits } from './waits.ts';
+
+/** What a cursor needs of its client. */
+interface Source {
+  /** The newest connection. */
+  readonly connection: Connection | undefined;
+  readonly isClosed: boolean;
+}
+
+/** Returns what a client has received, each event and each comment once. */
+export class EventCursor {
+  readonly #received: Received;
+  readonly #waits: Waits;
+  readonly #source: Source;
+  /** How many events were returned or skipped. */
+  #taken = 0;
+  /** How many comments were asked for. */
+  #comments = 0;
+
+  constructor(received: Received, waits: Waits, source: Source) {
+    this.#received = received;
+    this.#waits = waits;
+    this.#source = source;
+  }
+
+  next(name?: string): Promise<ReceivedEvent> {
+    return this.#inTurn(async () => {
+      await this.#arrival();
+      return this.#take(name);
+    });
+  }
+
+  until(wanted: string | ((event: ReceivedEvent) => boolean)): Promise<ReceivedEvent> {
+    const isWanted = typeof wanted === 'function' ? wanted : ({ event }: ReceivedEvent) => event === wanted;
+    const find = () => this.#events.findIndex((event, index) => index >= this.#taken && isWanted(event));
+    return this.#inTurn(async () => {
+      await this.#waits.until(() => find() !== -1 || this.#isHopeless);
+      const index = find();
+      const name = typeof wanted === 'function' ? 'wanted event' : `event ${JSON.stringify(wanted)}`;
+      if (index === -1) throw new Error(this.#whyNone(name));
+      this.#taken = index + 1;
+      return this.#events[index] as ReceivedEvent;
+    });
+  }
+
+  async nextComment(): Promise<string> {
+    const { comments } = this.#received;
+    const index = this.#comments++;
+    await this.#waits.until(() => index < comments.length || this.#isHopeless);
+    const comment = comments[index];
+    if (comment === undefined) throw new Error(this.#whyNone('comment'));
+    return comment;
+  }
+
+  /** The next event; undefined when the response has ended properly and all were returned. */
+  nextUntilEnd(): Promise<ReceivedEvent | undefined> {
+    return this.#inTurn(async () => {
+      await this.#arrival();
+      const { connection } = this.#source;
+      const isOver = this.#taken === this.#events.length && connection?.end === 'complete';
+      if (isOver && (connection?.isStream || connection?.status === 204)) return undefined;
+      return this.#take();
+    });
+  }
+
+  get #events(): readonly ReceivedEvent[] {
+    return this.#received.events;
+  }
+
+  get #isHopeless(): boolean {
+    return this.#source.connection?.isHopeless === true;
+  }
+
+  #arrival(): Promise<void> {
+    return this.#waits.until(() => this.#taken < this.#events.length || this.#isHopeless);
+  }
+
+  #take(name?: string): ReceivedEvent {
+    const event = this.#events[this.#taken];
+    const wanted = name === undefined ? 'event' : `event ${JSON.stringify(name)}`;
+    if (event === undefined) throw new Error(this.#whyNone(wanted));
+    if (name !== undefined && event.event !== name) {
+      const before = soFar(this.#events.slice(0, this.#taken));
+      throw new Error(`expected the ${wanted}, but this came first: ${show(event)}; ${before}`);
+    }
+    this.#taken++;
+    return event;
+  }
+
+  #whyNone(wanted: string): string {
+    const { isClosed, connection } = this.#source;
+    if (isClosed) return `the client was closed before the ${wanted}; ${soFar(this.#events)}`;
+    return connection?.whyNone(wanted, this.#waits.limit) ?? '';
+  }
+
+  /** Concurrent calls get one event each, in the order of the calls. */
+  async #inTurn<T>(take: () => Promise<T>): Promise<T> {
+    const done = await this.#waits.turn();
+    try {
+      return await take();
+    } finally {
+      done();
+    }
+  }
+}

@@ -1,0 +1,41 @@
+import { invalid } from './invalid.ts';
+
+/** What to ask for, and how long to wait. */
+export interface ConnectOptions {
+  /** Default: GET, or POST with a body. */
+  method?: string | undefined;
+  /** Headers of the request, in addition to `accept`, `cache-control: no-cache` and `last-event-id`. */
+  headers?: Record<string, string> | undefined;
+  /** Sent as it is; say in `headers` what it is. */
+  body?: string | undefined;
+  /** As if the client had been here before, and this was the id of the last event it saw. */
+  lastEventId?: string | undefined;
+  /** Ms that the answer, and then each wait, may take. Default: 2,000. */
+  timeout?: number | undefined;
+}
+
+/** What a client asks for. */
+export interface TestRequest {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: Record<string, string>;
+  readonly body: string | undefined;
+}
+
+/**
+ * What a client asks for that has seen an event, or none: ''.
+ *
+ * @throws {TypeError} naming what has a value that cannot be sent.
+ */
+export function createRequest(path: string, options: ConnectOptions, lastEventId: string): TestRequest {
+  const { body, method = body === undefined ? 'GET' : 'POST' } = options;
+  if (typeof path !== 'string') throw invalid('path', "a string, such as '/events'", path);
+  if (body !== undefined && typeof body !== 'string') {
+    throw invalid('body', 'a string: for JSON, JSON.stringify(…) and a content-type in headers', body);
+  }
+  const headers: Record<string, string> = { accept: 'text/event-stream', 'cache-control': 'no-cache' };
+  for (const [name, value] of Object.entries(options.headers ?? {})) headers[name.toLowerCase()] = value;
+  // A header is bytes, and these are UTF-8.
+  if (lastEventId !== '') headers['last-event-id'] = Buffer.from(lastEventId).toString('latin1');
+  return { method, path, headers, body };
+}

@@ -1,0 +1,52 @@
+import { parentPort, workerData } from 'node:worker_threads';
+import { play } from './play.ts';
+import { createCourse } from './swarm.ts';
+
+/** What a thread is to do: every `step`th course of a seed, from one on. */
+export interface Task {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly first: number;
+  readonly step: number;
+  /** Not this one. */
+  readonly end: number;
+  /** ms since 1970 */
+  readonly deadline: number;
+  /** Goes on when a course has failed. */
+  readonly isThorough: boolean;
+  /** The course under way, for when it does not come back; and how many are over. */
+  readonly progress: Int32Array;
+}
+
+/** What it says of a course that has failed. */
+export interface Found {
+  readonly index: number;
+  /** Courses that fail for the same reason have the same. */
+  readonly kind: string;
+}
+
+async function work(task: Task): Promise<void> {
+  const { seed, nodes, first, step, end, deadline, isThorough, progress } = task;
+  let isRejected = false;
+  process.on('unhandledRejection', () => {
+    isRejected = true;
+  });
+  for (let index = first; index < end && Date.now() < deadline; index += step) {
+    progress[0] = index;
+    isRejected = false;
+    const { failure } = await play(createCourse(seed, index, nodes));
+    progress[1] = (progress[1] as number) + 1;
+    if (failure === undefined && !isRejected) continue;
+    const kind = failure === undefined ? 'unhandled rejection' : `${failure.fault}: ${failure.text}`;
+    parentPort?.postMessage({
+      index,
+      kind: kind
+        .replace(/\b[\da-f]{12}\b/g, 'E')
+        .replace(/\d+/g, 'N')
+        .replace(/\b[abc]\b|\b[abc]N/g, '_'),
+    } satisfies Found);
+    if (!isThorough) return;
+  }
+}
+
+if (parentPort !== null) await work(workerData as Task);
