@@ -14,6 +14,8 @@ export function densePositions(broker: Broker, breaks: Breaks): Broker {
     const before = breaks.filter(([, before]) => before <= position);
     return position - before.reduce((sum, [after, before]) => sum + before - after, 0);
   };
+  const denseIfAny = (position: Position | undefined) =>
+    position === undefined ? undefined : dense(position);
   const sparse = (position: Position) => {
     return breaks.reduce((sum, [after, before]) => (sum > after ? sum + before - after : sum), position);
   };
@@ -21,15 +23,16 @@ export function densePositions(broker: Broker, breaks: Breaks): Broker {
     ...page,
     entries: page.entries.map(entry => ({ ...entry, position: dense(entry.position) })),
     trimmedUpTo: dense(page.trimmedUpTo),
-    last: page.last === undefined ? undefined : dense(page.last),
-    endedAt: page.endedAt === undefined ? undefined : dense(page.endedAt),
+    last: denseIfAny(page.last),
+    endedAt: denseIfAny(page.endedAt),
+    supersededUpTo: denseIfAny(page.supersededUpTo),
   });
   return {
     async start(sink) {
       const inner: Sink = {
         entries: list => sink.entries(list.map(entry => ({ ...entry, position: dense(entry.position) }))),
         advanced: head => sink.advanced(dense(head)),
-        lost: channels => sink.lost(channels),
+        lost: (channels, isCompaction) => sink.lost(channels, isCompaction),
         broken(after, before) {
           if (breaks.some(known => known[1] === before)) return;
           breaks.push([after, before]);
@@ -37,6 +40,7 @@ export function densePositions(broker: Broker, breaks: Breaks): Broker {
         },
         restarted: (epoch, head) => sink.restarted(epoch, dense(head)),
         connection: (isConnected, cause) => sink.connection(isConnected, cause),
+        report: error => sink.report(error),
       };
       const { epoch, head } = await broker.start(inner);
       return { epoch, head: dense(head) };

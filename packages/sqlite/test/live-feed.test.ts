@@ -29,6 +29,7 @@ async function one(file: string) {
     broken() {},
     restarted() {},
     connection() {},
+    report() {},
   };
   const store = new Store(await loadDriver(file), 'normal', sink);
   ending.push(() => store.close());

@@ -32,7 +32,8 @@ export const MAX_BREAKS = 1_000;
  * - `tidings_breaks`: ranges of positions without a meaning, exclusive. See `Log.start`.
  * - `tidings_channels`: a row for each channel of which anything is known. `last`, its newest position; `trimmed`, the
  *   position up to which entries may have been trimmed; `cleared`, the position up to which no entry is retained any
- *   more (an older key of a compacted channel may be before `trimmed`); `ended` and `begun`, the positions of its end
+ *   more (an older key of a compacted channel may be before `trimmed`); `superseded`, the newest position of which a newer
+ *   event has the key; `ended` and `begun`, the positions of its end
  *   and of its last `begin`; `count` and `bytes`, of the retained events; `garbage`, entries that are in the file and not
  *   retained; `stored`, bytes of all its events in the file; `deleted`, the newest position that was deleted from
  *   the file; `age` in ms and `compact`, from its settings; `due`, ms since 1970 after which it is forgotten; `used`, ms
@@ -67,6 +68,7 @@ CREATE TABLE IF NOT EXISTS tidings_channels (
   last INTEGER NOT NULL,
   trimmed INTEGER NOT NULL,
   cleared INTEGER NOT NULL,
+  superseded INTEGER NOT NULL,
   ended INTEGER,
   begun INTEGER,
   count INTEGER NOT NULL,
@@ -120,6 +122,7 @@ export interface ChannelRow {
   last: number;
   trimmed: number;
   cleared: number;
+  superseded: number;
   ended: number | null;
   begun: number | null;
   count: number;

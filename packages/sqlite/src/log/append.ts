@@ -143,6 +143,7 @@ class Batch {
     const { position, size } = older;
     this.#connection.run('UPDATE tidings_entries SET dead = 1, tag = NULL WHERE position = ?', position);
     if (position > row.cleared) {
+      row.superseded = Math.max(row.superseded, position);
       row.count -= 1;
       row.bytes -= size;
       row.garbage += 1;

@@ -9,9 +9,10 @@ export function findChannel(connection: Connection, name: string): ChannelRow | 
 
 /** @param forgotten entries up to here may have been in a channel of this name that is forgotten. */
 export function createChannel(connection: Connection, name: string, forgotten: number): ChannelRow {
-  const counts = 'last, trimmed, cleared, count, bytes, garbage, stored, deleted, age, compact, due, used';
+  const counts =
+    'last, trimmed, cleared, superseded, count, bytes, garbage, stored, deleted, age, compact, due, used';
   return connection.get<ChannelRow>(
-    `INSERT INTO tidings_channels (name, ${counts}) VALUES (?, 0, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0) RETURNING *`,
+    `INSERT INTO tidings_channels (name, ${counts}) VALUES (?, 0, ?, ?, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0) RETURNING *`,
     encodeText(name),
     forgotten,
     forgotten,
@@ -22,6 +23,7 @@ const COLUMNS = [
   'last',
   'trimmed',
   'cleared',
+  'superseded',
   'ended',
   'begun',
   'count',

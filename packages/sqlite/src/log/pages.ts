@@ -34,6 +34,7 @@ export function readPage(
     trimmedUpTo: Math.max(range.trimmedUpTo, after),
     more: rows.more,
     last: row.last,
+    supersededUpTo: row.superseded > range.after ? row.superseded : undefined,
     endedAt: row.ended !== null && row.ended <= until ? row.ended : undefined,
   };
 }
