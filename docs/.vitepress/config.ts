@@ -34,6 +34,7 @@ export default defineConfig({
           { text: 'Connections and limits', link: '/connections' },
           { text: 'Behind a proxy', link: '/proxies' },
           { text: 'Shutdown and deploys', link: '/shutdown' },
+          { text: 'Which broker to take', link: '/brokers' },
           { text: 'Scaling and sizing', link: '/scaling' },
           { text: 'Compatibility', link: '/compatibility' },
           { text: 'Troubleshooting', link: '/troubleshooting' },
