@@ -101,7 +101,7 @@ export default defineConfig({
           name: 'packed',
           ...sideBySide,
           globalSetup: PACKED,
-          include: ['test/examples/copies.test.ts', 'test/builds/commonjs.test.ts'],
+          include: ['test/examples/copies.test.ts', 'test/builds/{commonjs,sqlite}.test.ts'],
         },
       },
       build('ESM', 'js'),
