@@ -21,6 +21,7 @@ import { append } from './log/append.ts';
 import { findChannel } from './log/channels.ts';
 import { readPage } from './log/pages.ts';
 import { Maintenance } from './maintenance.ts';
+import { openChannels } from './opening.ts';
 import { readOptions, type SqliteBrokerOptions, type SqliteBrokerSettings } from './options.ts';
 
 /** ms that a call other than `publish` tries to get a lock. */
@@ -95,12 +96,8 @@ class SqliteBroker implements Broker {
   }
 
   open(wants: ReadonlyMap<string, ReadFrom>): Promise<Opened> {
-    return this.#call(async ({ feed }, deadline) => {
-      for (;;) {
-        const opened = await retryWhileBusy(() => feed.open(wants), deadline);
-        if (opened !== undefined) return opened;
-        await new Promise(setImmediate);
-      }
+    return this.#call((parts, deadline) => {
+      return openChannels(parts, wants, deadline).finally(() => parts.follower.catchUp());
     });
   }
 

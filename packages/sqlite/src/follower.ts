@@ -31,14 +31,14 @@ export class Follower {
   /** Never throws: what is appended is stored, and if it cannot be delivered now, it is later. */
   deliver(appended: Appended): void {
     if (!this.#isBehind && this.#feed.appended(appended)) return;
-    this.#catchUp();
+    this.catchUp();
   }
 
   /** Looks whether another process has changed the file, or replaced it. */
   #check(): boolean {
     if (this.#isClosed) return false;
     const hasChanged = this.#hasChanged();
-    if (hasChanged || this.#isBehind) this.#catchUp();
+    if (hasChanged || this.#isBehind) this.catchUp();
     return hasChanged;
   }
 
@@ -51,15 +51,17 @@ export class Follower {
     }
   }
 
-  #catchUp(): void {
+  /** Gives the sink what is new, as far as the feed is not held. */
+  catchUp(): void {
     if (this.#isClosed) return;
     this.#isBehind = true;
+    if (this.#feed.isHeld) return;
     try {
       this.#isBehind = !this.#feed.catchUp();
     } catch {
       // The store has reported it, unless the file is locked. The next look at the file tries again.
       return;
     }
-    if (this.#isBehind) setImmediate(() => this.#catchUp());
+    if (this.#isBehind) setImmediate(() => this.catchUp());
   }
 }

@@ -1,17 +1,12 @@
-import type { Entry, Opened, Page, Position, ReadFrom, Sink } from '@tidings/core';
+import type { Entry, Position, Sink } from '@tidings/core';
 import type { Connection } from './file/connection.ts';
 import type { HubRow } from './file/schema.ts';
 import type { Store } from './file/store.ts';
 import type { Appended } from './log/append.ts';
 import { decodeEntry, decodeText, ENTRY_COLUMNS, type EntryRow } from './log/format.ts';
-import { readPage } from './log/pages.ts';
 
 /** Entries that are read at once: the next ones follow in another turn of the event loop. */
 const SLICE = 500;
-
-/** Bounds on all pages of one `open`. Whoever wants more calls `read`. */
-const PAGE_BYTES = 1024 * 1024;
-const PAGE_ENTRIES = 2_000;
 
 /** What is new in the file. */
 interface Slice {
@@ -26,6 +21,8 @@ interface Slice {
 
 /** Gives the sink the new entries of open channels, in the order of the log. */
 export class LiveFeed {
+  /** Channels are being opened at the position up to which everything was given. */
+  isHeld = false;
   readonly #store: Store;
   readonly #sink: Sink;
   readonly #open = new Set<string>();
@@ -60,32 +57,26 @@ export class LiveFeed {
 
   /**
    * Gives the sink what this process has appended, without reading it from the file. False: there is something before
-   * it, which has to be read.
+   * it, which has to be read, or the feed is held.
    */
   appended({ before, entries }: Appended): boolean {
-    if (before !== this.#deliveredUpTo) return false;
+    if (this.isHeld || before !== this.#deliveredUpTo) return false;
     if (entries.length === 0) return true;
     const wanted = entries.filter(({ channel }) => this.#open.has(channel));
     this.#give({ lost: [], entries: wanted, upTo: before + entries.length, isLast: true });
     return true;
   }
 
-  /** Opens channels at the head of one read transaction. Undefined: there is too much to deliver before. */
-  open(wants: ReadonlyMap<string, ReadFrom>): Opened | undefined {
-    const { slice, pages } = this.#store.read((connection, hub) => {
-      const slice = this.#readSlice(connection, hub);
-      const pages = new Map<string, Page>();
-      if (!slice.isLast) return { slice, pages };
-      const budget = { entries: PAGE_ENTRIES, bytes: PAGE_BYTES };
-      for (const [name, from] of wants) {
-        pages.set(name, readPage(connection, hub, { name, from, until: hub.head }, budget));
-      }
-      return { slice, pages };
-    });
-    // Before anything is given: a publish in between is after the head, and concerns these channels, too.
-    if (slice.isLast) for (const name of wants.keys()) this.#open.add(name);
-    this.#give(slice);
-    return slice.isLast ? { head: slice.upTo, pages } : undefined;
+  /** Gives nothing more, until `open`. Returns up to where everything was given. */
+  hold(): Position {
+    this.isHeld = true;
+    return this.#deliveredUpTo;
+  }
+
+  /** Opens channels where it is held. */
+  open(channels: Iterable<string>): void {
+    this.isHeld = false;
+    for (const name of channels) this.#open.add(name);
   }
 
   release(channels: readonly string[]): void {

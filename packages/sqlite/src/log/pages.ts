@@ -33,7 +33,7 @@ export function readPage(
     entries: rows.entries.map(entry => decodeEntry(name, entry)),
     trimmedUpTo: Math.max(range.trimmedUpTo, after),
     more: rows.more,
-    last: row.last,
+    last: Math.min(row.last, until),
     supersededUpTo: row.superseded > range.after ? row.superseded : undefined,
     endedAt: row.ended !== null && row.ended <= until ? row.ended : undefined,
   };
