@@ -11,13 +11,13 @@ import { ChannelOpener, type OpenerOwner } from './subscriptions/channel-opener.
 import type { Start } from './subscriptions/resume.ts';
 import type { SubscribeOptions } from './subscriptions/subscribe-options.ts';
 import type { Subscription } from './subscriptions/subscription.ts';
-import { Subscriptions } from './subscriptions/subscriptions.ts';
+import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
 
 /**
  * Delivers the entries of channels to one stream. Its phases are those of its {@link ChannelOpener}: nothing is
  * delivered but while it is `live`. Direct sends and entries wait meanwhile, in a queue or retained in the log.
  *
- * A loss ({@link lose}) while it is live queues a reset, and subscribes again.
+ * A loss ({@link lose}) after it has begun queues a reset, and subscribes again.
  */
 export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListener, DeliveryOwner {
   readonly #target: DeliveryTarget;
@@ -27,15 +27,11 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   /** Begins the delivery, which then calls `deliveryReady`. */
   readonly opener: ChannelOpener;
   readonly #retentions: Retentions;
-  /** ms to wait before reconnecting, until it is sent. */
-  #retry: number | undefined;
   #isDelivering = false;
   #epoch: string | undefined;
 
-  /** @param retry ms to wait before reconnecting, sent with the first marker. */
-  constructor(target: DeliveryTarget, retry?: number) {
+  constructor(target: DeliveryTarget) {
     this.#target = target;
-    this.#retry = retry;
     this.#subscriptions = new Subscriptions(target.context.log, this);
     this.#reader = new LogReader(this.#subscriptions, target, this);
     this.writer = new DeliveryWriter(this.#reader, target);
@@ -53,7 +49,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   }
 
   /** A new epoch has begun. A stream without subscriptions is not told. */
-  get #isOutdated(): boolean {
+  get #isOfPastEpoch(): boolean {
     return this.opener.hasBegun && this.#epoch !== this.#log.epoch;
   }
 
@@ -81,6 +77,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     if (!this.#subscriptions.remove(names)) return;
     this.#reader.subscriptionsChanged();
     // It may have waited for one of these.
+    this.opener.subscriptionsRemoved();
     this.#schedule();
   }
 
@@ -104,14 +101,9 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   /** @param isFinished there is nothing to deliver, now or later. */
   #ready(isFinished: boolean): void {
     this.#target.deliveryReady(isFinished);
-    if (isFinished) {
-      // The headers had been sent already.
-      this.#end('ended');
-      return;
-    }
-    this.#reader.announceRetry(this.#retry);
-    this.#retry = undefined;
-    this.#schedule();
+    if (!isFinished) this.#schedule();
+    // The headers had been sent already.
+    else this.#end('ended');
   }
 
   beginAdded(added: readonly Subscription[]): void {
@@ -141,7 +133,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   catchUp(): void {
     // A filter may send, subscribe or close: it does not get here again.
     if (this.#isDelivering) return;
-    if (this.#isOutdated) this.startOver();
+    if (this.#isOfPastEpoch) this.startOver();
     if (!this.isLive) return;
     this.#retentions.deliveryBegins();
     this.#isDelivering = true;
@@ -150,11 +142,12 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
       state = this.writer.deliver(this);
       this.writer.reportWritten();
     } catch (error) {
-      this.#isDelivering = false;
-      this.#end('error', error);
+      // A write failed: it is unknown what the client has, so it gets no marker.
+      this.#target.deliveryOver('error', error, 'write');
       return;
+    } finally {
+      this.#isDelivering = false;
     }
-    this.#isDelivering = false;
     if (state === 'turn-spent') {
       this.#retentions.deliveryContinues();
       this.resume();
@@ -165,23 +158,15 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   #end(outcome: DeliveryOutcome, error?: unknown): void {
     if (this.opener.phase === 'over') return;
-    if (outcome === 'closed') this.writer.writeDirectSends();
-    const pending = this.#reader.takePending();
-    if (pending !== undefined) this.#target.writer.write(pending);
-    // Whatever ends a response that has channels, its client learns from where it can resume.
-    const marker = this.#lastMarker(outcome);
-    if (marker !== undefined) this.#target.writer.write(marker);
+    try {
+      // Whatever ends a response that has channels, its client learns from where it can resume.
+      this.writer.writeLast(outcome, () => this.opener.keptIdMarker());
+    } catch (failure) {
+      this.#target.deliveryOver('error', error ?? failure, 'write');
+      return;
+    }
     this.#target.deliveryOver(outcome, error);
   }
-
-  #lastMarker(outcome: DeliveryOutcome): Frame | undefined {
-    const { client, isInterrupted } = this.#reader;
-    if (outcome === 'ended') return client.mark('.');
-    if (!this.#target.hasMarkers || client.lastIdSent !== undefined) return undefined;
-    return this.opener.keptIdMarker(this.#retry) ?? client.mark(isInterrupted ? '~' : '');
-  }
-
-  // Direct sends, markers, closing
 
   /** Sends a frame after everything that was published before. */
   send(frame: Frame | Comment): void {
@@ -195,15 +180,15 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   /** A marker, named `event`, in place of a heartbeat, if the client's id is older than the stream's position. */
   heartbeatMarker(event?: string): Frame | undefined {
-    if (this.#isOutdated) this.startOver();
+    if (this.#isOfPastEpoch) this.startOver();
     return this.isLive && this.writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
   }
 
   /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
   close(): void {
-    if (this.#isOutdated) this.startOver();
+    if (this.#isOfPastEpoch) this.startOver();
     this.writer.close();
-    if (this.opener.isNeededToClose) this.catchUp();
+    if (this.opener.mustBeginBeforeClosing) this.catchUp();
     else this.#end('closed');
   }
 
@@ -221,22 +206,29 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.writer.clear();
   }
 
-  // What can happen to the log
-
   lose(channels: ReadonlySet<string>): void {
     // Its client resumes from its last id, and gets a reset if it has missed something.
     if (this.opener.hasBegun && this.writer.isClosing) this.#end('closed');
     if (!this.opener.hasBegun) return;
-    const lost = this.#subscriptions.list.filter(({ channel }) => channels.has(channel.name));
-    this.#reader.reportLoss('history', lost);
-    for (const { channel, options } of lost) this.#subscribe([channel.name], { filter: options.filter });
+    // What has no start yet is read again before it begins.
+    const isLost = ({ channel, hasStart }: Subscription) => hasStart && channels.has(channel.name);
+    const lost = this.#subscriptions.list.filter(isLost);
+    this.#reader.reportLoss(
+      'history',
+      lost.filter(({ channel }) => channel.reportsLoss),
+    );
+    for (const [filter, names] of namesByFilter(lost)) this.#subscribe(names, { filter });
   }
 
   startOver(): void {
     if (this.opener.phase === 'over') return;
     this.#reader.clear();
     this.writer.limit(0);
-    this.opener.startOver();
+    try {
+      this.opener.startOver();
+    } catch (error) {
+      this.#end('error', error);
+    }
     if (this.writer.isClosing) this.#end('closed');
   }
 

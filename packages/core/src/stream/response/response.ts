@@ -106,7 +106,7 @@ export class StreamResponse implements WriterListener, TimedStream {
   respond(status: Status): void {
     if (this.headersSent || this.isClosed) return;
     try {
-      this.writer.sendHeaders(status);
+      this.writer.sendHeaders(status, this.delivery !== undefined);
     } catch (error) {
       if (this.#failureReason(error, 'open') === 'refused') this.#close('refused');
       else this.abort('error');
