@@ -2,7 +2,7 @@ import { TURN_BUDGET } from '../base/event-loop.ts';
 import type { Comment } from '../protocol/comment.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
-import type { DeliveryTarget } from './delivery-target.ts';
+import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { DirectSendQueue } from './direct-send-queue.ts';
 import type { LogReader } from './reader/log-reader.ts';
 import { Gap, type Next } from './reader/next.ts';
@@ -17,15 +17,7 @@ export interface DeliveryOwner {
  * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot,
  * `turn-spent`; or how the stream ends.
  */
-export type DeliveryState =
-  | 'caught-up'
-  | 'full'
-  | 'waiting'
-  | 'turn-spent'
-  | 'ended'
-  | 'slow'
-  | 'closed'
-  | 'lost';
+export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | DeliveryOutcome;
 
 /** Writes entries of the log and direct sends to one stream, in order, while there is room. */
 export class DeliveryWriter {
@@ -54,6 +46,11 @@ export class DeliveryWriter {
     return this.#reader.isInOrder && (this.#directSends?.isEmpty ?? true);
   }
 
+  /** All channels have ended, and the stream has received everything. */
+  get isFinished(): boolean {
+    return this.isIdle && this.#reader.isFinished;
+  }
+
   /** Writes as much as there is room for. */
   deliver(owner: DeliveryOwner): DeliveryState {
     let start = 0;
@@ -67,7 +64,7 @@ export class DeliveryWriter {
         // A filter may have subscribed, or sent.
         if (!this.isIdle || !owner.isLive) continue;
         if (this.#closeAfter !== undefined && this.#reader.position >= this.#closeAfter) return 'closed';
-        if (this.#reader.isFinished && this.isIdle) return 'ended';
+        if (this.isFinished) return 'ended';
         const marker = this.#reader.client.dueMarker();
         if (marker === undefined) return 'caught-up';
         // The application may send during a write: once more from the top.

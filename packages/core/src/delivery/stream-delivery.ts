@@ -11,7 +11,7 @@ import { ChannelOpener, type OpenerOwner } from './subscriptions/channel-opener.
 import type { Start } from './subscriptions/resume.ts';
 import type { SubscribeOptions } from './subscriptions/subscribe-options.ts';
 import type { Subscription } from './subscriptions/subscription.ts';
-import { Subscriptions } from './subscriptions/subscriptions.ts';
+import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
 
 /**
  * Delivers the entries of channels to one stream. Its phases are those of its {@link ChannelOpener}: nothing is
@@ -48,10 +48,6 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     return this.opener.phase === 'live';
   }
 
-  get #isOver(): boolean {
-    return this.opener.phase === 'over';
-  }
-
   /** A new epoch has begun. A stream without subscriptions is not told. */
   get #isOutdated(): boolean {
     return this.opener.hasBegun && this.#epoch !== this.#log.epoch;
@@ -64,8 +60,8 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   /** Without a `from`, existing subscriptions stay where they are, with the new filter. */
   subscribe(names: readonly string[], options: SubscribeOptions): void {
-    const added = options.from === undefined ? this.#subscriptions.setFilter(names, options.filter) : names;
-    if (added.length > 0) this.#subscribe(added, options);
+    const others = options.from === undefined ? this.#subscriptions.setFilter(names, options.filter) : names;
+    if (others.length > 0) this.#subscribe(others, options);
   }
 
   #subscribe(names: readonly string[], options: SubscribeOptions): void {
@@ -81,10 +77,9 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     if (!this.#subscriptions.remove(names)) return;
     this.#reader.subscriptionsChanged();
     // It may have waited for one of these.
+    this.opener.subscriptionsRemoved();
     this.#schedule();
   }
-
-  // Beginning
 
   waitForChannels(): void {
     // A stream that closes does not wait for channels that were added.
@@ -95,24 +90,25 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   begin(start: Start | undefined): void {
     this.#epoch = this.#log.epoch;
     this.#writer.limit(this.#log.head);
-    if (start === undefined) {
-      this.#reader.client.reach(this.#log.head);
-      this.#ready(true);
-      return;
-    }
-    if (start.isResumed) this.#target.resumed();
-    this.#reader.begin(start);
+    if (start?.isResumed) this.#target.resumed();
+    if (start === undefined) this.#reader.client.reach(this.#log.head);
+    else this.#reader.begin(start);
     if (this.#reader.hasUnreportedLoss) this.#end('lost');
     else
-      this.#ready(this.#writer.isIdle && this.#reader.isFinished && this.#target.writer.bufferedBytes === 0);
+      this.#ready(
+        start === undefined || (this.#writer.isFinished && this.#target.writer.bufferedBytes === 0),
+      );
   }
 
   /** @param isFinished there is nothing to deliver, now or later. */
   #ready(isFinished: boolean): void {
     this.#target.deliveryReady(isFinished);
-    if (!isFinished) this.#schedule();
-    // The headers had been sent already.
-    else this.#end('ended');
+    if (isFinished) {
+      // The headers had been sent already.
+      this.#end('ended');
+      return;
+    }
+    this.#schedule();
   }
 
   beginAdded(added: readonly Subscription[]): void {
@@ -136,7 +132,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   /** The client has read what was written, or there is more to write. */
   resume(): void {
-    if (!this.#isOver) this.#target.context.loop.add(this);
+    if (this.opener.phase !== 'over') this.#target.context.loop.add(this);
   }
 
   catchUp(): void {
@@ -151,34 +147,40 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
       state = this.#writer.deliver(this);
       this.#writer.reportWritten();
     } catch (error) {
-      this.#isDelivering = false;
-      this.#end('error', error);
+      // A write failed: it is unknown what the client has, so it gets no marker.
+      this.#target.deliveryOver('error', error);
       return;
+    } finally {
+      this.#isDelivering = false;
     }
-    this.#isDelivering = false;
-    // The one place where the log ends a stream.
-    if (state === 'ended' || state === 'slow' || state === 'closed' || state === 'lost') this.#end(state);
-    else if (state === 'turn-spent') {
+    if (state === 'turn-spent') {
       this.#retentions.deliveryContinues();
       this.resume();
-    } else if (this.#reader.hasBackfill) this.#retentions.update();
+    } else if (state === 'caught-up' || state === 'full' || state === 'waiting') {
+      if (this.#reader.hasBackfill) this.#retentions.update();
+    } else this.#end(state);
   }
 
   #end(outcome: DeliveryOutcome, error?: unknown): void {
-    if (this.#isOver) return;
-    if (outcome === 'closed') this.#writer.writeDirectSends();
-    const pending = this.#reader.takePending();
-    if (pending !== undefined) this.#target.writer.write(pending);
-    // Whatever ends a response that has channels, its client learns from where it can resume.
-    const marker = this.#target.hasMarkers ? this.#lastMarker(outcome) : undefined;
-    if (marker !== undefined) this.#target.writer.write(marker);
+    if (this.opener.phase === 'over') return;
+    try {
+      if (outcome === 'closed') this.#writer.writeDirectSends();
+      const pending = this.#reader.takePending();
+      if (pending !== undefined) this.#target.writer.write(pending);
+      // Whatever ends a response that has channels, its client learns from where it can resume.
+      const marker = this.#lastMarker(outcome);
+      if (marker !== undefined) this.#target.writer.write(marker);
+    } catch (failure) {
+      this.#target.deliveryOver('error', error ?? failure);
+      return;
+    }
     this.#target.deliveryOver(outcome, error);
   }
 
   #lastMarker(outcome: DeliveryOutcome): Frame | undefined {
     const { client, isInterrupted } = this.#reader;
     if (outcome === 'ended') return client.mark('.');
-    if (client.lastIdSent !== undefined) return undefined;
+    if (!this.#target.hasMarkers || client.lastIdSent !== undefined) return undefined;
     return this.opener.keptIdMarker() ?? client.mark(isInterrupted ? '~' : '');
   }
 
@@ -187,14 +189,14 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   /** Sends a frame after everything that was published before. */
   send(frame: Frame | Comment): void {
     this.catchUp();
-    if (this.#isOver) return;
+    if (this.opener.phase === 'over') return;
     // How far this process is behind the broker is known when the channels have been opened.
     const isBehind = !this.opener.hasBegun && this.#target.context.sync !== undefined;
     const after = isBehind ? Number.POSITIVE_INFINITY : this.#log.head;
     this.#writer.send(frame, this.isLive && !this.#isDelivering, after);
   }
 
-  /** A marker in place of a heartbeat, with its name, if the client's id is older than the stream's position. */
+  /** A marker, named `event`, in place of a heartbeat, if the client's id is older than the stream's position. */
   heartbeatMarker(event?: string): Frame | undefined {
     if (this.#isOutdated) this.startOver();
     return this.isLive && this.#writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
@@ -203,10 +205,15 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
   close(): void {
     if (this.#isOutdated) this.startOver();
-    // Not later: the client may ask for other channels next, from here.
-    this.#writer.close(this.#log.now === undefined ? Number.POSITIVE_INFINITY : this.#log.head);
+    this.stopAtHead();
     if (this.opener.isNeededToClose) this.catchUp();
     else this.#end('closed');
+  }
+
+  /** Delivers nothing that is published from now on. Idempotent. */
+  stopAtHead(): void {
+    // Not later: the client may ask for other channels next, from here.
+    this.#writer.close(this.#log.now === undefined ? Number.POSITIVE_INFINITY : this.#log.head);
   }
 
   /** The broker has not answered in time: a stream that closes waits no longer. */
@@ -224,22 +231,28 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   }
 
   lose(channels: ReadonlySet<string>): void {
+    // Its client resumes from its last id, and gets a reset if it has missed something.
+    if (this.opener.hasBegun && this.#writer.isClosing) this.#end('closed');
     if (!this.opener.hasBegun) return;
-    if (this.#writer.isClosing) {
-      // The client resumes from its last id, and gets a reset if it has missed something.
-      this.#end('closed');
-      return;
-    }
-    const lost = this.#subscriptions.list.filter(({ channel }) => channels.has(channel.name));
-    this.#reader.reportLoss('history', lost);
-    for (const { channel, options } of lost) this.#subscribe([channel.name], { filter: options.filter });
+    // What has no start yet is read again before it begins.
+    const isLost = ({ channel, hasStart }: Subscription) => hasStart && channels.has(channel.name);
+    const lost = this.#subscriptions.list.filter(isLost);
+    this.#reader.reportLoss(
+      'history',
+      lost.filter(({ channel }) => channel.reportsLoss),
+    );
+    for (const [filter, names] of namesByFilter(lost)) this.#subscribe(names, { filter });
   }
 
   startOver(): void {
-    if (this.#isOver) return;
+    if (this.opener.phase === 'over') return;
     this.#reader.clear();
     this.#writer.limit(0);
-    this.opener.startOver();
+    try {
+      this.opener.startOver();
+    } catch (error) {
+      this.#end('error', error);
+    }
     if (this.#writer.isClosing) this.#end('closed');
   }
 

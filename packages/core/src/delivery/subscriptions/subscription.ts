@@ -118,10 +118,10 @@ export class Subscription {
     if (this.after !== undefined) {
       this.start = log.positionOf(this.after) ?? history.trimmedUpTo;
     } else if (typeof from === 'object' && 'last' in from) {
-      this.start = Math.min(now, history.positionBefore(from.last, now));
+      this.start = Math.min(now, Math.max(history.positionBefore(from.last, now), this.channel.beginning));
     } else if (from === 'start' || (this.wantsState && history.keep.compact)) {
       // If entries that came since the call were trimmed already, they are lost.
-      this.start = Math.min(now, history.beginning);
+      this.start = Math.min(now, this.channel.beginning);
     } else if (this.since !== undefined && this.hasOwnStart(log, beginning)) {
       this.start = log.positionOf(this.since) ?? now;
     } else {
@@ -164,9 +164,9 @@ export class Subscription {
 
   /** Whether entries that a stream at a position needs were trimmed, and the client has not been told. */
   hasGap(position: Position = 0): boolean {
-    const { channel } = this;
+    const { history, reportsLoss, undeliveredUpTo } = this.channel;
     const offset = Math.max(this.offset(position), this.lossReportedUpTo);
-    return offset < channel.history.trimmedUpTo && channel.reportsLoss;
+    return offset < (reportsLoss ? history.trimmedUpTo : undeliveredUpTo);
   }
 
   /** Requests the channel's snapshot, if it has one. */
