@@ -98,7 +98,7 @@ export default defineConfig({
           name: 'packed',
           ...sideBySide,
           globalSetup: PACKED,
-          include: ['test/examples/copies.test.ts', 'test/builds/{commonjs,bundlers}.test.ts'],
+          include: ['test/examples/copies.test.ts', 'test/builds/{commonjs,bundlers,jest}.test.ts'],
         },
       },
       build('ESM', 'js'),
