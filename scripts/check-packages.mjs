@@ -49,6 +49,7 @@ function tryOut(tarballs) {
     '@tidings/hono': 'sse',
     '@tidings/fastify': 'sse',
     '@tidings/redis': 'redisBroker',
+    '@tidings/sqlite': 'sqliteBroker',
     '@tidings/testing': 'connect',
   };
   const project = join(scratch, 'project');

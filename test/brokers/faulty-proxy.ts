@@ -9,6 +9,8 @@ export class FaultyProxy {
   losesAnswers = false;
   /** Called with what clients send, before it is forwarded. It is dropped if this returns false. */
   onRequest: ((text: string) => unknown) | undefined;
+  /** Changes what the server sends. The length has to stay the same. */
+  onReply: ((text: string) => string) | undefined;
   readonly #server = net.createServer(client => this.#connect(client));
   readonly #pairs = new Set<[client: Socket, upstream: Socket]>();
   readonly #subscribed = new Set<[client: Socket, upstream: Socket]>();
@@ -76,7 +78,9 @@ export class FaultyProxy {
       if (this.onRequest?.(text) !== false) upstream.write(data);
     });
     upstream.on('data', data => {
-      if (!this.losesAnswers) client.write(data);
+      if (this.losesAnswers) return;
+      const { onReply } = this;
+      client.write(onReply === undefined ? data : Buffer.from(onReply(data.toString('latin1')), 'latin1'));
     });
     for (const socket of pair) {
       if (this.#isStalled) socket.pause();

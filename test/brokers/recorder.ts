@@ -13,6 +13,7 @@ class Recorder implements Sink {
   readonly lostChannels: (readonly string[] | undefined)[] = [];
   readonly breaks: [Position, Position][] = [];
   readonly epochs: string[] = [];
+  readonly reports: unknown[] = [];
   readonly connections: [isConnected: boolean, cause: unknown][] = [];
   head: Position = 0;
   newest: Position = 0;
@@ -56,6 +57,11 @@ class Recorder implements Sink {
 
   connection(isConnected: boolean, cause?: unknown): void {
     this.connections.push([isConnected, cause]);
+    this.#check();
+  }
+
+  report(error: unknown): void {
+    this.reports.push(error);
     this.#check();
   }
 

@@ -112,32 +112,55 @@ describeWith(REDIS, 'Redis that loses data, and messages of others', () => {
       await one.close();
     });
 
-    it('rejects a batch that failed midway as maybe-stored', async () => {
+    it('rejects a batch that failed midway as maybe-stored, and delivers or reports what was stored of it', async () => {
       const server = await redis();
       server.cli('ACL', 'SETUSER', 'app', 'on', '>pw', '+@all', '~*', '&*');
-      const a = await node({ url: server.url.replace('redis://', 'redis://app:pw@') });
-      const b = await node(server);
+      const a = await node({ url: server.url.replace('redis://', 'redis://app:pw@') }, quiet);
+      // A probe in between would show too late that a message is missing.
+      const b = await node(server, quiet);
       await b.broker.open(new Map([['x', 0]]));
-      for (const command of ['publish', 'zadd', 'xadd']) {
+      const failing = async (command: string) => {
         server.cli('ACL', 'SETUSER', 'app', `-${command}`);
-        expect(await codeOf(a.publish(draft('x', command)))).toBe('maybe-stored');
+        const code = await codeOf(a.publish(draft('x', command)));
         server.cli('ACL', 'SETUSER', 'app', `+${command}`);
-      }
-      // An entry that was not published is found with the next message.
-      await a.publish(draft('x', 'next'));
-      await b.sink.until(() => b.sink.data('x').includes('next'));
-      const { entries } = await b.broker.read('x', 0, 9);
-      expect(entries.map(({ data }) => data)).toContain('publish');
-      expect(b.sink.data('x')).toEqual(entries.map(({ data }) => data));
+        return code;
+      };
+      await a.publish(draft('x', 'first'));
+      // It is stored, and found with the next message.
+      expect(await failing('publish')).toBe('maybe-stored');
+      await a.publish(draft('x', 'second'));
+      await b.sink.until(() => b.sink.data('x').includes('second'));
+      expect(b.sink.log).toEqual(['x first', 'x publish', 'x second']);
+      // What was written of these batches does not fit together.
+      for (const command of ['zadd', 'xadd', 'set']) expect(await failing(command)).toBe('maybe-stored');
+      await a.publish(draft('x', 'third'));
+      await b.sink.until(() => b.sink.data('x').includes('third'));
+      const page = await b.broker.read('x', 3, 99);
+      expect(page.entries.map(({ data }) => data)).toEqual(['third']);
+      expect(page.trimmedUpTo).toBeGreaterThanOrEqual(3);
       const before = await b.broker.head();
-      server.cli('ACL', 'SETUSER', 'app', '-evalsha');
-      expect(await codeOf(a.publish(draft('x', 'no')))).toBe('not-stored');
-      server.cli('ACL', 'SETUSER', 'app', '+evalsha');
+      expect(await failing('evalsha')).toBe('not-stored');
       // Errors before the script has begun.
       server.cli('CONFIG', 'SET', 'min-replicas-to-write', '1');
       expect(await codeOf(a.publish(draft('x', 'no')))).toBe('not-stored');
       server.cli('CONFIG', 'SET', 'min-replicas-to-write', '0');
       expect(await b.broker.head()).toEqual(before);
+    });
+
+    it('reports an entry that was not published as lost, once it is too late to deliver it', async () => {
+      const server = await redis();
+      server.cli('ACL', 'SETUSER', 'app', 'on', '>pw', '+@all', '~*', '&*');
+      const a = await node({ url: server.url.replace('redis://', 'redis://app:pw@') }, quiet);
+      const b = await node(server, { probeInterval: 20 });
+      await b.broker.open(new Map([['x', 0]]));
+      server.cli('ACL', 'SETUSER', 'app', '-publish');
+      expect(await codeOf(a.publish(draft('x', '1')))).toBe('maybe-stored');
+      server.cli('ACL', 'SETUSER', 'app', '+publish');
+      // The probe says that everything up to here was delivered.
+      await b.sink.until(() => b.sink.head === 1);
+      await a.publish(draft('x', '2'));
+      await b.sink.until(() => b.sink.data('x').includes('2'));
+      expect(b.sink.log).toEqual(['lost x', 'x 2']);
     });
 
     it.each([

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { redisBroker } from '@tidings/redis';
-import { createClient } from 'redis';
+import { createClient, createClientPool } from 'redis';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { describeWith } from '../support/system.ts';
 import { brokerContract } from './contract.ts';
@@ -23,7 +23,7 @@ describeWith(REDIS, 'Redis', () => {
   }
 
   it.skipIf(process.env.REDIS_URL !== undefined)(
-    'gives every key an expiry, except the hub and its lists',
+    'gives every key an expiry, except the hub and its index',
     async () => {
       const node = await start(redisBroker({ url, prefix: 'lives' }));
       const keep = { events: 2, bytes: 1e6, age: 300_000, compact: false };
@@ -54,10 +54,7 @@ describeWith(REDIS, 'Redis', () => {
       const keys = server?.cli('--raw', 'KEYS', '{lives}*').split('\n') ?? [];
       const forever = keys.filter(key => server?.cli('PTTL', key) === '-1');
       expect(forever.map(key => key.replace(node.epoch, 'E')).sort()).toEqual([
-        '{lives}:E:due',
-        '{lives}:E:ended',
         '{lives}:E:index',
-        '{lives}:E:processes',
         '{lives}:hub',
       ]);
       expect(keys.length).toBeGreaterThan(8);
@@ -72,42 +69,47 @@ describeWith(REDIS, 'Redis', () => {
       ending.push(() => node.broker.close());
       return node;
     }
+    /** Lets a channel be forgotten by the next sweep. redis-cli takes no NUL. */
+    async function expire(index: string, channel: string): Promise<void> {
+      const client = createClient({ url });
+      await client.connect();
+      await client.zAdd(index, { score: -1, value: `\0\0${channel}` });
+      client.destroy();
+    }
     const ending: (() => unknown)[] = [];
     afterEach(async () => {
       for (const end of ending.splice(0)) await end();
     });
 
-    it('keep the last batch of a process while it publishes, and for ten minutes more', async () => {
+    it('keep the last batch of a process for ten minutes', async () => {
       const silent = await nodeOf('nodes');
       await silent.publish(draft('x', '1'));
-      const nodes = `{nodes}:${silent.epoch}:processes`;
-      const [name] = cli('ZRANGE', nodes, '0', '-1').split('\n') as [string];
+      const names = () =>
+        cli('HKEYS', '{nodes}:hub')
+          .split('\n')
+          .filter(name => name.startsWith('p:'));
+      const [name] = names() as [string];
+      cli('HSET', '{nodes}:hub', name, `1 ${Date.now() - 9 * 60_000} 1 `);
       await (await nodeOf('nodes')).publish(draft('x', '2'));
-      const [other] = cli('ZRANGE', nodes, '0', '-1')
-        .split('\n')
-        .filter(each => each !== name) as [string];
-      const old = Date.now() - 11 * 60_000;
-      cli('HSET', '{nodes}:hub', name, `1 ${old} 1 `);
-      // The other one has published since that time was stored.
-      for (const each of [name, other]) cli('ZADD', nodes, String(old), each);
+      expect(names()).toHaveLength(2);
+      cli('HSET', '{nodes}:hub', name, `1 ${Date.now() - 11 * 60_000} 1 `);
       await (await nodeOf('nodes')).publish(draft('x', '3'));
-      expect(cli('HGET', '{nodes}:hub', name)).toBe('');
-      expect(cli('HGET', '{nodes}:hub', other)).toMatch(/^1 \d+ 2$/);
-      expect(cli('ZSCORE', nodes, name)).toBe('');
-      expect(Number(cli('ZSCORE', nodes, other))).toBeGreaterThan(old);
+      expect(names()).toHaveLength(2);
+      expect(names()).not.toContain(name);
       expect(await silent.publish(draft('x', '4'))).toEqual([4]);
-      expect(Number(cli('ZCARD', nodes))).toBe(3);
+      expect(names()).toContain(name);
     });
 
     it('of expired channels are forgotten, however few channels are published to', async () => {
       const node = await nodeOf('forgotten');
       await node.publish(...Array.from({ length: 100 }, (_, index) => draft(`c${index}`, '')));
-      const [due, index] = [`{forgotten}:${node.epoch}:due`, `{forgotten}:${node.epoch}:index`];
+      const index = `{forgotten}:${node.epoch}:index`;
       await node.publish(draft('x', ''));
-      for (let count = 0; count < 100; count++) cli('ZADD', due, '1', `c${count}`);
+      for (let count = 0; count < 100; count++) await expire(index, `c${count}`);
       for (let count = 0; count < 48; count++) await node.publish(draft('x', ''));
-      expect(cli('ZRANGE', due, '0', '-1')).toBe('x');
-      expect(cli('ZRANGE', index, '0', '-1')).toBe('x');
+      // '', and x with its expiry.
+      expect(Number(cli('ZCARD', index))).toBe(3);
+      expect(Number(cli('ZSCORE', index, 'x'))).toBe(149);
       expect(cli('HGET', '{forgotten}:hub', 'forgotten')).toBe('100');
       // An unknown channel may have had entries up to there.
       expect((await node.broker.read('never', 0, 149)).trimmedUpTo).toBe(100);
@@ -127,9 +129,9 @@ describeWith(REDIS, 'Redis', () => {
       expect(await a.publish(draft('y', '', { kind: 'begin' }), draft('y', '5'))).toEqual([4, 5]);
       expect(await b.broker.read('y', 3, 9)).toMatchObject({ trimmedUpTo: 3, last: 5 });
       // And then it is forgotten.
-      cli('ZADD', key('due'), '1', 'x');
+      await expire(key('index'), 'x');
       await b.publish(...Array.from({ length: 16 }, () => draft('z', '')));
-      expect(cli('ZSCORE', key('ended'), 'x')).toBe('');
+      expect(cli('ZSCORE', key('index'), 'x')).toBe('');
       for (const node of [a, b]) expect(await node.broker.state('x')).toEqual({ state: 'unknown', last: 0 });
       expect(await b.publish(draft('x', 'again'))).toEqual([22]);
       expect(await a.broker.state('x')).toEqual({ state: 'open', last: 22 });
@@ -137,7 +139,7 @@ describeWith(REDIS, 'Redis', () => {
 
     it.each([
       ['an older', ''],
-      ['a newer', '3'],
+      ['a newer', '99'],
     ])('of %s version are refused, with what to do', async (which, version) => {
       const prefix = `version${version}`;
       const running = await nodeOf(prefix);
@@ -168,14 +170,15 @@ describeWith(REDIS, 'Redis', () => {
       const node = await nodeOf('settings');
       const keep = { events: 10, bytes: 1e6, age: 300_000, compact: false };
       const meta = `{settings}:${node.epoch}:meta:x`;
+      const settings = () => cli('GET', meta).split(' ').slice(-4).join(' ');
       await node.publish(draft('x', '1', { keep }));
       await node.publish(draft('x', '2', { keep: { ...keep, age: 200_000 } }));
-      expect(cli('HMGET', meta, 'age', 'compact')).toBe('200000\n0');
+      expect(settings()).toBe('10 1000000 200000 0');
       await node.publish(draft('x', '3', { keep: { ...keep, age: 200_000, compact: true } }));
-      expect(cli('HMGET', meta, 'age', 'compact')).toBe('200000\n1');
+      expect(settings()).toBe('10 1000000 200000 1');
       expect(Number(cli('PTTL', meta))).toBeGreaterThan(300_000);
       await node.publish(draft('x', '4', { keep: { ...keep, age: 200_000 } }));
-      expect(cli('HMGET', meta, 'age', 'compact')).toBe('200000\n0');
+      expect(settings()).toBe('10 1000000 200000 0');
     });
   });
 
@@ -209,9 +212,9 @@ describeWith(REDIS, 'Redis', () => {
       expect(await node.broker.state('x')).toEqual({ state: 'ended', last: 10 });
       expect((await node.broker.open(new Map([['x', 0]]))).head).toBe(12);
       // After a restart, and after one that has lost entries.
-      server?.cli('HSET', '{rights}:hub', 'run', 'other');
+      server?.cli('HSET', '{rights}:hub', 'server', 'other');
       expect(await node.publish(draft('y', ''))).toEqual([2 ** 32 + 13]);
-      server?.cli('HSET', '{rights}:hub', 'run', 'other', 'seq', String(2 ** 32 + 12));
+      server?.cli('HSET', '{rights}:hub', 'server', 'other', 'seq', String(2 ** 32 + 12));
       expect(await node.publish(draft('y', ''))).toEqual([1]);
       expect(node.sink.epochs).toHaveLength(1);
       await node.broker.close();
@@ -245,8 +248,16 @@ describe('redisBroker', () => {
     );
   });
 
-  it('refuses anything that is not a client', async () => {
-    const strange = redisBroker({ client: {} as ReturnType<typeof createClient>, prefix: 'x' });
-    await expect(start(strange)).rejects.toMatchObject({ code: 'invalid-option' });
+  it.each<[string, unknown]>([
+    ['an object', {}],
+    ['a promise', Promise.resolve(createClient({ url }))],
+    ['a pool', createClientPool({ url })],
+    ['a URL as the client', url],
+    ['null', null],
+    ['options', { host: '127.0.0.1', port: 1 }],
+  ])('refuses what is no client: %s', (_, client) => {
+    expect(() => redisBroker({ client: client as ReturnType<typeof createClient>, prefix: 'x' })).toThrow(
+      expect.objectContaining({ code: 'invalid-option', message: expect.stringMatching(/client/) }),
+    );
   });
 });

@@ -151,7 +151,7 @@ describe('a channel that keeps nothing promises nothing:', () => {
     });
     const client = await connect('/chat,cursor');
     await hasBegun(client);
-    faulty.sink?.lost();
+    faulty.sink?.lost(['chat', 'cursor']);
     await client.until(each => resetsOf(each).length > 0);
     await hub.publish('chat', 'live');
     expect((await outcome(client, 'live')).resets).toEqual([{ reason: 'history', channels: ['chat'] }]);

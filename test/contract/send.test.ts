@@ -23,16 +23,15 @@ contract('a stream sends', ({ connect }) => {
     });
     const pings = () => client.events.filter(({ event }) => event === 'ping');
     await client.until(() => pings().length === 2);
-    expect(pings().map(({ id, data }) => [id, data])).toEqual([
-      [undefined, ''],
-      [undefined, ''],
-    ]);
+    expect(pings().map(({ data }) => data)).toEqual(['', '']);
+    // The first id comes in a marker, or in a heartbeat that is due before it.
+    expect(client.events.filter(({ id }) => id !== undefined)).toHaveLength(1);
     await hub.publish('other', 1);
     const position = await hub.position();
     await client.until(() => pings().some(({ id }) => id === position));
     expect(client.headers['tidings-heartbeat']).toBe('30');
     expect(client.comments).toHaveLength(1);
-    expect(client.events.filter(({ event }) => event === 'tidings')).toHaveLength(1);
+    expect(client.events.filter(({ id }) => id === position)).toHaveLength(1);
   });
 
   it('heartbeats as comments to a client without markers', async () => {

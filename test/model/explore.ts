@@ -75,7 +75,8 @@ async function exploreWith(file: string, exploration: Exploration): Promise<Outc
         isThorough,
         progress,
       };
-      const worker = new Worker(file, { workerData: task });
+      // A course makes much garbage, and keeps nothing of it.
+      const worker = new Worker(file, { workerData: task, resourceLimits: { maxYoungGenerationSizeMb: 64 } });
       workers.push(worker);
       let last = 0;
       const watch = setInterval(() => {

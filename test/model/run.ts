@@ -185,11 +185,12 @@ export class Run implements ClientHost {
     this.#hasFilterThrown = true;
   }
 
-  #hasWiped = false;
+  /** Control messages may be lost: in a new epoch, or with a channel of which the broker has lost entries. */
+  #hasLostControl = false;
 
   mayClose(reason: CloseReason, { owner }: ModelClient): boolean {
-    // In a new epoch, control messages may be lost: access fails closed.
-    if (reason === 'closed') return this.#disconnected.has(owner) || this.#hasWiped;
+    // Access fails closed.
+    if (reason === 'closed') return this.#disconnected.has(owner) || this.#hasLostControl;
     if (reason === 'replaced') return this.#course.perClient !== undefined;
     if (reason === 'maxAge') return this.#course.maxAge !== undefined;
     if (reason === 'drained' || reason === 'refused') return this.#closing.length > 0;
@@ -450,7 +451,7 @@ export class Run implements ClientHost {
     else if (move.move === 'skip') log.skip(1_000);
     else if (move.move === 'wipe') {
       this.#truth.startOver(`life${Number(log.epoch.slice(4)) + 1}`);
-      this.#hasWiped = true;
+      this.#hasLostControl = true;
       log.wipe();
     } else if ('node' in move) this.#befallNode(this.#node(move.node), move);
   }
@@ -468,11 +469,13 @@ export class Run implements ClientHost {
       broker.rejectNext(move.call, move.stored === true);
     } else if (move.move === 'lose') {
       node.hasLost = true;
-      const lost = broker.whatWouldBeLost(move.of) as ChannelName[];
+      const names = broker.whatWouldBeLost(move.of);
+      const lost = names as ChannelName[];
       for (const { judge } of this.clients) {
         // A hub that is told of all takes that for all that it is about to open, too.
         if (judge?.node === node) judge.disturb(move.of === 'all' ? judge.interests.keys() : lost);
       }
+      this.#hasLostControl ||= move.of === 'all' || names.some(name => name.startsWith('\0'));
       broker.lose(move.of);
     }
   }

@@ -24,6 +24,7 @@ export type {
   ReadFrom,
   Sink,
 } from './log/broker.ts';
+export type { BrokerStats } from './log/broker-health.ts';
 export type { Entry } from './log/entry.ts';
 export type { Keep } from './log/history.ts';
 export type { ChannelName } from './protocol/channel-name.ts';

@@ -14,7 +14,7 @@ import {
 } from '@tidings/core';
 import { Dialer } from './connection/dialer.ts';
 import { ReconnectingConnection } from './connection/reconnecting-connection.ts';
-import { checkEvictionPolicy, readServerInfo } from './connection/server.ts';
+import { findEvictionRisk, readServerInfo } from './connection/server.ts';
 import { toBrokerError } from './errors.ts';
 import { Names } from './format.ts';
 import { LiveFeed } from './live-feed.ts';
@@ -42,6 +42,8 @@ export function redisBroker(options: RedisBrokerOptions): Broker {
 class RedisBroker implements Broker {
   readonly #settings: RedisBrokerSettings;
   #parts: Parts | undefined;
+  /** The messages of errors that were reported. */
+  readonly #reported = new Set<string>();
 
   constructor(settings: RedisBrokerSettings) {
     this.#settings = settings;
@@ -50,10 +52,10 @@ class RedisBroker implements Broker {
   async start(sink: Sink): Promise<LogHead> {
     if (this.#parts !== undefined)
       throw new TidingsError('broker', 'this broker belongs to another hub: make one for each');
-    const parts = createParts(this.#settings, sink);
+    const parts = createParts(this.#settings, sink, error => this.#report(sink, error));
     this.#parts = parts;
     try {
-      await checkEvictionPolicy(await parts.connection.ready(this.#deadline()));
+      await parts.connection.ready(this.#deadline());
       const { head } = await parts.store.read({}, this.#deadline());
       return { head: await parts.feed.start(head), epoch: parts.store.epoch };
     } catch (error) {
@@ -101,6 +103,12 @@ class RedisBroker implements Broker {
     this.#parts = undefined;
   }
 
+  #report(sink: Sink, error: TidingsError): void {
+    if (this.#reported.has(error.message)) return;
+    this.#reported.add(error.message);
+    sink.report(error);
+  }
+
   async #use<T>(use: (parts: Parts) => Promise<T>): Promise<T> {
     if (this.#parts === undefined) throw new TidingsError('closed', 'the broker has not begun, or is closed');
     try {
@@ -118,12 +126,12 @@ class RedisBroker implements Broker {
 type Parts = ReturnType<typeof createParts>;
 
 /** The parts of a started broker, wired together. */
-function createParts(settings: RedisBrokerSettings, sink: Sink) {
-  const { source, prefix, timeout, probeInterval, shardedPubSub } = settings;
+function createParts(settings: RedisBrokerSettings, sink: Sink, report: (error: TidingsError) => void) {
+  const { findServers, prefix, timeout, probeInterval, shardedPubSub } = settings;
   // New at each start: batch numbers begin again at 1, and Redis remembers those of the name before.
   const process = randomBytes(9).toString('base64url');
   const names = new Names(prefix, process);
-  const dialer = new Dialer(source, timeout);
+  const dialer = new Dialer(findServers, timeout);
   const onConnection = bothConnected((isConnected, cause) => sink.connection(isConnected, cause));
   const connection: ReconnectingConnection = new ReconnectingConnection(dialer, {
     onMessage() {},
@@ -137,14 +145,23 @@ function createParts(settings: RedisBrokerSettings, sink: Sink) {
       }
       store.isSharded = shardedPubSub ?? isCluster;
       await store.greet(connection);
+      // With each connection: the policy may have been changed, or the server.
+      const risk = await findEvictionRisk(connection);
+      if (risk !== undefined) report(risk);
     },
     onReady: () => onConnection('calls', true),
     onLost: cause => onConnection('calls', false, cause),
+    onMisconfigured: report,
   });
-  const caller = new ScriptCaller(connection, names.hub, error => {
-    dialer.redirect(error);
-    // Whether the subscription is with the right server shows in the next reply: see `server` below.
-    connection.reconnect(error);
+  const caller = new ScriptCaller({
+    connection,
+    key: names.hub,
+    onWrongServer(error) {
+      dialer.redirect(error);
+      // Whether the subscription is with the right server shows in the next reply: see `server` below.
+      connection.reconnect(error);
+    },
+    onMisconfigured: report,
   });
   const store: Store = new Store(caller, names, process, {
     restarted(epoch, head) {
@@ -152,7 +169,7 @@ function createParts(settings: RedisBrokerSettings, sink: Sink) {
       sink.restarted(epoch, head);
     },
     broken: (after, before) => sink.broken(after, before),
-    server: runId => feed.checkServer(runId),
+    server: id => feed.checkServer(id),
   });
   const feed = new LiveFeed({
     dialer,
@@ -162,6 +179,7 @@ function createParts(settings: RedisBrokerSettings, sink: Sink) {
     timeout,
     probeInterval,
     onConnection: (isConnected, cause) => onConnection('feed', isConnected, cause),
+    onMisconfigured: report,
   });
   return {
     connection,

@@ -30,8 +30,42 @@ export function isErrorReply(error: unknown): error is Error {
 /** Turns the error of a call into one for the hub. */
 export function toBrokerError(error: unknown): TidingsError {
   if (error instanceof TidingsError) return error;
-  if (error instanceof CallFailed && error.cause instanceof TidingsError) return error.cause;
+  const setting = findSetting(error);
+  if (setting !== undefined) return setting;
   return new TidingsError('broker', `Redis cannot be used: ${explain(error)}`, { cause: error });
+}
+
+const PERMISSIONS = 'give the user what "An ACL needs" in the README of @tidings/redis lists';
+const PASSWORD = 'check the user name and the password of the client';
+const AUTHORITY =
+  'pass its certificate authority to the client, as `socket.ca` (redis) or `tls.ca` (ioredis)';
+
+/** What to change, by how the message of an error reply begins, or by the code of an error of Node.js. */
+const ADVICE: readonly [cause: RegExp, advice: string][] = [
+  [/^NOPERM |^ERR The user executing the script can't run/, PERMISSIONS],
+  [/^(WRONGPASS|NOAUTH) |^ERR (invalid password|AUTH )/, PASSWORD],
+  [/^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_\w+)$/, AUTHORITY],
+  [/^CERT_HAS_EXPIRED$/, 'renew the certificate of Redis'],
+  [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'connect by a name that the certificate of Redis has'],
+  [
+    /^ERR_SSL_WRONG_VERSION_NUMBER$|^ERR_SSL_PACKET_LENGTH_TOO_LONG$/,
+    'the server has no TLS on this port: use redis://',
+  ],
+];
+
+/** An error that repeating the call does not help against, with what to change; undefined if there is none in the causes. */
+export function findSetting(error: unknown): TidingsError | undefined {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    if (cause instanceof TidingsError) return cause;
+    // Its message is that of its cause.
+    if (cause instanceof CallFailed) continue;
+    const { code } = cause as { code?: unknown };
+    for (const [pattern, advice] of ADVICE) {
+      if (!pattern.test(cause.message) && !pattern.test(String(code))) continue;
+      return new TidingsError('broker', `Redis cannot be used: ${cause.message}: ${advice}`, { cause });
+    }
+  }
+  return undefined;
 }
 
 /** The message of an error, followed by those of its causes. */

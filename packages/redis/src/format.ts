@@ -114,15 +114,18 @@ export type RawPage = [
   last: string,
   endedAt: string,
   more: string,
+  superseded: string,
   entries: [id: string, fields: string[]][],
 ];
 
-export function decodePage(channel: string, [trimmedUpTo, last, endedAt, more, entries]: RawPage): Page {
+export function decodePage(channel: string, page: RawPage): Page {
+  const [trimmedUpTo, last, endedAt, more, superseded, entries] = page;
   return {
     trimmedUpTo: Number(trimmedUpTo),
     last: last === '' ? undefined : Number(last),
     endedAt: endedAt === '' ? undefined : Number(endedAt),
     more: more === '1',
+    ...(superseded === '0' ? {} : { supersededUpTo: Number(superseded) }),
     entries: entries.map(([id, fields]) =>
       decodeEntry(channel, Number.parseInt(id, 10), fields[1] as string),
     ),

@@ -1,5 +1,5 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
-import type { Opened, Page, Position, ReadFrom, Sink } from '@tidings/core';
+import type { Opened, Page, Position, ReadFrom, Sink, TidingsError } from '@tidings/core';
 import type { Connection } from './connection/connection.ts';
 import type { Dialer } from './connection/dialer.ts';
 import { ReconnectingConnection } from './connection/reconnecting-connection.ts';
@@ -21,6 +21,8 @@ export interface LiveFeedOptions {
   probeInterval: number;
   /** The connection was established (and all that was missed is delivered), or lost. */
   onConnection(isConnected: boolean, cause?: unknown): void;
+  /** The connection cannot be established until something is changed. */
+  onMisconfigured(error: TidingsError): void;
 }
 
 /**
@@ -54,11 +56,12 @@ export class LiveFeed {
   readonly #sequencer: Sequencer;
   readonly #reader: LogReader;
   readonly #probing: NodeJS.Timeout;
-  /** The run id of the connected server; '' while there is none. */
+  /** The id of the connected server; '' while there is none. */
   #server = '';
   #lastTask: Promise<unknown> = Promise.resolve();
 
-  constructor({ dialer, store, names, sink, timeout, probeInterval, onConnection }: LiveFeedOptions) {
+  constructor(options: LiveFeedOptions) {
+    const { dialer, store, names, sink, timeout, probeInterval, onConnection, onMisconfigured } = options;
     this.#store = store;
     this.#names = names;
     this.#timeout = timeout;
@@ -76,6 +79,7 @@ export class LiveFeed {
         this.#sequencer.disconnect();
         onConnection(false, cause);
       },
+      onMisconfigured,
     });
     this.#reader = new LogReader(store, this.#sequencer, timeout, cause => this.#connection.reconnect(cause));
     this.#probing = setInterval(() => {
@@ -124,8 +128,8 @@ export class LiveFeed {
   }
 
   /** A call was answered by this server. If the subscription is with another one, it delivers nothing any more. */
-  checkServer(runId: string): void {
-    if (this.#server !== '' && this.#server !== runId)
+  checkServer(id: string): void {
+    if (this.#server !== '' && this.#server !== id)
       this.#connection.reconnect(new Error('the server is another one'));
   }
 
@@ -141,7 +145,7 @@ export class LiveFeed {
   }
 
   async #onConnected(connection: Connection): Promise<void> {
-    this.#server = (await readServerInfo(connection)).runId;
+    this.#server = (await readServerInfo(connection)).id;
     await connection.subscribe([this.#names.process, this.#names.notices], this.#store.isSharded);
     await this.#inOrder(async () => {
       if (connection.isClosed) throw interrupted();

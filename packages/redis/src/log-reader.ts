@@ -123,11 +123,12 @@ export class LogReader {
       return { channel, after, entries: [], more: true };
     });
     while (cursors.length > 0) {
-      const lost: string[] = [];
+      const [lost, superseded]: [string[], string[]] = [[], []];
       for (const slice of slices(cursors.filter(({ entries }) => entries.length === 0))) {
-        lost.push(...(await this.#readNext(slice, head)));
+        await this.#readNext(slice, head, lost, superseded);
       }
       sequencer.reportLost(lost);
+      sequencer.reportLost(superseded, true);
       // Every channel has been read up to here.
       const readUpTo = Math.min(head, ...cursors.filter(({ more }) => more).map(({ after }) => after));
       const next: Entry[] = [];
@@ -140,13 +141,17 @@ export class LogReader {
     }
   }
 
-  /** Reads the next page of each. Returns the channels of which entries cannot be delivered any more. */
-  async #readNext(cursors: readonly Cursor[], head: Position): Promise<string[]> {
+  /** Reads the next page of each. Lists the channels of which entries were lost, or deleted by compaction. */
+  async #readNext(
+    cursors: readonly Cursor[],
+    head: Position,
+    lost: string[],
+    superseded: string[],
+  ): Promise<void> {
     const { generation } = this.#sequencer;
     const wants = cursors.map(({ channel, after }) => [channel, after] as const);
     const { pages } = await this.#store.read({ wants, until: head }, AbortSignal.timeout(this.#timeout));
     if (generation !== this.#sequencer.generation) throw interrupted();
-    const lost: string[] = [];
     for (const cursor of cursors) {
       const page = pages.get(cursor.channel);
       if (page === undefined) continue;
@@ -155,9 +160,9 @@ export class LogReader {
       cursor.more = page.more;
       if (page.trimmedUpTo > cursor.after || cursor.entries.length < page.entries.length)
         lost.push(cursor.channel);
+      else if ((page.supersededUpTo ?? 0) > cursor.after) superseded.push(cursor.channel);
       cursor.after = page.entries.at(-1)?.position ?? cursor.after;
     }
-    return lost;
   }
 }
 
@@ -176,5 +181,5 @@ export function completePage(page: Page, arrived: readonly Entry[], head: Positi
     endedAt = entry.kind === 'end' ? entry.position : undefined;
     last = entry.position;
   }
-  return { entries, trimmedUpTo, last, endedAt, more };
+  return { ...page, entries, trimmedUpTo, last, endedAt, more };
 }

@@ -1,10 +1,10 @@
 import { TidingsError } from '@tidings/core';
-import type { RedisClient } from './connection/dialer.ts';
+import { type FindServers, type RedisClient, serverAt, serversOf } from './connection/dialer.ts';
 
 export interface RedisBrokerOptions {
   /**
-   * A client of the package `redis` or `ioredis`, connected or not; for a Redis Cluster, the cluster's client, connected.
-   * It only tells the broker how to connect: the broker makes two connections of its own.
+   * A client of the package `redis` or `ioredis`, connected or not: of one server, or of Redis Sentinel; for a Redis
+   * Cluster, the cluster's client, connected. It only tells the broker how to connect: the broker makes two connections of its own.
    */
   client?: RedisClient | undefined;
   /** Instead of a client: `redis://…`. Needs the package `redis` or `ioredis`. */
@@ -33,7 +33,7 @@ export interface RedisBrokerOptions {
 
 /** {@link RedisBrokerOptions} with every default filled in. */
 export interface RedisBrokerSettings {
-  source: RedisClient | string;
+  findServers: FindServers;
   prefix: string;
   shardedPubSub: boolean | undefined;
   timeout: number;
@@ -43,8 +43,7 @@ export interface RedisBrokerSettings {
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readOptions(options: RedisBrokerOptions): RedisBrokerSettings {
   const { client, url, prefix, shardedPubSub, timeout = 5_000, probeInterval = 5_000 } = options;
-  const source = client ?? url;
-  if (source === undefined || (client !== undefined && url !== undefined)) {
+  if ((client === undefined) === (url === undefined)) {
     throw invalid('redisBroker needs either `client` or `url`');
   }
   if (typeof prefix !== 'string' || prefix === '' || /[{}]/.test(prefix)) {
@@ -53,7 +52,8 @@ export function readOptions(options: RedisBrokerOptions): RedisBrokerSettings {
   if (!isDuration(timeout)) throw invalid('timeout must be a number of ms above 0');
   if (!isDuration(probeInterval)) throw invalid('probeInterval must be a number of ms above 0');
   // AbortSignal.timeout takes whole ms only.
-  return { source, prefix, shardedPubSub, timeout: Math.ceil(timeout), probeInterval };
+  const findServers = url === undefined ? serversOf(client as RedisClient) : serverAt(url);
+  return { findServers, prefix, shardedPubSub, timeout: Math.ceil(timeout), probeInterval };
 }
 
 function isDuration(value: unknown): boolean {

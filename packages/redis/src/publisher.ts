@@ -1,5 +1,5 @@
 import { type Draft, type Position, type Published, TidingsError } from '@tidings/core';
-import { CallFailed } from './errors.ts';
+import { CallFailed, findSetting } from './errors.ts';
 import { encodeEntry, kindLetter } from './format.ts';
 import { COMPACTED_RETENTION, MIN_RETENTION } from './scripts/hub.ts';
 import type { Store } from './store.ts';
@@ -19,16 +19,17 @@ export class Publisher {
 
   async publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<Published> {
     this.#number += 1;
-    const args = [String(this.#number), ...encodeBatch(drafts)];
+    const { channels, args } = encodeBatch(this.#number, drafts);
     try {
       for (;;) {
-        const { epoch, result } = await this.#store.append(args, deadline);
+        const { epoch, result } = await this.#store.append(channels, args, deadline);
         if (result === 'late') throw new CallFailed(new Error('a newer batch was stored before'), true);
         if (result !== undefined) return { epoch, results: decodeResult(result, drafts) };
       }
     } catch (error) {
       if (!(error instanceof CallFailed)) throw error;
-      const { cause, message } = error;
+      const cause = findSetting(error) ?? error.cause;
+      const message = cause instanceof TidingsError ? cause.message : error.message;
       throw error.mayHaveRun
         ? new TidingsError('maybe-stored', `Redis may have stored it: ${message}`, { cause })
         : new TidingsError('not-stored', `Redis did not store it: ${message}`, { cause });
@@ -53,23 +54,23 @@ function decodeResult(result: string, drafts: readonly Draft[]): (Position | Tid
   });
 }
 
-/** The arguments of the append script, beginning with the number of channels. */
-function encodeBatch(drafts: readonly Draft[]): string[] {
-  const channels = new Map<string, string>();
+/** The channels of a batch, and the arguments of the append script after their names. */
+function encodeBatch(number: number, drafts: readonly Draft[]): { channels: string[]; args: string[] } {
+  const indexes = new Map<string, string>();
   const settings: string[] = [];
+  const retentions: string[] = [];
   const owners: string[] = [];
   const tags: string[] = [];
   const lengths: string[] = [];
   const entries: string[] = [];
   for (const draft of drafts) {
-    let owner = channels.get(draft.channel);
+    let owner = indexes.get(draft.channel);
     if (owner === undefined) {
-      owner = String(channels.size + 1);
-      channels.set(draft.channel, owner);
+      owner = String(indexes.size + 1);
+      indexes.set(draft.channel, owner);
       const { events, bytes, age, compact } = draft.keep;
-      const retention = Math.max(age, compact ? COMPACTED_RETENTION : MIN_RETENTION);
-      settings.push(draft.channel, whole(events), whole(bytes), whole(age));
-      settings.push(compact ? '1' : '0', whole(retention));
+      settings.push(`${whole(events)} ${whole(bytes)} ${whole(age)} ${compact ? 1 : 0}`);
+      retentions.push(whole(Math.max(age, compact ? COMPACTED_RETENTION : MIN_RETENTION)));
     }
     const entry = encodeEntry(draft);
     owners.push(owner);
@@ -77,8 +78,9 @@ function encodeBatch(drafts: readonly Draft[]): string[] {
     lengths.push(String(entry.length));
     entries.push(entry);
   }
-  const counts = [String(channels.size), String(drafts.length)];
-  return [...counts, ...settings, ...owners, ...tags, ...lengths, ...entries];
+  const counts = [String(number), String(drafts.length)];
+  const args = [...counts, ...settings, ...retentions, ...owners, ...tags, ...lengths, ...entries];
+  return { channels: [...indexes.keys()], args };
 }
 
 function whole(value: number): string {

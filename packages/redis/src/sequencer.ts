@@ -120,10 +120,10 @@ export class Sequencer {
     if (wanted.length > 0) this.#sink.entries(wanted);
   }
 
-  /** Reports that entries of these channels cannot be delivered any more. */
-  reportLost(channels: readonly string[]): void {
+  /** Reports that entries of these channels cannot be delivered any more. @param isCompaction see {@link Sink.lost}. */
+  reportLost(channels: readonly string[], isCompaction = false): void {
     const open = channels.filter(channel => this.#open.has(channel));
-    if (open.length > 0) this.#sink.lost(open);
+    if (open.length > 0) this.#sink.lost(open, isCompaction);
   }
 
   /** Nothing of these channels up to `position` is missing any more. */

@@ -7,16 +7,13 @@ import { APPEND } from './scripts/append.ts';
 import { Script, type ScriptCaller } from './scripts/caller.ts';
 import { READ } from './scripts/read.ts';
 
-const append = new Script(APPEND);
-const read = new Script(READ);
-
 /** What every reply of a script may reveal. Called before the call that got the reply settles. */
 export interface StoreEvents {
   /** The log has restarted in a new epoch. */
   restarted(epoch: string, head: Position): void;
   broken(after: Position, before: Position): void;
-  /** The run id of the server that replied. */
-  server(runId: string): void;
+  /** The id of the server that replied. */
+  server(id: string): void;
 }
 
 export interface ReadRequest {
@@ -55,8 +52,12 @@ export class Store {
   knownHead: Position = 0;
   /** Whether sharded Pub/Sub is used. Set before the first call. */
   isSharded = false;
+  readonly #append = new Script(APPEND);
+  readonly #read = new Script(READ);
   readonly #caller: ScriptCaller;
   readonly #names: Names;
+  readonly #random = BigInt(`0x${randomBytes(9).toString('hex')}`).toString(36);
+  #calls = 0;
   readonly #process: string;
   readonly #events: StoreEvents;
   #lastBreak: Position = 0;
@@ -73,22 +74,27 @@ export class Store {
 
   /** Makes the first call on a connection. The reply proves that the connection is usable. */
   async greet(connection: Connection): Promise<void> {
-    this.#learn(await read.run(connection, this.#names.hub, this.#readArgs({})));
+    this.#learn(await this.#read.run(connection, this.#names.hub, this.#readArgs({})));
   }
 
   /**
-   * @param args of the script, beginning with the batch number.
+   * @param channels those of the batch.
+   * @param args the other arguments of the script, beginning with the number of the batch.
    * @throws {CallFailed}
    */
-  async append(args: readonly string[], deadline: AbortSignal): Promise<AppendReply> {
+  async append(
+    channels: readonly string[],
+    args: readonly string[],
+    deadline: AbortSignal,
+  ): Promise<AppendReply> {
     const { epoch } = this;
     let mightBeStored = false;
-    const reply = await this.#caller.call(append, {
+    const reply = await this.#caller.call(this.#append, {
       args: mayHaveRun => {
         mightBeStored = mayHaveRun;
         // In another epoch Redis does not know whether the batch was stored in this one.
         if (mayHaveRun && this.epoch !== epoch) throw restarted();
-        return [...this.#commonArgs(), this.#process, ...args];
+        return [...this.#commonArgs(channels), ...args];
       },
       deadline,
     });
@@ -108,7 +114,7 @@ export class Store {
   async read(request: ReadRequest, deadline: AbortSignal): Promise<ReadReply> {
     const wants = [...(request.wants ?? [])];
     let epoch = '';
-    const reply = await this.#caller.call(read, {
+    const reply = await this.#caller.call(this.#read, {
       args: () => {
         epoch = this.epoch;
         return this.#readArgs({ ...request, wants });
@@ -149,33 +155,30 @@ export class Store {
     }
   }
 
-  #commonArgs(): string[] {
+  #commonArgs(channels: readonly string[]): string[] {
     const publish = this.isSharded ? 'SPUBLISH' : 'PUBLISH';
+    this.#calls += 1;
     // The name of a new epoch differs in each call: if a reply is lost, other processes may know the epoch that it
     // named, and its positions.
-    return [this.epoch, createEpoch(), String(this.knownHead), String(this.#lastBreak), publish];
+    const next = this.#random + this.#calls.toString(36).padStart(9, '0');
+    const known = [this.epoch, next, String(this.knownHead), String(this.#lastBreak)];
+    return [...known, publish, this.#process, String(channels.length), ...channels];
   }
 
   #readArgs({ wants = [], until, token = '', since }: ReadRequest): string[] {
-    const args = this.#commonArgs();
-    args.push(
-      this.#process,
-      token,
-      String(until ?? ''),
-      String(PAGE_BYTES),
-      String(PAGE_ENTRIES),
-      String(since ?? ''),
-    );
-    for (const [channel, from] of wants) {
-      if (from === 'state') args.push(channel, 's', '0');
-      else if (typeof from === 'number') args.push(channel, 'a', String(from));
-      else args.push(channel, 'l', String(Math.min(Math.floor(from.last), 1e9)));
+    const list = [...wants];
+    const args = this.#commonArgs(list.map(([channel]) => channel));
+    args.push(token, String(until ?? ''), String(PAGE_BYTES), String(PAGE_ENTRIES), String(since ?? ''));
+    for (const [, from] of list) {
+      if (from === 'state') args.push('s', '0');
+      else if (typeof from === 'number') args.push('a', String(from));
+      else args.push('l', String(Math.min(Math.floor(from.last), 1e9)));
     }
     return args;
   }
 
   #learn(reply: readonly unknown[]): void {
-    const [epoch, head, runId, breaks] = reply as [string, string, string, string | null];
+    const [epoch, head, server, breaks] = reply as [string, string, string, string | null];
     const isFirst = this.epoch === '';
     const isNew = epoch !== this.epoch;
     if (isNew) {
@@ -184,7 +187,7 @@ export class Store {
       this.#lastBreak = 0;
     }
     this.knownHead = Math.max(this.knownHead, Number(head));
-    this.#events.server(runId);
+    this.#events.server(server);
     if (isNew && !isFirst) this.#events.restarted(epoch, Number(head));
     if (breaks === null) return;
     for (const [, after, before] of breaks.matchAll(/(\d+)-(\d+)/g)) {
@@ -197,8 +200,4 @@ export class Store {
 
 function restarted(): Error {
   return new Error('the log has restarted in a new epoch');
-}
-
-function createEpoch(): string {
-  return BigInt(`0x${randomBytes(9).toString('hex')}`).toString(36);
 }

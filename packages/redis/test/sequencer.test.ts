@@ -16,6 +16,7 @@ function open() {
       broken() {},
       restarted() {},
       connection() {},
+      report() {},
     },
     names,
     state,

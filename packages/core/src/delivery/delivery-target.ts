@@ -45,6 +45,10 @@ export interface DeliveryTarget extends ReaderStream {
   directSendsWritten(): void;
   /** The delivery can begin: the headers may be sent. `isFinished`: there is nothing to deliver, now or later. */
   deliveryReady(isFinished: boolean): void;
-  /** The delivery is over, and the stream ends. */
-  deliveryOver(outcome: DeliveryOutcome, error?: unknown): void;
+  /**
+   * The delivery is over, and the stream ends.
+   *
+   * @param stage where `error` occurred. Default: `subscribe`.
+   */
+  deliveryOver(outcome: DeliveryOutcome, error?: unknown, stage?: 'subscribe' | 'write'): void;
 }

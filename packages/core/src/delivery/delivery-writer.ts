@@ -2,7 +2,7 @@ import { TURN_BUDGET } from '../base/event-loop.ts';
 import type { Comment } from '../protocol/comment.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
-import type { DeliveryTarget } from './delivery-target.ts';
+import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { DirectSendQueue } from './direct-send-queue.ts';
 import type { LogReader } from './reader/log-reader.ts';
 import { Gap, type Next } from './reader/next.ts';
@@ -17,15 +17,7 @@ export interface DeliveryOwner {
  * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot,
  * `turn-spent`; or how the stream ends.
  */
-export type DeliveryState =
-  | 'caught-up'
-  | 'full'
-  | 'waiting'
-  | 'turn-spent'
-  | 'ended'
-  | 'slow'
-  | 'closed'
-  | 'lost';
+export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | DeliveryOutcome;
 
 /** Writes entries of the log and direct sends to one stream, in order, while there is room. */
 export class DeliveryWriter {
@@ -54,6 +46,11 @@ export class DeliveryWriter {
     return this.#reader.isInOrder && (this.#directSends?.isEmpty ?? true);
   }
 
+  /** All channels have ended, and the stream has received everything. */
+  get isFinished(): boolean {
+    return this.isIdle && this.#reader.isFinished;
+  }
+
   /** Writes as much as there is room for. */
   deliver(owner: DeliveryOwner): DeliveryState {
     let start = 0;
@@ -67,7 +64,7 @@ export class DeliveryWriter {
         // A filter may have subscribed, or sent.
         if (!this.isIdle || !owner.isLive) continue;
         if (this.#closeAfter !== undefined && this.#reader.position >= this.#closeAfter) return 'closed';
-        if (this.#reader.isFinished && this.isIdle) return 'ended';
+        if (this.isFinished) return 'ended';
         const marker = this.#reader.client.dueMarker();
         if (marker === undefined) return 'caught-up';
         // The application may send during a write: once more from the top.
@@ -115,9 +112,13 @@ export class DeliveryWriter {
     if (this.#directSends?.isEmpty) this.#target.directSendsWritten();
   }
 
-  /** The stream closes when it has received everything up to a position. */
-  close(after: Position): void {
-    this.#closeAfter ??= after;
+  /**
+   * The stream closes when it has received everything up to a position: by default, what is published by now, and not
+   * later, because the client may ask for other channels next, from there. The first call counts.
+   */
+  close(after?: Position): void {
+    const { now, head } = this.#target.context.log;
+    this.#closeAfter ??= after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
   }
 
   /** Nothing waits for entries after this position. */
@@ -126,12 +127,32 @@ export class DeliveryWriter {
     if (this.#closeAfter !== undefined) this.#closeAfter = Math.min(this.#closeAfter, position);
   }
 
-  /** What was sent goes out, though entries that were published before it do not. */
-  writeDirectSends(): void {
-    this.#directSends?.limit(0);
-    for (let frame = this.#directSends?.take(0); frame !== undefined; frame = this.#directSends?.take(0)) {
-      this.#target.writer.write(frame);
+  /**
+   * Writes what is left for a stream that ends: if it was closed, direct sends, though entries that were published before
+   * them are not delivered; pending notices; and a marker.
+   *
+   * @param keptId creates a marker with the id that the client came with, if that is still right.
+   */
+  writeLast(outcome: DeliveryOutcome, keptId: () => Frame | undefined): void {
+    const { writer, hasMarkers } = this.#target;
+    if (outcome === 'closed') {
+      this.#directSends?.limit(0);
+      for (
+        let content = this.#directSends?.take(0);
+        content !== undefined;
+        content = this.#directSends?.take(0)
+      ) {
+        writer.write(content);
+      }
     }
+    const pending = this.#reader.takePending();
+    if (pending !== undefined) writer.write(pending);
+    const { client, isInterrupted } = this.#reader;
+    const isDue = hasMarkers && client.lastIdSent === undefined;
+    let marker: Frame | undefined;
+    if (outcome === 'ended') marker = client.mark('.');
+    else if (isDue) marker = keptId() ?? client.mark(isInterrupted ? '~' : '');
+    if (marker !== undefined) writer.write(marker);
   }
 
   clear(): void {

@@ -11,19 +11,19 @@ import { ChannelOpener, type OpenerOwner } from './subscriptions/channel-opener.
 import type { Start } from './subscriptions/resume.ts';
 import type { SubscribeOptions } from './subscriptions/subscribe-options.ts';
 import type { Subscription } from './subscriptions/subscription.ts';
-import { Subscriptions } from './subscriptions/subscriptions.ts';
+import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
 
 /**
  * Delivers the entries of channels to one stream. Its phases are those of its {@link ChannelOpener}: nothing is
  * delivered but while it is `live`. Direct sends and entries wait meanwhile, in a queue or retained in the log.
  *
- * A loss ({@link lose}) while it is live queues a reset, and subscribes again.
+ * A loss ({@link lose}) after it has begun queues a reset, and subscribes again.
  */
 export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListener, DeliveryOwner {
   readonly #target: DeliveryTarget;
   readonly #subscriptions: Subscriptions;
   readonly #reader: LogReader;
-  readonly #writer: DeliveryWriter;
+  readonly writer: DeliveryWriter;
   /** Begins the delivery, which then calls `deliveryReady`. */
   readonly opener: ChannelOpener;
   readonly #retentions: Retentions;
@@ -34,7 +34,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#target = target;
     this.#subscriptions = new Subscriptions(target.context.log, this);
     this.#reader = new LogReader(this.#subscriptions, target, this);
-    this.#writer = new DeliveryWriter(this.#reader, target);
+    this.writer = new DeliveryWriter(this.#reader, target);
     this.opener = new ChannelOpener(target.context, this.#subscriptions, this);
     this.opener.lastEventId = target.lastEventId;
     this.#retentions = new Retentions(this.#reader, this.opener);
@@ -48,24 +48,20 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     return this.opener.phase === 'live';
   }
 
-  get #isOver(): boolean {
-    return this.opener.phase === 'over';
-  }
-
   /** A new epoch has begun. A stream without subscriptions is not told. */
-  get #isOutdated(): boolean {
+  get #isOfPastEpoch(): boolean {
     return this.opener.hasBegun && this.#epoch !== this.#log.epoch;
   }
 
   /** Bytes of direct sends that are queued. */
   get bufferedBytes(): number {
-    return this.#writer.bufferedBytes;
+    return this.writer.bufferedBytes;
   }
 
   /** Without a `from`, existing subscriptions stay where they are, with the new filter. */
   subscribe(names: readonly string[], options: SubscribeOptions): void {
-    const added = options.from === undefined ? this.#subscriptions.setFilter(names, options.filter) : names;
-    if (added.length > 0) this.#subscribe(added, options);
+    const others = options.from === undefined ? this.#subscriptions.setFilter(names, options.filter) : names;
+    if (others.length > 0) this.#subscribe(others, options);
   }
 
   #subscribe(names: readonly string[], options: SubscribeOptions): void {
@@ -81,30 +77,25 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     if (!this.#subscriptions.remove(names)) return;
     this.#reader.subscriptionsChanged();
     // It may have waited for one of these.
+    this.opener.subscriptionsRemoved();
     this.#schedule();
   }
 
-  // Beginning
-
   waitForChannels(): void {
     // A stream that closes does not wait for channels that were added.
-    if (this.opener.phase === 'adding' && this.#writer.isClosing) this.#end('closed');
+    if (this.opener.phase === 'adding' && this.writer.isClosing) this.#end('closed');
     else this.#retentions.update();
   }
 
   begin(start: Start | undefined): void {
     this.#epoch = this.#log.epoch;
-    this.#writer.limit(this.#log.head);
-    if (start === undefined) {
-      this.#reader.client.reach(this.#log.head);
-      this.#ready(true);
-      return;
-    }
-    if (start.isResumed) this.#target.resumed();
-    this.#reader.begin(start);
+    this.writer.limit(this.#log.head);
+    if (start?.isResumed) this.#target.resumed();
+    if (start === undefined) this.#reader.client.reach(this.#log.head);
+    else this.#reader.begin(start);
     if (this.#reader.hasUnreportedLoss) this.#end('lost');
     else
-      this.#ready(this.#writer.isIdle && this.#reader.isFinished && this.#target.writer.bufferedBytes === 0);
+      this.#ready(start === undefined || (this.writer.isFinished && this.#target.writer.bufferedBytes === 0));
   }
 
   /** @param isFinished there is nothing to deliver, now or later. */
@@ -136,82 +127,74 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   /** The client has read what was written, or there is more to write. */
   resume(): void {
-    if (!this.#isOver) this.#target.context.loop.add(this);
+    if (this.opener.phase !== 'over') this.#target.context.loop.add(this);
   }
 
   catchUp(): void {
     // A filter may send, subscribe or close: it does not get here again.
     if (this.#isDelivering) return;
-    if (this.#isOutdated) this.startOver();
+    if (this.#isOfPastEpoch) this.startOver();
     if (!this.isLive) return;
     this.#retentions.deliveryBegins();
     this.#isDelivering = true;
     let state: DeliveryState;
     try {
-      state = this.#writer.deliver(this);
-      this.#writer.reportWritten();
+      state = this.writer.deliver(this);
+      this.writer.reportWritten();
     } catch (error) {
-      this.#isDelivering = false;
-      this.#end('error', error);
+      // A write failed: it is unknown what the client has, so it gets no marker.
+      this.#target.deliveryOver('error', error, 'write');
       return;
+    } finally {
+      this.#isDelivering = false;
     }
-    this.#isDelivering = false;
-    // The one place where the log ends a stream.
-    if (state === 'ended' || state === 'slow' || state === 'closed' || state === 'lost') this.#end(state);
-    else if (state === 'turn-spent') {
+    if (state === 'turn-spent') {
       this.#retentions.deliveryContinues();
       this.resume();
-    } else if (this.#reader.hasBackfill) this.#retentions.update();
+    } else if (state === 'caught-up' || state === 'full' || state === 'waiting') {
+      if (this.#reader.hasBackfill) this.#retentions.update();
+    } else this.#end(state);
   }
 
   #end(outcome: DeliveryOutcome, error?: unknown): void {
-    if (this.#isOver) return;
-    if (outcome === 'closed') this.#writer.writeDirectSends();
-    const pending = this.#reader.takePending();
-    if (pending !== undefined) this.#target.writer.write(pending);
-    // Whatever ends a response that has channels, its client learns from where it can resume.
-    const marker = this.#target.hasMarkers ? this.#lastMarker(outcome) : undefined;
-    if (marker !== undefined) this.#target.writer.write(marker);
+    if (this.opener.phase === 'over') return;
+    try {
+      // Whatever ends a response that has channels, its client learns from where it can resume.
+      this.writer.writeLast(outcome, () => this.opener.keptIdMarker());
+    } catch (failure) {
+      this.#target.deliveryOver('error', error ?? failure, 'write');
+      return;
+    }
     this.#target.deliveryOver(outcome, error);
   }
-
-  #lastMarker(outcome: DeliveryOutcome): Frame | undefined {
-    const { client, isInterrupted } = this.#reader;
-    if (outcome === 'ended') return client.mark('.');
-    if (client.lastIdSent !== undefined) return undefined;
-    return this.opener.keptIdMarker() ?? client.mark(isInterrupted ? '~' : '');
-  }
-
-  // Direct sends, markers, closing
 
   /** Sends a frame after everything that was published before. */
   send(frame: Frame | Comment): void {
     this.catchUp();
-    if (this.#isOver) return;
+    if (this.opener.phase === 'over') return;
     // How far this process is behind the broker is known when the channels have been opened.
     const isBehind = !this.opener.hasBegun && this.#target.context.sync !== undefined;
     const after = isBehind ? Number.POSITIVE_INFINITY : this.#log.head;
-    this.#writer.send(frame, this.isLive && !this.#isDelivering, after);
+    this.writer.send(frame, this.isLive && !this.#isDelivering, after);
   }
 
-  /** A marker in place of a heartbeat, with its name, if the client's id is older than the stream's position. */
+  /** A marker, named `event`, in place of a heartbeat, if the client's id is older than the stream's position. */
   heartbeatMarker(event?: string): Frame | undefined {
-    if (this.#isOutdated) this.startOver();
-    return this.isLive && this.#writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
+    if (this.#isOfPastEpoch) this.startOver();
+    return this.isLive && this.writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
   }
 
   /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
   close(): void {
-    if (this.#isOutdated) this.startOver();
-    // Not later: the client may ask for other channels next, from here.
-    this.#writer.close(this.#log.now === undefined ? Number.POSITIVE_INFINITY : this.#log.head);
-    if (this.opener.isNeededToClose) this.catchUp();
+    if (this.#isOfPastEpoch) this.startOver();
+    this.writer.close();
+    if (this.opener.mustBeginBeforeClosing) this.catchUp();
     else this.#end('closed');
   }
 
   /** The broker has not answered in time: a stream that closes waits no longer. */
   stopWaiting(): void {
-    if (this.#writer.isClosing && !this.opener.hasBegun) this.#end('closed');
+    if (this.writer.isClosing && !this.opener.hasBegun) this.#end('closed');
   }
 
   /** Cancels all subscriptions, for good. */
@@ -220,27 +203,33 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#subscriptions.clear();
     this.#reader.clear();
     this.#retentions.release();
-    this.#writer.clear();
+    this.writer.clear();
   }
 
   lose(channels: ReadonlySet<string>): void {
+    // Its client resumes from its last id, and gets a reset if it has missed something.
+    if (this.opener.hasBegun && this.writer.isClosing) this.#end('closed');
     if (!this.opener.hasBegun) return;
-    if (this.#writer.isClosing) {
-      // The client resumes from its last id, and gets a reset if it has missed something.
-      this.#end('closed');
-      return;
-    }
-    const lost = this.#subscriptions.list.filter(({ channel }) => channels.has(channel.name));
-    this.#reader.reportLoss('history', lost);
-    for (const { channel, options } of lost) this.#subscribe([channel.name], { filter: options.filter });
+    // What has no start yet is read again before it begins.
+    const isLost = ({ channel, hasStart }: Subscription) => hasStart && channels.has(channel.name);
+    const lost = this.#subscriptions.list.filter(isLost);
+    this.#reader.reportLoss(
+      'history',
+      lost.filter(({ channel }) => channel.reportsLoss),
+    );
+    for (const [filter, names] of namesByFilter(lost)) this.#subscribe(names, { filter });
   }
 
   startOver(): void {
-    if (this.#isOver) return;
+    if (this.opener.phase === 'over') return;
     this.#reader.clear();
-    this.#writer.limit(0);
-    this.opener.startOver();
-    if (this.#writer.isClosing) this.#end('closed');
+    this.writer.limit(0);
+    try {
+      this.opener.startOver();
+    } catch (error) {
+      this.#end('error', error);
+    }
+    if (this.writer.isClosing) this.#end('closed');
   }
 
   snapshotArrived(): void {

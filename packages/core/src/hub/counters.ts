@@ -1,5 +1,6 @@
 import { bindContext } from '../base/async-context.ts';
 import { isThenable } from '../base/deferred.ts';
+import type { BrokerStats } from '../log/broker-health.ts';
 import type { CloseReason } from '../stream/event-stream.ts';
 import type { Observer } from './observer.ts';
 
@@ -32,6 +33,8 @@ export interface HubStats {
   replayed: number;
   /** Channels dropped from memory. */
   dropped: number;
+  /** The connection to the broker; undefined without a broker. */
+  broker: BrokerStats | undefined;
 }
 
 /** Counts what a hub does, and calls its observer. */

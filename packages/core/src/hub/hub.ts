@@ -10,7 +10,7 @@ import type { ChannelOptions, CloseOptions } from './options.ts';
 export interface Hub<Channels = AnyChannels> {
   /** The streams of this process whose response is not over. */
   readonly streams: ReadonlySet<EventStream>;
-  /** The streams of each client, by {@link StreamOptions.client}. */
+  /** The streams of each client, by {@link StreamOptions.client}. The first access begins the connection to the broker. */
   readonly clients: ClientRegistry;
   /**
    * Opens a stream on a transport. Adapters call this. It never throws because a client has disconnected.
@@ -47,6 +47,14 @@ export interface Hub<Channels = AnyChannels> {
     name: Name,
     options?: ChannelOptions,
   ): Channel<Channels[Name], Name>;
+  /**
+   * Connects to the broker, if that has not begun, so that the first stream does not wait for it. Idempotent.
+   *
+   * @returns resolves when the broker has begun; at once without a broker. Rejects with a TidingsError: `broker`, with
+   *   the `cause`, when that takes longer than `publishTimeout` (the hub goes on trying); `closed` when the hub is
+   *   closed.
+   */
+  ready(): Promise<void>;
   /** Counts of this process. Takes time proportional to the number of open streams. */
   stats(): HubStats;
   /**

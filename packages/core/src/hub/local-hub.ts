@@ -6,7 +6,7 @@ import { CONTROL_CHANNEL } from '../log/broker.ts';
 import { BrokerSync } from '../log/broker-sync.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
 import { Log } from '../log/log.ts';
-import { PublishQueue } from '../log/publish-queue.ts';
+import { brokerAway, PublishQueue } from '../log/publish-queue.ts';
 import { type ChannelName, nameOf } from '../protocol/channel-name.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { ErrorContext, EventStream, StreamOptions } from '../stream/event-stream.ts';
@@ -29,7 +29,7 @@ const MAX_HISTORY_BYTES = 64 * 1024 * 1024;
 
 /** The hub of one process. With a broker, it is one of several that share a log. */
 export class LocalHub implements Hub {
-  readonly clients: Clients<Stream>;
+  readonly #clients: Clients<Stream>;
   readonly #settings: HubSettings;
   readonly #counters: Counters;
   readonly #context: DeliveryContext;
@@ -57,14 +57,14 @@ export class LocalHub implements Hub {
         onError: error => this.#report(error, { stage: 'broker' }),
         onControl: entry => {
           const client = control.clientToDisconnect(entry);
-          if (client !== undefined) this.clients.close(client);
+          if (client !== undefined) this.#clients.close(client, entry.position);
         },
         // The lost messages may have named any client.
-        onControlLost: () => this.#registry.disconnectClients(),
+        onControlLost: () => void this.#registry.disconnectClients(),
       });
-    const queue = broker && sync && new PublishQueue(broker, () => sync.start(), publishTimeout);
+    const queue = broker && sync && new PublishQueue(broker, sync, publishTimeout);
     this.#context = { log, loop: new DeliveryLoop(log), resetEvent: settings.resetEvent, sync };
-    this.clients = new Clients(async client => {
+    this.#clients = new Clients(async client => {
       await queue?.publish(control.disconnect(client));
     });
     this.#publisher = new Publisher({
@@ -81,7 +81,7 @@ export class LocalHub implements Hub {
       settings,
       scheduler,
       context: this.#context,
-      clients: this.clients,
+      clients: this.#clients,
       counters: this.#counters,
       onError: (error, context) => this.#report(error, context),
     });
@@ -89,11 +89,18 @@ export class LocalHub implements Hub {
 
   // Streams
 
+  get clients(): Clients<Stream> {
+    void this.#context.sync?.start();
+    return this.#clients;
+  }
+
   get streams(): ReadonlySet<Stream> {
     return this.#registry.streams;
   }
 
   open(transport: Transport, request: StreamRequest, options: StreamOptions = {}): EventStream {
+    // The control messages of other processes may name its client.
+    if (options.client !== undefined) void this.#context.sync?.start();
     return this.#registry.open(transport, request, options);
   }
 
@@ -139,11 +146,17 @@ export class LocalHub implements Hub {
     return log.acknowledge(epoch, head);
   }
 
+  async ready(): Promise<void> {
+    if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
+    const { sync } = this.#context;
+    if (sync !== undefined) await this.#withinTimeout(sync.start());
+  }
+
   async #withinTimeout<T>(call: Promise<T>): Promise<T> {
     const { publishTimeout } = this.#settings;
     try {
       return await within(publishTimeout, call, () => {
-        return new TidingsError('broker', `the broker could not be reached for ${publishTimeout} ms`);
+        return brokerAway('broker', publishTimeout, this.#context.sync?.health.cause);
       });
     } catch (cause) {
       const hasCode = typeof (cause as { code?: unknown } | null)?.code === 'string';
@@ -174,11 +187,12 @@ export class LocalHub implements Hub {
     const { channels } = this.#context.log;
     return {
       streams: streams.length,
-      clients: this.clients.size,
+      clients: this.#clients.size,
       channels: channels.size - (channels.find(CONTROL_CHANNEL) === undefined ? 0 : 1),
       historyBytes: channels.bytes,
       lagging: streams.filter(stream => stream.isLagging).length,
       bufferedBytes: streams.reduce((sum, stream) => sum + stream.bufferedBytes, 0),
+      broker: this.#context.sync?.health.stats,
       ...structuredClone(this.#counters.totals),
     };
   }

@@ -1,4 +1,4 @@
-import { TurnBudget } from '../base/event-loop.ts';
+import { inTurns, TurnBudget } from '../base/event-loop.ts';
 import { Scheduler } from '../base/scheduler.ts';
 import type { DeliveryContext } from '../delivery/delivery-target.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
@@ -20,6 +20,9 @@ export interface StreamRegistryOptions {
   readonly counters: Counters;
   readonly onError: (error: unknown, context: ErrorContext) => void;
 }
+
+/** ms after which the clients reconnect whose streams were closed because control messages were lost. */
+const RETRY_AFTER_LOSS: Range = [1_000, 15_000];
 
 const isWorkers =
   (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent === 'Cloudflare-Workers';
@@ -68,11 +71,14 @@ export class StreamRegistry {
     this.#refusedRetry = retry;
   }
 
-  /** Ends the streams of all clients. The clients reconnect, and the application authenticates them again. */
-  disconnectClients(): void {
-    for (const [, streams] of [...this.#options.clients]) {
-      for (const stream of streams) stream.end('closed', { retry: randomBetween([1_000, 15_000]) });
-    }
+  /**
+   * Ends the streams of all clients, without holding the event loop. The clients reconnect, and the application
+   * authenticates them again. From now on, nothing more that is published reaches them.
+   */
+  async disconnectClients(): Promise<void> {
+    const streams = [...this.streams].filter(({ client }) => client !== undefined);
+    for (const stream of streams) stream.beginEnd('closed', { retry: randomBetween(RETRY_AFTER_LOSS) });
+    await inTurns(streams, stream => stream.end('closed'));
   }
 
   /** Closes a client's oldest streams: a phone that changes networks must not be locked out by its dead connections. */

@@ -1,7 +1,8 @@
 import { createOutside } from '../base/async-context.ts';
-import { inTurns, nextTurn } from '../base/event-loop.ts';
+import { inTurns, nextTurn, TurnBudget } from '../base/event-loop.ts';
 import type { Position } from '../protocol/event-id.ts';
 import { type Broker, CONTROL_CHANNEL, type LogHead, type Page, type Sink } from './broker.ts';
+import { BrokerHealth } from './broker-health.ts';
 import { ControlFollower, type ControlListener } from './control-follower.ts';
 import type { ChannelWaiter } from './listener.ts';
 import type { Log } from './log.ts';
@@ -11,15 +12,16 @@ const RETRY = 1_000;
 
 /** What a broker sync takes from its hub. */
 export interface BrokerSyncOptions extends ControlListener {
-  /** Called when a call of the broker fails. */
+  /** Called when calls of the broker begin to fail, and when they fail for another cause. */
   onError: (error: unknown) => void;
 }
 
 /**
  * Keeps the log of this process in step with a broker.
  *
- * The broker as a whole: `idle` → (first stream, publish or position) → `starting` → `started` → `closed`. A call
- * that rejects is reported and made again after about a second, for ever; streams wait.
+ * The broker as a whole: `idle` → (first subscription, publish, stream with a `client`, or other call that
+ * needs it) → `starting` → `started` → `closed`. A call that rejects is made again after about a second, for ever;
+ * streams wait. It is reported once for each cause.
  *
  * Each channel is in one of three states:
  *
@@ -28,7 +30,7 @@ export interface BrokerSyncOptions extends ControlListener {
  * | a stream needs it   | → opening            | waits for the next read          | read again if older entries lack   |
  * | the read succeeds   |                      | takes the page, → open           | takes the older entries            |
  * | the read fails      |                      | stays, read again                | stays, read again                  |
- * | `sink.entries`      | only the head moves  | appended                         | appended                           |
+ * | `sink.entries`      | not in memory: only the head moves | appended           | appended                           |
  * | `sink.lost`         |                      | the page is discarded, read again | → unopened; streams get a reset and read it again |
  * | `sink.restarted`    | forgotten            | the page is discarded; forgotten | forgotten; streams begin again     |
  * | no stream needs it  | dropped              | stays until the read ends        | dropped, `broker.release`          |
@@ -37,6 +39,7 @@ export interface BrokerSyncOptions extends ControlListener {
  * it ends; it asks again for what it lacks by then. The state of a stream that waits is in `StreamDelivery`.
  */
 export class BrokerSync {
+  readonly health = new BrokerHealth();
   readonly #broker: Broker;
   readonly #log: Log;
   readonly #options: BrokerSyncOptions;
@@ -95,28 +98,42 @@ export class BrokerSync {
 
   async #start(): Promise<void> {
     const log = this.#log;
+    const beganAt = performance.now();
     const sink: Sink = {
-      entries: list => log.appendRemote(list),
-      advanced: head => log.advance(head),
-      lost: names => this.#lose(names),
+      entries: list => {
+        this.health.confirm();
+        log.appendRemote(list);
+      },
+      advanced: head => {
+        this.health.confirm();
+        log.advance(head);
+      },
+      lost: (names, isCompaction) => this.#lose(names, isCompaction),
       broken: (after, before) => log.break(after, before),
       restarted: (epoch, head) => {
         log.startOver(epoch, head);
         this.#control.startOver();
       },
-      connection: () => {},
+      connection: (isConnected, cause) => this.health.connection(isConnected, cause),
+      report: error => this.#report(error),
     };
     await this.#retry(async () => {
       const { epoch, head } = await this.#broker.start(sink);
       this.#isStarted = true;
+      this.health.confirm();
       log.begin(epoch, head);
     });
-    this.#control.follow();
+    this.#control.follow(performance.now() - beganAt);
   }
 
-  #lose(names: readonly string[] | undefined): void {
+  #report(error: unknown): void {
+    if (this.health.isNews(error)) this.#options.onError(error);
+  }
+
+  #lose(names: readonly string[] | undefined, isCompaction = false): void {
     const { channels } = this.#log;
-    this.#log.lose(names === undefined ? channels.all() : names.flatMap(name => channels.find(name) ?? []));
+    const lost = names === undefined ? [...channels.all()] : names.flatMap(name => channels.find(name) ?? []);
+    this.#log.lose(isCompaction ? lost.filter(({ history }) => !history.keep.compact) : lost);
   }
 
   async #gather(): Promise<void> {
@@ -148,9 +165,10 @@ export class BrokerSync {
     const wants = new Map<string, Position>();
     for (const waiter of waiters) {
       for (const [name, after] of waiter.wants()) {
-        // An open channel that is read again is read whole: then nobody has to ask for older entries once more.
-        const isOpen = this.#log.channels.find(name)?.isOpen === true;
-        wants.set(name, isOpen ? 0 : Math.min(after, wants.get(name) ?? after));
+        const channel = this.#log.channels.find(name);
+        // An open channel whose older entries are read is read whole: then nobody has to ask for more once more.
+        const isOlder = channel?.isOpen === true && channel.lacks(after);
+        wants.set(name, isOlder ? 0 : Math.min(after, wants.get(name) ?? after));
       }
     }
     return wants;
@@ -161,8 +179,10 @@ export class BrokerSync {
     const { epoch } = log;
     const losses = new Map([...wants.keys()].map(name => [name, log.channels.find(name)?.losses]));
     const { head, pages } = await this.#broker.open(wants);
+    const budget = new TurnBudget();
     for (const [name, first] of pages) {
       const page = first.more ? await this.#readRest(name, first, head) : first;
+      if (budget.isSpent) await new Promise<void>(nextTurn);
       const channel = log.channels.find(name);
       // The pages are of an epoch that has passed, or lack what was lost meanwhile.
       const isLost = channel !== undefined && channel.losses !== losses.get(name);
@@ -171,23 +191,27 @@ export class BrokerSync {
         this.release(name);
         continue;
       }
-      // From an id of the future nobody can resume.
-      const after = Math.min(head, wants.get(name) ?? 0);
       if (name === CONTROL_CHANNEL) this.#control.catchUp(page);
-      log.fill(channel, page, after, head);
+      log.fill(channel, page, wants.get(name) ?? 0, head);
     }
     log.advance(head);
   }
 
   async #readRest(name: string, first: Page, head: Position): Promise<Page> {
-    let { entries, trimmedUpTo, more } = first;
+    const entries = [...first.entries];
+    let { trimmedUpTo, more } = first;
     while (more) {
       const after = entries.at(-1)?.position ?? trimmedUpTo;
       const next = await this.#broker.read(name, after, head);
-      // Entries between the two pages were trimmed meanwhile.
-      const isCut = next.trimmedUpTo > after;
-      if (isCut) trimmedUpTo = next.trimmedUpTo;
-      entries = isCut ? next.entries : [...entries, ...next.entries];
+      // Trimmed since the last page: what was read of before is not the whole any more. A compacted channel has
+      // entries of before `trimmedUpTo` as well, so it is read again.
+      const isCut = next.trimmedUpTo > Math.max(after, trimmedUpTo);
+      if (isCut) entries.length = 0;
+      trimmedUpTo = Math.max(trimmedUpTo, next.trimmedUpTo);
+      if (isCut && this.#log.channels.find(name)?.history.keep.compact) {
+        return this.#readRest(name, await this.#broker.read(name, 0, head), head);
+      }
+      for (const entry of next.entries) entries.push(entry);
       more = next.more && next.entries.length > 0;
     }
     return { ...first, entries, trimmedUpTo, more };
@@ -197,10 +221,13 @@ export class BrokerSync {
   async #retry(call: () => Promise<void>): Promise<void> {
     while (!this.#isClosed) {
       try {
-        return await call();
+        await call();
+        this.health.succeeded();
+        return;
       } catch (error) {
         if (this.#isClosed) return;
-        this.#options.onError(error);
+        this.health.failed(error);
+        this.#report(error);
         await new Promise<void>(resolve => {
           const timer = setTimeout(resolve, RETRY * (0.5 + Math.random()));
           this.#stopWaiting = () => {

@@ -32,6 +32,11 @@ export interface Page {
   readonly last?: Position | undefined;
   /** The position of the channel's `end`, if it has ended. */
   readonly endedAt?: Position | undefined;
+  /**
+   * In a compacted channel, entries up to this position may have been deleted because a newer one has their key. A hub
+   * whose own settings do not compact the channel reads them as trimmed. Absent: none.
+   */
+  readonly supersededUpTo?: Position | undefined;
 }
 
 /** Channels as they are at one position. */
@@ -83,14 +88,19 @@ export interface Sink {
   /**
    * Entries of these channels (absent: of all open channels) were lost before they could be given. Call it before
    * anything newer is given. The channels stay open; the hub reads them again.
+   *
+   * @param isCompaction every lost entry was deleted because a newer one has its key: nothing is missing for a hub that
+   *   compacts the channel, too.
    */
-  lost(channels?: readonly string[]): void;
+  lost(channels?: readonly string[], isCompaction?: boolean): void;
   /** Positions between `after` and `before` were given to entries that are lost: nobody can resume from them. */
   broken(after: Position, before: Position): void;
   /** A new epoch: older positions have no meaning. No channel is open any more. */
   restarted(epoch: string, head: Position): void;
   /** The connection to the store was established, or lost (with the cause). For `hub.ready()` and `hub.stats()`. */
   connection(isConnected: boolean, cause?: unknown): void;
+  /** Something is wrong that the application has to change. Goes to `onError`; call it once for each cause. */
+  report(error: unknown): void;
 }
 
 /**

@@ -12,6 +12,9 @@ export interface ControlListener {
   onControlLost: () => void;
 }
 
+/** ms that a broker may take to start. Messages that were trimmed are older than that. */
+const LONGEST_START = 10_000;
+
 /**
  * Follows the control channel of a broker, and passes on each message once.
  *
@@ -24,6 +27,8 @@ export class ControlFollower {
   readonly #listener: ControlListener;
   /** Every message up to here has been passed on. */
   #upTo: Position = 0;
+  /** Messages are missing, and the listener knows it. */
+  #isLossReported = false;
 
   /** @param load reads the channels that a waiter lacks from the broker. */
   constructor(log: Log, load: (waiter: ChannelWaiter) => void, listener: ControlListener) {
@@ -33,9 +38,26 @@ export class ControlFollower {
     log.onControl = entry => this.#take(entry);
   }
 
-  /** Opens the channel, from where the log of this process begins. */
-  follow(): void {
-    this.#upTo = this.#log.origin;
+  /**
+   * Opens the channel, from its first retained message: streams may have been opened before the hub began, and the
+   * messages of that time are older than the position at which this process begins.
+   *
+   * @param waited ms since the hub began to wait for the broker.
+   */
+  follow(waited: number): void {
+    this.#isLossReported = waited < LONGEST_START;
+    this.#open(0);
+  }
+
+  /** Opens the channel of a new epoch. The messages between the two epochs are lost. */
+  startOver(): void {
+    this.#isLossReported = false;
+    this.#open(this.#log.origin);
+    this.#listener.onControlLost();
+  }
+
+  #open(after: Position): void {
+    this.#upTo = after;
     const channel = this.#log.channels.get(CONTROL_CHANNEL);
     // In a new epoch there is another channel of this name, with a waiter of its own.
     const isMissing = () => {
@@ -45,23 +67,24 @@ export class ControlFollower {
       wants: () => new Map(isMissing() ? [[CONTROL_CHANNEL, this.#upTo]] : []),
       loaded: () => {},
     };
-    channel.listeners.add({ catchUp() {}, startOver() {}, lose: () => this.#load(waiter) });
+    const lose = () => {
+      this.#isLossReported = true;
+      // Not once they have been read again: newer events would be delivered before.
+      this.#listener.onControlLost();
+      this.#load(waiter);
+    };
+    channel.listeners.add({ catchUp() {}, startOver() {}, lose });
     this.#load(waiter);
-  }
-
-  /** Opens the channel of a new epoch. The messages between the two epochs are lost. */
-  startOver(): void {
-    this.follow();
-    this.#listener.onControlLost();
   }
 
   /** Passes on the messages of a page that did not arrive through the log. */
   catchUp({ entries, trimmedUpTo }: Page): void {
-    // A page that was read by position states the trimmed position itself: nothing up to there is missing.
+    // The page was read after `#upTo`: a higher trimmed position means that messages in between are missing.
     if (trimmedUpTo > this.#upTo) {
       this.#upTo = trimmedUpTo;
-      this.#listener.onControlLost();
+      if (!this.#isLossReported) this.#listener.onControlLost();
     }
+    this.#isLossReported = false;
     for (const entry of entries) if (entry.kind === 'control') this.#take(entry);
   }
 

@@ -1,15 +1,17 @@
 import { createOutside } from '../base/async-context.ts';
-import { TidingsError } from '../base/errors.ts';
+import { TidingsError, type TidingsErrorCode } from '../base/errors.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Broker, Draft } from './broker.ts';
+import type { BrokerHealth } from './broker-health.ts';
 import { CallDeadline } from './call-deadline.ts';
 
 /** The most that one call of a broker takes. */
 const MAX_DRAFTS = 500;
 const MAX_BYTES = 256 * 1024;
 
-/** Characters that may be queued, about. */
+/** Characters that may be queued, about: in all, and of one channel. */
 const MAX_QUEUED = 16 * 1024 * 1024;
+const MAX_QUEUED_BY_CHANNEL = 8 * 1024 * 1024;
 
 /** Characters that a draft takes beside its data, about. */
 const OVERHEAD = 256;
@@ -19,6 +21,8 @@ export type Stored = readonly [epoch: string, position: Position];
 
 interface QueuedDraft {
   readonly draft: Draft;
+  /** Ascending. */
+  readonly number: number;
   readonly size: number;
   /** ms, monotonic: when its publisher stops waiting. */
   readonly deadline: number;
@@ -26,18 +30,40 @@ interface QueuedDraft {
   reject(error: unknown): void;
 }
 
+/** The queued drafts of one channel, oldest first. */
+interface ChannelQueue {
+  /** Those before the index `next` are gone. */
+  drafts: QueuedDraft[];
+  next: number;
+  size: number;
+}
+
+/** What a publish queue needs of the broker sync. */
+export interface BrokerStarter {
+  readonly health: BrokerHealth;
+  /** Resolves when the broker can be called. */
+  start(): Promise<void>;
+}
+
 /**
- * Drafts on their way to the broker: in order, one call at a time. Drafts that are published while a call is under way
- * go out together with the next.
+ * Drafts on their way to the broker, one call at a time. Drafts that are published while a call is under way go out
+ * together with the next, in the order in which they were published.
+ *
+ * If that is more than one call can carry, channels take turns: a flood in one does not delay the others. Then only the
+ * order in each channel is preserved.
  */
 export class PublishQueue {
   readonly #broker: Broker;
-  readonly #start: () => Promise<void>;
+  readonly #starter: BrokerStarter;
   /** ms. */
   readonly #timeout: number;
   readonly #outside = createOutside();
-  #queue: QueuedDraft[] = [];
+  /** All drafts, oldest first. */
+  readonly #queue = new Set<QueuedDraft>();
+  /** The same by channel. The channel whose turn it is comes first. */
+  readonly #channels = new Map<string, ChannelQueue>();
   #size = 0;
+  #published = 0;
   #running: Promise<void> | undefined;
   #started: Promise<void> | undefined;
   #isStarted = false;
@@ -45,31 +71,30 @@ export class PublishQueue {
   #stopWaiting: ((value?: unknown) => void) | undefined;
   readonly #deadline = new CallDeadline();
 
-  /**
-   * @param start resolves when the broker can be called.
-   * @param timeout ms after which a publisher stops waiting.
-   */
-  constructor(broker: Broker, start: () => Promise<void>, timeout: number) {
+  /** @param timeout ms after which a publisher stops waiting. */
+  constructor(broker: Broker, starter: BrokerStarter, timeout: number) {
     this.#broker = broker;
-    this.#start = start;
+    this.#starter = starter;
     this.#timeout = timeout;
   }
 
   /** Resolves when the entry is stored. Rejects with a TidingsError that says whether it may be stored. */
   publish(draft: Draft): Promise<Stored> {
     const size = draft.data.length + OVERHEAD;
-    if (this.#size + size > MAX_QUEUED) {
+    const channel = this.#channels.get(draft.channel);
+    const isFull = (channel?.size ?? 0) + size > MAX_QUEUED_BY_CHANNEL && channel !== undefined;
+    if (isFull || this.#size + size > MAX_QUEUED) {
       throw new TidingsError('not-stored', 'more is published than the broker takes: the queue is full');
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ draft, size, deadline: performance.now() + this.#timeout, resolve, reject });
-      this.#size += size;
+      const deadline = performance.now() + this.#timeout;
+      this.#add({ draft, number: this.#published++, size, deadline, resolve, reject });
       if (this.#running !== undefined) return;
       this.#running = new Promise(done => {
         this.#outside(async () => {
           // A draft may be queued between the end of a run and this continuation.
           do await this.#run();
-          while (this.#queue.length > 0);
+          while (this.#queue.size > 0);
           this.#running = undefined;
           done();
         });
@@ -83,10 +108,10 @@ export class PublishQueue {
   }
 
   async #run(): Promise<void> {
-    for (let first = this.#queue[0]; first !== undefined; first = this.#queue[0]) {
-      const signal = this.#deadline.begin(first.deadline);
+    for (let oldest = first(this.#queue); oldest !== undefined; oldest = first(this.#queue)) {
+      const signal = this.#deadline.begin(oldest.deadline);
       if (!this.#isStarted) await this.#waitForStart(signal);
-      if (signal.aborted) this.#expire();
+      if (signal.aborted) this.#expire(oldest);
       else await this.#call(this.#takeBatch(), signal);
     }
     this.#deadline.end();
@@ -98,37 +123,68 @@ export class PublishQueue {
       this.#stopWaiting = resolve;
       signal.onabort = resolve;
       // Called once: a promise would hold every publisher that stopped waiting for as long as the broker is away.
-      this.#started ??= this.#start().then(() => {
+      this.#started ??= this.#starter.start().then(() => {
         this.#isStarted = true;
         this.#stopWaiting?.();
       });
     });
   }
 
-  /** Takes as many drafts as one call can carry. */
+  #add(queued: QueuedDraft): void {
+    const { draft, size } = queued;
+    let channel = this.#channels.get(draft.channel);
+    if (channel === undefined) {
+      channel = { drafts: [], next: 0, size: 0 };
+      this.#channels.set(draft.channel, channel);
+    }
+    channel.drafts.push(queued);
+    channel.size += size;
+    this.#queue.add(queued);
+    this.#size += size;
+  }
+
+  /** Takes as many drafts as one call can carry: one of each channel, and again from the first. */
   #takeBatch(): QueuedDraft[] {
-    let count = 0;
-    for (let size = 0; count < Math.min(this.#queue.length, MAX_DRAFTS); count++) {
-      size += (this.#queue[count] as QueuedDraft).size;
-      if (count > 0 && size > MAX_BYTES) break;
+    const batch: QueuedDraft[] = [];
+    let size = 0;
+    // Channels that have more are appended to the map while it is iterated.
+    for (const [, { drafts, next }] of this.#channels) {
+      const queued = drafts[next] as QueuedDraft;
+      size += queued.size;
+      // Its turn comes with the next call.
+      if (batch.length > 0 && size > MAX_BYTES) break;
+      this.#remove(queued);
+      batch.push(queued);
+      if (batch.length === MAX_DRAFTS) break;
     }
-    return this.#remove(count);
+    return batch.sort((one, other) => one.number - other.number);
   }
 
-  #expire(): void {
+  /** Removes the first draft of a channel, and ends the channel's turn. */
+  #remove(queued: QueuedDraft): void {
+    const { draft, size } = queued;
+    const channel = this.#channels.get(draft.channel) as ChannelQueue;
+    this.#queue.delete(queued);
+    this.#size -= size;
+    channel.size -= size;
+    channel.next += 1;
+    this.#channels.delete(draft.channel);
+    if (channel.next === channel.drafts.length) return;
+    this.#channels.set(draft.channel, channel);
+    if (channel.next < MAX_DRAFTS) return;
+    channel.drafts = channel.drafts.slice(channel.next);
+    channel.next = 0;
+  }
+
+  /** Rejects what is due: at least the oldest, since a timer may be early by part of a millisecond. */
+  #expire(oldest: QueuedDraft): void {
     const now = performance.now();
-    // The first has expired: a timer may be early by part of a millisecond.
-    let count = 1;
-    while ((this.#queue[count]?.deadline as number) <= now) count++;
-    for (const { reject } of this.#remove(count)) {
-      reject(new TidingsError('not-stored', `the broker could not be reached for ${this.#timeout} ms`));
+    const error = brokerAway('not-stored', this.#timeout, this.#starter.health.cause);
+    for (const queued of this.#queue) {
+      if (queued !== oldest && queued.deadline > now) break;
+      this.#remove(queued);
+      queued.reject(error);
     }
-  }
-
-  #remove(count: number): QueuedDraft[] {
-    const removed = this.#queue.splice(0, count);
-    for (const { size } of removed) this.#size -= size;
-    return removed;
   }
 
   async #call(batch: readonly QueuedDraft[], signal: AbortSignal): Promise<void> {
@@ -146,4 +202,17 @@ export class PublishQueue {
       for (const { reject } of batch) reject(error);
     }
   }
+}
+
+/** The error of a call that has waited for the broker for so many ms. */
+export function brokerAway(code: TidingsErrorCode, ms: number, cause: unknown): TidingsError {
+  const message = `the broker could not be reached for ${ms} ms`;
+  if (cause === undefined) return new TidingsError(code, message);
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new TidingsError(code, `${message}: ${reason}`, { cause });
+}
+
+function first<T>(set: ReadonlySet<T>): T | undefined {
+  for (const item of set) return item;
+  return undefined;
 }

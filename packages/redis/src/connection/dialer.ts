@@ -2,14 +2,28 @@ import { TidingsError } from '@tidings/core';
 import { Connection } from './connection.ts';
 import { connectIoredis, type IoredisClient, type IoredisCluster } from './ioredis.ts';
 import { type Address, type Connect, type ConnectionEvents, movedTo } from './library.ts';
-import { connectNodeRedis, type NodeRedisClient, type NodeRedisCluster } from './node-redis.ts';
+import {
+  connectNodeRedis,
+  connectSentinel,
+  type NodeRedisClient,
+  type NodeRedisCluster,
+  type NodeRedisSentinel,
+} from './node-redis.ts';
 
 /** A client that tells the broker how to connect. */
-export type RedisClient = IoredisClient | IoredisCluster | NodeRedisClient | NodeRedisCluster;
+export type RedisClient =
+  | IoredisClient
+  | IoredisCluster
+  | NodeRedisClient
+  | NodeRedisCluster
+  | NodeRedisSentinel;
+
+/** Lists the servers that know where the hub's keys are: one, or those of a cluster. */
+export type FindServers = () => Promise<Connect[]>;
 
 /** Connects to the server that has the hub's keys; in a cluster, the master of their slot. */
 export class Dialer {
-  readonly #findServers: () => Promise<Connect[]>;
+  readonly #findServers: FindServers;
   readonly #timeout: number;
   /** Where the last `MOVED` reply redirected to. */
   #address: Address | undefined;
@@ -17,10 +31,9 @@ export class Dialer {
   #next = 0;
 
   /** @param timeout ms, to connect and for each call. */
-  constructor(source: RedisClient | string, timeout: number) {
+  constructor(findServers: FindServers, timeout: number) {
     this.#timeout = timeout;
-    this.#findServers =
-      typeof source === 'string' ? once(async () => [await serverOfUrl(source)]) : () => serversOf(source);
+    this.#findServers = findServers;
   }
 
   /** @param signal aborted when the connection is no longer needed. */
@@ -57,7 +70,12 @@ function once<T>(make: () => Promise<T>): () => Promise<T> {
   };
 }
 
-async function serverOfUrl(url: string): Promise<Connect> {
+/** The server of a URL, by whichever client library is installed. */
+export function serverAt(url: string): FindServers {
+  return once(async () => [await connectTo(url)]);
+}
+
+async function connectTo(url: string): Promise<Connect> {
   const redis = await importRedis();
   if (redis !== undefined) return connectNodeRedis(redis.createClient({ url }) as NodeRedisClient);
   const ioredis = await importIoredis();
@@ -91,15 +109,27 @@ function throwUnlessMissing(error: unknown): undefined {
   if (!/^(ERR_)?MODULE_NOT_FOUND$/.test(String((error as { code?: unknown }).code))) throw error;
 }
 
-async function serversOf(client: RedisClient): Promise<Connect[]> {
-  if ('nodes' in client && client.isCluster) return notEmpty(client.nodes().map(connectIoredis));
-  if ('masters' in client) {
-    const nodes = await Promise.all(client.masters.map(node => client.nodeClient(node)));
-    return notEmpty(nodes.map(connectNodeRedis));
+/** @throws {TidingsError} `invalid-option`: it is no client. */
+export function serversOf(source: RedisClient): FindServers {
+  const has = (...names: string[]) => names.every(name => name in source);
+  if (typeof source === 'object' && source !== null) {
+    if (has('nodes', 'isCluster')) {
+      return async () => notEmpty((source as IoredisCluster).nodes().map(connectIoredis));
+    }
+    if (has('masters', 'nodeClient')) return () => serversOfCluster(source as NodeRedisCluster);
+    if (has('getMasterNode', 'duplicate')) return async () => [connectSentinel(source as NodeRedisSentinel)];
+    if (has('sSubscribe', 'duplicate')) return async () => [connectNodeRedis(source as NodeRedisClient)];
+    if (has('ssubscribe', 'duplicate')) return async () => [connectIoredis(source as IoredisClient)];
   }
-  if ('sendCommand' in client && 'sSubscribe' in client) return [connectNodeRedis(client)];
-  if ('call' in client) return [connectIoredis(client)];
-  throw new TidingsError('invalid-option', 'client must be a client of the package `redis` or `ioredis`');
+  throw new TidingsError(
+    'invalid-option',
+    'client must be a client of the package `redis` or `ioredis`: what createClient, createCluster or createSentinel returns, or a Redis or a Cluster',
+  );
+}
+
+async function serversOfCluster(cluster: NodeRedisCluster): Promise<Connect[]> {
+  const nodes = await Promise.all(cluster.masters.map(node => cluster.nodeClient(node)));
+  return notEmpty(nodes.map(connectNodeRedis));
 }
 
 function notEmpty(servers: Connect[]): Connect[] {

@@ -27,6 +27,50 @@ export interface NodeRedisCluster {
   nodeClient(node: any): NodeRedisClient | Promise<NodeRedisClient>;
 }
 
+/** The part of a sentinel client of the package `redis` that the broker uses. */
+export interface NodeRedisSentinel {
+  // biome-ignore lint/suspicious/noExplicitAny: the package's own options
+  duplicate(overrides?: any): NodeRedisSentinel;
+  connect(): Promise<unknown>;
+  destroy(): unknown;
+  getMasterNode(): unknown;
+  // biome-ignore lint/suspicious/noExplicitAny: the package's own client of a node
+  _execute<T>(isReadonly: boolean, run: (client: any) => Promise<T>): Promise<T>;
+  // biome-ignore lint/suspicious/noExplicitAny: every event has its own
+  on(event: any, listener: (...args: any[]) => void): unknown;
+}
+
+/** Connects to the master that the sentinels name now. */
+export function connectSentinel(original: NodeRedisSentinel): Connect {
+  return async (events, limits) => {
+    const sentinel = original.duplicate({
+      masterPoolSize: 1,
+      replicaPoolSize: 0,
+      scanInterval: 0,
+      reserveClient: false,
+      maxCommandRediscovers: 0,
+      clientSideCache: undefined,
+    });
+    // What fails rejects below.
+    sentinel.on('error', () => {});
+    const end = async () => {
+      try {
+        await sentinel.destroy();
+      } catch {
+        // It was never connected.
+      }
+    };
+    try {
+      await connectWithin(limits, sentinel.connect(), end);
+      // The package does not tell the options of its connection to the master in any other way.
+      const master: NodeRedisClient[] = await sentinel._execute(false, async client => [client]);
+      return await connectNodeRedis(master[0] as NodeRedisClient)(events, limits);
+    } finally {
+      void end();
+    }
+  };
+}
+
 /**
  * Connects with the options of a node-redis client, but without its reconnection: nothing is queued or subscribed
  * again by the library. With its defaults node-redis subscribes again, and delivers messages, before it emits `ready`.

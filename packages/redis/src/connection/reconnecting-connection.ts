@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { TidingsError } from '@tidings/core';
-import { ConnectionLost } from '../errors.ts';
+import { ConnectionLost, findSetting } from '../errors.ts';
 import type { Connection } from './connection.ts';
 import type { Dialer } from './dialer.ts';
 
@@ -11,6 +11,8 @@ export interface ReconnectingConnectionOptions {
   onReady(): void;
   /** The connection was lost. Called synchronously, also for one that was not prepared yet. */
   onLost(cause: unknown): void;
+  /** No connection is possible until something is changed. Called at each attempt. */
+  onMisconfigured(error: TidingsError): void;
 }
 
 interface Waiter {
@@ -64,7 +66,10 @@ export class ReconnectingConnection {
     if (this.#current !== undefined) return Promise.resolve(this.#current);
     if (!this.#isRunning) void this.#run();
     return new Promise((resolve, reject) => {
-      const expired = () => new ConnectionLost('no connection to Redis', { cause: this.#failure });
+      const expired = () =>
+        this.#failure instanceof TidingsError
+          ? this.#failure
+          : new ConnectionLost('no connection to Redis', { cause: this.#failure });
       if (signal.aborted) return reject(expired());
       const settle = () => {
         signal.removeEventListener('abort', onAbort);
@@ -120,9 +125,13 @@ export class ReconnectingConnection {
         }
         await closed;
       } catch (error) {
-        this.#failure = error;
-        // Retrying does not help: it is a matter of settings.
-        if (error instanceof TidingsError) for (const waiter of [...this.#waiters]) waiter.reject(error);
+        const setting = findSetting(error);
+        this.#failure = setting ?? error;
+        if (setting !== undefined) {
+          // Retrying does not help.
+          for (const waiter of [...this.#waiters]) waiter.reject(setting);
+          this.#options.onMisconfigured(setting);
+        }
       }
       // Jittered, so that not all processes connect at the same moment.
       await delay(wait * (0.5 + Math.random()), undefined, { signal }).catch(() => {});

@@ -1,42 +1,40 @@
 import { TidingsError } from '@tidings/core';
-import { isErrorReply } from '../errors.ts';
 import type { Connection } from './connection.ts';
 
 /** What a Redis server says about itself. */
 export interface ServerInfo {
-  /** Changes at each start of the server. */
-  runId: string;
+  /** Its replication id: changes when the server starts, and when it becomes a master. */
+  id: string;
   isCluster: boolean;
 }
 
 /** @throws {TidingsError} `broker`: the server is too old. */
 export async function readServerInfo(connection: Connection): Promise<ServerInfo> {
-  const info = String(await connection.call(['INFO', 'server']));
-  const read = (name: string) => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1] ?? '';
+  const read = await readInfo(connection, 'server');
   const version = read('redis_version');
   if (Number.parseInt(version, 10) < 7) {
     throw new TidingsError('broker', `Redis 7 or newer is needed, or Valkey; this is ${version}`);
   }
-  return { runId: read('run_id'), isCluster: read('redis_mode') === 'cluster' };
+  const replication = await readInfo(connection, 'replication');
+  return { id: replication('master_replid'), isCluster: read('redis_mode') === 'cluster' };
 }
 
 /**
- * Checks that the server evicts no keys: an eviction would leave a gap in a log that nobody notices.
- *
- * @throws {TidingsError} `broker`: it does.
+ * What to change if the server may evict keys; undefined if it does not. An eviction becomes a `reset`: see hub.ts.
+ * CONFIG is not asked, because managed services deny it.
  */
-export async function checkEvictionPolicy(connection: Connection): Promise<void> {
-  let policy: string | undefined;
-  try {
-    const reply = await connection.call(['CONFIG', 'GET', 'maxmemory-policy']);
-    policy = Array.isArray(reply) ? reply[1] : (reply as Record<string, string>)['maxmemory-policy'];
-  } catch (error) {
-    // Managed services often deny CONFIG.
-    if (!isErrorReply(error)) throw error;
-  }
-  if (policy === undefined || policy === 'noeviction') return;
-  throw new TidingsError(
-    'broker',
-    `Redis has the maxmemory-policy ${policy}, and would delete history when memory is short: set it to noeviction`,
-  );
+export async function findEvictionRisk(connection: Connection): Promise<TidingsError | undefined> {
+  const read = await readInfo(connection, 'memory');
+  const policy = read('maxmemory_policy');
+  if (policy === 'noeviction') return undefined;
+  const found =
+    policy === ''
+      ? 'Redis does not say which maxmemory-policy it has. If it evicts keys'
+      : `Redis has the maxmemory-policy ${policy}. When it evicts keys`;
+  return new TidingsError('broker', `${found}, clients receive a reset: set maxmemory-policy to noeviction`);
+}
+
+async function readInfo(connection: Connection, section: string): Promise<(name: string) => string> {
+  const info = String(await connection.call(['INFO', section]));
+  return name => new RegExp(`^${name}:(.*?)\r?$`, 'm').exec(info)?.[1] ?? '';
 }

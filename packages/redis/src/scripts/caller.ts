@@ -10,6 +10,8 @@ import { FORMAT_VERSION } from './hub.ts';
 export class Script {
   readonly #text: string;
   readonly #digest: string;
+  /** How often in a row the server did not have it. */
+  misses = 0;
 
   constructor(text: string) {
     this.#text = text;
@@ -27,12 +29,21 @@ export class Script {
 
   async #evaluate(connection: Connection, args: readonly string[]): Promise<unknown> {
     try {
-      return await connection.call(['EVALSHA', this.#digest, ...args]);
+      const reply = await connection.call(['EVALSHA', this.#digest, ...args]);
+      this.misses = 0;
+      return reply;
     } catch (error) {
       if (!(isErrorReply(error) && error.message.startsWith('NOSCRIPT '))) throw error;
+      this.misses += 1;
       return connection.call(['EVAL', this.#text, ...args]);
     }
   }
+}
+
+function scriptsForgotten(): TidingsError {
+  const message =
+    'Redis forgets scripts at once, so that each call sends a whole script: call no SCRIPT FLUSH, and let all connections lead to the same server';
+  return new TidingsError('broker', message);
 }
 
 function versionMismatch(key: string, version: string): TidingsError {
@@ -62,29 +73,40 @@ export interface CallOptions {
   isOnce?: boolean;
 }
 
+export interface ScriptCallerOptions {
+  connection: ReconnectingConnection;
+  /** The hub's hash. */
+  key: string;
+  /** Called with the error reply of a server that does not have the hub's keys (any more). */
+  onWrongServer(error: Error): void;
+  /** Called with something that the application has to change. */
+  onMisconfigured(error: TidingsError): void;
+}
+
+/** Calls in a row for which a server did not have the script. It has it after the first, unless something is wrong. */
+const MAX_MISSES = 5;
+
 /** Runs scripts on a connection that may be lost: repeats a call until there is a reply, or its deadline. */
 export class ScriptCaller {
-  readonly #connection: ReconnectingConnection;
-  readonly #key: string;
-  readonly #onWrongServer: (error: Error) => void;
+  readonly #options: ScriptCallerOptions;
 
-  /** @param onWrongServer called with the error reply of a server that does not have the hub's keys (any more). */
-  constructor(connection: ReconnectingConnection, key: string, onWrongServer: (error: Error) => void) {
-    this.#connection = connection;
-    this.#key = key;
-    this.#onWrongServer = onWrongServer;
+  constructor(options: ScriptCallerOptions) {
+    this.#options = options;
   }
 
   /** @throws {CallFailed} */
   async call(script: Script, { args, deadline, isOnce = false }: CallOptions): Promise<unknown[]> {
+    const { connection, key, onWrongServer } = this.#options;
     let mayHaveRun = false;
     let lastReply: Error | undefined;
     for (;;) {
       try {
-        const connection = this.#connection.current ?? (await this.#connection.ready(deadline));
+        const current = connection.current ?? (await connection.ready(deadline));
         const list = args(mayHaveRun);
         try {
-          return await untilAborted(script.run(connection, this.#key, list), deadline);
+          const reply = await untilAborted(script.run(current, key, list), deadline);
+          if (script.misses === MAX_MISSES) this.#options.onMisconfigured(scriptsForgotten());
+          return reply;
         } catch (error) {
           if (error instanceof TidingsError) throw error;
           if (!isErrorReply(error)) {
@@ -96,7 +118,7 @@ export class ScriptCaller {
             throw error;
           }
           lastReply = error;
-          if (WRONG_SERVER.test(error.message)) this.#onWrongServer(error);
+          if (WRONG_SERVER.test(error.message)) onWrongServer(error);
           await delay(RETRY_DELAY, undefined, { signal: deadline });
         }
       } catch (error) {

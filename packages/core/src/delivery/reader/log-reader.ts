@@ -1,4 +1,3 @@
-import type { LogEntry } from '../../log/entry.ts';
 import type { Log } from '../../log/log.ts';
 import type { Position } from '../../protocol/event-id.ts';
 import { type Frame, joinFrames } from '../../protocol/frame.ts';
@@ -8,7 +7,7 @@ import type { Subscription } from '../subscriptions/subscription.ts';
 import type { Subscriptions } from '../subscriptions/subscriptions.ts';
 import { Backfill, type SnapshotListener } from './backfill.ts';
 import { ClientPosition } from './client-position.ts';
-import { merge } from './merge.ts';
+import { type EntryReader, takeEntries } from './entries.ts';
 import { Gap, type Next } from './next.ts';
 import { Notices } from './notices.ts';
 import type { ReaderStream } from './reader-stream.ts';
@@ -17,13 +16,13 @@ import type { ReaderStream } from './reader-stream.ts';
  * The offset of one stream in the log, and the order in which it receives what comes after it: notices (resets and
  * markers), then what is older than its position (backfill), then the entries of its channels.
  */
-export class LogReader {
+export class LogReader implements EntryReader {
   /** The last call has taken the time of a turn. */
   isTurnSpent = false;
   /** The client has missed events and receives no resets: the stream has to end. */
   hasUnreportedLoss = false;
   readonly #subscriptions: Subscriptions;
-  readonly #stream: ReaderStream;
+  readonly stream: ReaderStream;
   readonly #listener: SnapshotListener;
   /** The position of the stream, and the markers that tell its client. */
   readonly client: ClientPosition;
@@ -34,7 +33,7 @@ export class LogReader {
   constructor(subscriptions: Subscriptions, stream: ReaderStream, listener: SnapshotListener) {
     this.#subscriptions = subscriptions;
     this.client = new ClientPosition(subscriptions, stream);
-    this.#stream = stream;
+    this.stream = stream;
     this.#listener = listener;
   }
 
@@ -67,7 +66,7 @@ export class LogReader {
 
   /** The position after which a subscription needs the entries of its channel. */
   neededAfter(subscription: Subscription): Position {
-    return this.#backfill?.startOf(subscription) ?? subscription.offset(this.position);
+    return this.#backfill?.offsetOf(subscription) ?? subscription.offset(this.position);
   }
 
   get subscriptions(): readonly Subscription[] {
@@ -75,7 +74,7 @@ export class LogReader {
   }
 
   subscriptionsChanged(): void {
-    this.#backfill?.keep(this.subscriptions);
+    this.#backfill?.dropCancelled();
   }
 
   /** Forgets where it was. */
@@ -90,7 +89,8 @@ export class LogReader {
     this.client.position = position;
     this.#reset(reason, lost);
     if (ownStarts.length > 0) this.add(ownStarts);
-    this.#beginBackfill(this.subscriptions.filter(subscription => !ownStarts.includes(subscription)));
+    const own = new Set(ownStarts);
+    this.#beginBackfill(this.subscriptions.filter(subscription => !own.has(subscription)));
   }
 
   /** Takes subscriptions that begin where the application says, or that were made late. */
@@ -108,19 +108,29 @@ export class LogReader {
 
   /** Goes on at the head after a gap: what is left would be trimmed again before it is sent. */
   skip(gap: Gap): void {
-    for (const subscription of gap.subscriptions) subscription.start = this.#log.head;
-    this.#reset('slow', gap.subscriptions);
-    this.#beginBackfill(gap.subscriptions);
+    const { subscriptions } = gap;
+    for (const subscription of subscriptions) subscription.start = this.#log.head;
+    // What was dropped because the channel began again is no fault of the client.
+    this.#reset(
+      'history',
+      subscriptions.filter(({ channel }) => channel.hasBegunAgain),
+    );
+    this.#reset(
+      'slow',
+      subscriptions.filter(({ channel }) => !channel.hasBegunAgain),
+    );
+    this.#beginBackfill(subscriptions);
   }
 
   /** Tells the client of a loss. The subscriptions stay where they are. */
   reportLoss(reason: ResetReason, subscriptions: readonly Subscription[]): void {
-    const reported = subscriptions.filter(({ channel }) => channel.reportsLoss);
-    if (reported.length === 0) return;
-    const channels = reported.map(({ channel }) => channel.name);
-    this.#stream.resetQueued(reason, channels);
-    this.hasUnreportedLoss = !this.#stream.hasMarkers;
-    if (this.hasUnreportedLoss) return;
+    if (subscriptions.length === 0) return;
+    const channels = subscriptions.map(({ channel }) => channel.name);
+    this.stream.resetQueued(reason, channels);
+    if (!this.stream.hasMarkers) {
+      this.hasUnreportedLoss = true;
+      return;
+    }
     this.#notices ??= new Notices();
     this.#notices.add({ reason, channels });
     this.client.lastIdSent = this.position;
@@ -136,53 +146,7 @@ export class LogReader {
   /** What comes next in the log itself. */
   nextEntries(upTo: Position): Next {
     if (this.position >= upTo) return 'caught-up';
-    return this.#subscriptions.gapAt(this.position) ?? this.#takeEntries(upTo);
-  }
-
-  #takeEntries(upTo: Position): Next {
-    const ready =
-      this.subscriptions.length > 1
-        ? this.subscriptions.filter(subscription => subscription.hasNewer(this.position))
-        : this.subscriptions;
-    const [only] = ready;
-    if (only !== undefined && ready.length === 1 && only.options.filter === undefined) {
-      const piece = only.pieceAfter(this.position);
-      if (piece?.frame === undefined) return this.#reach(upTo);
-      if (!piece.hasExceptions && piece.last <= upTo) {
-        this.client.position = piece.last;
-        this.client.lastIdSent = piece.lastSent;
-        return piece.frame;
-      }
-    }
-    // Several channels, a filter or exceptions: the frames are this stream's own.
-    const before = this.subscriptions;
-    const { frame, isComplete, isTurnSpent } = merge(ready.map(each => this.#sourceOf(each, upTo)));
-    this.isTurnSpent = isTurnSpent;
-    // A filter may have subscribed, which ends the merge.
-    return frame ?? (isComplete && this.subscriptions === before ? this.#reach(upTo) : 'more');
-  }
-
-  #sourceOf(subscription: Subscription, upTo: Position) {
-    const { subscriptions } = this;
-    return {
-      peek: () => {
-        if (this.subscriptions !== subscriptions) return undefined;
-        return subscription.channel.entryAfter(subscription.offset(this.position), upTo);
-      },
-      take: (entry: LogEntry) => {
-        if (this.subscriptions !== subscriptions) return undefined;
-        this.client.position = entry.position;
-        if (!subscription.accepts(entry, this.#stream)) return undefined;
-        this.client.lastIdSent = entry.position;
-        return entry.frame;
-      },
-    };
-  }
-
-  /** Nothing up to there is for this stream. */
-  #reach(position: Position): 'caught-up' {
-    this.client.reach(position);
-    return 'caught-up';
+    return this.#subscriptions.gapAt(this.position) ?? takeEntries(this, upTo);
   }
 
   #takeBackfill(backfill: Backfill): Next {
@@ -200,24 +164,23 @@ export class LogReader {
 
   /** All channels have ended, and the stream has received everything. */
   get isFinished(): boolean {
-    return this.#subscriptions.areFinished(this.position, this.#stream) && this.isInOrder;
+    return this.#subscriptions.areFinished(this.position, this.stream) && this.isInOrder;
   }
 
   #reset(reason: ResetReason, subscriptions: readonly Subscription[]): void {
-    if (subscriptions.length === 0) return;
     this.reportLoss(reason, subscriptions);
     for (const subscription of subscriptions) subscription.restart(this.#log.head);
   }
 
   #beginBackfill(subscriptions: readonly Subscription[]): void {
     const older = subscriptions.filter(each => each.start < this.position || each.snapshot !== undefined);
-    if (older.length > 0 && !this.hasBackfill && this.#stream.hasMarkers) {
+    if (older.length > 0 && !this.hasBackfill && this.stream.hasMarkers) {
       this.#notices ??= new Notices();
       this.#notices.add('backfill');
     }
     for (const subscription of older) {
       this.#backfill ??= new Backfill();
-      this.#backfill.add(subscription, this.position, this.#stream, this.#listener);
+      this.#backfill.add(subscription, this.position, this.stream, this.#listener);
     }
   }
 
@@ -229,7 +192,7 @@ export class LogReader {
   #encode(notices: Notices): Frame[] {
     this.#notices = undefined;
     this.client.lastIdSent = this.position;
-    return notices.encode(this.#log, this.position, this.isInterrupted, this.#stream.context.resetEvent);
+    return notices.encode(this.#log, this.position, this.isInterrupted, this.stream.context.resetEvent);
   }
 
   #takeNotices(notices: Notices, upTo: Position): Next {
@@ -238,9 +201,10 @@ export class LogReader {
     if (!this.hasBackfill) {
       const following = this.nextEntries(upTo);
       if (typeof following === 'object' && !(following instanceof Gap)) frames.push(following);
-      else if (following === 'caught-up' && this.client.lastIdSent !== this.position)
-        // A client without markers gets no notices either.
-        frames.push(this.client.mark('') as Frame);
+      else if (following === 'caught-up' && this.client.lastIdSent !== this.position) {
+        const marker = this.client.mark('');
+        if (marker !== undefined) frames.push(marker);
+      }
     }
     return joinFrames(frames);
   }

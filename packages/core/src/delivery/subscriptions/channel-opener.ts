@@ -1,12 +1,12 @@
 import { nextTurn } from '../../base/event-loop.ts';
 import type { ChannelWaiter } from '../../log/listener.ts';
-import { type Position, parseId, UNKNOWN_ID } from '../../protocol/event-id.ts';
+import { parseId, UNKNOWN_ID } from '../../protocol/event-id.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { createMarker } from '../../protocol/marker.ts';
 import type { DeliveryContext } from '../delivery-target.ts';
 import { findStart, type Start } from './resume.ts';
 import type { Beginning, Subscription } from './subscription.ts';
-import { areOutdated, type Subscriptions } from './subscriptions.ts';
+import { needReread, type Subscriptions } from './subscriptions.ts';
 
 /**
  * - `gathering`: subscriptions are collected, until the headers are due or to the end of the turn.
@@ -39,12 +39,15 @@ export interface OpenerOwner {
  * ```
  *
  * Without a broker there is nothing to wait for: `opening` and `adding` last no time. Entries that are lost while it is
- * opening are asked for again before it begins. A broker that cannot be reached keeps it in `opening` or `adding`.
+ * opening are asked for again before it begins. A broker that cannot be
+ * reached keeps it in `opening` or `adding`, if it lacks something.
  */
-export class ChannelOpener implements ChannelWaiter {
+export class ChannelOpener {
   /** The id after which the stream begins. */
   lastEventId: string | undefined;
   #phase: Phase = 'gathering';
+  /** What waits for the broker now. */
+  #waiter: ChannelWaiter | undefined;
   readonly #context: DeliveryContext;
   readonly #subscriptions: Subscriptions;
   readonly #owner: OpenerOwner;
@@ -64,7 +67,7 @@ export class ChannelOpener implements ChannelWaiter {
   }
 
   /** Whether a stream that closes waits for it. A client that has an id resumes from it, and need not wait. */
-  get isNeededToClose(): boolean {
+  get mustBeginBeforeClosing(): boolean {
     if (this.hasBegun) return this.#phase === 'live';
     return this.#context.sync === undefined || this.lastEventId === undefined;
   }
@@ -95,10 +98,15 @@ export class ChannelOpener implements ChannelWaiter {
     if (this.#phase === 'live') this.#load('adding');
   }
 
+  /** Subscriptions were cancelled: if the broker was asked for these alone, the stream goes on. */
+  subscriptionsRemoved(): void {
+    if (this.#phase === 'adding' && this.#unplaced.length === 0) this.#beginAdded();
+  }
+
   /** Begins again in a new epoch. */
   startOver(): void {
-    // Any id that is not of this epoch: the client gets a reset.
-    this.lastEventId = '';
+    // Any id that is not of this epoch: a client that was told a position gets a reset.
+    if (this.hasBegun) this.lastEventId = '';
     this.#subscriptions.renew();
     if (this.#phase === 'live') this.#load('opening');
     else if (this.#phase === 'adding') this.#phase = 'opening';
@@ -110,19 +118,29 @@ export class ChannelOpener implements ChannelWaiter {
 
   #load(phase: 'opening' | 'adding'): void {
     this.#phase = phase;
-    if (this.#context.sync?.load(this) === true) this.#owner.waitForChannels();
-    else this.loaded();
+    const { sync } = this.#context;
+    if (sync === undefined) {
+      this.#loaded();
+      return;
+    }
+    // Each time another one: an answer to an earlier question must not count.
+    const waiter: ChannelWaiter = {
+      wants: () => this.#subscriptions.wants(this.#unplaced, this.#beginning),
+      loaded: () => {
+        if (this.#waiter === waiter) this.#loaded();
+      },
+    };
+    this.#waiter = waiter;
+    if (sync.load(waiter)) this.#owner.waitForChannels();
+    else this.#loaded();
   }
 
-  wants(): Map<string, Position> {
-    return this.#subscriptions.wants(this.#unplaced, this.#beginning);
-  }
-
-  loaded(): void {
+  #loaded(): void {
+    this.#waiter = undefined;
     if (this.#phase !== 'opening' && this.#phase !== 'adding') return;
     try {
       // What was lost, or subscribed to, while the broker was asked is asked for before it begins.
-      if (this.#context.sync !== undefined && areOutdated(this.#unplaced)) this.#load(this.#phase);
+      if (this.#context.sync !== undefined && needReread(this.#unplaced)) this.#load(this.#phase);
       else if (this.#phase === 'opening') this.#begin();
       else this.#beginAdded();
     } catch (error) {

@@ -135,12 +135,7 @@ export class StreamResponse implements WriterListener, TimedStream {
   /** Ends the response after what was sent and published before. */
   end(reason: CloseReason, options: EndOptions = {}): void {
     if (this.isClosed) return;
-    if (this.closing === undefined) {
-      this.closing = { ...options, reason, hangUp: options.hangUp || this.host.isDraining };
-      this.#waiters?.ended();
-    } else if (options.hangUp) {
-      this.closing.hangUp = true;
-    }
+    this.beginEnd(reason, options);
     this.#guard(() => {
       if (this.delivery === undefined) this.#finish();
       else {
@@ -148,6 +143,17 @@ export class StreamResponse implements WriterListener, TimedStream {
         if (this.isWaitingForBroker) this.timers.watchBroker();
       }
     });
+  }
+
+  /** Takes nothing more, and delivers nothing that is published from now on. `end` has to follow: it writes. */
+  beginEnd(reason: CloseReason, options: EndOptions): void {
+    if (this.closing === undefined) {
+      this.closing = { ...options, reason, hangUp: options.hangUp || this.host.isDraining };
+      this.delivery?.writer.close(options.after);
+      this.#waiters?.ended();
+    } else if (options.hangUp) {
+      this.closing.hangUp = true;
+    }
   }
 
   /** Ends the response and its connection at once. What is queued is dropped. */
