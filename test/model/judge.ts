@@ -492,8 +492,10 @@ export class Judge {
     }
     if (reason !== 'history') return 'no such reason';
     if (interest.hasBegun && !interest.isAwaitingSnapshot) {
-      // The channel has begun again, and a client that reads slowly had not received the end of its earlier life.
-      return channel.begunAt > this.told && !this.isFast ? undefined : 'it has begun, and nothing was lost';
+      // The channel has begun again, and the client had not received the end of its earlier life.
+      const isDropped = channel.begunAt > this.told;
+      const lacks = isDropped && interest.lacks(channel.begunAt, this.owner, now) !== undefined;
+      return lacks || (isDropped && !this.isFast) ? undefined : 'it has begun, and nothing was lost';
     }
     const floor = interest.mayResume ? this.#floors.get(channel.name) : undefined;
     if (interest.mayHaveLost(now, floor)) return undefined;
