@@ -175,6 +175,8 @@ export class Judge {
     const { truth } = this.node;
     const interest = new Interest(truth.channel(channel), start, call, { told, isInBackfill, isNew });
     if (this.#isRestarted) interest.restart(head, false);
+    // A reset that is due already is sent, though the subscription is replaced meanwhile.
+    interest.wasUnknown = this.interests.get(channel)?.mayBeUnknown === true;
     this.interests.set(channel, interest);
   }
 
@@ -267,8 +269,8 @@ export class Judge {
   }
 
   /** The application closes the stream. */
-  close(): void {
-    this.#closedAt ??= this.node.head;
+  close(head = this.node.head): void {
+    this.#closedAt ??= head;
   }
 
   /** What it has not been given, and should have been by now. */
@@ -479,7 +481,8 @@ export class Judge {
     const promisesNothing = channel.keepsNothing && !hasState && reason !== 'interrupted';
     if (promisesNothing) return 'it retains nothing';
     if (interest.isNew) return undefined;
-    if (reason === 'unknown') return interest.mayBeUnknown ? undefined : 'the id is known';
+    if (reason === 'unknown')
+      return interest.mayBeUnknown || interest.wasUnknown ? undefined : 'the id is known';
     if (reason === 'interrupted') {
       if (this.hasId) return 'it has been told a position';
       return this.#left()?.suffix === '~' ? undefined : 'the id is of no backfill';
