@@ -176,7 +176,8 @@ export class Judge {
     const interest = new Interest(truth.channel(channel), start, call, { told, isInBackfill, isNew });
     if (this.#isRestarted) interest.restart(head, false);
     // A reset that is due already is sent, though the subscription is replaced meanwhile.
-    interest.wasUnknown = this.interests.get(channel)?.mayBeUnknown === true;
+    const replaced = this.interests.get(channel);
+    interest.wasUnknown = replaced !== undefined && (!replaced.isPlaced || replaced.mayBeUnknown);
     this.interests.set(channel, interest);
   }
 
