@@ -506,6 +506,8 @@ export class Judge {
     if (floor !== undefined && interest.mayHaveLost(now)) return 'it was given all that has been trimmed';
     // A snapshot that another stream is waiting for may be older than what was lost.
     if (interest.isAwaitingSnapshot && this.node.hasLost) return undefined;
+    // Its earlier life was dropped before a client that reads slowly had received it.
+    if (channel.begunAt > this.told && !this.isFast) return undefined;
     return 'everything is there';
   }
 
