@@ -5,6 +5,9 @@ import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config
 const PACKED = 'test/support/packed.ts';
 const CHROMIUM = 'test/support/chromium.ts';
 
+/** Brokers that need only Node.js. */
+const SQLITE = 'test/brokers/sqlite{,-faults,-hub,-retention}.test.ts';
+
 /** They run side by side, with ports, folders and servers of their own. They wait more than they compute. */
 const sideBySide = { maxWorkers: 3, sequence: { groupOrder: 1 }, testTimeout: 60_000 };
 
@@ -50,7 +53,11 @@ export default defineConfig({
           // Its files wait more than they compute.
           maxWorkers: 4,
           sequence: { groupOrder: 0 },
-          include: ['packages/*/test/**/*.test.ts', 'test/{contract,spec,channels}/**/*.test.ts'],
+          include: [
+            'packages/*/test/**/*.test.ts',
+            'test/{contract,spec,channels,frameworks}/**/*.test.ts',
+            SQLITE,
+          ],
         },
       },
       // These run programs that `npm test` installs where it can.
@@ -63,7 +70,7 @@ export default defineConfig({
           retry: 1,
           globalSetup: CHROMIUM,
           include: ['test/{browser,brokers}/**/*.test.ts', 'test/examples/{fresh,stop}.test.ts'],
-          exclude: measured,
+          exclude: [...measured, SQLITE],
         },
       },
       // What is between a server and its users: see docs/compatibility.md.
@@ -98,7 +105,7 @@ export default defineConfig({
           name: 'packed',
           ...sideBySide,
           globalSetup: PACKED,
-          include: ['test/examples/copies.test.ts', 'test/builds/commonjs.test.ts'],
+          include: ['test/examples/copies.test.ts', 'test/builds/{bundlers,commonjs,sqlite}.test.ts'],
         },
       },
       build('ESM', 'js'),

@@ -6,6 +6,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createHub } from '@tidings/core';
 import { sse } from '@tidings/express';
+import { sqliteBroker } from '@tidings/sqlite';
 import express from 'express';
 import { createSampler, describeMachine } from './metrics.ts';
 
@@ -17,8 +18,15 @@ const interval = 1_000;
 /** Samples that a new page gets: two minutes. */
 const shown = 120;
 
+// Outlives the process, so that pages resume after a restart. Two servers on one file would be one hub.
+const file = process.env.DATABASE ?? fileURLToPath(new URL(`dashboard-${port}.db`, import.meta.url));
+
 // `metrics` keeps the newest value of each metric, `samples` those of the last minutes: what is, and what was.
-const hub = createHub({ channels: name => ({ compact: name === 'metrics' }) });
+const hub = createHub({
+  broker: sqliteBroker({ file }),
+  channels: name => ({ compact: name === 'metrics' }),
+});
+hub.ready().catch(error => giveUp(`Cannot use ${file}: ${error.message}`));
 const takeSample = createSampler();
 
 const app = express();
@@ -42,7 +50,7 @@ const sampling = setInterval(() => {
 }, interval);
 
 const server = app.listen(port, host, error => {
-  if (error) giveUp(error);
+  if (error) giveUp(explain(error));
   console.log(`Dashboard: ${pageUrl(server.address() as AddressInfo)}`);
 });
 
@@ -58,13 +66,14 @@ async function stop() {
   process.exit(0);
 }
 
-function giveUp(error: NodeJS.ErrnoException): never {
-  console.error(
-    error.code === 'EADDRINUSE'
-      ? `Port ${port} is taken. Choose another: PORT=${port + 1} npm start`
-      : `Cannot listen on ${host}, port ${port}: ${error.message}`,
-  );
+function giveUp(why: string): never {
+  console.error(why);
   process.exit(1);
+}
+
+function explain({ code, message }: NodeJS.ErrnoException): string {
+  if (code === 'EADDRINUSE') return `Port ${port} is taken. Choose another: PORT=${port + 1} npm start`;
+  return `Cannot listen on ${host}, port ${port}: ${message}`;
 }
 
 function pageUrl({ address, family, port }: AddressInfo): string {

@@ -7,9 +7,20 @@ import { bodyParser } from '@koa/bodyparser';
 import Router from '@koa/router';
 import { createHub, type EventStream } from '@tidings/core';
 import { sse } from '@tidings/koa';
+import { sqliteBroker } from '@tidings/sqlite';
 import Koa, { type Context } from 'koa';
 import serve from 'koa-static';
-import { addPost, claimName, cookieKey, latestMentions, latestPosts, type Post } from './store.ts';
+import {
+  addPost,
+  claimName,
+  cookieKey,
+  db,
+  latestMentions,
+  latestPosts,
+  namesHere,
+  type Post,
+  setHere,
+} from './store.ts';
 
 const port = Number(process.env.PORT ?? 3000);
 const host = process.env.HOST ?? '127.0.0.1';
@@ -27,6 +38,7 @@ interface Channels {
 // Who has been away for less than an hour is given what was posted meanwhile. Else, and at first, it is given the
 // snapshot: what the database has. `here` keeps one event of everybody who is here.
 const hub = createHub<Channels>({
+  broker: sqliteBroker({ database: db }),
   channels: channel => {
     const [kind, name = ''] = channel.split(':');
     if (kind === 'here') return { compact: true, history: { events: 10_000 } };
@@ -38,13 +50,21 @@ const hub = createHub<Channels>({
 });
 
 function sayCame({ client: name = '' }: EventStream) {
+  setHere(name, true);
   hub.publish('here', name, { event: 'came', key: name });
 }
 
 /** One may have several tabs. */
-function sayLeft({ client: name = '' }: EventStream) {
-  if (!hub.clients.has(name)) hub.publish('here', name, { event: 'left', key: name, gone: true });
+function sayLeft({ client: name = '' }: { client?: string | undefined }) {
+  if (hub.clients.has(name)) return;
+  setHere(name, false);
+  hub.publish('here', name, { event: 'left', key: name, gone: true });
 }
+
+// Whoever was here when the server was last ended, and has not reconnected since.
+setTimeout(() => {
+  for (const client of namesHere()) sayLeft({ client });
+}, 10_000).unref();
 
 const router = new Router();
 
@@ -78,8 +98,8 @@ router.post('/rooms/:room/posts', ctx => {
     .replace(/\n\s*\n/g, '\n\n');
   if (text === '') ctx.throw(400, 'A post says something.');
   if (text.length > longest) ctx.throw(400, `A post has at most ${longest} characters.`);
-  // Stored first, and published in the same turn: so the order is the same, and no snapshot is taken in between. Where
-  // publishing fails, because the hub is closed, the pages are going to begin with a new snapshot anyway.
+  // Stored first, and published in the same turn: so the order is the same. A page that is sent a snapshot in between is
+  // sent the post twice, and shows it once.
   const { post, mentioned } = addPost(room, author, text);
   hub.publish(`room:${room}`, post, { event: 'post', except: streamOf(ctx, author) });
   for (const name of mentioned) hub.publish(`user:${name}`, post, { event: 'mention' });

@@ -1,6 +1,9 @@
 import type { ChildProcess } from 'node:child_process';
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import type { BrowserContextOptions, Page } from 'playwright-core';
-import { beforeEach, expect, test, vi } from 'vitest';
+import { beforeEach, expect, onTestFinished, test, vi } from 'vitest';
 import { type Client, request } from '../support/client.ts';
 import {
   failure,
@@ -36,11 +39,14 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
   let port: number;
   let server: ChildProcess;
   let errors: string[];
+  let folder: string;
 
   beforeEach(async () => {
     errors = [];
     port = await freePort();
-    server = await start(EXAMPLE, port);
+    folder = mkdtempSync(join(tmpdir(), 'dashboard-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    server = await startExample();
   });
 
   test('shows live values, and how many streams are open', async () => {
@@ -84,7 +90,7 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     await showsState(page, 'Reconnecting');
     const last = await values(page);
 
-    server = await start(EXAMPLE, port);
+    server = await startExample();
     await showsState(page, 'Live');
     await valuesChange(page, last);
     await showsStreams(page, '1 stream open');
@@ -144,12 +150,21 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     expect(await page.evaluate('removed')).toBe(0);
   });
 
-  test('begins anew with a server that knows nothing of what it has seen', async () => {
+  test('resumes with a server that was killed, and begins anew with one that has lost its file', async () => {
     const page = await openPage({ recorded: true });
     await drawsWhatWasSent(page, await connect(), 2);
     await signal(server, 'SIGKILL');
     await showsState(page, 'Reconnecting');
-    server = await start(EXAMPLE, port);
+    server = await startExample();
+    await showsState(page, 'Live');
+    // A new page is sent what was before, too.
+    await drawsWhatWasSent(page, await connect(), 4);
+    expect(await page.evaluate('removed')).toBe(0);
+
+    await signal(server, 'SIGKILL');
+    for (const name of readdirSync(folder)) rmSync(join(folder, name));
+    await showsState(page, 'Reconnecting');
+    server = await startExample();
     await page.waitForFunction('removed > 0');
     await drawsWhatWasSent(page, await connect(), 2);
   });
@@ -188,6 +203,8 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     expect(status).toBe(1);
     expect(output).toContain(`Port ${port} is taken`);
   });
+
+  const startExample = () => start(EXAMPLE, port, { DATABASE: join(folder, 'dashboard.db') });
 
   const url = () => `http://127.0.0.1:${port}/`;
 

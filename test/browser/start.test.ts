@@ -1,6 +1,9 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { request } from '../support/client.ts';
 import { start } from '../support/example.ts';
 import { freePort } from '../support/server.ts';
@@ -11,7 +14,9 @@ it.each(['SIGINT', 'SIGTERM'] as const)(
   'npm start serves the dashboard, and on %s drains and exits 0',
   async signal => {
     const port = await freePort();
-    const npm = await start(root, port);
+    const folder = mkdtempSync(join(tmpdir(), 'dashboard-'));
+    onTestFinished(() => rmSync(folder, { recursive: true }));
+    const npm = await start(root, port, { DATABASE: join(folder, 'dashboard.db') });
     const page = await request(`http://127.0.0.1:${port}`, '/');
     expect(page.status).toBe(200);
     const client = await request(`http://127.0.0.1:${port}`, '/events');

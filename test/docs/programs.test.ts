@@ -32,16 +32,19 @@ async function comesBack({ get }: Program, from: string, to: string): Promise<Cl
   return again;
 }
 
+/** Those for which there is code in the page about getting started. */
+const frameworks = ['express', 'koa', 'hono', 'fastify'];
+
 /** The server of the page about getting started, with the route for its page. */
 function withPage(name: string): string {
-  const mount = 'app.use(sse({ hub }));\n';
+  const mount = `app.${name === 'fastify' ? 'register' : 'use'}(sse({ hub }));\n`;
   const [before, after, ...others] = snippet('docs/getting-started.md', name).split(mount);
   expect([after, others]).toEqual([expect.any(String), []]);
   return [before, mount, snippet('docs/getting-started.md', `${name} page`), after].join('');
 }
 
 describe('what the page about getting started shows', () => {
-  it.each(['express', 'koa', 'hono'])('on %s prints what it says', async name => {
+  it.each(frameworks)('on %s prints what it says', async name => {
     program = await runProgram(snippet('docs/getting-started.md', name));
     const client = await program.get('/events');
     await client.until(({ text }) => text.includes('tidings'));
@@ -61,7 +64,7 @@ describe('what the page about getting started shows', () => {
     expect(anonymous(resumed)).toBe(anonymous(`${command}\n${again.text}`));
   });
 
-  it.each(['express', 'koa', 'hono'])('on %s serves a page, which shows what is posted', async name => {
+  it.each(frameworks)('on %s serves a page, which shows what is posted', async name => {
     const html = snippet('docs/getting-started.md', 'page');
     program = await runProgram(withPage(name), html);
     const { origin, get } = program;
@@ -95,6 +98,7 @@ describe('what the page about getting started shows', () => {
     ['Express', 'express'],
     ['Koa', 'koa'],
     ['Hono', 'hono'],
+    ['Fastify', 'fastify'],
   ])('on %s is JavaScript, and all that it imports has been installed', (title, name) => {
     const code = withPage(name);
     const { status, stderr } = spawnSync(process.execPath, ['--check', '--input-type=module'], {

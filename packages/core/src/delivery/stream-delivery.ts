@@ -17,13 +17,13 @@ import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
  * Delivers the entries of channels to one stream. Its phases are those of its {@link ChannelOpener}: nothing is
  * delivered but while it is `live`. Direct sends and entries wait meanwhile, in a queue or retained in the log.
  *
- * A loss ({@link lose}) while it is live queues a reset, and subscribes again.
+ * A loss ({@link lose}) after it has begun queues a reset, and subscribes again.
  */
 export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListener, DeliveryOwner {
   readonly #target: DeliveryTarget;
   readonly #subscriptions: Subscriptions;
   readonly #reader: LogReader;
-  readonly #writer: DeliveryWriter;
+  readonly writer: DeliveryWriter;
   /** Begins the delivery, which then calls `deliveryReady`. */
   readonly opener: ChannelOpener;
   readonly #retentions: Retentions;
@@ -34,7 +34,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#target = target;
     this.#subscriptions = new Subscriptions(target.context.log, this);
     this.#reader = new LogReader(this.#subscriptions, target, this);
-    this.#writer = new DeliveryWriter(this.#reader, target);
+    this.writer = new DeliveryWriter(this.#reader, target);
     this.opener = new ChannelOpener(target.context, this.#subscriptions, this);
     this.opener.lastEventId = target.lastEventId;
     this.#retentions = new Retentions(this.#reader, this.opener);
@@ -49,13 +49,13 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   }
 
   /** A new epoch has begun. A stream without subscriptions is not told. */
-  get #isOutdated(): boolean {
+  get #isOfPastEpoch(): boolean {
     return this.opener.hasBegun && this.#epoch !== this.#log.epoch;
   }
 
   /** Bytes of direct sends that are queued. */
   get bufferedBytes(): number {
-    return this.#writer.bufferedBytes;
+    return this.writer.bufferedBytes;
   }
 
   /** Without a `from`, existing subscriptions stay where they are, with the new filter. */
@@ -83,32 +83,27 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   waitForChannels(): void {
     // A stream that closes does not wait for channels that were added.
-    if (this.opener.phase === 'adding' && this.#writer.isClosing) this.#end('closed');
+    if (this.opener.phase === 'adding' && this.writer.isClosing) this.#end('closed');
     else this.#retentions.update();
   }
 
   begin(start: Start | undefined): void {
     this.#epoch = this.#log.epoch;
-    this.#writer.limit(this.#log.head);
+    this.writer.limit(this.#log.head);
     if (start?.isResumed) this.#target.resumed();
     if (start === undefined) this.#reader.client.reach(this.#log.head);
     else this.#reader.begin(start);
     if (this.#reader.hasUnreportedLoss) this.#end('lost');
     else
-      this.#ready(
-        start === undefined || (this.#writer.isFinished && this.#target.writer.bufferedBytes === 0),
-      );
+      this.#ready(start === undefined || (this.writer.isFinished && this.#target.writer.bufferedBytes === 0));
   }
 
   /** @param isFinished there is nothing to deliver, now or later. */
   #ready(isFinished: boolean): void {
     this.#target.deliveryReady(isFinished);
-    if (isFinished) {
-      // The headers had been sent already.
-      this.#end('ended');
-      return;
-    }
-    this.#schedule();
+    if (!isFinished) this.#schedule();
+    // The headers had been sent already.
+    else this.#end('ended');
   }
 
   beginAdded(added: readonly Subscription[]): void {
@@ -138,17 +133,17 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   catchUp(): void {
     // A filter may send, subscribe or close: it does not get here again.
     if (this.#isDelivering) return;
-    if (this.#isOutdated) this.startOver();
+    if (this.#isOfPastEpoch) this.startOver();
     if (!this.isLive) return;
     this.#retentions.deliveryBegins();
     this.#isDelivering = true;
     let state: DeliveryState;
     try {
-      state = this.#writer.deliver(this);
-      this.#writer.reportWritten();
+      state = this.writer.deliver(this);
+      this.writer.reportWritten();
     } catch (error) {
       // A write failed: it is unknown what the client has, so it gets no marker.
-      this.#target.deliveryOver('error', error);
+      this.#target.deliveryOver('error', error, 'write');
       return;
     } finally {
       this.#isDelivering = false;
@@ -164,27 +159,14 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   #end(outcome: DeliveryOutcome, error?: unknown): void {
     if (this.opener.phase === 'over') return;
     try {
-      if (outcome === 'closed') this.#writer.writeDirectSends();
-      const pending = this.#reader.takePending();
-      if (pending !== undefined) this.#target.writer.write(pending);
       // Whatever ends a response that has channels, its client learns from where it can resume.
-      const marker = this.#lastMarker(outcome);
-      if (marker !== undefined) this.#target.writer.write(marker);
+      this.writer.writeLast(outcome, () => this.opener.keptIdMarker());
     } catch (failure) {
-      this.#target.deliveryOver('error', error ?? failure);
+      this.#target.deliveryOver('error', error ?? failure, 'write');
       return;
     }
     this.#target.deliveryOver(outcome, error);
   }
-
-  #lastMarker(outcome: DeliveryOutcome): Frame | undefined {
-    const { client, isInterrupted } = this.#reader;
-    if (outcome === 'ended') return client.mark('.');
-    if (!this.#target.hasMarkers || client.lastIdSent !== undefined) return undefined;
-    return this.opener.keptIdMarker() ?? client.mark(isInterrupted ? '~' : '');
-  }
-
-  // Direct sends, markers, closing
 
   /** Sends a frame after everything that was published before. */
   send(frame: Frame | Comment): void {
@@ -193,32 +175,26 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     // How far this process is behind the broker is known when the channels have been opened.
     const isBehind = !this.opener.hasBegun && this.#target.context.sync !== undefined;
     const after = isBehind ? Number.POSITIVE_INFINITY : this.#log.head;
-    this.#writer.send(frame, this.isLive && !this.#isDelivering, after);
+    this.writer.send(frame, this.isLive && !this.#isDelivering, after);
   }
 
   /** A marker, named `event`, in place of a heartbeat, if the client's id is older than the stream's position. */
   heartbeatMarker(event?: string): Frame | undefined {
-    if (this.#isOutdated) this.startOver();
-    return this.isLive && this.#writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
+    if (this.#isOfPastEpoch) this.startOver();
+    return this.isLive && this.writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
   }
 
   /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
   close(): void {
-    if (this.#isOutdated) this.startOver();
-    this.stopAtHead();
-    if (this.opener.isNeededToClose) this.catchUp();
+    if (this.#isOfPastEpoch) this.startOver();
+    this.writer.close();
+    if (this.opener.mustBeginBeforeClosing) this.catchUp();
     else this.#end('closed');
-  }
-
-  /** Delivers nothing that is published from now on. Idempotent. */
-  stopAtHead(): void {
-    // Not later: the client may ask for other channels next, from here.
-    this.#writer.close(this.#log.now === undefined ? Number.POSITIVE_INFINITY : this.#log.head);
   }
 
   /** The broker has not answered in time: a stream that closes waits no longer. */
   stopWaiting(): void {
-    if (this.#writer.isClosing && !this.opener.hasBegun) this.#end('closed');
+    if (this.writer.isClosing && !this.opener.hasBegun) this.#end('closed');
   }
 
   /** Cancels all subscriptions, for good. */
@@ -227,12 +203,12 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#subscriptions.clear();
     this.#reader.clear();
     this.#retentions.release();
-    this.#writer.clear();
+    this.writer.clear();
   }
 
   lose(channels: ReadonlySet<string>): void {
     // Its client resumes from its last id, and gets a reset if it has missed something.
-    if (this.opener.hasBegun && this.#writer.isClosing) this.#end('closed');
+    if (this.opener.hasBegun && this.writer.isClosing) this.#end('closed');
     if (!this.opener.hasBegun) return;
     // What has no start yet is read again before it begins.
     const isLost = ({ channel, hasStart }: Subscription) => hasStart && channels.has(channel.name);
@@ -247,13 +223,13 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   startOver(): void {
     if (this.opener.phase === 'over') return;
     this.#reader.clear();
-    this.#writer.limit(0);
+    this.writer.limit(0);
     try {
       this.opener.startOver();
     } catch (error) {
       this.#end('error', error);
     }
-    if (this.#writer.isClosing) this.#end('closed');
+    if (this.writer.isClosing) this.#end('closed');
   }
 
   snapshotArrived(): void {

@@ -113,10 +113,6 @@ export class ChannelLog {
     return this.history.keep.compact || this.#snapshots !== undefined;
   }
 
-  get hasSnapshots(): boolean {
-    return this.#snapshots !== undefined;
-  }
-
   requestSnapshot(head: Position): Snapshot | undefined {
     return this.#snapshots?.request(head);
   }

@@ -233,8 +233,8 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     this.#response.respond(isFinished ? 204 : 200);
   }
 
-  deliveryOver(outcome: DeliveryOutcome, error?: unknown): void {
-    if (outcome === 'error') this.report(error, 'subscribe');
+  deliveryOver(outcome: DeliveryOutcome, error?: unknown, stage: 'subscribe' | 'write' = 'subscribe'): void {
+    if (outcome === 'error') this.report(error, stage);
     this.#response.stopDelivery();
     if (outcome === 'lost') {
       this.#response.lose();

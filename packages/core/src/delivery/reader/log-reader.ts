@@ -3,20 +3,14 @@ import type { Position } from '../../protocol/event-id.ts';
 import { type Frame, joinFrames } from '../../protocol/frame.ts';
 import type { ResetReason } from '../../protocol/reset.ts';
 import type { Start } from '../subscriptions/resume.ts';
-import type { Subscriber, Subscription } from '../subscriptions/subscription.ts';
+import type { Subscription } from '../subscriptions/subscription.ts';
 import type { Subscriptions } from '../subscriptions/subscriptions.ts';
 import { Backfill, type SnapshotListener } from './backfill.ts';
-import { ClientPosition, type MarkedStream } from './client-position.ts';
+import { ClientPosition } from './client-position.ts';
 import { type EntryReader, takeEntries } from './entries.ts';
 import { Gap, type Next } from './next.ts';
 import { Notices } from './notices.ts';
-
-/** What a reader needs of its stream. */
-export interface ReaderStream extends Subscriber, MarkedStream {
-  readonly context: { readonly resetEvent: string };
-  /** A reset is about to be sent. */
-  resetQueued(reason: ResetReason, channels: readonly string[]): void;
-}
+import type { ReaderStream } from './reader-stream.ts';
 
 /**
  * The offset of one stream in the log, and the order in which it receives what comes after it: notices (resets and

@@ -1,0 +1,183 @@
+import {
+  type Broker,
+  type ChannelState,
+  type Draft,
+  type LogHead,
+  type Opened,
+  type Page,
+  type Position,
+  type Published,
+  type ReadFrom,
+  type Sink,
+  TidingsError,
+} from '@tidings/core';
+import { toBrokerError, toPublishError } from './errors.ts';
+import { type Driver, loadDriver } from './file/driver.ts';
+import { retryWhileBusy } from './file/retry.ts';
+import { Store } from './file/store.ts';
+import { Follower } from './follower.ts';
+import { LiveFeed } from './live-feed.ts';
+import { append } from './log/append.ts';
+import { findChannel } from './log/channels.ts';
+import { readPage } from './log/pages.ts';
+import { Maintenance } from './maintenance.ts';
+import { openChannels } from './opening.ts';
+import { readOptions, type SqliteBrokerOptions, type SqliteBrokerSettings } from './options.ts';
+
+/** ms that a call other than `publish` tries to get a lock. */
+const TIMEOUT = 5_000;
+
+/** Bounds on one page of `read`. */
+const PAGE = { entries: 2_000, bytes: 1024 * 1024 };
+
+/**
+ * Stores a hub's log in one SQLite file, for a hub in one process, or in several processes of one machine. Opens nothing
+ * before the hub starts it.
+ *
+ * @throws {TidingsError} `invalid-option`, naming the option.
+ */
+export function sqliteBroker(options: SqliteBrokerOptions): Broker {
+  return new SqliteBroker(readOptions(options));
+}
+
+/**
+ *     unstarted ──start()──▶ started ──close()──▶ unstarted
+ *
+ * `start` that rejects leaves it unstarted. Each start makes new parts, see {@link createParts}.
+ */
+class SqliteBroker implements Broker {
+  readonly #settings: SqliteBrokerSettings;
+  #parts: Parts | undefined;
+  #isStarting = false;
+
+  constructor(settings: SqliteBrokerSettings) {
+    this.#settings = settings;
+  }
+
+  async start(sink: Sink): Promise<LogHead> {
+    if (this.#parts !== undefined || this.#isStarting)
+      throw new TidingsError('broker', 'this broker belongs to another hub: make one for each');
+    this.#isStarting = true;
+    try {
+      const driver = await loadDriver(this.#settings.source);
+      const parts = createParts(driver, this.#settings, sink);
+      try {
+        const started = await retryWhileBusy(() => parts.store.start(), AbortSignal.timeout(TIMEOUT));
+        parts.begin(started.head);
+        this.#parts = parts;
+        return started;
+      } catch (error) {
+        parts.close();
+        throw error;
+      }
+    } catch (error) {
+      throw toBrokerError(error);
+    } finally {
+      this.#isStarting = false;
+    }
+  }
+
+  async publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<Published> {
+    // The hub may publish while the sink is given entries: those come first.
+    await undefined;
+    const { store, follower } = this.#started();
+    const { maxBytes } = this.#settings;
+    try {
+      const appended = await retryWhileBusy(
+        () => store.write((connection, hub) => append(connection, hub, drafts, maxBytes)),
+        deadline,
+      );
+      const { epoch } = store;
+      follower.deliver(appended);
+      return { epoch, results: appended.results };
+    } catch (error) {
+      throw toPublishError(error);
+    }
+  }
+
+  open(wants: ReadonlyMap<string, ReadFrom>): Promise<Opened> {
+    return this.#call((parts, deadline) => {
+      return openChannels(parts, wants, deadline).finally(() => parts.follower.catchUp());
+    });
+  }
+
+  release(channels: readonly string[]): void {
+    this.#parts?.feed.release(channels);
+  }
+
+  read(name: string, from: Position, until: Position): Promise<Page> {
+    return this.#call(({ store }, deadline) =>
+      retryWhileBusy(
+        () => store.read((connection, hub) => readPage(connection, hub, { name, from, until }, { ...PAGE })),
+        deadline,
+      ),
+    );
+  }
+
+  head(): Promise<LogHead> {
+    return this.#call(({ store }, deadline) =>
+      retryWhileBusy(() => store.read((_, { epoch, head }) => ({ epoch, head })), deadline),
+    );
+  }
+
+  state(channel: string): Promise<ChannelState> {
+    return this.#call(async ({ store }, deadline) => {
+      const row = await retryWhileBusy(
+        () => store.read(connection => findChannel(connection, channel)),
+        deadline,
+      );
+      if (row === undefined) return { state: 'unknown', last: 0 };
+      return { state: row.ended === null ? 'open' : 'ended', last: row.last };
+    });
+  }
+
+  async close(): Promise<void> {
+    this.#parts?.close();
+    this.#parts = undefined;
+  }
+
+  #started(): Parts {
+    if (this.#parts === undefined) throw new TidingsError('closed', 'the broker has not begun, or is closed');
+    return this.#parts;
+  }
+
+  async #call<T>(call: (parts: Parts, deadline: AbortSignal) => Promise<T>): Promise<T> {
+    try {
+      return await call(this.#started(), AbortSignal.timeout(TIMEOUT));
+    } catch (error) {
+      throw toBrokerError(error);
+    }
+  }
+}
+
+type Parts = ReturnType<typeof createParts>;
+
+/** The parts of a broker, wired together. */
+function createParts(driver: Driver, { synchronous }: SqliteBrokerSettings, sink: Sink) {
+  const store: Store = new Store(driver, synchronous, {
+    restarted(epoch, head) {
+      feed.restart(head);
+      sink.restarted(epoch, head);
+    },
+    broken: (after, before) => sink.broken(after, before),
+    connection: (isConnected, cause) => sink.connection(isConnected, cause),
+  });
+  const feed = new LiveFeed(store, sink);
+  const follower = new Follower(store, feed, driver.file);
+  let maintenance: Maintenance | undefined;
+  return {
+    store,
+    feed,
+    follower,
+    begin(head: Position) {
+      feed.restart(head);
+      follower.begin();
+      maintenance = new Maintenance(store, feed);
+    },
+    close() {
+      maintenance?.close();
+      follower.close();
+      store.close();
+    },
+  };
+}

@@ -1,0 +1,65 @@
+import { resolve } from 'node:path';
+import { TidingsError } from '@tidings/core';
+
+export type SqlValue = string | number | null;
+
+/** What the broker uses of a prepared statement. */
+export interface SqliteStatement {
+  all(...parameters: SqlValue[]): unknown[];
+  get(...parameters: SqlValue[]): unknown;
+  run(...parameters: SqlValue[]): unknown;
+}
+
+/** What the broker uses of a database: `node:sqlite`, `libsql` and `better-sqlite3` have it in common. */
+export interface SqliteDatabase {
+  prepare(sql: string): SqliteStatement;
+  exec(sql: string): unknown;
+  close(): unknown;
+}
+
+type DatabaseClass = new (file: string) => SqliteDatabase;
+
+/** A file, and how to open it. */
+export interface Driver {
+  /** Absolute. */
+  readonly file: string;
+  open(): SqliteDatabase;
+}
+
+/** The drivers, and the export of each that opens a file. The first that can be loaded is used. */
+const DRIVERS = [
+  ['node:sqlite', 'DatabaseSync'],
+  ['libsql', 'default'],
+  ['better-sqlite3', 'default'],
+] as const;
+
+/** @throws {TidingsError} `broker` if there is no driver. */
+export async function loadDriver(source: string | SqliteDatabase): Promise<Driver> {
+  if (typeof source !== 'string') return driverOf(source);
+  const file = resolve(source);
+  const causes: unknown[] = [];
+  for (const [name, exported] of DRIVERS) {
+    try {
+      // Not a literal, so that bundlers and TypeScript do not look for packages that are not installed.
+      const module = (await import(name)) as Record<string, DatabaseClass | undefined>;
+      const Database = module[exported];
+      if (Database !== undefined) return { file, open: () => new Database(file) };
+    } catch (cause) {
+      causes.push(cause);
+    }
+  }
+  const needs = 'Node.js 22.13 or newer (node:sqlite), or the package libsql or better-sqlite3';
+  throw new TidingsError('broker', `@tidings/sqlite found no SQLite driver: it needs ${needs}`, {
+    cause: new AggregateError(causes, 'none of node:sqlite, libsql and better-sqlite3 could be loaded'),
+  });
+}
+
+function driverOf(database: SqliteDatabase): Driver {
+  const [main] = database.prepare('PRAGMA database_list').all() as [{ file: string | null }];
+  const { file } = main;
+  if (file === null || file === '') {
+    throw new TidingsError('invalid-option', 'database must be one with a file: its log is lost otherwise');
+  }
+  const Database = database.constructor as DatabaseClass;
+  return { file, open: () => new Database(file) };
+}

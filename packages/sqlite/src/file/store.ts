@@ -1,0 +1,190 @@
+import { type LogHead, type Position, TidingsError } from '@tidings/core';
+import { isBusy, LogChanged, resultCode } from '../errors.ts';
+import { Connection } from './connection.ts';
+import type { Driver } from './driver.ts';
+import { createHub, createTables, movePosition, readHub, renewEpoch, saveHub } from './hub.ts';
+import type { HubRow } from './schema.ts';
+
+/** What a call may reveal. Called before the call returns, and outside of its transaction. */
+export interface StoreEvents {
+  /** The log has restarted in a new epoch. */
+  restarted(epoch: string, head: Position): void;
+  broken(after: Position, before: Position): void;
+  /** The file can be used, or cannot be read (with the cause). */
+  connection(isConnected: boolean, cause?: unknown): void;
+}
+
+/** Errors that concern only writing: what is stored can be read. */
+const WRITE_ERRORS = new Set(['FULL', 'READONLY']);
+
+/**
+ * The file as transactions, and what each reveals about the log: epoch, head and breaks.
+ *
+ * A file that lost its latest data to a power failure or a backup does not show it. So each start of a process moves
+ * the position to the clock, in µs: positions in between may have been given to entries that are lost, and are a break.
+ * A file that shows it (replaced, emptied, or with an older head than this process knows) gets a new epoch.
+ *
+ * Every method throws what SQLite throws; if that is about a lock, the caller tries again.
+ */
+export class Store {
+  /** '': not started. */
+  epoch = '';
+  /** The newest position of this epoch that this process knows of. */
+  knownHead: Position = 0;
+  readonly #driver: Driver;
+  readonly #synchronous: 'normal' | 'full';
+  readonly #events: StoreEvents;
+  #connection: Connection | undefined;
+  #isConnected = false;
+  #isClosed = false;
+  /** The log is not the one that this process knows. */
+  #mustRestart = false;
+  /** Neither is the file: the same epoch in it proves nothing. */
+  #isReplaced = false;
+  #lastBreak: Position = 0;
+
+  constructor(driver: Driver, synchronous: 'normal' | 'full', events: StoreEvents) {
+    this.#driver = driver;
+    this.#synchronous = synchronous;
+    this.#events = events;
+  }
+
+  /** Creates the tables if they are missing, and moves the position. */
+  start(): LogHead {
+    const connection = this.#connect();
+    const hub = connection.transaction('BEGIN IMMEDIATE', () => {
+      const stored = createTables(connection);
+      return stored === undefined ? createHub(connection) : movePosition(connection, stored);
+    });
+    this.#enter(connection, hub);
+    this.#succeed();
+    return { epoch: hub.epoch, head: hub.head };
+  }
+
+  /** Runs in a read transaction: everything it reads is as of one moment. */
+  read<Result>(run: (connection: Connection, hub: HubRow) => Result): Result {
+    return this.#run('BEGIN', run);
+  }
+
+  /** Runs in a write transaction. What it changes in `hub` is stored. */
+  write<Result>(run: (connection: Connection, hub: HubRow) => Result): Result {
+    return this.#run('BEGIN IMMEDIATE', (connection, hub) => {
+      const result = run(connection, hub);
+      saveHub(connection, hub);
+      return result;
+    });
+  }
+
+  /** Runs outside of a transaction. Undefined while the file cannot be used. */
+  peek<Result>(run: (connection: Connection) => Result): Result | undefined {
+    return this.#connection === undefined ? undefined : run(this.#connection);
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#connection?.close();
+    this.#connection = undefined;
+  }
+
+  #run<Result>(
+    begin: 'BEGIN' | 'BEGIN IMMEDIATE',
+    run: (connection: Connection, hub: HubRow) => Result,
+  ): Result {
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return this.#attempt(begin, run);
+      } catch (error) {
+        if (!(error instanceof LogChanged) || attempt === 3) {
+          this.#fail(error);
+          throw error;
+        }
+        this.#mustRestart = true;
+        if (!this.#connection?.isReplaced) continue;
+        this.#isReplaced = true;
+        this.#connection.removeIfEmptied();
+        this.#connection.close();
+        this.#connection = undefined;
+      }
+    }
+  }
+
+  #attempt<Result>(
+    begin: 'BEGIN' | 'BEGIN IMMEDIATE',
+    run: (connection: Connection, hub: HubRow) => Result,
+  ): Result {
+    const connection = this.#connect();
+    if (this.#mustRestart) this.#restart(connection);
+    const [result, hub] = connection.transaction(begin, () => {
+      const hub = this.#readHub(connection);
+      return [run(connection, hub), hub] as const;
+    });
+    this.#enter(connection, hub);
+    this.#succeed();
+    return result;
+  }
+
+  #connect(): Connection {
+    if (this.#isClosed) throw new TidingsError('closed', 'the broker is closed');
+    this.#connection ??= new Connection(this.#driver, this.#synchronous);
+    return this.#connection;
+  }
+
+  /** @throws {LogChanged} if the log is not the one that this process knows. */
+  #readHub(connection: Connection): HubRow {
+    const hub = readHub(connection);
+    if (hub.epoch !== this.epoch) throw new LogChanged('the log has restarted in a new epoch');
+    if (hub.head < this.knownHead) throw new LogChanged('the file has lost its latest entries');
+    return hub;
+  }
+
+  /** Follows another process into its epoch, or begins a new one. */
+  #restart(connection: Connection): void {
+    const hub = connection.transaction('BEGIN IMMEDIATE', () => {
+      const stored = createTables(connection);
+      if (stored === undefined) return createHub(connection);
+      // Another process has begun the new epoch already.
+      if (stored.epoch !== this.epoch) return stored;
+      if (!this.#isReplaced && stored.head >= this.knownHead) return stored;
+      return renewEpoch(connection, stored);
+    });
+    this.#mustRestart = this.#isReplaced = false;
+    const isNew = hub.epoch !== this.epoch;
+    this.#enter(connection, hub);
+    if (isNew) this.#events.restarted(hub.epoch, hub.head);
+  }
+
+  #enter(connection: Connection, { epoch, head, broken }: HubRow): void {
+    if (epoch !== this.epoch) {
+      this.epoch = epoch;
+      this.knownHead = 0;
+      this.#lastBreak = 0;
+    }
+    this.knownHead = Math.max(this.knownHead, head);
+    if (broken <= this.#lastBreak) return;
+    const breaks = connection.all<{ after_position: number; before_position: number }>(
+      'SELECT * FROM tidings_breaks WHERE before_position > ? ORDER BY before_position',
+      this.#lastBreak,
+    );
+    this.#lastBreak = broken;
+    for (const { after_position, before_position } of breaks) {
+      this.#events.broken(after_position, before_position);
+    }
+  }
+
+  #succeed(): void {
+    if (this.#isConnected) return;
+    this.#isConnected = true;
+    this.#events.connection(true);
+  }
+
+  /** After an error that is about the file, it is opened again by the next call. */
+  #fail(error: unknown): void {
+    const code = resultCode(error);
+    if (this.#isClosed || isBusy(error) || (code !== undefined && WRITE_ERRORS.has(code))) return;
+    this.#connection?.close();
+    this.#connection = undefined;
+    if (!this.#isConnected) return;
+    this.#isConnected = false;
+    this.#events.connection(false, error);
+  }
+}

@@ -1,0 +1,158 @@
+import { type Draft, type Entry, type Position, TidingsError } from '@tidings/core';
+import type { Connection } from '../file/connection.ts';
+import {
+  type ChannelRow,
+  COARSE,
+  COMPACTED_RETENTION,
+  FORGET_DELAY,
+  type HubRow,
+  MIN_RETENTION,
+  OVERHEAD,
+} from '../file/schema.ts';
+import { clearChannel, createChannel, findChannel, saveChannel } from './channels.ts';
+import { encodeEntry, encodeText, isMark, KIND } from './format.ts';
+import { evict, forgetDue, sweepChannel, trimChannel } from './retention.ts';
+
+export interface Appended {
+  readonly results: readonly (Position | TidingsError)[];
+  /** The new entries, and the head before them. */
+  readonly entries: readonly Entry[];
+  readonly before: Position;
+}
+
+const INSERT = `
+  INSERT INTO tidings_entries
+    (position, channel, dead, at, size, tag, kind, json, event, key, except_for, data)
+  VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
+
+/** Appends a batch, in a write transaction: gives each entry its position, and trims the channels it is for. */
+export function append(
+  connection: Connection,
+  hub: HubRow,
+  drafts: readonly Draft[],
+  maxBytes: number,
+): Appended {
+  const before = hub.head;
+  const batch = new Batch(connection, hub);
+  const results = drafts.map(draft => batch.add(draft));
+  batch.finish();
+  evict(connection, hub, maxBytes);
+  forgetDue(connection, hub, Date.now());
+  return { results, entries: batch.entries, before };
+}
+
+interface Touched {
+  readonly row: ChannelRow;
+  /** The settings of the newest entry. */
+  keep: Draft['keep'];
+  /** How many entries were added. */
+  added: number;
+}
+
+class Batch {
+  readonly entries: Entry[] = [];
+  readonly #connection: Connection;
+  readonly #hub: HubRow;
+  readonly #now = Date.now();
+  readonly #channels = new Map<string, Touched>();
+
+  constructor(connection: Connection, hub: HubRow) {
+    this.#connection = connection;
+    this.#hub = hub;
+  }
+
+  add(draft: Draft): Position | TidingsError {
+    const { channel: name, kind, keep } = draft;
+    const known = this.#channels.get(name)?.row ?? findChannel(this.#connection, name);
+    const hasEnded = known !== undefined && known.ended !== null;
+    if (kind === 'begin' && !hasEnded) return known?.last ?? this.#hub.head;
+    if (kind !== 'begin' && hasEnded) {
+      return new TidingsError('ended', `the channel ${JSON.stringify(name)} has ended: nothing can follow`);
+    }
+    const row = known ?? createChannel(this.#connection, name, this.#hub.forgotten);
+    const touched = this.#channels.get(name) ?? { row, keep, added: 0 };
+    this.#channels.set(name, touched);
+    touched.keep = keep;
+    touched.added += 1;
+    return this.#append(draft, row);
+  }
+
+  /** Trims the channels, and stores what has changed of them. */
+  finish(): void {
+    for (const { row, keep, added } of this.#channels.values()) {
+      trimChannel(this.#connection, row, keep, this.#now);
+      sweepChannel(this.#connection, this.#hub, row, { added, now: this.#now });
+      row.age = whole(keep.age);
+      const retention = Math.max(row.age, row.compact === 1 ? COMPACTED_RETENTION : MIN_RETENTION);
+      const due = this.#now + retention + FORGET_DELAY;
+      if (row.due < due || row.due > due + COARSE) row.due = due + COARSE;
+      row.used = this.#now - (this.#now % COARSE);
+      saveChannel(this.#connection, row);
+    }
+  }
+
+  #append({ keep, ...draft }: Draft, row: ChannelRow): Position {
+    this.#hub.head += 1;
+    const position = this.#hub.head;
+    const kind = KIND[draft.kind];
+    const size = isMark(kind) ? 0 : Buffer.byteLength(draft.data) + OVERHEAD;
+    // In an ordinary channel the older events of a key are separate events.
+    if (row.compact !== Number(keep.compact)) clearChannel(row, row.last);
+    row.compact = Number(keep.compact);
+    let tag: string | undefined;
+    if (kind === KIND.end) {
+      row.ended = position;
+    } else if (kind === KIND.begin) {
+      clearChannel(row, row.ended ?? row.last);
+      row.ended = null;
+      row.begun = position;
+    } else if (keep.events === 0 || keep.bytes === 0 || keep.age === 0) {
+      clearChannel(row, position);
+      row.garbage += 1;
+    } else {
+      row.count += 1;
+      row.bytes += size;
+      if (keep.compact) tag = draft.key ?? draft.event ?? '';
+    }
+    const { stored = null } = tag === undefined ? {} : { stored: this.#supersede(row, tag) };
+    this.#connection.run(
+      INSERT,
+      position,
+      row.id,
+      this.#now,
+      size,
+      stored,
+      ...encodeEntry({ ...draft, keep }),
+    );
+    row.stored += size;
+    row.last = position;
+    this.#hub.bytes += size;
+    this.entries.push({ ...draft, position });
+    return position;
+  }
+
+  /** Removes the older event of a key from what the channel retains. Returns the key as it is stored. */
+  #supersede(row: ChannelRow, tag: string) {
+    const stored = encodeText(tag);
+    const older = this.#connection.get<{ position: number; size: number }>(
+      'SELECT position, size FROM tidings_entries WHERE channel = ? AND tag = ?',
+      row.id,
+      stored,
+    );
+    if (older === undefined) return stored;
+    const { position, size } = older;
+    this.#connection.run('UPDATE tidings_entries SET dead = 1, tag = NULL WHERE position = ?', position);
+    if (position > row.cleared) {
+      row.superseded = Math.max(row.superseded, position);
+      row.count -= 1;
+      row.bytes -= size;
+      row.garbage += 1;
+    }
+    return stored;
+  }
+}
+
+/** SQLite's integers have a bound. Unbounded settings are stored as this one. */
+function whole(value: number): number {
+  return Math.min(Math.ceil(value), 2 ** 50);
+}

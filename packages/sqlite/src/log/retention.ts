@@ -1,0 +1,191 @@
+import type { Keep } from '@tidings/core';
+import type { Connection } from '../file/connection.ts';
+import { type ChannelRow, type HubRow, LIVE_WINDOW } from '../file/schema.ts';
+import { clearChannel, saveChannel } from './channels.ts';
+import { KIND } from './format.ts';
+
+/** Entries that one step of trimming or sweeping takes, at most. */
+const STEP = 256;
+
+/** ms by which garbage is older than it has to be before it is swept, so that sweeping takes many at once. */
+const SWEEP_DELAY = 1_000;
+
+/** Steps of eviction that one batch takes, at most. Together they are more than it can append. */
+const EVICT_STEPS = 64;
+
+/** Channels that one batch forgets, at most. */
+const FORGET_STEP = 2;
+
+interface Stored {
+  position: number;
+  kind: number;
+  size: number;
+  at: number;
+}
+
+/** Trims a channel to its bounds, oldest entries first. In a compacted channel, only tombstones have an age. */
+export function trimChannel(
+  connection: Connection,
+  row: ChannelRow,
+  keep: Readonly<Keep>,
+  now: number,
+): void {
+  if (row.compact === 1) trimTombstones(connection, row, now - keep.age);
+  const isOver = () => row.count > keep.events || row.bytes > keep.bytes;
+  while (row.count > 0) {
+    // One more than needed, to see that it stays; and a `begin`.
+    const limit = Math.min(STEP, Math.max(1, row.count - keep.events + 1) + 1);
+    const oldest = connection.all<Stored>(
+      `SELECT position, kind, size, at FROM tidings_entries
+       WHERE channel = ? AND position > ? AND dead = 0 ORDER BY position LIMIT ?`,
+      row.id,
+      row.cleared,
+      limit,
+    );
+    for (const { position, kind, size, at } of oldest) {
+      // It goes with the first event after it.
+      if (kind === KIND.begin) continue;
+      const isOld = row.compact === 0 && at + keep.age <= now;
+      if (kind === KIND.end || !(isOld || isOver())) return;
+      const begins = row.begun !== null && row.begun > row.cleared && row.begun < position ? 1 : 0;
+      row.cleared = position;
+      row.trimmed = Math.max(row.trimmed, position);
+      row.count -= 1;
+      row.bytes -= size;
+      row.garbage += 1 + begins;
+    }
+    if (oldest.length === 0) return;
+  }
+}
+
+/** @param upTo ms since 1970: tombstones as old as that are trimmed. */
+function trimTombstones(connection: Connection, row: ChannelRow, upTo: number): void {
+  const old = connection.all<Stored>(
+    `SELECT position, size FROM tidings_entries
+     WHERE channel = ? AND position > ? AND kind = ${KIND.gone} AND tag IS NOT NULL AND at <= ?
+     ORDER BY position LIMIT ${STEP}`,
+    row.id,
+    row.cleared,
+    upTo,
+  );
+  for (const { position, size } of old) {
+    connection.run('UPDATE tidings_entries SET dead = 1, tag = NULL WHERE position = ?', position);
+    row.trimmed = Math.max(row.trimmed, position);
+    row.count -= 1;
+    row.bytes -= size;
+    row.garbage += 1;
+  }
+}
+
+/** Deletes garbage of a channel from the file, once every process has had the time to deliver it. */
+export function sweepChannel(
+  connection: Connection,
+  hub: HubRow,
+  row: ChannelRow,
+  { added, now }: { added: number; now: number },
+): void {
+  if (row.garbage === 0) return;
+  for (const which of ['position <= ?', 'dead = 1 AND position > ?']) {
+    if (which.startsWith('dead') && row.compact === 0) continue;
+    const [first] = connection.all<Stored>(
+      `SELECT at FROM tidings_entries WHERE channel = ? AND ${which} ORDER BY position LIMIT 1`,
+      row.id,
+      row.cleared,
+    );
+    if (first === undefined || first.at > now - LIVE_WINDOW - SWEEP_DELAY) continue;
+    // Bounded before the age is checked: entries ascend in age, and those that are not old are not looked at.
+    const oldest = `SELECT position, at FROM tidings_entries WHERE channel = ? AND ${which} ORDER BY position LIMIT ?`;
+    const deleted = connection.all<Stored>(
+      `DELETE FROM tidings_entries WHERE position IN (SELECT position FROM (${oldest}) WHERE at <= ?)
+       RETURNING position, size`,
+      row.id,
+      row.cleared,
+      STEP + 2 * added,
+      now - LIVE_WINDOW,
+    );
+    account(hub, row, deleted);
+    row.garbage = Math.max(0, row.garbage - deleted.length);
+  }
+}
+
+/** Evicts the histories of the channels that were published to least recently, until the bound is met. */
+export function evict(connection: Connection, hub: HubRow, maxBytes: number): void {
+  for (let step = 0; hub.bytes > maxBytes && step < EVICT_STEPS; step++) {
+    const row = connection.get<ChannelRow>(
+      'SELECT * FROM tidings_channels WHERE stored > 0 ORDER BY used, last LIMIT 1',
+    );
+    if (row === undefined) return;
+    const deleted = deleteOldest(connection, row, hub.bytes - maxBytes);
+    if (deleted.length === 0) return;
+    const retained = deleted.filter(({ position, dead }) => position > row.cleared && dead === 0);
+    for (const { size } of retained) {
+      row.count -= 1;
+      row.bytes -= size;
+    }
+    row.garbage = Math.max(0, row.garbage - (deleted.length - retained.length));
+    if (retained.length > 0) {
+      row.cleared = Math.max(row.cleared, ...retained.map(({ position }) => position));
+      row.trimmed = Math.max(row.trimmed, row.cleared);
+    }
+    account(hub, row, deleted);
+    saveChannel(connection, row);
+  }
+}
+
+/** Deletes the oldest events of a channel from the file: so many bytes of them, or 64. */
+function deleteOldest(
+  connection: Connection,
+  { id }: ChannelRow,
+  bytes: number,
+): (Stored & { dead: number })[] {
+  const oldest = connection.all<Stored>(
+    'SELECT position, size FROM tidings_entries WHERE channel = ? AND size > 0 ORDER BY position LIMIT 64',
+    id,
+  );
+  let last = 0;
+  for (let left = bytes, index = 0; left > 0 && index < oldest.length; index++) {
+    const { position, size } = oldest[index] as Stored;
+    last = position;
+    left -= size;
+  }
+  return connection.all(
+    `DELETE FROM tidings_entries WHERE channel = ? AND size > 0 AND position <= ?
+     RETURNING position, size, dead`,
+    id,
+    last,
+  );
+}
+
+/** Forgets channels that nobody has published to for long. A large one takes several steps. */
+export function forgetDue(connection: Connection, hub: HubRow, now: number): boolean {
+  const due = connection.all<ChannelRow>(
+    `SELECT * FROM tidings_channels WHERE due <= ? ORDER BY due LIMIT ${FORGET_STEP}`,
+    now,
+  );
+  for (const row of due) {
+    const deleted = connection.all<Stored>(
+      `DELETE FROM tidings_entries WHERE position IN (
+         SELECT position FROM tidings_entries WHERE channel = ? ORDER BY position LIMIT ${STEP}
+       ) RETURNING position, size`,
+      row.id,
+    );
+    account(hub, row, deleted);
+    if (deleted.length === STEP) {
+      clearChannel(row, row.last);
+      saveChannel(connection, row);
+    } else {
+      connection.run('DELETE FROM tidings_channels WHERE id = ?', row.id);
+      hub.forgotten = Math.max(hub.forgotten, row.last);
+    }
+  }
+  return due.length > 0;
+}
+
+function account(hub: HubRow, row: ChannelRow, deleted: readonly Stored[]): void {
+  for (const { position, size } of deleted) {
+    row.stored -= size;
+    hub.bytes -= size;
+    row.deleted = Math.max(row.deleted, position);
+    hub.swept = Math.max(hub.swept, position);
+  }
+}

@@ -1,0 +1,48 @@
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { tarballs, unpack } from '../support/packed.ts';
+import { root } from '../support/snippets.ts';
+
+/** Where no driver can be found among the packages of a folder above it. */
+let folder: string;
+
+const PROGRAM = `
+  const hub = createHub({ broker: sqliteBroker({ file: 'hub.db' }), onError() {}, publishTimeout: 500 });
+  hub.publish('x', 1).then(
+    id => console.log(/^\\w+-\\d+$/.test(id)),
+    ({ code, cause, message }) => console.log(code, cause?.message ?? message),
+  ).finally(() => hub.close());`;
+const names = { createHub: '@tidings/core', sqliteBroker: '@tidings/sqlite' };
+const list = Object.entries(names);
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'tidings-packed-'));
+  const packages = tarballs();
+  for (const [, name] of list) unpack(name, packages.get(name) as string, join(folder, 'node_modules'));
+  const esm = list.map(([name, from]) => `import { ${name} } from '${from}';\n`);
+  const commonjs = list.map(([name, from]) => `const { ${name} } = require('${from}');\n`);
+  writeFileSync(join(folder, 'esm.mjs'), esm.join('') + PROGRAM);
+  writeFileSync(join(folder, 'commonjs.cjs'), commonjs.join('') + PROGRAM);
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function run(node: string, ...args: string[]): string {
+  return spawnSync(node, args, { cwd: folder, encoding: 'utf8' }).stdout;
+}
+
+describe.each(['esm.mjs', 'commonjs.cjs'])('@tidings/sqlite as it is packed, %s', program => {
+  it('uses node:sqlite where it exists', () => {
+    expect(run(`${root}test/real-world/servers/node_modules/node22/bin/node`, program)).toBe('true\n');
+  });
+
+  it('names the three drivers where none can be loaded', () => {
+    const hasSqlite = Number.parseInt(process.versions.node, 10) >= 22;
+    const flags = hasSqlite ? ['--no-experimental-sqlite'] : [];
+    const output = run(process.execPath, ...flags, program);
+    expect(output).toMatch(/not-stored/);
+    for (const name of ['node:sqlite', 'libsql', 'better-sqlite3']) expect(output).toContain(name);
+  });
+});
