@@ -178,6 +178,11 @@ export class ChannelLog {
     if (entry.kind === 'end') this.endedAt = entry.position;
   }
 
+  /** The position before everything that it has had since it began, or began again. */
+  get beginning(): Position {
+    return Math.max(this.history.beginning, this.#dropUpTo);
+  }
+
   /** The next piece after a position, if there is one. */
   pieceAfter(position: Position): Piece | undefined {
     return this.#pieces.after(position, this.history, this.#isSkipped);
