@@ -6,6 +6,7 @@ import type { Stream } from './stream/stream.ts';
 import type { NodeRequest, NodeResponse } from './transports/connection.ts';
 import { type BeforeHeaders, DeferredTransport } from './transports/deferred-transport.ts';
 import { areHeadersSent, headersSent, NodeTransport } from './transports/node-transport.ts';
+import { checkRuntime } from './transports/runtime.ts';
 
 export type { BeforeHeaders, NodeRequest, NodeResponse };
 
@@ -41,6 +42,7 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
     );
   }
   if (areHeadersSent(res)) throw headersSent();
+  checkRuntime();
   const transport =
     beforeHeaders === undefined
       ? new NodeTransport(req, res)
