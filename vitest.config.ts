@@ -53,7 +53,11 @@ export default defineConfig({
           // Its files wait more than they compute.
           maxWorkers: 4,
           sequence: { groupOrder: 0 },
-          include: ['packages/*/test/**/*.test.ts', 'test/{contract,spec,channels}/**/*.test.ts', SQLITE],
+          include: [
+            'packages/*/test/**/*.test.ts',
+            'test/{contract,spec,channels,frameworks}/**/*.test.ts',
+            SQLITE,
+          ],
         },
       },
       // These run programs that `npm test` installs where it can.
@@ -101,7 +105,7 @@ export default defineConfig({
           name: 'packed',
           ...sideBySide,
           globalSetup: PACKED,
-          include: ['test/examples/copies.test.ts', 'test/builds/{commonjs,sqlite}.test.ts'],
+          include: ['test/examples/copies.test.ts', 'test/builds/{commonjs,bundlers,sqlite}.test.ts'],
         },
       },
       build('ESM', 'js'),

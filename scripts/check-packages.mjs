@@ -1,6 +1,6 @@
 // Packs every package as it would be published, and checks the tarballs: their contents (publint), their types for
-// every way to import them (attw), that they work when npm installs them, by `import` and by `require`, and how large
-// the core is.
+// every way to import them (attw), that they work when npm installs them, by `import` and by `require`, the types in two
+// layouts of pnpm, and how large the core is.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { checkTypeLayouts } from './type-layouts.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const scratch = mkdtempSync(join(tmpdir(), 'tidings-packages-'));
@@ -31,6 +32,7 @@ try {
     run('attw', [tarball, '--profile', 'node16']);
   }
   tryOut(tarballs);
+  checkTypeLayouts(tarballs, scratch, run);
   await measure('@tidings/core', 22 * 1024);
 } finally {
   rmSync(scratch, { recursive: true });
@@ -45,6 +47,7 @@ function tryOut(tarballs) {
     '@tidings/express': 'sse',
     '@tidings/koa': 'sse',
     '@tidings/hono': 'sse',
+    '@tidings/fastify': 'sse',
     '@tidings/redis': 'redisBroker',
     '@tidings/sqlite': 'sqliteBroker',
     '@tidings/testing': 'connect',

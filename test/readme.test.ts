@@ -86,7 +86,7 @@ describe('what the README shows', () => {
     ]);
   });
 
-  it.each(['core', 'express', 'koa', 'hono'])('greets from the README of %s', async name => {
+  it.each(['core', 'express', 'koa', 'hono', 'fastify'])('greets from the README of %s', async name => {
     const [greeting, ...others] = snippets(`packages/${name}/README.md`);
     expect(others).toEqual([]);
     program = await runProgram(greeting?.code ?? '');

@@ -3,7 +3,7 @@ import { defineConfig } from 'vitepress';
 
 export default defineConfig({
   title: 'Tidings',
-  description: 'Server-Sent Events for Express, Koa and Hono.',
+  description: 'Server-Sent Events for Express, Koa, Hono and Fastify.',
   // Where the site is on its host, with a slash at both ends: GitHub Pages has it in a folder.
   base: process.env.DOCS_BASE ?? '/',
   head: [['link', { rel: 'icon', href: 'data:,' }]],
@@ -24,6 +24,7 @@ export default defineConfig({
           { text: 'Streams and options', link: '/streams' },
           { text: 'Resume and reset', link: '/resume' },
           { text: 'Typed events', link: '/types' },
+          { text: 'Frameworks', link: '/frameworks' },
           { text: 'Migrating', link: '/migrating' },
         ],
       },
@@ -67,6 +68,7 @@ export default defineConfig({
           'express',
           'koa',
           'hono',
+          'fastify',
           'redis',
           'sqlite',
           'testing',

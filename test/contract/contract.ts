@@ -3,6 +3,7 @@ import { afterEach, describe } from 'vitest';
 import { type Client, type RequestOptions, request } from '../support/client.ts';
 import type { Running } from '../support/server.ts';
 import { expressMounts } from './express.ts';
+import { fastifyMounts } from './fastify.ts';
 import { fetchMounts } from './fetch.ts';
 import { koaMounts } from './koa.ts';
 import type { Handler, Mount } from './mount.ts';
@@ -11,7 +12,14 @@ import { nodeHttp, nodeHttp2 } from './node.ts';
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
 
-const mounts: Mount[] = [nodeHttp, nodeHttp2, ...expressMounts, ...koaMounts, ...fetchMounts];
+const mounts: Mount[] = [
+  nodeHttp,
+  nodeHttp2,
+  ...expressMounts,
+  ...koaMounts,
+  ...fastifyMounts,
+  ...fetchMounts,
+];
 
 interface Served {
   hub: Hub;

@@ -197,14 +197,17 @@ contract('a stream that fails', ({ connect, serve }) => {
 
   it('in its handler after the head, ends', async () => {
     const errors: unknown[] = [];
+    let fail = () => {};
     const { hub, client, stream } = await connect({
       hub: { onError: error => errors.push(error) },
       use: async opened => {
         opened.send('x');
-        await new Promise(resolve => setTimeout(resolve, 20));
-        throw new Error('secret');
+        await new Promise((_resolve, reject) => {
+          fail = () => reject(new Error('secret'));
+        });
       },
     });
+    fail();
     await client.ended;
     expect(client.status).toBe(200);
     expect(client.text).not.toContain('secret');

@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import net from 'node:net';
 import { text } from 'node:stream/consumers';
+import { setImmediate as turn } from 'node:timers/promises';
 import { createHub, type EventStream, type StreamOptions } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
 import { sse as expressSse } from '@tidings/express';
@@ -43,7 +44,15 @@ const servers: [string, (use: Use) => Parameters<typeof listen>[0]][] = [
       const app = new Koa();
       app.silent = true;
       app.use(koaSse());
-      app.use(ctx => use(ctx.req, ctx.res, options => ctx.sse(options)));
+      // Until the middleware has returned, a stream waits for others to set headers.
+      app.use(async ctx => {
+        let stream: EventStream | undefined;
+        const done = use(ctx.req, ctx.res, options => {
+          stream = ctx.sse(options);
+          return stream;
+        });
+        if (stream === undefined) await done;
+      });
       return app.callback();
     },
   ],
@@ -88,10 +97,11 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
   });
 
   it('may be ended by the application: later events go nowhere, and the next response is intact', async () => {
-    const server = await serve((req, res, open) => {
+    const server = await serve(async (req, res, open) => {
       if (req.url !== '/stream') return res.end('the next response');
       const stream = open();
       stream.send(1);
+      while (!res.headersSent) await turn();
       stream.send(2);
       res.end();
       stream.send('late');

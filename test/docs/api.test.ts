@@ -34,6 +34,7 @@ describe('the API reference', () => {
     ['@tidings/express', 'res.sse()'],
     ['@tidings/koa', 'ctx.sse()'],
     ['@tidings/hono', 'c.var.sse()'],
+    ['@tidings/fastify', 'reply.sse()'],
   ])('of %s says what %s takes, gives and throws', (entry, call) => {
     const section =
       page(entry)

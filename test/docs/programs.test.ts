@@ -32,16 +32,19 @@ async function comesBack({ get }: Program, from: string, to: string): Promise<Cl
   return again;
 }
 
+/** Those for which there is code in the page about getting started. */
+const frameworks = ['express', 'koa', 'hono', 'fastify'];
+
 /** The server of the page about getting started, with the route for its page. */
 function withPage(name: string): string {
-  const mount = 'app.use(sse({ hub }));\n';
+  const mount = `app.${name === 'fastify' ? 'register' : 'use'}(sse({ hub }));\n`;
   const [before, after, ...others] = snippet('docs/getting-started.md', name).split(mount);
   expect([after, others]).toEqual([expect.any(String), []]);
   return [before, mount, snippet('docs/getting-started.md', `${name} page`), after].join('');
 }
 
 describe('what the page about getting started shows', () => {
-  it.each(['express', 'koa', 'hono'])('on %s prints what it says', async name => {
+  it.each(frameworks)('on %s prints what it says', async name => {
     program = await runProgram(snippet('docs/getting-started.md', name));
     const client = await program.get('/events');
     await client.until(({ text }) => text.includes('tidings'));
@@ -61,7 +64,7 @@ describe('what the page about getting started shows', () => {
     expect(anonymous(resumed)).toBe(anonymous(`${command}\n${again.text}`));
   });
 
-  it.each(['express', 'koa', 'hono'])('on %s serves a page, which shows what is posted', async name => {
+  it.each(frameworks)('on %s serves a page, which shows what is posted', async name => {
     const html = snippet('docs/getting-started.md', 'page');
     program = await runProgram(withPage(name), html);
     const { origin, get } = program;
@@ -95,6 +98,7 @@ describe('what the page about getting started shows', () => {
     ['Express', 'express'],
     ['Koa', 'koa'],
     ['Hono', 'hono'],
+    ['Fastify', 'fastify'],
   ])('on %s is JavaScript, and all that it imports has been installed', (title, name) => {
     const code = withPage(name);
     const { status, stderr } = spawnSync(process.execPath, ['--check', '--input-type=module'], {
@@ -132,12 +136,35 @@ describe('what the page about shutting down shows', () => {
 });
 
 describe('what the page about MCP shows', () => {
-  const call = { jsonrpc: '2.0', id: 7, method: 'tools/call', params: { _meta: { progressToken: 'p' } } };
   const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
+  const call = { id: 7, method: 'tools/call', params: { name: 'brew', _meta: { progressToken: 'p' } } };
+
+  /** A session, and its requests. */
+  async function initialize() {
+    program = await runProgram(snippet('docs/mcp.md', 'server'));
+    const { get } = program;
+    const post = (message: object, session?: string, others = {}) => {
+      const all = { ...headers, ...(session && { 'mcp-session-id': session }), ...others };
+      const body = JSON.stringify(Array.isArray(message) ? message : { jsonrpc: '2.0', ...message });
+      return get('/mcp', { method: 'POST', headers: all, body });
+    };
+    const client = await post({ id: 1, method: 'initialize', params: { protocolVersion: '2025-06-18' } });
+    const session = String(client.headers['mcp-session-id']);
+    const ask = async (message: object) => {
+      const answer = await post(message, session);
+      await answer.ended;
+      return { status: answer.status, ...JSON.parse(answer.text) };
+    };
+    const listen = (lastEventId?: string, of = session) =>
+      get('/mcp', {
+        headers: { 'mcp-session-id': of, ...(lastEventId && { 'last-event-id': lastEventId }) },
+      });
+    return { session, post, ask, listen, get };
+  }
 
   it('reports progress, answers, and ends', async () => {
-    program = await runProgram(snippet('docs/mcp.md', 'server'));
-    const client = await program.get('/mcp', { method: 'POST', headers, body: JSON.stringify(call) });
+    const { post, session } = await initialize();
+    const client = await post(call, session);
     expect(await client.ended).toBe(true);
     const messages = client.events.map(({ event, data }) => ({ event, ...JSON.parse(data) }));
     expect(messages.map(({ event, method, id }) => event ?? method ?? id)).toEqual([
@@ -148,15 +175,49 @@ describe('what the page about MCP shows', () => {
     ]);
   });
 
+  it('resumes a call whose connection broke, on a stream that has nothing else', async () => {
+    const { post, session, listen, get } = await initialize();
+    const client = await post(call, session);
+    await client.until(({ events }) => events.length === 1);
+    client.reset();
+    const id = client.events[0]?.id ?? '';
+    const resumed = await listen(id);
+    expect(await resumed.ended).toBe(true);
+    expect(resumed.events.map(({ data }) => JSON.parse(data).id ?? JSON.parse(data).params.progress)).toEqual(
+      [2, 3, 7],
+    );
+    const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'initialize' });
+    const other = await get('/mcp', { method: 'POST', headers, body });
+    expect((await listen(id, String(other.headers['mcp-session-id']))).status).toBe(404);
+  });
+
   it('sends what it says unasked to the newest stream of a session, and all of it', async () => {
-    program = await runProgram(snippet('docs/mcp.md', 'server'));
-    const older = await program.get('/mcp');
+    const { listen } = await initialize();
+    const older = await listen();
     await older.until(({ events }) => events.some(({ data }) => data.includes('list_changed')));
-    const lastEventId = older.events.at(-1)?.id ?? '';
-    const newer = await program.get('/mcp', { headers: { 'last-event-id': lastEventId } });
+    const newer = await listen(older.events.at(-1)?.id);
     expect(await older.ended).toBe(true);
     await newer.until(({ events }) => events.some(({ data }) => data.includes('list_changed')));
     expect(newer.events.map(({ event }) => event)).not.toContain('reset');
+  });
+
+  it('answers what it does not know with errors', async () => {
+    const { ask, post, session } = await initialize();
+    for (const method of ['toString', 'constructor', 'resources/list']) {
+      expect(await ask({ id: 2, method })).toMatchObject({ id: 2, error: { code: -32_601 } });
+    }
+    expect(await ask({ id: 3, method: 'tools/call' })).toMatchObject({ id: 3, error: { code: -32_602 } });
+    expect(await ask([{ jsonrpc: '2.0', id: 4, method: 'ping' }])).toMatchObject({
+      status: 400,
+      error: { code: -32_600 },
+    });
+    expect(await ask({ id: 5, method: 'ping' })).toMatchObject({ id: 5, result: {} });
+    const ping = { id: 6, method: 'ping' };
+    expect((await post(ping)).status).toBe(400);
+    expect((await post(ping, 'unknown')).status).toBe(404);
+    expect((await post(ping, session, { origin: 'https://evil.example' })).status).toBe(403);
+    expect((await post(ping, session, { host: 'evil.example' })).status).toBe(403);
+    expect((await post({ method: 'notifications/initialized' }, session)).status).toBe(202);
   });
 });
 

@@ -457,7 +457,8 @@ export class Judge {
       this.#place(interest);
       const objection = this.#objectionTo(reason, interest);
       if (objection !== undefined) this.#fail('false reset', `reset ${reason} [${name}]: ${objection}`);
-      const restart = reason === 'slow' && this.node.isInProcess ? this.node.head : undefined;
+      const isGap = reason === 'slow' || (reason === 'history' && interest.hasBegun);
+      const restart = isGap && this.node.isInProcess ? this.node.head : undefined;
       interest.reset(reason, this.node.head, restart);
     }
     this.#sentAfter = undefined;
@@ -490,7 +491,10 @@ export class Judge {
       return undefined;
     }
     if (reason !== 'history') return 'no such reason';
-    if (interest.hasBegun && !interest.isAwaitingSnapshot) return 'it has begun, and nothing was lost';
+    if (interest.hasBegun && !interest.isAwaitingSnapshot) {
+      // The channel has begun again, and a client that reads slowly had not received the end of its earlier life.
+      return channel.begunAt > this.told && !this.isFast ? undefined : 'it has begun, and nothing was lost';
+    }
     const floor = interest.mayResume ? this.#floors.get(channel.name) : undefined;
     if (interest.mayHaveLost(now, floor)) return undefined;
     if (floor !== undefined && interest.mayHaveLost(now)) return 'it was given all that has been trimmed';

@@ -469,12 +469,13 @@ export class Run implements ClientHost {
       broker.rejectNext(move.call, move.stored === true);
     } else if (move.move === 'lose') {
       node.hasLost = true;
-      const lost = broker.whatWouldBeLost(move.of) as ChannelName[];
+      const names = broker.whatWouldBeLost(move.of);
+      const lost = names as ChannelName[];
       for (const { judge } of this.clients) {
         // A hub that is told of all takes that for all that it is about to open, too.
         if (judge?.node === node) judge.disturb(move.of === 'all' ? judge.interests.keys() : lost);
       }
-      this.#hasLostControl ||= move.of === 'all';
+      this.#hasLostControl ||= move.of === 'all' || names.some(name => name.startsWith('\0'));
       broker.lose(move.of);
     }
   }

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { afterAll, describe, expect, type TestContext, test } from 'vitest';
 import { eventually } from '../support/client.ts';
 import { publishThrough, startNewsSite } from './news-site.ts';
@@ -7,7 +8,22 @@ import { programClients, removeCompiledPrograms } from './program-clients.ts';
 import type { SseClient } from './sse-client.ts';
 import { describeSubject } from './subject.ts';
 
+const LARGE = 300_000;
 const LINES = '\none:\n  two \n\ndata: ü 😀\n';
+
+/** Ends a connection when it has sent so many bytes, in the middle of whatever it sends. */
+function breakOffAfter(bytes: number, socket: Socket): void {
+  let left = bytes;
+  const write = socket.write.bind(socket) as (chunk: Uint8Array | string) => boolean;
+  socket.write = (chunk: Uint8Array | string) => {
+    if (left <= 0) return true;
+    const part = Buffer.from(chunk).subarray(0, left);
+    left -= part.length;
+    const hasRoom = write(part);
+    if (left <= 0) socket.destroySoon();
+    return hasRoom;
+  };
+}
 
 async function follow({ follow }: SseClient, path: string, context: TestContext) {
   const site = await startNewsSite(context);
@@ -16,6 +32,10 @@ async function follow({ follow }: SseClient, path: string, context: TestContext)
     stream.send('plain');
     stream.send(LINES, { event: 'tick', id: 'ü-7' });
     stream.send({ text: ' ' });
+  });
+  site.app.all('/large', (_req, res) => {
+    if (site.requests.length === 1) breakOffAfter(100_000, res.socket as Socket);
+    res.sse({ retry: 50 }).subscribe('large');
   });
   /** In the order in which they came. */
   const seen: [type: string, data: string][] = [];
@@ -29,7 +49,7 @@ describe.concurrent('Clients', () => {
 
   for (const client of [...nodeClients, ...pageClients, ...programClients]) {
     describeSubject(client, () => {
-      const { note, reads = data => data, isLostWhenCut = false } = client;
+      const { note, reads = data => data, isLostWhenCut = false, longestLine = Infinity } = client;
 
       test('named events, several lines, and the server sees it leave', async context => {
         if (note !== undefined) await context.annotate(note, 'note');
@@ -46,6 +66,24 @@ describe.concurrent('Clients', () => {
         await leave();
         await eventually(() => site.hub.streams.size === 0);
       });
+
+      test.skipIf(isLostWhenCut || longestLine < LARGE)(
+        'an event that breaks off in the middle is there after the reconnect',
+        async context => {
+          const { site, seen } = await follow(client, '/large', context);
+          await eventually(() => site.hub.streams.size === 1);
+          const lengths = (expected: number[]) =>
+            context.expect
+              .poll(() => seen.map(([, data]) => data.length), { timeout: 30_000 })
+              .toEqual(expected);
+          // The client has an id before.
+          await site.hub.publish('large', 'small');
+          await lengths([5]);
+          await site.hub.publish('large', 'x'.repeat(LARGE));
+          await lengths([5, LARGE]);
+          expect(site.requests).toHaveLength(2);
+        },
+      );
 
       const breaks = isLostWhenCut ? 'two clean ends' : 'a clean end and a killed connection';
       test(`resume after ${breaks}: nothing lost, nothing twice`, async context => {

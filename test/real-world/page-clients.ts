@@ -72,6 +72,16 @@ const table: PageClient[] = [
       listen(new Source(url));`,
   },
   {
+    name: 'react-native-sse',
+    package: 'react-native-sse',
+    note: 'Trims each line of data. Does not reconnect after a connection that broke. Reconnects after a 204: close it at the last event',
+    reads: data => data.replace(/[^\S\n]*(\n|$)[^\S\n]*/g, '$1'),
+    isLostWhenCut: true,
+    script: `
+      import Source from '/node_modules/react-native-sse/src/EventSource.js';
+      listen(new Source(url, { pollingInterval: 50 }));`,
+  },
+  {
     name: 'sse.js',
     package: 'sse.js',
     note: 'Comes back only with `autoReconnect`',

@@ -140,7 +140,7 @@ export const programClients: SseClient[] = [
   },
   python('requests'),
   python('httpx'),
-  python('aiohttp'),
+  { ...python('aiohttp'), longestLine: 64 * 1024, note: `${LINES}. Reads lines of up to 64 KiB` },
   {
     name: 'Mojo::UserAgent, Perl',
     program: '/usr/bin/perl',

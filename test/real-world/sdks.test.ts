@@ -5,9 +5,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { createHub, type Hub } from '@tidings/core';
 import { sse } from '@tidings/express';
 import express, { type Request, type Response } from 'express';
-import OpenAI from 'openai';
 import { describe, expect, type TestContext, test } from 'vitest';
-import { eventually } from '../support/client.ts';
 import { listen } from '../support/server.ts';
 import { describeSubject } from './subject.ts';
 
@@ -21,35 +19,6 @@ async function serve(
   const { origin, kill } = await listen(app);
   onTestFinished(kill);
   return origin;
-}
-
-const WORDS = ['Good ', 'news:\n\n', '**all** is ', 'well ü 😀'];
-
-/** What a model says, as OpenAI's API has it. */
-async function* chunks() {
-  for (const content of WORDS) {
-    yield { id: 'chat-1', object: 'chat.completion.chunk', choices: [{ index: 0, delta: { content } }] };
-    // So that heartbeats come in between.
-    await delay(110);
-  }
-}
-
-/** @returns the words of an answer, which are passed on to `hear` as they come. */
-async function ask(
-  answer: (res: Response) => AsyncIterable<unknown>,
-  context: TestContext,
-  hear: (word: unknown) => void = () => {},
-): Promise<unknown[]> {
-  const origin = await serve((_req, res) => void res.sse().stream(answer(res)), context);
-  const client = new OpenAI({ baseURL: `${origin}/v1`, apiKey: 'none', maxRetries: 0 });
-  const stream = await client.chat.completions.create({ model: 'any', messages: [], stream: true });
-  const words: unknown[] = [];
-  for await (const { choices } of stream) {
-    const word = choices[0]?.delta.content;
-    words.push(word);
-    hear(word);
-  }
-  return words;
 }
 
 /** JSON-RPC over Streamable HTTP: one tool, which says how far it is. */
@@ -150,44 +119,6 @@ const mcpClients: { name: string; package: string; connect(url: URL): Promise<Mc
 ];
 
 describe.concurrent('SDKs', () => {
-  describeSubject({ name: 'Chat completions, openai', package: 'openai' }, () => {
-    test('a whole answer, over heartbeats', async context => {
-      async function* answer() {
-        yield* chunks();
-        yield '[DONE]';
-      }
-      expect(await ask(answer, context)).toEqual(WORDS);
-    });
-
-    test('an answer that is cut throws', async context => {
-      const heard: unknown[] = [];
-      async function* answer(res: Response) {
-        yield* chunks();
-        await eventually(() => heard.length === WORDS.length);
-        res.socket?.resetAndDestroy();
-      }
-      await expect(ask(answer, context, word => heard.push(word))).rejects.toThrow('terminated');
-    });
-
-    test('an error that is sent throws', async context => {
-      async function* answer() {
-        yield* chunks();
-        yield { error: { message: 'the model is gone' } };
-      }
-      await expect(ask(answer, context)).rejects.toThrow('the model is gone');
-    });
-
-    test('an answer whose source fails throws', async context => {
-      const heard: unknown[] = [];
-      async function* answer() {
-        yield* chunks();
-        throw new Error('the model is gone');
-      }
-      await expect(ask(answer, context, word => heard.push(word))).rejects.toThrow('terminated');
-      expect(heard).toEqual(WORDS);
-    });
-  });
-
   for (const { connect, ...subject } of mcpClients) {
     describeSubject(subject, () => {
       test('tools are listed; a call with its progress; messages of the server', async context => {

@@ -10,6 +10,8 @@ export interface SseClient extends Subject {
   reads?: (data: string) => string;
   /** It does not come back after a connection that broke. */
   isLostWhenCut?: boolean;
+  /** A line of an event may have at most so many bytes. Absent: any number. */
+  longestLine?: number;
   /** Follows a URL until it is left. */
   follow(url: string, see: See): Leave | Promise<Leave>;
 }

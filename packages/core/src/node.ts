@@ -4,14 +4,21 @@ import type { EventStream, StreamOptions } from './stream/event-stream.ts';
 import { isAbortOf } from './stream/is-abort.ts';
 import type { Stream } from './stream/stream.ts';
 import type { NodeRequest, NodeResponse } from './transports/connection.ts';
+import { type BeforeHeaders, DeferredTransport } from './transports/deferred-transport.ts';
 import { areHeadersSent, headersSent, NodeTransport } from './transports/node-transport.ts';
 
-export type { NodeRequest, NodeResponse };
+export type { BeforeHeaders, NodeRequest, NodeResponse };
 
 /** The options of {@link openStream}. */
 export interface OpenStreamOptions extends StreamOptions {
   /** The hub of the stream. */
   hub: Hub;
+  /**
+   * Called once, when the stream is about to send its headers, with the status and the headers. The stream waits for the
+   * promise, and queues what is sent meanwhile. For adapters whose framework sets headers after the handler has
+   * returned. Default: the headers are sent at once.
+   */
+  beforeHeaders?: BeforeHeaders | undefined;
 }
 
 /**
@@ -25,7 +32,7 @@ export interface OpenStreamOptions extends StreamOptions {
  *   already; `invalid-option`, naming the option.
  */
 export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStreamOptions): EventStream {
-  const { hub, ...streamOptions } = options;
+  const { hub, beforeHeaders, ...streamOptions } = options;
   if ((res as ResponseWithTransport)[transportOf] !== undefined) {
     throw new TidingsError(
       'already-open',
@@ -33,7 +40,10 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
     );
   }
   if (areHeadersSent(res)) throw headersSent();
-  const transport = new NodeTransport(req, res);
+  const transport =
+    beforeHeaders === undefined
+      ? new NodeTransport(req, res)
+      : new DeferredTransport(req, res, beforeHeaders);
   const lastEventId = req.headers['last-event-id'] as string | undefined;
   const stream = hub.open(
     transport,
@@ -51,17 +61,23 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
  * Tells the stream of a response that its handler has failed. For adapters whose framework responds to errors, or reports
  * them. If the headers were not sent, the stream closes as `refused` and writes nothing. Otherwise it ends as `error`.
  *
- * @returns whether the framework has to handle the error. False if the handler failed only because its stream closed,
- *   with the AbortError of its `signal`.
+ * @param report whether an error after the headers goes to the hub's `onError`, for frameworks that cannot handle it
+ *   then. Default: false.
+ * @returns whether the framework has to handle the error. False if it was reported, and if the handler failed only
+ *   because its stream closed, with the AbortError of its `signal`.
  */
-export function failStream(res: NodeResponse, error: unknown): boolean {
+export function failStream(res: NodeResponse, error: unknown, report = false): boolean {
   const transport = (res as ResponseWithTransport)[transportOf];
   const stream = transport?.stream;
   if (transport === undefined || stream === undefined) return true;
   if (isAbortOf(stream, error)) return false;
-  if (res.headersSent) (stream as Stream).end('error');
-  else transport.release();
-  return true;
+  if (!res.headersSent) {
+    transport.release();
+    return true;
+  }
+  if (report) (stream as Stream).report(error, 'handler');
+  (stream as Stream).end('error');
+  return !report;
 }
 
 /**

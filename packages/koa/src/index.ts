@@ -41,27 +41,60 @@ export interface SseMiddleware {
 }
 
 /**
- * Creates middleware that adds {@linkcode SseContext.sse | ctx.sse()} to every context. Mount it first.
+ * ms for which a stream waits for other middleware to set its headers and cookies after `next()`. A middleware that awaits
+ * the end of its stream returns only after that.
+ */
+const MAX_WAIT = 100;
+
+/**
+ * Creates middleware that adds {@linkcode SseContext.sse | ctx.sse()} to every context. Mount it first: the headers of a
+ * stream are sent when the middleware after it has returned, or after 100 ms, so that sessions can set their cookies.
  *
  * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
  */
 export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   const middleware = async (ctx: Context, next: Next) => {
     let stream: EventStream | undefined;
+    let hasReturned = false;
+    let begin: (() => void) | undefined;
     ctx.sse = options => {
-      stream = openStream(ctx.req, ctx.res, { ...options, hub });
+      const beforeHeaders = () => {
+        if (hasReturned) return undefined;
+        return new Promise<void>(resolve => {
+          begin = within(MAX_WAIT, resolve);
+        });
+      };
+      stream = openStream(ctx.req, ctx.res, { ...options, hub, beforeHeaders });
       return stream;
     };
     try {
       await next();
     } catch (error) {
+      if (stream !== undefined && isLateHeader(ctx, error)) ctx.app.emit('error', error, ctx);
       // Before the headers, Koa sends the error as the response. After them, the stream ends.
-      if (failStream(ctx.res, error)) throw error;
+      else if (failStream(ctx.res, error)) throw error;
     }
     // If a body was set meanwhile, Koa sends that as the response.
     const isReleased = ctx.body != null && releaseResponse(ctx.res);
+    hasReturned = true;
+    begin?.();
+    begin = undefined;
     // Koa sends a response when its middleware has returned.
     if (!isReleased) await stream?.closed;
   };
   return Object.assign(middleware, { hub });
+}
+
+/** Calls back after so many ms, or when the returned function is called. */
+function within(ms: number, callback: () => void): () => void {
+  const timer = setTimeout(callback, ms);
+  return () => {
+    clearTimeout(timer);
+    callback();
+  };
+}
+
+/** Whether a middleware has failed only because it has set a header or a cookie after the stream has begun. */
+function isLateHeader({ headerSent }: Context, error: unknown): boolean {
+  return headerSent && (error as { code?: unknown } | null)?.code === 'ERR_HTTP_HEADERS_SENT';
 }

@@ -98,7 +98,7 @@ export class DeliveryLoop {
   #endRound(): void {
     this.#list = [];
     this.#next = 0;
-    if (this.#round !== undefined) this.#log.endRound(this.#round);
+    this.#log.endRound(this.#round);
     this.#round = undefined;
   }
 }

@@ -3,7 +3,7 @@ import type { Log } from '../log/log.ts';
 import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryLoop } from './delivery-loop.ts';
-import type { ReaderStream } from './reader/log-reader.ts';
+import type { ReaderStream } from './reader/reader-stream.ts';
 
 /** What the deliveries of a hub share. */
 export interface DeliveryContext {
@@ -45,6 +45,10 @@ export interface DeliveryTarget extends ReaderStream {
   directSendsWritten(): void;
   /** The delivery can begin: the headers may be sent. `isFinished`: there is nothing to deliver, now or later. */
   deliveryReady(isFinished: boolean): void;
-  /** The delivery is over, and the stream ends. */
-  deliveryOver(outcome: DeliveryOutcome, error?: unknown): void;
+  /**
+   * The delivery is over, and the stream ends.
+   *
+   * @param stage where `error` occurred. Default: `subscribe`.
+   */
+  deliveryOver(outcome: DeliveryOutcome, error?: unknown, stage?: 'subscribe' | 'write'): void;
 }

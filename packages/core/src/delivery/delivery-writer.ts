@@ -112,9 +112,13 @@ export class DeliveryWriter {
     if (this.#directSends?.isEmpty) this.#target.directSendsWritten();
   }
 
-  /** The stream closes when it has received everything up to a position. */
-  close(after: Position): void {
-    this.#closeAfter ??= after;
+  /**
+   * The stream closes when it has received everything up to a position: by default, what is published by now, and not
+   * later, because the client may ask for other channels next, from there. The first call counts.
+   */
+  close(after?: Position): void {
+    const { now, head } = this.#target.context.log;
+    this.#closeAfter ??= after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
   }
 
   /** Nothing waits for entries after this position. */
@@ -123,12 +127,32 @@ export class DeliveryWriter {
     if (this.#closeAfter !== undefined) this.#closeAfter = Math.min(this.#closeAfter, position);
   }
 
-  /** What was sent goes out, though entries that were published before it do not. */
-  writeDirectSends(): void {
-    this.#directSends?.limit(0);
-    for (let frame = this.#directSends?.take(0); frame !== undefined; frame = this.#directSends?.take(0)) {
-      this.#target.writer.write(frame);
+  /**
+   * Writes what is left for a stream that ends: if it was closed, direct sends, though entries that were published before
+   * them are not delivered; pending notices; and a marker.
+   *
+   * @param keptId creates a marker with the id that the client came with, if that is still right.
+   */
+  writeLast(outcome: DeliveryOutcome, keptId: () => Frame | undefined): void {
+    const { writer, hasMarkers } = this.#target;
+    if (outcome === 'closed') {
+      this.#directSends?.limit(0);
+      for (
+        let content = this.#directSends?.take(0);
+        content !== undefined;
+        content = this.#directSends?.take(0)
+      ) {
+        writer.write(content);
+      }
     }
+    const pending = this.#reader.takePending();
+    if (pending !== undefined) writer.write(pending);
+    const { client, isInterrupted } = this.#reader;
+    const isDue = hasMarkers && client.lastIdSent === undefined;
+    let marker: Frame | undefined;
+    if (outcome === 'ended') marker = client.mark('.');
+    else if (isDue) marker = keptId() ?? client.mark(isInterrupted ? '~' : '');
+    if (marker !== undefined) writer.write(marker);
   }
 
   clear(): void {

@@ -11,7 +11,7 @@ import { ChannelOpener, type OpenerOwner } from './subscriptions/channel-opener.
 import type { Start } from './subscriptions/resume.ts';
 import type { SubscribeOptions } from './subscriptions/subscribe-options.ts';
 import type { Subscription } from './subscriptions/subscription.ts';
-import { Subscriptions } from './subscriptions/subscriptions.ts';
+import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
 
 /**
  * Delivers the entries of channels to one stream. Its phases are those of its {@link ChannelOpener}: nothing is
@@ -23,22 +23,18 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   readonly #target: DeliveryTarget;
   readonly #subscriptions: Subscriptions;
   readonly #reader: LogReader;
-  readonly #writer: DeliveryWriter;
+  readonly writer: DeliveryWriter;
   /** Begins the delivery, which then calls `deliveryReady`. */
   readonly opener: ChannelOpener;
   readonly #retentions: Retentions;
-  /** ms to wait before reconnecting, until it is sent. */
-  #retry: number | undefined;
   #isDelivering = false;
   #epoch: string | undefined;
 
-  /** @param retry ms to wait before reconnecting, sent with the first marker. */
-  constructor(target: DeliveryTarget, retry?: number) {
+  constructor(target: DeliveryTarget) {
     this.#target = target;
-    this.#retry = retry;
     this.#subscriptions = new Subscriptions(target.context.log, this);
     this.#reader = new LogReader(this.#subscriptions, target, this);
-    this.#writer = new DeliveryWriter(this.#reader, target);
+    this.writer = new DeliveryWriter(this.#reader, target);
     this.opener = new ChannelOpener(target.context, this.#subscriptions, this);
     this.opener.lastEventId = target.lastEventId;
     this.#retentions = new Retentions(this.#reader, this.opener);
@@ -59,7 +55,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   /** Bytes of direct sends that are queued. */
   get bufferedBytes(): number {
-    return this.#writer.bufferedBytes;
+    return this.writer.bufferedBytes;
   }
 
   /** Without a `from`, existing subscriptions stay where they are, with the new filter. */
@@ -81,39 +77,33 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     if (!this.#subscriptions.remove(names)) return;
     this.#reader.subscriptionsChanged();
     // It may have waited for one of these.
+    this.opener.subscriptionsRemoved();
     this.#schedule();
   }
 
   waitForChannels(): void {
     // A stream that closes does not wait for channels that were added.
-    if (this.opener.phase === 'adding' && this.#writer.isClosing) this.#end('closed');
+    if (this.opener.phase === 'adding' && this.writer.isClosing) this.#end('closed');
     else this.#retentions.update();
   }
 
   begin(start: Start | undefined): void {
     this.#epoch = this.#log.epoch;
-    this.#writer.limit(this.#log.head);
+    this.writer.limit(this.#log.head);
     if (start?.isResumed) this.#target.resumed();
     if (start === undefined) this.#reader.client.reach(this.#log.head);
     else this.#reader.begin(start);
     if (this.#reader.hasUnreportedLoss) this.#end('lost');
     else
-      this.#ready(
-        start === undefined || (this.#writer.isFinished && this.#target.writer.bufferedBytes === 0),
-      );
+      this.#ready(start === undefined || (this.writer.isFinished && this.#target.writer.bufferedBytes === 0));
   }
 
   /** @param isFinished there is nothing to deliver, now or later. */
   #ready(isFinished: boolean): void {
     this.#target.deliveryReady(isFinished);
-    if (isFinished) {
-      // The headers had been sent already.
-      this.#end('ended');
-      return;
-    }
-    this.#reader.announceRetry(this.#retry);
-    this.#retry = undefined;
-    this.#schedule();
+    if (!isFinished) this.#schedule();
+    // The headers had been sent already.
+    else this.#end('ended');
   }
 
   beginAdded(added: readonly Subscription[]): void {
@@ -149,14 +139,15 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#isDelivering = true;
     let state: DeliveryState;
     try {
-      state = this.#writer.deliver(this);
-      this.#writer.reportWritten();
+      state = this.writer.deliver(this);
+      this.writer.reportWritten();
     } catch (error) {
-      this.#isDelivering = false;
-      this.#end('error', error);
+      // A write failed: it is unknown what the client has, so it gets no marker.
+      this.#target.deliveryOver('error', error, 'write');
       return;
+    } finally {
+      this.#isDelivering = false;
     }
-    this.#isDelivering = false;
     if (state === 'turn-spent') {
       this.#retentions.deliveryContinues();
       this.resume();
@@ -167,23 +158,15 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   #end(outcome: DeliveryOutcome, error?: unknown): void {
     if (this.opener.phase === 'over') return;
-    if (outcome === 'closed') this.#writer.writeDirectSends();
-    const pending = this.#reader.takePending();
-    if (pending !== undefined) this.#target.writer.write(pending);
-    // Whatever ends a response that has channels, its client learns from where it can resume.
-    const marker = this.#lastMarker(outcome);
-    if (marker !== undefined) this.#target.writer.write(marker);
+    try {
+      // Whatever ends a response that has channels, its client learns from where it can resume.
+      this.writer.writeLast(outcome, () => this.opener.keptIdMarker());
+    } catch (failure) {
+      this.#target.deliveryOver('error', error ?? failure, 'write');
+      return;
+    }
     this.#target.deliveryOver(outcome, error);
   }
-
-  #lastMarker(outcome: DeliveryOutcome): Frame | undefined {
-    const { client, isInterrupted } = this.#reader;
-    if (outcome === 'ended') return client.mark('.');
-    if (!this.#target.hasMarkers || client.lastIdSent !== undefined) return undefined;
-    return this.opener.keptIdMarker(this.#retry) ?? client.mark(isInterrupted ? '~' : '');
-  }
-
-  // Direct sends, markers, closing
 
   /** Sends a frame after everything that was published before. */
   send(frame: Frame | Comment): void {
@@ -192,32 +175,26 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     // How far this process is behind the broker is known when the channels have been opened.
     const isBehind = !this.opener.hasBegun && this.#target.context.sync !== undefined;
     const after = isBehind ? Number.POSITIVE_INFINITY : this.#log.head;
-    this.#writer.send(frame, this.isLive && !this.#isDelivering, after);
+    this.writer.send(frame, this.isLive && !this.#isDelivering, after);
   }
 
   /** A marker, named `event`, in place of a heartbeat, if the client's id is older than the stream's position. */
   heartbeatMarker(event?: string): Frame | undefined {
     if (this.#isOutdated) this.startOver();
-    return this.isLive && this.#writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
+    return this.isLive && this.writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
   }
 
   /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
   close(): void {
     if (this.#isOutdated) this.startOver();
-    this.stopAtHead();
+    this.writer.close();
     if (this.opener.isNeededToClose) this.catchUp();
     else this.#end('closed');
   }
 
-  /** Delivers nothing that is published from now on. Idempotent. */
-  stopAtHead(): void {
-    // Not later: the client may ask for other channels next, from here.
-    this.#writer.close(this.#log.now === undefined ? Number.POSITIVE_INFINITY : this.#log.head);
-  }
-
   /** The broker has not answered in time: a stream that closes waits no longer. */
   stopWaiting(): void {
-    if (this.#writer.isClosing && !this.opener.hasBegun) this.#end('closed');
+    if (this.writer.isClosing && !this.opener.hasBegun) this.#end('closed');
   }
 
   /** Cancels all subscriptions, for good. */
@@ -226,26 +203,33 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#subscriptions.clear();
     this.#reader.clear();
     this.#retentions.release();
-    this.#writer.clear();
+    this.writer.clear();
   }
-
-  // What can happen to the log
 
   lose(channels: ReadonlySet<string>): void {
     // Its client resumes from its last id, and gets a reset if it has missed something.
-    if (this.opener.hasBegun && this.#writer.isClosing) this.#end('closed');
+    if (this.opener.hasBegun && this.writer.isClosing) this.#end('closed');
     if (!this.opener.hasBegun) return;
-    const lost = this.#subscriptions.list.filter(({ channel }) => channels.has(channel.name));
-    this.#reader.reportLoss('history', lost);
-    for (const { channel, options } of lost) this.#subscribe([channel.name], { filter: options.filter });
+    // What has no start yet is read again before it begins.
+    const isLost = ({ channel, hasStart }: Subscription) => hasStart && channels.has(channel.name);
+    const lost = this.#subscriptions.list.filter(isLost);
+    this.#reader.reportLoss(
+      'history',
+      lost.filter(({ channel }) => channel.reportsLoss),
+    );
+    for (const [filter, names] of namesByFilter(lost)) this.#subscribe(names, { filter });
   }
 
   startOver(): void {
     if (this.opener.phase === 'over') return;
     this.#reader.clear();
-    this.#writer.limit(0);
-    this.opener.startOver();
-    if (this.#writer.isClosing) this.#end('closed');
+    this.writer.limit(0);
+    try {
+      this.opener.startOver();
+    } catch (error) {
+      this.#end('error', error);
+    }
+    if (this.writer.isClosing) this.#end('closed');
   }
 
   snapshotArrived(): void {

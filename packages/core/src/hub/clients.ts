@@ -1,4 +1,6 @@
+import type { Position } from '../protocol/event-id.ts';
 import type { EventStream } from '../stream/event-stream.ts';
+import type { EndOptions } from '../stream/response/closing.ts';
 
 /** The open streams of every client that was named in {@link StreamOptions.client}. Iterates over both. */
 export interface ClientRegistry extends Iterable<[client: string, streams: ReadonlySet<EventStream>]> {
@@ -16,10 +18,15 @@ export interface ClientRegistry extends Iterable<[client: string, streams: Reado
   disconnect(client: string): Promise<void>;
 }
 
+/** What the registry needs of a stream. */
+interface ClientStream extends EventStream {
+  end(reason: 'closed', options: EndOptions): void;
+}
+
 const NONE: ReadonlySet<never> = new Set<never>();
 
 /** The registry, with the means to keep it. */
-export class Clients<S extends EventStream> implements ClientRegistry {
+export class Clients<S extends ClientStream> implements ClientRegistry {
   readonly #streams = new Map<string, Set<S>>();
   readonly #disconnectElsewhere: (client: string) => Promise<unknown>;
 
@@ -45,16 +52,16 @@ export class Clients<S extends EventStream> implements ClientRegistry {
   }
 
   disconnect(client: string): Promise<void> {
-    this.close(client);
+    for (const stream of this.get(client)) stream.close();
     const stored = this.#disconnectElsewhere(client).then(() => {});
     // A caller that does not await it must not end the process.
     stored.catch(() => {});
     return stored;
   }
 
-  /** Closes the streams of a client in this process. */
-  close(client: string): void {
-    for (const stream of this.get(client)) stream.close();
+  /** Closes the streams of a client in this process, as of a position. */
+  close(client: string, position: Position): void {
+    for (const stream of this.get(client)) stream.end('closed', { after: position });
   }
 
   add(stream: S): void {

@@ -57,7 +57,7 @@ export class LocalHub implements Hub {
         onError: error => this.#report(error, { stage: 'broker' }),
         onControl: entry => {
           const client = control.clientToDisconnect(entry);
-          if (client !== undefined) this.#clients.close(client);
+          if (client !== undefined) this.#clients.close(client, entry.position);
         },
         // The lost messages may have named any client.
         onControlLost: () => void this.#registry.disconnectClients(),

@@ -1,5 +1,5 @@
 import { createOutside } from '../base/async-context.ts';
-import { inTurns, nextTurn } from '../base/event-loop.ts';
+import { inTurns, nextTurn, TurnBudget } from '../base/event-loop.ts';
 import type { Position } from '../protocol/event-id.ts';
 import { type Broker, CONTROL_CHANNEL, type LogHead, type Page, type Sink } from './broker.ts';
 import { BrokerHealth } from './broker-health.ts';
@@ -165,9 +165,10 @@ export class BrokerSync {
     const wants = new Map<string, Position>();
     for (const waiter of waiters) {
       for (const [name, after] of waiter.wants()) {
-        // An open channel that is read again is read whole: then nobody has to ask for older entries once more.
-        const isOpen = this.#log.channels.find(name)?.isOpen === true;
-        wants.set(name, isOpen ? 0 : Math.min(after, wants.get(name) ?? after));
+        const channel = this.#log.channels.find(name);
+        // An open channel whose older entries are read is read whole: then nobody has to ask for more once more.
+        const isOlder = channel?.isOpen === true && channel.lacks(after);
+        wants.set(name, isOlder ? 0 : Math.min(after, wants.get(name) ?? after));
       }
     }
     return wants;
@@ -178,8 +179,10 @@ export class BrokerSync {
     const { epoch } = log;
     const losses = new Map([...wants.keys()].map(name => [name, log.channels.find(name)?.losses]));
     const { head, pages } = await this.#broker.open(wants);
+    const budget = new TurnBudget();
     for (const [name, first] of pages) {
       const page = first.more ? await this.#readRest(name, first, head) : first;
+      if (budget.isSpent) await new Promise<void>(nextTurn);
       const channel = log.channels.find(name);
       // The pages are of an epoch that has passed, or lack what was lost meanwhile.
       const isLost = channel !== undefined && channel.losses !== losses.get(name);
@@ -188,23 +191,27 @@ export class BrokerSync {
         this.release(name);
         continue;
       }
-      // From an id of the future nobody can resume.
-      const after = Math.min(head, wants.get(name) ?? 0);
       if (name === CONTROL_CHANNEL) this.#control.catchUp(page);
-      log.fill(channel, page, after, head);
+      log.fill(channel, page, wants.get(name) ?? 0, head);
     }
     log.advance(head);
   }
 
   async #readRest(name: string, first: Page, head: Position): Promise<Page> {
-    let { entries, trimmedUpTo, more } = first;
+    const entries = [...first.entries];
+    let { trimmedUpTo, more } = first;
     while (more) {
       const after = entries.at(-1)?.position ?? trimmedUpTo;
       const next = await this.#broker.read(name, after, head);
-      // Entries between the two pages were trimmed meanwhile.
-      const isCut = next.trimmedUpTo > after;
-      if (isCut) trimmedUpTo = next.trimmedUpTo;
-      entries = isCut ? next.entries : [...entries, ...next.entries];
+      // Trimmed since the last page: what was read of before is not the whole any more. A compacted channel has
+      // entries of before `trimmedUpTo` as well, so it is read again.
+      const isCut = next.trimmedUpTo > Math.max(after, trimmedUpTo);
+      if (isCut) entries.length = 0;
+      trimmedUpTo = Math.max(trimmedUpTo, next.trimmedUpTo);
+      if (isCut && this.#log.channels.find(name)?.history.keep.compact) {
+        return this.#readRest(name, await this.#broker.read(name, 0, head), head);
+      }
+      for (const entry of next.entries) entries.push(entry);
       more = next.more && next.entries.length > 0;
     }
     return { ...first, entries, trimmedUpTo, more };

@@ -54,20 +54,31 @@ export class ChannelLog {
   endedAt: Position | undefined;
   /** The channel has begun again after an end here: entries up to it are to be dropped. 0: none. */
   #dropUpTo: Position = 0;
+  /** Entries up to here were dropped because the channel began again. */
+  droppedUpTo: Position = 0;
+  /** Entries up to here were evicted before connected streams had received them. */
+  undeliveredUpTo: Position = 0;
   readonly listeners = new Set<LogListener>();
   /** Streams that are about to begin, or wait, need the entries after these. */
   readonly retentions = new Set<Retention>();
   #snapshots: Snapshots | undefined;
   /** Superseded entries up to here are skipped: live streams have received them. */
   #deliveredUpTo: Position;
-  readonly #pieces = new Pieces();
+  readonly #pieces: Pieces;
   readonly #isSkipped = (entry: LogEntry) => entry.isSuperseded && entry.position <= this.#deliveredUpTo;
 
   /**
    * @param trimmedUpTo entries of the channel up to here may have been forgotten.
+   * @param piecesInUse see {@link Pieces}.
    * @param isRemote a broker has its log.
    */
-  constructor(name: string, settings: ChannelSettings, trimmedUpTo: Position, isRemote = false) {
+  constructor(
+    name: string,
+    settings: ChannelSettings,
+    trimmedUpTo: Position,
+    piecesInUse: Set<Pieces>,
+    isRemote = false,
+  ) {
     const { overflow, snapshot, ...keep } = settings;
     this.name = name;
     this.overflow = overflow;
@@ -76,6 +87,7 @@ export class ChannelLog {
     this.#snapshots = snapshot && new Snapshots(name, snapshot);
     this.history = new History(keep, trimmedUpTo);
     this.#deliveredUpTo = trimmedUpTo;
+    this.#pieces = new Pieces(piecesInUse);
   }
 
   /** Whether the broker has to be asked for the entries after a position. */
@@ -89,6 +101,11 @@ export class ChannelLog {
    */
   get reportsLoss(): boolean {
     return !this.history.isLiveOnly || this.#snapshots !== undefined;
+  }
+
+  /** The newest entries that are missing were dropped because the channel began again. */
+  get hasBegunAgain(): boolean {
+    return this.droppedUpTo > 0 && this.history.trimmedUpTo <= this.droppedUpTo;
   }
 
   /** Whether a new subscriber receives the current state first. */
@@ -118,6 +135,11 @@ export class ChannelLog {
   /** Takes the entries that a broker has and this process lacks. */
   fill({ entries, after, upTo, newest, isWhole }: Filling): void {
     const { keep, trimmedUpTo } = this.history;
+    // Nothing older was read than what is here.
+    if (this.isOpen && after >= trimmedUpTo) {
+      this.isWhole ||= isWhole;
+      return;
+    }
     // Entries that arrived since and were trimmed already leave a gap between the two.
     const isJoined = trimmedUpTo <= upTo;
     if (isJoined && (!this.isOpen || after < trimmedUpTo)) {
@@ -184,22 +206,31 @@ export class ChannelLog {
   trim(deliveredUpTo: Position, now: number): void {
     this.#deliveredUpTo = deliveredUpTo;
     this.#pieces.clear();
+    if (this.#dropUpTo > 0 && this.#dropUpTo <= deliveredUpTo) {
+      this.history.drop(this.#dropUpTo);
+      this.droppedUpTo = this.#dropUpTo;
+      this.#dropUpTo = 0;
+    }
     let upTo = deliveredUpTo;
     if (this.history.bytes < this.history.keep.bytes + MAX_RETAINED) {
       for (const { start } of this.retentions) upTo = Math.min(upTo, start);
     }
-    if (this.#dropUpTo > 0 && this.#dropUpTo <= upTo) {
-      this.history.drop(this.#dropUpTo);
-      this.#dropUpTo = 0;
-    }
     this.history.trim(deliveredUpTo, upTo, now);
   }
 
-  /** Evicts at least `excess` bytes, oldest entries first, up to `deliveredUpTo`. */
-  evict(deliveredUpTo: Position, excess: number): void {
+  /** Evicts at least `excess` bytes, oldest entries first, up to a position. */
+  evict(upTo: Position, excess: number): void {
+    const { trimmedUpTo } = this.history;
+    this.history.evict(upTo, excess);
+    if (this.history.trimmedUpTo === trimmedUpTo) return;
     this.losses += 1;
-    this.history.evict(deliveredUpTo, excess);
     this.#pieces.clear();
     this.isWhole = false;
+  }
+
+  /** Evicts entries that connected streams have not received. They get a reset, whatever the channel retains. */
+  evictUndelivered(upTo: Position, excess: number): void {
+    this.evict(upTo, excess);
+    this.undeliveredUpTo = this.history.trimmedUpTo;
   }
 }

@@ -3,6 +3,7 @@ import type { Scheduler, Timed } from '../base/scheduler.ts';
 import type { Position } from '../protocol/event-id.ts';
 import { ChannelLog, type ChannelSettings } from './channel-log.ts';
 import { ForgottenChannels } from './forgotten-channels.ts';
+import type { Pieces } from './pieces.ts';
 
 /** What the channels take from their log. */
 export interface ChannelsOptions {
@@ -34,7 +35,10 @@ export class Channels implements Timed {
   /** The last of them. */
   #latest: ChannelLog | undefined;
   readonly #forgotten = new ForgottenChannels();
+  readonly #piecesInUse = new Set<Pieces>();
   #isSweeping = false;
+  /** Set when everything that was delivered has been evicted, and that was not enough. */
+  #evictedUpTo: Position | undefined;
   /** ms. */
   #shortestAge = Number.POSITIVE_INFINITY;
 
@@ -61,7 +65,8 @@ export class Channels implements Timed {
     if (channel === undefined) {
       const { settingsOf, isRemote, scheduler } = this.#options;
       const settings = settingsOf(name);
-      channel = new ChannelLog(name, settings, this.#forgotten.newestOf(name), isRemote);
+      const trimmedUpTo = this.#forgotten.newestOf(name);
+      channel = new ChannelLog(name, settings, trimmedUpTo, this.#piecesInUse, isRemote);
       channel.rememberedUpTo = this.#forgotten.find(name) ?? 0;
       this.#channels.set(name, channel);
       this.#latest = channel;
@@ -99,7 +104,8 @@ export class Channels implements Timed {
   /** Evicts what exceeds the bound of all histories. Compacted channels come last: they have each value once. */
   evict(): void {
     const { maxBytes } = this.#options;
-    if (this.bytes <= maxBytes) return;
+    // What is left may not have been delivered: nothing more can be evicted until it is.
+    if (this.bytes <= maxBytes || this.#evictedUpTo === this.deliveredUpTo) return;
     for (const compact of [false, true]) {
       for (const channel of this.#channels.values()) {
         if (this.bytes <= maxBytes) return;
@@ -108,6 +114,12 @@ export class Channels implements Timed {
         this.#dropIfIdle(channel);
       }
     }
+    this.#evictedUpTo = this.deliveredUpTo;
+  }
+
+  /** To be called when the delivery loop has delivered to all streams. */
+  clearPieces(): void {
+    for (const pieces of this.#piecesInUse) pieces.clear();
   }
 
   /** Forgets all channels, and that there were any. Returns them. */
@@ -116,6 +128,7 @@ export class Channels implements Timed {
     this.#channels.clear();
     this.#latest = undefined;
     this.#forgotten.clear();
+    this.#evictedUpTo = undefined;
     this.bytes = 0;
     return channels;
   }
@@ -134,7 +147,9 @@ export class Channels implements Timed {
   async #sweep(now: number): Promise<void> {
     this.#isSweeping = true;
     this.#shortestAge = Number.POSITIVE_INFINITY;
-    await inTurns(this.#channels.values(), channel => {
+    // A copy: `touch` moves a channel to the end.
+    await inTurns([...this.#channels.values()], channel => {
+      if (this.#channels.get(channel.name) !== channel) return;
       if (channel.listeners.size > 0 && channel.history.isAging(now)) this.onAging(channel);
       this.trim(channel, this.deliveredUpTo, now);
       this.#shortestAge = Math.min(this.#shortestAge, channel.history.keep.age);

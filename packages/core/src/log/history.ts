@@ -161,7 +161,6 @@ export class History {
   /** Drops all entries up to a position. */
   drop(upTo: Position): void {
     this.#dropWhile(upTo, entry => entry.position <= upTo);
-    this.trimmedUpTo = Math.max(this.trimmedUpTo, upTo);
   }
 
   /** Evicts at least `excess` bytes, oldest entries first, up to `deliveredUpTo`. */
@@ -198,8 +197,8 @@ export class History {
   }
 
   #drop(entry: LogEntry): void {
-    // A client that lacks a `begin` has missed nothing.
-    if (entry.kind !== 'begin') this.trimmedUpTo = Math.max(this.trimmedUpTo, entry.position);
+    // A client that lacks an `end` or a `begin` has missed no event.
+    if (entry.frame !== undefined) this.trimmedUpTo = Math.max(this.trimmedUpTo, entry.position);
     this.bytes -= entry.size;
     this.#tombstones.delete(entry);
     if (this.#latestOf.get(entry.key) === entry) this.#latestOf.delete(entry.key);

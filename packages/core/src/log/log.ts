@@ -1,13 +1,16 @@
 import type { Scheduler } from '../base/scheduler.ts';
 import { createEpoch, formatId, type IdSuffix, type Position, parseId } from '../protocol/event-id.ts';
-import type { Page } from './broker.ts';
+import { CONTROL_CHANNEL, type Page } from './broker.ts';
 import type { ChannelLog, ChannelSettings } from './channel-log.ts';
 import { Channels } from './channels.ts';
 import { type Entry, LogEntry, type Unplaced } from './entry.ts';
 import type { LogListener } from './listener.ts';
 
-/** Bytes of all channels that may wait to be delivered. */
+/** Bytes of all channels that may wait to be delivered, the newest entry not counted. */
 const MAX_UNDELIVERED = 16 * 1024 * 1024;
+
+/** Ranges of lost positions that are known one by one. */
+const MAX_BREAKS = 100;
 
 /** What the log takes from its hub. */
 export interface LogOptions {
@@ -53,6 +56,8 @@ export class Log {
   /** Channels with entries since the last round, and the bytes of all undelivered entries. */
   #due = new Set<ChannelLog>();
   #undelivered = 0;
+  /** Channels with undelivered entries that could be evicted, the one that was published to last at the end. */
+  readonly #evictable = new Set<ChannelLog>();
 
   constructor(options: LogOptions) {
     this.#scheduler = options.scheduler;
@@ -118,10 +123,27 @@ export class Log {
     this.channels.touch(channel);
     this.channels.count(channel, () => channel.append(logged));
     this.#due.add(channel);
+    this.#evictable.delete(channel);
+    this.#evictable.add(channel);
     this.#undelivered += logged.size;
-    if (this.#undelivered > MAX_UNDELIVERED) this.channels.trim(channel, this.head);
+    if (this.#undelivered - logged.size > MAX_UNDELIVERED) this.#evictUndelivered(logged);
     this.channels.evict();
     this.onAdvance();
+  }
+
+  /** Evicts the oldest entries that were not delivered, channel by channel, but not the newest entry. */
+  #evictUndelivered(newest: LogEntry): void {
+    for (const channel of this.#evictable) {
+      const excess = this.#undelivered - newest.size - MAX_UNDELIVERED;
+      if (excess <= 0) return;
+      this.channels.count(channel, () => {
+        channel.evict(this.deliveredUpTo, Number.POSITIVE_INFINITY);
+        const { bytes } = channel.history;
+        channel.evictUndelivered(newest.position - 1, excess);
+        this.#undelivered -= bytes - channel.history.bytes;
+      });
+      if (channel.history.size === 0) this.#evictable.delete(channel);
+    }
   }
 
   /** Begins a round: takes the channels that have new entries. */
@@ -137,9 +159,13 @@ export class Log {
   }
 
   /** Ends a round: every live stream has been given its entries, so that they may be trimmed. */
-  endRound({ epoch, channels, upTo, bytes }: Round): void {
-    if (epoch !== this.#epoch) return;
-    this.#undelivered -= bytes;
+  endRound(round: Round | undefined): void {
+    this.channels.clearPieces();
+    if (round === undefined || round.epoch !== this.#epoch) return;
+    const { channels, upTo, bytes } = round;
+    // Some of it may have been evicted since.
+    this.#undelivered = Math.max(0, this.#undelivered - bytes);
+    if (this.#undelivered === 0) this.#evictable.clear();
     this.channels.deliveredUpTo = upTo;
     for (const channel of channels) this.channels.trim(channel);
     this.channels.evict();
@@ -187,9 +213,12 @@ export class Log {
     const superseded = channel.history.keep.compact ? 0 : (page.supersededUpTo ?? 0);
     const trimmedUpTo = Math.min(upTo, Math.max(page.trimmedUpTo, superseded, after));
     const isNewerHere = channel.history.newest > upTo;
+    // Not the next to be evicted: a stream is about to need it.
+    this.channels.touch(channel);
     this.channels.count(channel, () => {
       channel.fill({ entries, after: trimmedUpTo, upTo, newest: page.last, isWhole: after === 0 });
     });
+    this.channels.evict();
     // An `end` or a `begin` may have arrived that is newer than the page.
     if (!isNewerHere) channel.endedAt = page.endedAt;
   }
@@ -197,18 +226,24 @@ export class Log {
   /** Positions between the two were given to entries that are lost: no client can resume from them. */
   break(after: Position, before: Position): void {
     this.#breaks.push([after, before]);
+    if (this.#breaks.length <= MAX_BREAKS) return;
+    // What is between the oldest two counts as lost, too: a client of then gets a reset.
+    const [[start], [, end]] = this.#breaks.splice(0, 2) as [[Position, Position], [Position, Position]];
+    this.#breaks.unshift([start, end]);
   }
 
   /** Entries of these channels were lost on their way from the broker. */
   lose(channels: Iterable<ChannelLog>): void {
-    const lost = new Set(channels);
+    // The control channel last: it may close streams, which have to know of their own losses by then.
+    const isControl = ({ name }: ChannelLog) => Number(name === CONTROL_CHANNEL);
+    const lost = [...channels].sort((one, other) => isControl(one) - isControl(other));
     const listeners = new Set<LogListener>();
     for (const channel of lost) {
       // A channel that is being opened is read again; see BrokerSync.
       if (channel.isOpen) for (const listener of channel.listeners) listeners.add(listener);
       this.channels.count(channel, () => channel.lose(this.head));
     }
-    const names = new Set([...lost].map(({ name }) => name));
+    const names = new Set(lost.map(({ name }) => name));
     for (const listener of listeners) listener.lose(names);
   }
 
@@ -226,6 +261,7 @@ export class Log {
   #reset(head: Position): void {
     this.origin = this.head = this.channels.deliveredUpTo = head;
     this.#due = new Set();
+    this.#evictable.clear();
     this.#undelivered = 0;
   }
 }

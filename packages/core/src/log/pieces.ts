@@ -4,6 +4,8 @@ import type { LogEntry } from './entry.ts';
 import type { History } from './history.ts';
 
 const BLOCK = 64 * 1024;
+/** Bytes of the pieces of one channel. */
+const MAX_BYTES = 4 * 1024 * 1024;
 
 /** Consecutive entries of a channel, joined for one write. */
 export interface Piece {
@@ -23,10 +25,20 @@ export interface Piece {
  */
 export class Pieces {
   readonly #pieces = new Map<LogEntry, Piece>();
+  readonly #inUse: Set<Pieces>;
+  #bytes = 0;
+
+  /** @param inUse those that have pieces: they have to be cleared when the delivery loop comes to rest. */
+  constructor(inUse: Set<Pieces>) {
+    this.#inUse = inUse;
+  }
 
   /** To be called when the history changes, and after each round of the delivery loop. */
   clear(): void {
-    if (this.#pieces.size > 0) this.#pieces.clear();
+    if (this.#pieces.size === 0) return;
+    this.#pieces.clear();
+    this.#bytes = 0;
+    this.#inUse.delete(this);
   }
 
   /** The piece that begins with the first entry after a position, if there is one. */
@@ -37,7 +49,12 @@ export class Pieces {
     let piece = this.#pieces.get(first);
     if (piece === undefined) {
       piece = join(history, first, index, isSkipped);
+      this.#bytes += piece.frame?.length ?? 0;
+      // Streams that resume at many different offsets share little.
+      if (this.#bytes > MAX_BYTES) this.#pieces.clear();
+      if (this.#pieces.size === 0) this.#bytes = piece.frame?.length ?? 0;
       this.#pieces.set(first, piece);
+      this.#inUse.add(this);
     }
     return piece;
   }

@@ -19,6 +19,6 @@ export function createMarker(id: string | undefined, { retry, event = 'tidings' 
 }
 
 /** Tells a client what it has missed. Not beside the types, which pages import: those know no Buffer. */
-export function createReset(reset: Reset, id: string, event: string, retry?: number): Frame {
-  return createFrame(encode(reset, { id, event, retry }), 1, true);
+export function createReset(reset: Reset, id: string, event: string): Frame {
+  return createFrame(encode(reset, { id, event }), 1, true);
 }

@@ -127,7 +127,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     }
     const response = this.#response;
     if (response.delivery === undefined) {
-      response.delivery = new StreamDelivery(this, response.writer.head?.takeRetry());
+      response.delivery = new StreamDelivery(this);
       if (response.headersSent) response.delivery.opener.startSoon();
     }
     const onError = (error: unknown) => this.report(error, 'subscribe');
@@ -233,8 +233,8 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     this.#response.respond(isFinished ? 204 : 200);
   }
 
-  deliveryOver(outcome: DeliveryOutcome, error?: unknown): void {
-    if (outcome === 'error') this.report(error, 'subscribe');
+  deliveryOver(outcome: DeliveryOutcome, error?: unknown, stage: 'subscribe' | 'write' = 'subscribe'): void {
+    if (outcome === 'error') this.report(error, stage);
     this.#response.stopDelivery();
     if (outcome === 'lost') {
       this.#response.lose();

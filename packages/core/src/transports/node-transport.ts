@@ -60,9 +60,14 @@ export class NodeTransport implements Transport {
     return this.#res.writableLength;
   }
 
+  /** @throws {TidingsError} `head-sent`: something else has sent the response, or will. */
+  checkUnsent(): void {
+    if (this.#phase === 'released' || areHeadersSent(this.#res)) throw headersSent();
+  }
+
   open(status: number, headers: Record<string, string>, isLast = false): void {
     const res = this.#res;
-    if (this.#phase === 'released' || areHeadersSent(res)) throw headersSent();
+    this.checkUnsent();
     if (this.closed) return;
     this.#phase = 'opened';
     res.removeHeader('content-length');

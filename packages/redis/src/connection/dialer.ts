@@ -76,9 +76,9 @@ export function serverAt(url: string): FindServers {
 }
 
 async function connectTo(url: string): Promise<Connect> {
-  const redis = await importIfInstalled(() => import('redis'));
+  const redis = await importRedis();
   if (redis !== undefined) return connectNodeRedis(redis.createClient({ url }) as NodeRedisClient);
-  const ioredis = await importIfInstalled(() => import('ioredis'));
+  const ioredis = await importIoredis();
   if (ioredis !== undefined)
     return connectIoredis(new ioredis.Redis(url, { lazyConnect: true }) as IoredisClient);
   throw new TidingsError(
@@ -87,13 +87,26 @@ async function connectTo(url: string): Promise<Connect> {
   );
 }
 
-async function importIfInstalled<T>(load: () => Promise<T>): Promise<T | undefined> {
+// Bundlers accept that a package is not installed only if its `import()` stands inside `try`.
+
+async function importRedis() {
   try {
-    return await load();
+    return await import('redis');
   } catch (error) {
-    if (!/^(ERR_)?MODULE_NOT_FOUND$/.test(String((error as { code?: unknown }).code))) throw error;
-    return undefined;
+    return throwUnlessMissing(error);
   }
+}
+
+async function importIoredis() {
+  try {
+    return await import('ioredis');
+  } catch (error) {
+    return throwUnlessMissing(error);
+  }
+}
+
+function throwUnlessMissing(error: unknown): undefined {
+  if (!/^(ERR_)?MODULE_NOT_FOUND$/.test(String((error as { code?: unknown }).code))) throw error;
 }
 
 /** @throws {TidingsError} `invalid-option`: it is no client. */

@@ -52,70 +52,83 @@ class Part implements MergeSource {
  * positions are not ascending with what the client may have received before.
  */
 export class Backfill {
-  #parts: Part[] = [];
+  readonly #parts = new Map<Subscription, Part>();
+  #pending = 0;
 
   get isActive(): boolean {
-    return this.#parts.length > 0;
+    return this.#parts.size > 0;
   }
 
   /** A snapshot is pending: nothing is sent before it. */
   get isWaiting(): boolean {
-    return this.#parts.some(({ snapshot }) => snapshot === 'pending');
+    return this.#pending > 0;
   }
 
   /** Adds the older entries of a subscription, up to a position, and its snapshot. */
   add(subscription: Subscription, upTo: Position, subscriber: Subscriber, listener: SnapshotListener): void {
     const { snapshot, channel, start } = subscription;
     const part = new Part(subscription, upTo, subscriber);
-    this.#parts = [...this.#parts, part];
+    this.#delete(subscription);
+    this.#parts.set(subscription, part);
+    if (part.snapshot === 'pending') this.#pending += 1;
     subscription.snapshot = undefined;
     const settle = (frame: Frame) => {
-      if (!this.#parts.includes(part)) return;
+      if (this.#parts.get(subscription) !== part) return;
       part.snapshot = frame;
+      this.#pending -= 1;
       if (channel.history.trimmedUpTo > start) {
         throw new Error(`the snapshot of ${channel.name} took longer than its history retains`);
       }
       if (!this.isWaiting) listener.snapshotArrived();
     };
     snapshot?.then(settle).catch(error => {
-      if (this.#parts.includes(part)) listener.fail(error);
+      if (this.#parts.get(subscription) === part) listener.fail(error);
     });
   }
 
   /** The position after which a subscription needs entries; undefined if it has no part in this. */
-  startOf(subscription: Subscription): Position | undefined {
-    return this.#parts.find(part => part.subscription === subscription)?.subscription.start;
+  offsetOf(subscription: Subscription): Position | undefined {
+    return this.#parts.get(subscription)?.offset;
   }
 
   /** Removes, and returns, the subscriptions whose entries were trimmed before they could be sent. */
   removeGaps(): Subscription[] {
-    const lost = this.#parts.filter(part => part.hasGap);
-    if (lost.length > 0) this.#parts = this.#parts.filter(part => !lost.includes(part));
-    return lost.map(({ subscription }) => subscription);
+    const lost = [...this.#parts.values()]
+      .filter(part => part.hasGap)
+      .map(({ subscription }) => subscription);
+    for (const subscription of lost) this.#delete(subscription);
+    return lost;
   }
 
   /** The next write's worth. When nothing is left, the backfill is no longer active. */
   take(): Merged {
-    for (const part of this.#parts) {
+    const parts = [...this.#parts.values()];
+    for (const part of parts) {
       const { snapshot } = part;
       part.snapshot = undefined;
       if (typeof snapshot === 'object') return { frame: snapshot, isComplete: false, isTurnSpent: false };
     }
-    const parts = this.#parts;
     const merged = merge(parts);
     if (merged.isComplete && merged.frame === undefined) {
-      // A filter may have subscribed to more meanwhile.
-      this.#parts = this.#parts.filter(part => !parts.includes(part));
+      // Only these: a filter may have subscribed to more meanwhile.
+      for (const part of parts)
+        if (this.#parts.get(part.subscription) === part) this.#delete(part.subscription);
     }
     return merged;
   }
 
   /** Drops the parts of subscriptions that were cancelled. */
-  keep(subscriptions: readonly Subscription[]): void {
-    this.#parts = this.#parts.filter(part => subscriptions.includes(part.subscription));
+  dropCancelled(): void {
+    for (const subscription of this.#parts.keys()) if (subscription.isCancelled) this.#delete(subscription);
   }
 
   clear(): void {
-    this.#parts = [];
+    this.#parts.clear();
+    this.#pending = 0;
+  }
+
+  #delete(subscription: Subscription): void {
+    if (this.#parts.get(subscription)?.snapshot === 'pending') this.#pending -= 1;
+    this.#parts.delete(subscription);
   }
 }

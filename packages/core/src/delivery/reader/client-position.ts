@@ -3,12 +3,6 @@ import type { Frame } from '../../protocol/frame.ts';
 import { createMarker } from '../../protocol/marker.ts';
 import type { Subscriptions } from '../subscriptions/subscriptions.ts';
 
-/** The stream that markers are for. */
-export interface MarkedStream {
-  /** The client receives markers and resets. */
-  readonly hasMarkers: boolean;
-}
-
 /** How far one stream is in the log, how far its client knows of it, and the markers that tell the client. */
 export class ClientPosition {
   /** Everything up to here that the stream was to receive has been written. Only grows. */
@@ -16,9 +10,9 @@ export class ClientPosition {
   /** The position of the last id that the client was sent. */
   lastIdSent: Position | undefined;
   readonly #subscriptions: Subscriptions;
-  readonly #stream: MarkedStream;
+  readonly #stream: { readonly hasMarkers: boolean };
 
-  constructor(subscriptions: Subscriptions, stream: MarkedStream) {
+  constructor(subscriptions: Subscriptions, stream: { readonly hasMarkers: boolean }) {
     this.#subscriptions = subscriptions;
     this.#stream = stream;
   }
@@ -28,7 +22,11 @@ export class ClientPosition {
     this.position = Math.max(this.position, position);
   }
 
-  /** A marker at the position, if the client receives markers. */
+  /**
+   * A marker at the position, if the client receives markers.
+   *
+   * @param event its name. Default: that of markers.
+   */
   mark(suffix: IdSuffix, event?: string): Frame | undefined {
     if (!this.#stream.hasMarkers) return undefined;
     this.lastIdSent = this.position;

@@ -3,20 +3,14 @@ import type { Position } from '../../protocol/event-id.ts';
 import { type Frame, joinFrames } from '../../protocol/frame.ts';
 import type { ResetReason } from '../../protocol/reset.ts';
 import type { Start } from '../subscriptions/resume.ts';
-import type { Subscriber, Subscription } from '../subscriptions/subscription.ts';
+import type { Subscription } from '../subscriptions/subscription.ts';
 import type { Subscriptions } from '../subscriptions/subscriptions.ts';
 import { Backfill, type SnapshotListener } from './backfill.ts';
-import { ClientPosition, type MarkedStream } from './client-position.ts';
+import { ClientPosition } from './client-position.ts';
 import { type EntryReader, takeEntries } from './entries.ts';
 import { Gap, type Next } from './next.ts';
 import { Notices } from './notices.ts';
-
-/** What a reader needs of its stream. */
-export interface ReaderStream extends Subscriber, MarkedStream {
-  readonly context: { readonly resetEvent: string };
-  /** A reset is about to be sent. */
-  resetQueued(reason: ResetReason, channels: readonly string[]): void;
-}
+import type { ReaderStream } from './reader-stream.ts';
 
 /**
  * The offset of one stream in the log, and the order in which it receives what comes after it: notices (resets and
@@ -72,7 +66,7 @@ export class LogReader implements EntryReader {
 
   /** The position after which a subscription needs the entries of its channel. */
   neededAfter(subscription: Subscription): Position {
-    return this.#backfill?.startOf(subscription) ?? subscription.offset(this.position);
+    return this.#backfill?.offsetOf(subscription) ?? subscription.offset(this.position);
   }
 
   get subscriptions(): readonly Subscription[] {
@@ -80,7 +74,7 @@ export class LogReader implements EntryReader {
   }
 
   subscriptionsChanged(): void {
-    this.#backfill?.keep(this.subscriptions);
+    this.#backfill?.dropCancelled();
   }
 
   /** Forgets where it was. */
@@ -95,7 +89,8 @@ export class LogReader implements EntryReader {
     this.client.position = position;
     this.#reset(reason, lost);
     if (ownStarts.length > 0) this.add(ownStarts);
-    this.#beginBackfill(this.subscriptions.filter(subscription => !ownStarts.includes(subscription)));
+    const own = new Set(ownStarts);
+    this.#beginBackfill(this.subscriptions.filter(subscription => !own.has(subscription)));
   }
 
   /** Takes subscriptions that begin where the application says, or that were made late. */
@@ -113,16 +108,24 @@ export class LogReader implements EntryReader {
 
   /** Goes on at the head after a gap: what is left would be trimmed again before it is sent. */
   skip(gap: Gap): void {
-    for (const subscription of gap.subscriptions) subscription.start = this.#log.head;
-    this.#reset('slow', gap.subscriptions);
-    this.#beginBackfill(gap.subscriptions);
+    const { subscriptions } = gap;
+    for (const subscription of subscriptions) subscription.start = this.#log.head;
+    // What was dropped because the channel began again is no fault of the client.
+    this.#reset(
+      'history',
+      subscriptions.filter(({ channel }) => channel.hasBegunAgain),
+    );
+    this.#reset(
+      'slow',
+      subscriptions.filter(({ channel }) => !channel.hasBegunAgain),
+    );
+    this.#beginBackfill(subscriptions);
   }
 
   /** Tells the client of a loss. The subscriptions stay where they are. */
   reportLoss(reason: ResetReason, subscriptions: readonly Subscription[]): void {
-    const reported = subscriptions.filter(({ channel }) => channel.reportsLoss);
-    if (reported.length === 0) return;
-    const channels = reported.map(({ channel }) => channel.name);
+    if (subscriptions.length === 0) return;
+    const channels = subscriptions.map(({ channel }) => channel.name);
     this.stream.resetQueued(reason, channels);
     if (!this.stream.hasMarkers) {
       this.hasUnreportedLoss = true;
@@ -131,13 +134,6 @@ export class LogReader implements EntryReader {
     this.#notices ??= new Notices();
     this.#notices.add({ reason, channels });
     this.client.lastIdSent = this.position;
-  }
-
-  /** Sends a reconnection time before all else. */
-  announceRetry(retry: number | undefined): void {
-    if (retry === undefined) return;
-    this.#notices ??= new Notices();
-    this.#notices.retry = retry;
   }
 
   /** What comes next, up to a position of the log. Changes nothing but this reader. */
@@ -172,7 +168,6 @@ export class LogReader implements EntryReader {
   }
 
   #reset(reason: ResetReason, subscriptions: readonly Subscription[]): void {
-    if (subscriptions.length === 0) return;
     this.reportLoss(reason, subscriptions);
     for (const subscription of subscriptions) subscription.restart(this.#log.head);
   }

@@ -7,10 +7,8 @@ import type { Reset } from '../../protocol/reset.ts';
 /** A reset, or the marker that precedes a backfill. */
 type Notice = Reset | 'backfill';
 
-/** What the client of one stream receives before everything else. Most streams have none. With `retry`, also if empty. */
+/** What the client of one stream receives before everything else. Most streams have none. */
 export class Notices {
-  /** ms to wait before reconnecting, sent with the first notice, or else with a marker. */
-  retry: number | undefined;
   readonly #list: Notice[] = [];
 
   add(notice: Notice): void {
@@ -22,11 +20,8 @@ export class Notices {
     const interrupted = log.id(position, '~');
     // A client that receives a reset before or within a backfill must not take the backfill for complete.
     const id = hasBackfill ? interrupted : log.id(position);
-    if (this.#list.length === 0) return [createMarker(id, { retry: this.retry })];
-    return this.#list.map((notice, index) => {
-      const retry = index === 0 ? this.retry : undefined;
-      if (notice === 'backfill') return createMarker(interrupted, { retry });
-      return createReset(notice, id, resetEvent, retry);
+    return this.#list.map(notice => {
+      return notice === 'backfill' ? createMarker(interrupted) : createReset(notice, id, resetEvent);
     });
   }
 }

@@ -1,6 +1,6 @@
 import { nextTurn } from '../../base/event-loop.ts';
 import type { ChannelWaiter } from '../../log/listener.ts';
-import { type Position, parseId, UNKNOWN_ID } from '../../protocol/event-id.ts';
+import { parseId, UNKNOWN_ID } from '../../protocol/event-id.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { createMarker } from '../../protocol/marker.ts';
 import type { DeliveryContext } from '../delivery-target.ts';
@@ -41,10 +41,12 @@ export interface OpenerOwner {
  * Without a broker there is nothing to wait for: `opening` and `adding` last no time. Entries that are lost while it is
  * opening are asked for again before it begins. A broker that cannot be reached keeps it in `opening` or `adding`.
  */
-export class ChannelOpener implements ChannelWaiter {
+export class ChannelOpener {
   /** The id after which the stream begins. */
   lastEventId: string | undefined;
   #phase: Phase = 'gathering';
+  /** What waits for the broker now. */
+  #waiter: ChannelWaiter | undefined;
   readonly #context: DeliveryContext;
   readonly #subscriptions: Subscriptions;
   readonly #owner: OpenerOwner;
@@ -73,12 +75,12 @@ export class ChannelOpener implements ChannelWaiter {
    * A marker with the id that the client came with, if that is still right: before the start is known, and where nothing
    * is subscribed and this process may be behind the broker.
    */
-  keptIdMarker(retry: number | undefined): Frame | undefined {
+  keptIdMarker(): Frame | undefined {
     const { lastEventId } = this;
     const mayBeBehind = this.#context.sync !== undefined && this.#subscriptions.list.length === 0;
     if (this.hasBegun && !(mayBeBehind && lastEventId !== undefined)) return undefined;
     const isValid = lastEventId !== undefined && parseId(lastEventId) !== undefined;
-    return createMarker(isValid ? lastEventId : UNKNOWN_ID, { retry });
+    return createMarker(isValid ? lastEventId : UNKNOWN_ID);
   }
 
   start(): void {
@@ -95,10 +97,15 @@ export class ChannelOpener implements ChannelWaiter {
     if (this.#phase === 'live') this.#load('adding');
   }
 
+  /** Subscriptions were cancelled: if the broker was asked for these alone, the stream goes on. */
+  subscriptionsRemoved(): void {
+    if (this.#phase === 'adding' && this.#unplaced.length === 0) this.#beginAdded();
+  }
+
   /** Begins again in a new epoch. */
   startOver(): void {
-    // Any id that is not of this epoch: the client gets a reset.
-    this.lastEventId = '';
+    // Any id that is not of this epoch: a client that was told a position gets a reset.
+    if (this.hasBegun) this.lastEventId = '';
     this.#subscriptions.renew();
     if (this.#phase === 'live') this.#load('opening');
     else if (this.#phase === 'adding') this.#phase = 'opening';
@@ -110,15 +117,25 @@ export class ChannelOpener implements ChannelWaiter {
 
   #load(phase: 'opening' | 'adding'): void {
     this.#phase = phase;
-    if (this.#context.sync?.load(this) === true) this.#owner.waitForChannels();
-    else this.loaded();
+    const { sync } = this.#context;
+    if (sync === undefined) {
+      this.#loaded();
+      return;
+    }
+    // Each time another one: an answer to an earlier question must not count.
+    const waiter: ChannelWaiter = {
+      wants: () => this.#subscriptions.wants(this.#unplaced, this.#beginning),
+      loaded: () => {
+        if (this.#waiter === waiter) this.#loaded();
+      },
+    };
+    this.#waiter = waiter;
+    if (sync.load(waiter)) this.#owner.waitForChannels();
+    else this.#loaded();
   }
 
-  wants(): Map<string, Position> {
-    return this.#subscriptions.wants(this.#unplaced, this.#beginning);
-  }
-
-  loaded(): void {
+  #loaded(): void {
+    this.#waiter = undefined;
     if (this.#phase !== 'opening' && this.#phase !== 'adding') return;
     try {
       // What was lost, or subscribed to, while the broker was asked is asked for before it begins.

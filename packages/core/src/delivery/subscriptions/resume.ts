@@ -34,9 +34,10 @@ export function findStart(
   const last = log.positionOf(lastEventId);
   const beginning = { lastEventId, last };
   for (const subscription of subscriptions) subscription.resolveStart(log, beginning);
-  const ownStarts = subscriptions.filter(subscription => subscription.hasOwnStart(log, beginning));
-  const others = subscriptions.filter(subscription => !ownStarts.includes(subscription));
-  const gaps = () => others.filter(subscription => subscription.hasGap());
+  const ownStarts: Subscription[] = [];
+  const others: Subscription[] = [];
+  for (const each of subscriptions) (each.hasOwnStart(log, beginning) ? ownStarts : others).push(each);
+  const gaps = () => others.filter(each => each.channel.reportsLoss && each.hasGap());
   if (last !== undefined) {
     // The last connection broke during a backfill: which of it has arrived is unknown.
     if (id?.suffix === '~') {

@@ -164,9 +164,9 @@ export class Subscription {
 
   /** Whether entries that a stream at a position needs were trimmed, and the client has not been told. */
   hasGap(position: Position = 0): boolean {
-    const { channel } = this;
+    const { history, reportsLoss, undeliveredUpTo } = this.channel;
     const offset = Math.max(this.offset(position), this.lossReportedUpTo);
-    return offset < channel.history.trimmedUpTo && channel.reportsLoss;
+    return offset < (reportsLoss ? history.trimmedUpTo : undeliveredUpTo);
   }
 
   /** Requests the channel's snapshot, if it has one. */

@@ -84,10 +84,10 @@ export class Subscriptions {
     subscription.channel.listeners.delete(this.#listener);
   }
 
-  /** Makes them again, in a new epoch: the channels of the old one are forgotten. */
+  /** Makes them again, in a new epoch: the channels of the old one are forgotten. None of them is late any more. */
   renew(): void {
-    this.list = this.list.map(({ channel, options, isLate }) => {
-      return new Subscription(this.log.channels.get(channel.name), options, this.log.now, isLate);
+    this.list = this.list.map(({ channel, options }) => {
+      return new Subscription(this.log.channels.get(channel.name), options, this.log.now, false);
     });
     for (const subscription of this.list) this.#attach(subscription);
   }
@@ -132,10 +132,25 @@ export class Subscriptions {
       const { channel } = subscription;
       subscription.readLosses = channel.losses;
       const after = subscription.neededAfter(this.log, beginning);
-      if (isAhead || channel.lacks(after)) wants.set(channel.name, after);
+      if (channel.lacks(after)) wants.set(channel.name, after);
+      // Its entries are here up to the head. The read waits until they are here up to that position.
+      else if (isAhead) wants.set(channel.name, this.log.head);
     }
     return wants;
   }
+}
+
+/** The channels of subscriptions, by filter: most streams have one. */
+export function namesByFilter(
+  subscriptions: readonly Subscription[],
+): Map<SubscribeOptions['filter'], string[]> {
+  const names = new Map<SubscribeOptions['filter'], string[]>();
+  for (const { channel, options } of subscriptions) {
+    const others = names.get(options.filter);
+    if (others === undefined) names.set(options.filter, [channel.name]);
+    else others.push(channel.name);
+  }
+  return names;
 }
 
 /** Whether subscriptions were added, or their entries lost, since the broker was asked for them. */

@@ -1,4 +1,5 @@
 import { encodeRetry } from '../../protocol/event.ts';
+import type { Position } from '../../protocol/event-id.ts';
 import { createFrame, type Frame } from '../../protocol/frame.ts';
 import { createMarker } from '../../protocol/marker.ts';
 import type { CloseReason } from '../event-stream.ts';
@@ -12,6 +13,8 @@ export interface EndOptions {
   retry?: number | undefined;
   /** Whether the connection ends with the response. Default: false. */
   hangUp?: boolean;
+  /** Nothing that is published after this position is delivered. Default: what is published by now. */
+  after?: Position | undefined;
 }
 
 /** A response that ends, and why. */

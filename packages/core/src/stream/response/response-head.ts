@@ -1,6 +1,7 @@
 import { emptyComment } from '../../protocol/comment.ts';
 import { encodeRetry } from '../../protocol/event.ts';
 import { createFrame, type Frame } from '../../protocol/frame.ts';
+import { createMarker } from '../../protocol/marker.ts';
 import type { StreamSettings } from '../stream-options.ts';
 import type { ResponseKind } from './response-kind.ts';
 
@@ -30,13 +31,25 @@ export type Status = 200 | 204 | 410;
 /** The options of a stream that its response needs. */
 type HeadOptions = Partial<Pick<StreamSettings, 'headers' | 'retry'>>;
 
+type StreamHeaderFields = Record<string, string>;
+
+/** What is known of a response when its headers are sent. */
+interface HeadContext {
+  /** A frame goes out with the headers. */
+  readonly isFollowed: boolean;
+  /** The stream has subscriptions, and so its client gets markers. */
+  readonly isSubscribed: boolean;
+  /** ms between heartbeats, for clients that want to notice a dead connection. */
+  readonly heartbeat: number;
+}
+
 /** Status, headers and first bytes of a response. Kept until they are sent. */
 export class ResponseHead {
   /** The client has received the whole of a source. It gets 204, unless the stream subscribes to channels. */
   readonly isFinished: boolean;
   readonly #kind: ResponseKind;
   readonly #headers: Record<string, string> | undefined;
-  #retry: number | undefined;
+  readonly #retry: number | undefined;
   /** ms. Set if the request is refused with 503. */
   #retryAfter: number | undefined;
 
@@ -58,36 +71,26 @@ export class ResponseHead {
     return head;
   }
 
-  /** The reconnection time of a stream with subscriptions, which is sent in their first marker. */
-  takeRetry(): number | undefined {
-    const retry = this.#retry;
-    this.#retry = undefined;
-    return retry;
-  }
-
-  /**
-   * A byte of the body goes out with the headers: Firefox's fetch and some proxies wait for it.
-   *
-   * @param isFollowed whether a frame goes out with them anyway.
-   * @param heartbeat ms between heartbeats, for clients that want to notice a dead connection.
-   */
+  /** Status, headers and first bytes: Firefox's fetch and some proxies wait for a byte of the body. */
   build(
     status: Status,
-    isFollowed: boolean,
-    heartbeat: number,
-  ): [status: number, headers: Record<string, string>, first: Frame | undefined] {
+    context: HeadContext,
+  ): [status: number, headers: StreamHeaderFields, first: Frame | undefined] {
     if (this.#retryAfter !== undefined) {
       const seconds = String(Math.ceil(this.#retryAfter / 1_000));
       return [503, { ...NO_CACHE, 'retry-after': seconds, ...this.#headers }, undefined];
     }
     if (status !== 200) return [status, { ...NO_CACHE, ...this.#headers }, undefined];
-    const headers = { ...STREAM_HEADERS, ...announce(heartbeat), ...this.#headers };
-    return [status, headers, this.#first(isFollowed)];
+    const headers = { ...STREAM_HEADERS, ...announce(context.heartbeat), ...this.#headers };
+    return [status, headers, this.#first(context)];
   }
 
-  #first(isFollowed: boolean): Frame | undefined {
+  /** A reconnection time is sent in a marker, if the client gets markers: alone, openai-python fails at it. */
+  #first({ isFollowed, isSubscribed }: HeadContext): Frame | undefined {
     if (!this.#kind.hasBody) return undefined;
-    if (this.#retry !== undefined) return createFrame(encodeRetry(this.#retry));
-    return isFollowed ? undefined : emptyComment.frame(false);
+    if (this.#retry === undefined) return isFollowed ? undefined : emptyComment.frame(false);
+    return isSubscribed
+      ? createMarker(undefined, { retry: this.#retry })
+      : createFrame(encodeRetry(this.#retry));
   }
 }

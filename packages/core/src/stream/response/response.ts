@@ -106,7 +106,7 @@ export class StreamResponse implements WriterListener, TimedStream {
   respond(status: Status): void {
     if (this.headersSent || this.isClosed) return;
     try {
-      this.writer.sendHeaders(status);
+      this.writer.sendHeaders(status, this.delivery !== undefined);
     } catch (error) {
       if (this.#failureReason(error, 'open') === 'refused') this.#close('refused');
       else this.abort('error');
@@ -146,10 +146,10 @@ export class StreamResponse implements WriterListener, TimedStream {
   }
 
   /** Takes nothing more, and delivers nothing that is published from now on. `end` has to follow: it writes. */
-  beginEnd(reason: CloseReason, options: EndOptions = {}): void {
+  beginEnd(reason: CloseReason, options: EndOptions): void {
     if (this.closing === undefined) {
       this.closing = { ...options, reason, hangUp: options.hangUp || this.host.isDraining };
-      this.delivery?.stopAtHead();
+      this.delivery?.writer.close(options.after);
       this.#waiters?.ended();
     } else if (options.hangUp) {
       this.closing.hangUp = true;

@@ -87,17 +87,19 @@ export class Writer {
   /**
    * Sends the headers, then what was written before. With a status other than 200 there is no body. Throws what the
    * transport throws.
+   *
+   * @param isSubscribed whether the stream has subscriptions.
    */
-  sendHeaders(wanted: Status): void {
+  sendHeaders(wanted: Status, isSubscribed: boolean): void {
     const head = this.#head;
     if (head === undefined) return;
     this.#head = undefined;
     if (wanted !== 200) this.drop();
-    const [status, headers, first] = head.build(
-      wanted,
-      this.#queue !== undefined,
-      this.#listener.host.limits.heartbeat.interval,
-    );
+    const [status, headers, first] = head.build(wanted, {
+      isFollowed: this.#queue !== undefined,
+      isSubscribed,
+      heartbeat: this.#listener.host.limits.heartbeat.interval,
+    });
     this.#transport.open(status, headers, this.#end !== undefined && this.#end !== 'complete');
     this.#movedAt = this.#listener.host.scheduler.now;
     if (first !== undefined) this.#hand(first);

@@ -1,0 +1,137 @@
+import { Readable } from 'node:stream';
+import { createHub, type EventStream, type Hub, type StreamOptions } from '@tidings/core';
+import { failStream, openStream } from '@tidings/core/node';
+import type { FastifyInstance, FastifyReply } from 'fastify';
+
+/** The method that `app.register(sse())` adds to every reply. */
+export interface SseReply {
+  /**
+   * `reply.sse()` answers the request with a stream. Return its result from the route. The stream stays open after the handler
+   * has returned, until it is closed or the client disconnects.
+   *
+   * All `subscribe` calls in the tick of the first one resume after the client's Last-Event-ID. Later calls begin now.
+   *
+   * @param handler receives the stream. It is not called for a HEAD request, nor for a stream that is refused.
+   * @param options the owner of the stream (`client`), headers, reconnection time and expiry. Default: none of these.
+   * @returns resolves when the headers are sent. Rejects with the handler's error if it fails before, so that Fastify's
+   *   error handler receives it; later errors go to the hub's `onError`, and the stream closes. Rejects with a
+   *   TidingsError `already-open` if it was called before, `head-sent` if the reply was sent already, or
+   *   `invalid-option`, naming the option.
+   * @example
+   * ```ts
+   * app.get('/notifications', async (request, reply) => {
+   *   const user = await userOf(request);
+   *   return reply.sse(stream => stream.subscribe(`user:${user.id}`), { client: user.id });
+   * });
+   * ```
+   */
+  sse(handler: (stream: EventStream) => unknown, options?: StreamOptions): Promise<void>;
+}
+
+declare module 'fastify' {
+  interface FastifyReply extends SseReply {}
+}
+
+/** The options of {@link sse}. */
+export interface SseOptions {
+  /** The hub of the streams. Default: a new hub. */
+  hub?: Hub | undefined;
+}
+
+/** A plugin for Fastify 4 and 5, with the hub of its streams. */
+export interface SsePlugin {
+  (app: FastifyInstance): Promise<void>;
+  readonly hub: Hub;
+}
+
+/**
+ * Creates a plugin that adds {@linkcode SseReply.sse | reply.sse()} to every reply, and closes the hub when the
+ * application closes.
+ *
+ * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
+ */
+export function sse({ hub = createHub() }: SseOptions = {}): SsePlugin {
+  function open(this: FastifyReply, handler: (stream: EventStream) => unknown, options?: StreamOptions) {
+    return respond(this, handler, { ...options, hub });
+  }
+  const plugin = async (app: FastifyInstance) => {
+    app.decorateReply('sse', open);
+    app.addHook('preClose', () => hub.close());
+  };
+  return Object.assign(plugin, { hub }, PLUGIN);
+}
+
+/** What fastify-plugin sets: the method belongs to the application that registers the plugin, and not to a child of it. */
+const PLUGIN = {
+  [Symbol.for('skip-override')]: true,
+  [Symbol.for('fastify.display-name')]: '@tidings/fastify',
+  [Symbol.for('plugin-meta')]: { name: '@tidings/fastify', fastify: '4.x || 5.x' },
+};
+
+function respond(
+  reply: FastifyReply,
+  handler: (stream: EventStream) => unknown,
+  options: StreamOptions & { hub: Hub },
+): Promise<void> {
+  const { request, raw } = reply;
+  return new Promise((resolve, reject) => {
+    const beforeHeaders = (status: number, headers: Record<string, string>) =>
+      new Promise<void>(begin => {
+        send(reply, status, headers, () => {
+          raw.off('close', resolve);
+          begin();
+          // Fastify sends an empty reply if this promise resolves before the headers are sent, in a microtask.
+          setImmediate(resolve);
+        });
+      });
+    const stream = openStream(request.raw, raw, { ...options, beforeHeaders });
+    if (!options.hub.streams.has(stream)) {
+      stream.closed.then(() => resolve());
+      return;
+    }
+    raw.once('close', resolve);
+    (async () => handler(stream))().catch(error => {
+      if (failStream(raw, error, true)) reject(error);
+    });
+  });
+}
+
+/** Headers that other plugins may have set, and that are wrong for a stream. */
+const BREAKING = ['content-length', 'content-encoding', 'etag'];
+
+/**
+ * Sends a reply whose body is written elsewhere: Fastify runs its hooks, and sets the headers on the response.
+ *
+ * @param begin called when the body may be written. Not called for a reply without one: Fastify sends that.
+ */
+function send(reply: FastifyReply, status: number, headers: Record<string, string>, begin: () => void): void {
+  for (const name of BREAKING) reply.removeHeader(name);
+  reply.code(status).headers(headers);
+  if (status === 204) reply.send();
+  else reply.send(reply.request.method === 'HEAD' ? Readable.from([]) : createPayload(reply.raw, begin));
+}
+
+/** A Readable that ends as soon as Fastify pipes it to the response. */
+function createPayload(raw: FastifyReply['raw'], begin: () => void): Readable {
+  let isPiped = false;
+  const payload = new Readable({
+    read() {
+      if (isPiped) this.push(null);
+      else this.destroy(new Error(UNREADABLE));
+    },
+  });
+  const { pipe } = payload;
+  payload.pipe = (destination, options) => {
+    if ((destination as unknown) !== raw)
+      return pipe.call(payload, destination, options) as typeof destination;
+    isPiped = true;
+    begin();
+    payload.resume();
+    return destination;
+  };
+  return payload;
+}
+
+const UNREADABLE =
+  'an onSend hook reads the payload of an event stream, which only the response can do: exclude replies of the type ' +
+  'text/event-stream from it';

@@ -1,0 +1,150 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { getRequestListener } from '@hono/node-server';
+import { createHub } from '@tidings/core';
+import { sse } from '@tidings/hono';
+import * as ai7 from 'ai';
+import * as ai5 from 'ai5';
+import * as ai6 from 'ai6';
+import { Hono } from 'hono';
+import OpenAI from 'openai';
+import type { ResumableStreamContext } from 'resumable-stream';
+import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { type Program, runProgram } from '../support/program.ts';
+import { listen } from '../support/server.ts';
+import { root, snippet } from '../support/snippets.ts';
+
+const code = (name: string) => snippet('docs/llm.md', name);
+
+interface Chunk {
+  type: string;
+  delta?: string;
+}
+
+/** What the versions of the transport have in common. */
+interface ChatTransport {
+  sendMessages(options: object): Promise<ReadableStream<Chunk>>;
+  reconnectToStream(options: object): Promise<ReadableStream<Chunk> | null>;
+}
+
+const versions: [string, (options: { api: string }) => ChatTransport][] = [
+  ['5', options => new ai5.DefaultChatTransport(options) as ChatTransport],
+  ['6', options => new ai6.DefaultChatTransport(options) as ChatTransport],
+  ['7', options => new ai7.DefaultChatTransport(options) as ChatTransport],
+];
+
+async function textOf(stream: ReadableStream<Chunk> | null): Promise<string> {
+  let text = '';
+  for await (const { delta = '' } of stream ?? []) text += delta;
+  return text;
+}
+
+describe.each(versions)('the server for the AI SDK, version %s', (_, createTransport) => {
+  let program: Program;
+  afterEach(() => program.stop());
+
+  async function start() {
+    program = await runProgram(code('ai sdk'));
+    await program.get('/');
+    const transport = createTransport({ api: `${program.origin}/api/chat` });
+    const message = { id: '1', role: 'user', parts: [{ type: 'text', text: 'News?' }] };
+    const request = { trigger: 'submit-message', chatId: 'a', messages: [message] };
+    return {
+      send: () => transport.sendMessages(request),
+      resume: () => transport.reconnectToStream({ chatId: 'a' }),
+    };
+  }
+
+  it('answers, resumes from the beginning while it is written, and then no more', async () => {
+    const { send, resume } = await start();
+    expect(await resume()).toBeNull();
+    const answer = await send();
+    const resumed = await resume();
+    expect(await Promise.all([textOf(answer), textOf(resumed)])).toEqual(
+      Array(2).fill('Good news: all is well.'),
+    );
+    expect(await resume()).toBeNull();
+    // The same chat again.
+    expect(await textOf(await send())).toBe('Good news: all is well.');
+  });
+
+  it('stops', async () => {
+    const { send, resume } = await start();
+    const answer = textOf(await send());
+    await sleep(50);
+    await program.get('/api/chat/a/stop', { method: 'POST' });
+    expect('Good news: all is well.'.startsWith(await answer)).toBe(true);
+    expect(await answer).not.toContain('well.');
+    expect(await resume()).toBeNull();
+  });
+});
+
+it('a response is retrieved with openai-node, after a sequence number', async () => {
+  const hub = createHub();
+  const app = new Hono();
+  app.use(sse({ hub }));
+  new Function('app', code('responses'))(app);
+  const { origin, kill } = await listen(getRequestListener(app.fetch));
+  for (let n = 0; n < 4; n++) {
+    const event = { type: 'response.output_text.delta', sequence_number: n, delta: String(n) };
+    await hub.publish('response:resp_1', event, { event: event.type });
+  }
+  await hub.channel('response:resp_1').end();
+  const client = new OpenAI({ baseURL: `${origin}/v1`, apiKey: 'none', maxRetries: 0 });
+  const stream = await client.responses.retrieve('resp_1', { stream: true, starting_after: 1 });
+  const numbers: number[] = [];
+  for await (const { sequence_number } of stream) numbers.push(sequence_number);
+  expect(numbers).toEqual([2, 3]);
+  kill();
+});
+
+describe('the store for resumable-stream', async () => {
+  const folder = mkdtempSync(`${root}test/.snippets-`);
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const file = `${folder}/context.ts`;
+  writeFileSync(file, code('resumable'));
+  const { createResumableStreamContext } = await import(/* @vite-ignore */ file);
+  const context: ResumableStreamContext = createResumableStreamContext();
+
+  /** A stream of texts, and how to write and close it. */
+  function source() {
+    let controller!: ReadableStreamDefaultController<string>;
+    const stream = new ReadableStream<string>({
+      start(created) {
+        controller = created;
+      },
+    });
+    return { stream, write: (text: string) => controller.enqueue(text), close: () => controller.close() };
+  }
+
+  const read = async (stream: ReadableStream<string> | null | undefined) => {
+    let text = '';
+    for await (const part of stream ?? []) text += part;
+    return text;
+  };
+
+  it('creates a stream, and resumes it while it is written', async () => {
+    const { stream, write, close } = source();
+    expect(await context.hasExistingStream('a')).toBeNull();
+    expect(await context.resumeExistingStream('a')).toBeUndefined();
+    const created = await context.resumableStream('a', () => stream);
+    write('Good\r');
+    write('\n news');
+    await sleep(10);
+    expect(await context.hasExistingStream('a')).toBe(true);
+    const resumed = await context.resumableStream('a', () => {
+      throw new Error('made twice');
+    });
+    const skipped = await context.resumeExistingStream('a', 6);
+    write('\u2028!');
+    close();
+    expect(await Promise.all([created, resumed, skipped].map(read))).toEqual([
+      'Good\r\n news\u2028!',
+      'Good\r\n news\u2028!',
+      ' news\u2028!',
+    ]);
+    expect(await context.hasExistingStream('a')).toBe('DONE');
+    expect(await context.resumeExistingStream('a')).toBeNull();
+    expect(await context.resumableStream('a', () => stream)).toBeNull();
+  });
+});
