@@ -37,6 +37,7 @@ export default defineConfig({
           { text: 'Shutdown and deploys', link: '/shutdown' },
           { text: 'Which broker to take', link: '/brokers' },
           { text: 'Scaling and sizing', link: '/scaling' },
+          { text: 'Redis', link: '/redis' },
           { text: 'Compatibility', link: '/compatibility' },
           { text: 'Troubleshooting', link: '/troubleshooting' },
         ],

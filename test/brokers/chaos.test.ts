@@ -3,13 +3,15 @@ import { expect, it } from 'vitest';
 import { type Child, start } from '../support/child.ts';
 import { type Client, request } from '../support/client.ts';
 import { describeWith } from '../support/system.ts';
-import type { Outcome, Post } from './chaos-node.ts';
+import type { Outcome, Post, Removal } from './chaos-node.ts';
 import { current } from './redis-clients.ts';
 import { REDIS, RedisServer } from './redis-server.ts';
 
 const RUNS = Number(process.env.CHAOS ?? 1);
 const NODES = 3;
 const CLIENTS = 60;
+/** Of these, how many are removed one after the other. */
+const REMOVED = 20;
 const EVENTS = 20_000;
 /** Events posted to one process at once. */
 const BATCH = 16;
@@ -23,7 +25,7 @@ describeWith(
   `${CLIENTS} clients of ${NODES} processes that are killed, with a Redis that is restarted`,
   () => {
     it.each(Array.from({ length: RUNS }, (_, index) => index + 1))(
-      'receive every event once and in order, without a reset (run %i)',
+      'receive every event once and in order, without a reset, and nothing after they are removed (run %i)',
       async () => {
         const redis = await RedisServer.start('--appendonly', 'yes');
         const nodes = new Nodes(redis.url);
@@ -31,8 +33,10 @@ describeWith(
           await nodes.start();
           const feed = new Feed(nodes);
           const clients = Array.from({ length: CLIENTS }, (_, index) => {
-            return new ReconnectingClient(nodes, CHANNELS.slice(index % CHANNELS.length).concat('all'));
+            const channels = CHANNELS.slice(index % CHANNELS.length).concat('all');
+            return new ReconnectingClient(nodes, `client${index}`, channels);
           });
+          const [removed, others] = [clients.slice(0, REMOVED), clients.slice(REMOVED)];
           const reading = Promise.all(clients.map(client => client.read()));
           let isOver = false;
           const troubles = (async () => {
@@ -46,15 +50,19 @@ describeWith(
               }
             }
           })();
-          await feed.publish(EVENTS);
+          await Promise.all([feed.publish(EVENTS), removeAll(nodes, feed, removed)]);
           isOver = true;
           await troubles;
           await feed.end();
-          for (const client of clients) client.isLast = true;
+          for (const client of others) client.isLast = true;
           await reading;
 
           expect(feed.accepted.size).toBeGreaterThan(EVENTS * 0.9);
-          for (const { channels, received, resets } of clients) {
+          for (const { name, received, removedAt } of removed) {
+            const late = received.filter(({ data }) => data >= removedAt);
+            expect({ name, late }).toEqual({ name, late: [] });
+          }
+          for (const { channels, received, resets } of others) {
             expect(resets).toEqual([]);
             const positions = received.map(({ position }) => position);
             expect(positions).toEqual([...new Set(positions)].sort((a, b) => a - b));
@@ -81,6 +89,9 @@ class Nodes {
   readonly #url: string;
   #running: Child[] = [];
   #started = 0;
+  /** The names of clients that every process refuses. */
+  readonly #removed: string[] = [];
+  #isReplacing: Promise<unknown> = Promise.resolve();
 
   constructor(url: string) {
     this.#url = url;
@@ -98,7 +109,21 @@ class Nodes {
   async replace(): Promise<void> {
     const [killed] = this.#running.splice(Math.floor(Math.random() * this.#running.length), 1);
     killed?.kill('SIGKILL');
-    this.#running.push(await this.#startOne());
+    const starting = this.#startOne();
+    this.#isReplacing = starting;
+    this.#running.push(await starting);
+  }
+
+  /** Has every process refuse a client, and one of them disconnect it. Resolves when that is acknowledged. */
+  async remove(name: string): Promise<void> {
+    this.#removed.push(name);
+    await this.#isReplacing;
+    const refuse = { disconnect: name };
+    await Promise.all(this.#running.map(({ origin }) => post(origin, '/refuse', refuse).catch(() => {})));
+    for (;;) {
+      const outcome = await post<Outcome>(this.origin, '/', refuse).catch((): Outcome => ({}));
+      if (outcome.id !== undefined) return;
+    }
   }
 
   end(): void {
@@ -107,7 +132,7 @@ class Nodes {
 
   #startOne(): Promise<Child> {
     const { name } = current[this.#started++ % current.length] as (typeof current)[number];
-    return start(new URL('chaos-node.ts', import.meta.url), this.#url, name);
+    return start(new URL('chaos-node.ts', import.meta.url), this.#url, name, ...this.#removed);
   }
 }
 
@@ -117,6 +142,8 @@ class Feed {
   readonly accepted = new Map<number, Post>();
   /** The data of events that were certainly not stored. */
   readonly refused = new Set<number>();
+  /** The data of the next event. */
+  next = 0;
   readonly #nodes: Nodes;
 
   constructor(nodes: Nodes) {
@@ -125,8 +152,10 @@ class Feed {
 
   async publish(count: number): Promise<void> {
     const sent: Promise<void>[] = [];
-    for (let data = 0; data < count; data += BATCH) {
-      sent.push(this.#post(Array.from({ length: BATCH }, (_, index) => postOf(data + index))));
+    while (this.next < count) {
+      const first = this.next;
+      this.next += BATCH;
+      sent.push(this.#post(Array.from({ length: BATCH }, (_, index) => postOf(first + index))));
       await pause(10);
     }
     await Promise.all(sent);
@@ -139,10 +168,8 @@ class Feed {
   }
 
   async #post(posts: readonly Post[]): Promise<void> {
-    const request = fetch(this.#nodes.origin, { method: 'POST', body: JSON.stringify(posts) });
-    const answer = request.then(response => response.json()) as Promise<Outcome[]>;
     // Without a response, the process was killed, before or after it published.
-    const outcomes = await answer.catch(() => []);
+    const outcomes = await post<Outcome[]>(this.#nodes.origin, '/', posts).catch((): Outcome[] => []);
     outcomes.forEach(({ id, code }, index) => {
       const post = posts[index] as Post;
       if (id !== undefined) this.accepted.set(post.data, post);
@@ -154,7 +181,10 @@ class Feed {
 
 /** A client that reconnects as a browser does: with its last id, to any of the processes. */
 class ReconnectingClient {
+  readonly name: string;
   readonly channels: readonly string[];
+  /** It must not receive events from this one on: they were published after its removal was acknowledged. */
+  removedAt = Number.POSITIVE_INFINITY;
   readonly received: { position: number; data: number }[] = [];
   readonly resets: string[] = [];
   /** Whether it stays until the last event has arrived. */
@@ -162,21 +192,22 @@ class ReconnectingClient {
   readonly #nodes: Nodes;
   #lastEventId: string | undefined;
 
-  constructor(nodes: Nodes, channels: readonly string[]) {
+  constructor(nodes: Nodes, name: string, channels: readonly string[]) {
     this.#nodes = nodes;
+    this.name = name;
     this.channels = channels;
   }
 
   async read(): Promise<void> {
     while (this.received.at(-1)?.data !== LAST) {
       const headers = this.#lastEventId === undefined ? {} : { 'last-event-id': this.#lastEventId };
-      const client = await request(this.#nodes.origin, `/${this.channels}`, { headers }).catch(
-        () => undefined,
-      );
+      const path = `/${this.channels}/${this.name}`;
+      const client = await request(this.#nodes.origin, path, { headers }).catch(() => undefined);
       if (client === undefined) {
         await pause(50);
         continue;
       }
+      if (client.status === 403) return;
       const isLast = client.until(({ events }) => events.at(-1)?.data === String(LAST)).catch(() => {});
       const leaves = pause(between(100, 2_000)).then(() => (this.isLast ? NEVER : undefined));
       await Promise.race([isLast, leaves, client.ended]);
@@ -193,6 +224,20 @@ class ReconnectingClient {
       if (event === undefined) this.received.push({ position: positionOf(id), data: Number(data) });
     }
   }
+}
+
+/** Removes clients, one after the other, while events are published. */
+async function removeAll(nodes: Nodes, feed: Feed, clients: readonly ReconnectingClient[]): Promise<void> {
+  for (const client of clients) {
+    await pause(between(100, 500));
+    await nodes.remove(client.name);
+    client.removedAt = feed.next;
+  }
+}
+
+async function post<T>(origin: string, path: string, body: readonly Post[] | Removal): Promise<T> {
+  const response = await fetch(origin + path, { method: 'POST', body: JSON.stringify(body) });
+  return (await response.json()) as T;
 }
 
 function postOf(data: number): Post {

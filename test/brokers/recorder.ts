@@ -11,6 +11,8 @@ class Recorder implements Sink {
   readonly log: unknown[] = [];
   readonly list: Entry[] = [];
   readonly lostChannels: (readonly string[] | undefined)[] = [];
+  /** Of each loss, whether only compacted entries are missing. */
+  readonly compactions: boolean[] = [];
   readonly breaks: [Position, Position][] = [];
   readonly epochs: string[] = [];
   readonly reports: unknown[] = [];
@@ -37,8 +39,9 @@ class Recorder implements Sink {
     this.#check();
   }
 
-  lost(channels?: readonly string[]): void {
+  lost(channels?: readonly string[], isCompaction = false): void {
     this.lostChannels.push(channels);
+    this.compactions.push(isCompaction);
     this.log.push(`lost ${channels}`);
     this.#check();
   }

@@ -3,8 +3,9 @@ import { type FindServers, type RedisClient, serverAt, serversOf } from './conne
 
 export interface RedisBrokerOptions {
   /**
-   * A client of the package `redis` or `ioredis`, connected or not: of one server, or of Redis Sentinel; for a Redis
-   * Cluster, the cluster's client, connected. It only tells the broker how to connect: the broker makes two connections of its own.
+   * A client of the package `redis` or `ioredis`, connected or not. For Redis Sentinel: what `createSentinel` of `redis`
+   * returns, connected, or a client of `ioredis` with `sentinels`. For a Redis Cluster: the cluster's client, connected.
+   * It only tells the broker how to connect: the broker makes two connections of its own.
    */
   client?: RedisClient | undefined;
   /** Instead of a client: `redis://…`. Needs the package `redis` or `ioredis`. */

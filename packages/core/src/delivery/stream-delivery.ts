@@ -17,7 +17,7 @@ import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
  * Delivers the entries of channels to one stream. Its phases are those of its {@link ChannelOpener}: nothing is
  * delivered but while it is `live`. Direct sends and entries wait meanwhile, in a queue or retained in the log.
  *
- * A loss ({@link lose}) while it is live queues a reset, and subscribes again.
+ * A loss ({@link lose}) after it has begun queues a reset, and subscribes again.
  */
 export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListener, DeliveryOwner {
   readonly #target: DeliveryTarget;
@@ -49,7 +49,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   }
 
   /** A new epoch has begun. A stream without subscriptions is not told. */
-  get #isOutdated(): boolean {
+  get #isOfPastEpoch(): boolean {
     return this.opener.hasBegun && this.#epoch !== this.#log.epoch;
   }
 
@@ -133,7 +133,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   catchUp(): void {
     // A filter may send, subscribe or close: it does not get here again.
     if (this.#isDelivering) return;
-    if (this.#isOutdated) this.startOver();
+    if (this.#isOfPastEpoch) this.startOver();
     if (!this.isLive) return;
     this.#retentions.deliveryBegins();
     this.#isDelivering = true;
@@ -180,15 +180,15 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   /** A marker, named `event`, in place of a heartbeat, if the client's id is older than the stream's position. */
   heartbeatMarker(event?: string): Frame | undefined {
-    if (this.#isOutdated) this.startOver();
+    if (this.#isOfPastEpoch) this.startOver();
     return this.isLive && this.writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
   }
 
   /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
   close(): void {
-    if (this.#isOutdated) this.startOver();
+    if (this.#isOfPastEpoch) this.startOver();
     this.writer.close();
-    if (this.opener.isNeededToClose) this.catchUp();
+    if (this.opener.mustBeginBeforeClosing) this.catchUp();
     else this.#end('closed');
   }
 

@@ -30,7 +30,7 @@ export interface BrokerSyncOptions extends ControlListener {
  * | a stream needs it   | → opening            | waits for the next read          | read again if older entries lack   |
  * | the read succeeds   |                      | takes the page, → open           | takes the older entries            |
  * | the read fails      |                      | stays, read again                | stays, read again                  |
- * | `sink.entries`      | only the head moves  | appended                         | appended                           |
+ * | `sink.entries`      | not in memory: only the head moves | appended           | appended                           |
  * | `sink.lost`         |                      | the page is discarded, read again | → unopened; streams get a reset and read it again |
  * | `sink.restarted`    | forgotten            | the page is discarded; forgotten | forgotten; streams begin again     |
  * | no stream needs it  | dropped              | stays until the read ends        | dropped, `broker.release`          |

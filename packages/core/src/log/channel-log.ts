@@ -113,10 +113,6 @@ export class ChannelLog {
     return this.history.keep.compact || this.#snapshots !== undefined;
   }
 
-  get hasSnapshots(): boolean {
-    return this.#snapshots !== undefined;
-  }
-
   requestSnapshot(head: Position): Snapshot | undefined {
     return this.#snapshots?.request(head);
   }
@@ -180,6 +176,11 @@ export class ChannelLog {
     this.history.append(entry);
     this.#pieces.clear();
     if (entry.kind === 'end') this.endedAt = entry.position;
+  }
+
+  /** The position before everything that it has had since it began, or began again. */
+  get beginning(): Position {
+    return Math.max(this.history.beginning, this.#dropUpTo);
   }
 
   /** The next piece after a position, if there is one. */

@@ -79,7 +79,7 @@ export class ControlFollower {
 
   /** Passes on the messages of a page that did not arrive through the log. */
   catchUp({ entries, trimmedUpTo }: Page): void {
-    // A page that was read by position states the trimmed position itself: nothing up to there is missing.
+    // The page was read after `#upTo`: a higher trimmed position means that messages in between are missing.
     if (trimmedUpTo > this.#upTo) {
       this.#upTo = trimmedUpTo;
       if (!this.#isLossReported) this.#listener.onControlLost();

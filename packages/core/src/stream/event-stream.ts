@@ -125,7 +125,8 @@ export interface EventStream {
   unsubscribe(channels: ChannelName | readonly ChannelName[]): this;
   /**
    * Ends the response after everything that was sent and published before. If the client reads nothing of it, the
-   * connection is aborted after `stallTimeout`. Idempotent.
+   * connection is aborted after `stallTimeout`. A stream that waits for a broker ends without the events that were
+   * published meanwhile: its client receives them when it reconnects. Idempotent.
    */
   close(): void;
 }

@@ -117,7 +117,7 @@ export function serversOf(source: RedisClient): FindServers {
       return async () => notEmpty((source as IoredisCluster).nodes().map(connectIoredis));
     }
     if (has('masters', 'nodeClient')) return () => serversOfCluster(source as NodeRedisCluster);
-    if (has('getMasterNode', 'duplicate')) return async () => [connectSentinel(source as NodeRedisSentinel)];
+    if (has('getMasterNode', '_execute')) return async () => [connectSentinel(source as NodeRedisSentinel)];
     if (has('sSubscribe', 'duplicate')) return async () => [connectNodeRedis(source as NodeRedisClient)];
     if (has('ssubscribe', 'duplicate')) return async () => [connectIoredis(source as IoredisClient)];
   }

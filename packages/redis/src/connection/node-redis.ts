@@ -1,3 +1,4 @@
+import { TidingsError } from '@tidings/core';
 import { type Connect, connectWithin } from './library.ts';
 
 type Listener = (message: string, channel: string) => unknown;
@@ -29,46 +30,44 @@ export interface NodeRedisCluster {
 
 /** The part of a sentinel client of the package `redis` that the broker uses. */
 export interface NodeRedisSentinel {
-  // biome-ignore lint/suspicious/noExplicitAny: the package's own options
-  duplicate(overrides?: any): NodeRedisSentinel;
-  connect(): Promise<unknown>;
-  destroy(): unknown;
+  readonly isOpen: boolean;
   getMasterNode(): unknown;
   // biome-ignore lint/suspicious/noExplicitAny: the package's own client of a node
   _execute<T>(isReadonly: boolean, run: (client: any) => Promise<T>): Promise<T>;
-  // biome-ignore lint/suspicious/noExplicitAny: every event has its own
-  on(event: any, listener: (...args: any[]) => void): unknown;
 }
 
-/** Connects to the master that the sentinels name now. */
-export function connectSentinel(original: NodeRedisSentinel): Connect {
+/** Connects to the master that the sentinels name. */
+export function connectSentinel(sentinel: NodeRedisSentinel): Connect {
   return async (events, limits) => {
-    const sentinel = original.duplicate({
-      masterPoolSize: 1,
-      replicaPoolSize: 0,
-      scanInterval: 0,
-      reserveClient: false,
-      maxCommandRediscovers: 0,
-      clientSideCache: undefined,
-    });
-    // What fails rejects below.
-    sentinel.on('error', () => {});
-    const end = async () => {
-      try {
-        await sentinel.destroy();
-      } catch {
-        // It was never connected.
-      }
-    };
-    try {
-      await connectWithin(limits, sentinel.connect(), end);
-      // The package does not tell the options of its connection to the master in any other way.
-      const master: NodeRedisClient[] = await sentinel._execute(false, async client => [client]);
-      return await connectNodeRedis(master[0] as NodeRedisClient)(events, limits);
-    } finally {
-      void end();
+    if (!sentinel.isOpen) {
+      throw new TidingsError('broker', 'the sentinel client is not connected: call its connect() first');
     }
+    let isOver = false;
+    // The package tells the options of its connection to the master in no other way.
+    const found = sentinel._execute(false, async (master): Promise<[NodeRedisClient]> => {
+      if (!isOver) await expectMaster(master, limits.timeout / 3);
+      return [master];
+    });
+    await connectWithin(limits, found, () => {
+      isOver = true;
+    });
+    const [master] = await found;
+    return connectNodeRedis(master)(events, limits);
   };
+}
+
+/**
+ * Throws unless the server is a master, and replies. The package asks the sentinels again, and calls again, after an
+ * error that begins like this one; a master that was replaced or does not reply is no reason for it to do so.
+ */
+async function expectMaster(client: NodeRedisClient, timeout: number): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const silence = new Promise<string>(resolve => {
+    timer = setTimeout(resolve, timeout, '');
+  });
+  const info = String(await Promise.race([client.sendCommand(['INFO', 'replication']), silence]));
+  clearTimeout(timer);
+  if (!info.includes('role:master')) throw new Error('READONLY the server is no master, or does not reply');
 }
 
 /**

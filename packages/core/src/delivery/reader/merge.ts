@@ -55,7 +55,7 @@ export function merge(sources: Iterable<MergeSource>): Merged {
     else {
       const last = heap.pop() as HeapNode;
       if (heap.length === 0) break;
-      if (last !== top) heap[0] = last;
+      heap[0] = last;
     }
     siftDown(heap, 0);
   }

@@ -6,7 +6,7 @@ import { createMarker } from '../../protocol/marker.ts';
 import type { DeliveryContext } from '../delivery-target.ts';
 import { findStart, type Start } from './resume.ts';
 import type { Beginning, Subscription } from './subscription.ts';
-import { areOutdated, type Subscriptions } from './subscriptions.ts';
+import { needReread, type Subscriptions } from './subscriptions.ts';
 
 /**
  * - `gathering`: subscriptions are collected, until the headers are due or to the end of the turn.
@@ -39,7 +39,8 @@ export interface OpenerOwner {
  * ```
  *
  * Without a broker there is nothing to wait for: `opening` and `adding` last no time. Entries that are lost while it is
- * opening are asked for again before it begins. A broker that cannot be reached keeps it in `opening` or `adding`.
+ * opening are asked for again before it begins. A broker that cannot be
+ * reached keeps it in `opening` or `adding`, if it lacks something.
  */
 export class ChannelOpener {
   /** The id after which the stream begins. */
@@ -66,7 +67,7 @@ export class ChannelOpener {
   }
 
   /** Whether a stream that closes waits for it. A client that has an id resumes from it, and need not wait. */
-  get isNeededToClose(): boolean {
+  get mustBeginBeforeClosing(): boolean {
     if (this.hasBegun) return this.#phase === 'live';
     return this.#context.sync === undefined || this.lastEventId === undefined;
   }
@@ -139,7 +140,7 @@ export class ChannelOpener {
     if (this.#phase !== 'opening' && this.#phase !== 'adding') return;
     try {
       // What was lost, or subscribed to, while the broker was asked is asked for before it begins.
-      if (this.#context.sync !== undefined && areOutdated(this.#unplaced)) this.#load(this.#phase);
+      if (this.#context.sync !== undefined && needReread(this.#unplaced)) this.#load(this.#phase);
       else if (this.#phase === 'opening') this.#begin();
       else this.#beginAdded();
     } catch (error) {

@@ -57,7 +57,7 @@ export class Subscriptions {
 
   #attach(subscription: Subscription): void {
     subscription.channel.listeners.add(this.#listener);
-    // Until the first delivery; see `releaseStarts`.
+    // Until the first delivery; see `releaseStart`.
     subscription.channel.retentions.add(subscription);
   }
 
@@ -154,6 +154,6 @@ export function namesByFilter(
 }
 
 /** Whether subscriptions were added, or their entries lost, since the broker was asked for them. */
-export function areOutdated(subscriptions: readonly Subscription[]): boolean {
+export function needReread(subscriptions: readonly Subscription[]): boolean {
   return subscriptions.some(({ channel, readLosses }) => readLosses !== channel.losses);
 }
