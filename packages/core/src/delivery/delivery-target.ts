@@ -3,7 +3,7 @@ import type { Log } from '../log/log.ts';
 import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryLoop } from './delivery-loop.ts';
-import type { ReaderStream } from './reader/log-reader.ts';
+import type { ReaderStream } from './reader/reader-stream.ts';
 
 /** What the deliveries of a hub share. */
 export interface DeliveryContext {

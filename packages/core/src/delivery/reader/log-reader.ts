@@ -3,7 +3,7 @@ import type { Position } from '../../protocol/event-id.ts';
 import { type Frame, joinFrames } from '../../protocol/frame.ts';
 import type { ResetReason } from '../../protocol/reset.ts';
 import type { Start } from '../subscriptions/resume.ts';
-import type { Subscriber, Subscription } from '../subscriptions/subscription.ts';
+import type { Subscription } from '../subscriptions/subscription.ts';
 import type { Subscriptions } from '../subscriptions/subscriptions.ts';
 import { Backfill, type SnapshotListener } from './backfill.ts';
 import { ClientPosition } from './client-position.ts';
