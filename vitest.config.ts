@@ -105,7 +105,7 @@ export default defineConfig({
           name: 'packed',
           ...sideBySide,
           globalSetup: PACKED,
-          include: ['test/examples/copies.test.ts', 'test/builds/{bundlers,commonjs,sqlite}.test.ts'],
+          include: ['test/examples/copies.test.ts', 'test/builds/{bundlers,commonjs,jest,sqlite}.test.ts'],
         },
       },
       build('ESM', 'js'),

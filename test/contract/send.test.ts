@@ -22,8 +22,8 @@ contract('a stream sends', ({ connect }) => {
       use: opened => void opened.subscribe('news'),
     });
     const pings = () => client.events.filter(({ event }) => event === 'ping');
-    await client.until(() => pings().length === 2);
-    expect(pings().map(({ data }) => data)).toEqual(['', '']);
+    await client.until(() => pings().length >= 2);
+    expect(pings().every(({ data }) => data === '')).toBe(true);
     // The first id comes in a marker, or in a heartbeat that is due before it.
     expect(client.events.filter(({ id }) => id !== undefined)).toHaveLength(1);
     await hub.publish('other', 1);

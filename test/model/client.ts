@@ -112,8 +112,10 @@ export class ModelClient {
       each => each !== this && each.owner === this.owner && each.isOpen,
     );
     const request = { method: 'GET', url: '/', lastEventId };
+    // What is published while they are closed is newer than their close.
+    const closedAt = new Map(rivals.map(rival => [rival, rival.judge?.node.head]));
     const stream = node.hub.open(transport, request, { client: this.owner });
-    for (const rival of rivals) if (!rival.isOpen) rival.judge?.close();
+    for (const [rival, head] of closedAt) if (!rival.isOpen) rival.judge?.close(head);
     this.#connection = {
       node,
       stream,

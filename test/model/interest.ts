@@ -116,6 +116,9 @@ export class Interest {
     return this.#snapshotDue !== 'no';
   }
 
+  /** It replaces one whose id may have been unknown. */
+  wasUnknown = false;
+
   /** Whether a reset because of an unknown id is to be expected. */
   get mayBeUnknown(): boolean {
     return this.#resetDue !== 'no' || this.#isAfterUnknown;

@@ -175,6 +175,9 @@ export class Judge {
     const { truth } = this.node;
     const interest = new Interest(truth.channel(channel), start, call, { told, isInBackfill, isNew });
     if (this.#isRestarted) interest.restart(head, false);
+    // A reset that is due already is sent, though the subscription is replaced meanwhile.
+    const replaced = this.interests.get(channel);
+    interest.wasUnknown = replaced !== undefined && (!replaced.isPlaced || replaced.mayBeUnknown);
     this.interests.set(channel, interest);
   }
 
@@ -267,8 +270,8 @@ export class Judge {
   }
 
   /** The application closes the stream. */
-  close(): void {
-    this.#closedAt ??= this.node.head;
+  close(head = this.node.head): void {
+    this.#closedAt ??= head;
   }
 
   /** What it has not been given, and should have been by now. */
@@ -479,7 +482,8 @@ export class Judge {
     const promisesNothing = channel.keepsNothing && !hasState && reason !== 'interrupted';
     if (promisesNothing) return 'it retains nothing';
     if (interest.isNew) return undefined;
-    if (reason === 'unknown') return interest.mayBeUnknown ? undefined : 'the id is known';
+    if (reason === 'unknown')
+      return interest.mayBeUnknown || interest.wasUnknown ? undefined : 'the id is known';
     if (reason === 'interrupted') {
       if (this.hasId) return 'it has been told a position';
       return this.#left()?.suffix === '~' ? undefined : 'the id is of no backfill';
@@ -492,14 +496,18 @@ export class Judge {
     }
     if (reason !== 'history') return 'no such reason';
     if (interest.hasBegun && !interest.isAwaitingSnapshot) {
-      // The channel has begun again, and a client that reads slowly had not received the end of its earlier life.
-      return channel.begunAt > this.told && !this.isFast ? undefined : 'it has begun, and nothing was lost';
+      // The channel has begun again, and the client had not received the end of its earlier life.
+      const isDropped = channel.begunAt > this.told;
+      const lacks = isDropped && interest.lacks(channel.begunAt, this.owner, now) !== undefined;
+      return lacks || (isDropped && !this.isFast) ? undefined : 'it has begun, and nothing was lost';
     }
     const floor = interest.mayResume ? this.#floors.get(channel.name) : undefined;
     if (interest.mayHaveLost(now, floor)) return undefined;
     if (floor !== undefined && interest.mayHaveLost(now)) return 'it was given all that has been trimmed';
     // A snapshot that another stream is waiting for may be older than what was lost.
     if (interest.isAwaitingSnapshot && this.node.hasLost) return undefined;
+    // Its earlier life was dropped before a client that reads slowly had received it.
+    if (channel.begunAt > this.told && !this.isFast) return undefined;
     return 'everything is there';
   }
 

@@ -5,6 +5,7 @@ import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/
 import { createHub, type Hub } from '@tidings/core';
 import { sse } from '@tidings/express';
 import express, { type Request, type Response } from 'express';
+import { createClient } from 'graphql-sse';
 import { describe, expect, type TestContext, test } from 'vitest';
 import { listen } from '../support/server.ts';
 import { describeSubject } from './subject.ts';
@@ -119,6 +120,51 @@ const mcpClients: { name: string; package: string; connect(url: URL): Promise<Mc
 ];
 
 describe.concurrent('SDKs', () => {
+  describeSubject({ name: 'graphql-sse', package: 'graphql-sse' }, () => {
+    const subscribe = async (origin: string) => {
+      const client = createClient({ url: origin, retryAttempts: 0 });
+      const results: unknown[] = [];
+      for await (const { data } of client.iterate({ query: 'subscription { news }' }))
+        results.push(data?.news);
+      return results;
+    };
+    /** Results, over heartbeats. */
+    async function* results() {
+      for (const news of ['good', 'ü 😀']) {
+        yield { event: 'next', data: { data: { news } } };
+        await delay(110);
+      }
+    }
+    const asEvent = {
+      event: ({ event }: { event: string }) => event,
+      map: ({ data }: { data: unknown }) => data,
+    };
+
+    test('results, over heartbeats, and the end', async context => {
+      const origin = await serve(async (_req, res) => {
+        const stream = res.sse();
+        await stream.stream(results(), { ...asEvent, end: false });
+        stream.send('', { event: 'complete' });
+        stream.close();
+      }, context);
+      expect(await subscribe(origin)).toEqual(['good', 'ü 😀']);
+    });
+
+    test('results from a channel, with `markers: false`', async context => {
+      const hub = createHub({ heartbeat: 100 });
+      const answer = async (_req: Request, res: Response) => {
+        res.sse({ markers: false, retry: 50 }).subscribe('news', { from: 'start' });
+        for await (const { event, data } of results()) await hub.publish('news', data, { event });
+        await hub.publish('news', '', { event: 'complete' });
+        await hub.channel('news').end();
+      };
+      expect(await subscribe(await serve((req, res) => void answer(req, res), context, hub))).toEqual([
+        'good',
+        'ü 😀',
+      ]);
+    });
+  });
+
   for (const { connect, ...subject } of mcpClients) {
     describeSubject(subject, () => {
       test('tools are listed; a call with its progress; messages of the server', async context => {

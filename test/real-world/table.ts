@@ -6,44 +6,72 @@ const FILE = fileURLToPath(new URL('../../docs/compatibility.md', import.meta.ur
 
 const INTRODUCTION = `# Compatibility
 
-What Tidings has been run with, and what was checked, each time on real sockets. The tests in
-[test/real-world](../test/real-world) are run by \`npm test\`, and write this page by \`npm run compatibility\`: a row is
-what ran, and nothing else.
+What Tidings was run with, and what was checked, each time on real sockets. The tests in
+[test/real-world](../test/real-world) are run by \`npm test\`, and \`npm run compatibility\` writes this page from them.
+
+A row is a subject, a column is a check; the list below each table says which. ✓: works. ✗: fails. Empty: not checked. A
+number refers to a note.
 `;
 
-/** Writes docs/compatibility.md: a section for each file, a row for each subject in it. */
+/** Writes docs/compatibility.md: a table for each suite, with a row for each subject and a column for each check. */
 export default class Table implements Reporter {
   onTestRunEnd(modules: readonly TestModule[]): void {
     const sections = modules
       .filter(({ moduleId }) => moduleId.includes('/real-world/'))
       .flatMap(({ children }) => [...children.suites()])
-      .map(sectionOf)
+      .map(suite => [suite.name, sectionOf(suite)] as const)
       .sort(([a], [b]) => a.localeCompare(b));
     writeFileSync(FILE, [INTRODUCTION, ...sections.map(([, text]) => text)].join('\n'));
   }
 }
 
-function sectionOf(suite: TestSuite): [title: string, text: string] {
-  const rows = [...suite.children.suites()].map(rowOf);
-  const table = ['| subject | checked | result |', '| --- | --- | --- |', ...rows];
-  return [suite.name, `## ${suite.name}\n\n${table.join('\n')}\n`];
-}
-
-function rowOf(subject: TestSuite): string {
-  const tests = [...subject.children.allTests()];
-  const notes = tests.flatMap(test => test.annotations()).filter(({ type }) => type === 'note');
-  const cells = [
-    subject.name,
-    unique(tests.map(({ name }) => name)).join('; '),
-    [resultOf(tests), ...unique(notes.map(({ message }) => message))].join('. '),
+function sectionOf(suite: TestSuite): string {
+  const subjects = [...suite.children.suites()];
+  const checks = unique(subjects.flatMap(testsOf).map(({ name }) => name));
+  const notes: string[] = [];
+  const columns = checks.map((_, index) => letterOf(index));
+  const table = [
+    ['', ...columns],
+    ['---', ...columns.map(() => ':-:')],
+    ...subjects.map(subject => rowOf(subject, checks, notes)),
   ];
-  return `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+  const parts = [
+    `## ${suite.name}`,
+    table.map(cells => `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`).join('\n'),
+    checks.map((check, index) => `- **${letterOf(index)}** ${check}`).join('\n'),
+  ];
+  if (notes.length > 0) parts.push(notes.map((note, index) => `${index + 1}. ${note}`).join('\n'));
+  return `${parts.join('\n\n')}\n`;
 }
 
-function resultOf(tests: TestCase[]): string {
+/** @param notes is given those of the subject. Equal notes have one number. */
+function rowOf(subject: TestSuite, checks: string[], notes: string[]): string[] {
+  const tests = testsOf(subject);
+  const own = unique(
+    tests
+      .flatMap(test => test.annotations())
+      .filter(({ type }) => type === 'note')
+      .map(({ message }) => message),
+  );
+  for (const note of own) if (!notes.includes(note)) notes.push(note);
+  const numbers = own.map(note => notes.indexOf(note) + 1).sort((a, b) => a - b);
+  const name = numbers.length > 0 ? `${subject.name} <sup>${numbers.join(', ')}</sup>` : subject.name;
+  return [name, ...checks.map(check => tickOf(tests.filter(test => test.name === check)))];
+}
+
+/** Some subjects make a check several times. */
+function tickOf(tests: TestCase[]): string {
   const states = tests.map(test => test.result().state);
-  if (states.includes('failed')) return 'fails';
-  return states.includes('passed') ? 'works' : 'not run';
+  if (states.includes('failed')) return '✗';
+  return states.includes('passed') ? '✓' : '';
+}
+
+function testsOf(subject: TestSuite): TestCase[] {
+  return [...subject.children.allTests()];
+}
+
+function letterOf(index: number): string {
+  return String.fromCharCode(97 + index);
 }
 
 function unique(texts: string[]): string[] {

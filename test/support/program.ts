@@ -17,6 +17,9 @@ export interface Program {
   stop(): Promise<void>;
 }
 
+/** Those of NestJS are not those of the language. */
+const DECORATORS = '{ "compilerOptions": { "experimentalDecorators": true } }';
+
 /** @param page what there is as `index.html`, beside the program. */
 export async function runProgram(source: string, page?: string): Promise<Program> {
   const port = await freePort();
@@ -28,6 +31,7 @@ export async function runProgram(source: string, page?: string): Promise<Program
   const folder = mkdtempSync(`${root}test/.snippets-`);
   const file = `${folder}/program.ts`;
   writeFileSync(file, local);
+  if (source.includes('@nestjs/')) writeFileSync(`${folder}/tsconfig.json`, DECORATORS);
   if (page !== undefined) writeFileSync(`${folder}/index.html`, page);
   const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', file], {
     cwd: folder,

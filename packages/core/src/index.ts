@@ -41,5 +41,6 @@ export type {
   StreamOptions,
 } from './stream/event-stream.ts';
 export type { HeartbeatOptions } from './stream/heartbeat.ts';
+export type { Observable } from './stream/observable.ts';
 export type { Source, SourceInput, SourceItem, SourceOptions } from './stream/source-options.ts';
 export type { Transport } from './stream/transport.ts';

@@ -6,6 +6,7 @@ import type { Stream } from './stream/stream.ts';
 import type { NodeRequest, NodeResponse } from './transports/connection.ts';
 import { type BeforeHeaders, DeferredTransport } from './transports/deferred-transport.ts';
 import { areHeadersSent, headersSent, NodeTransport } from './transports/node-transport.ts';
+import { checkRuntime } from './transports/runtime.ts';
 
 export type { BeforeHeaders, NodeRequest, NodeResponse };
 
@@ -26,7 +27,8 @@ export interface OpenStreamOptions extends StreamOptions {
  * event, or after two turns of the event loop. Until then, a failing handler can still send another response. With a
  * broker, the headers of a stream with subscriptions wait for it for at most 1 s.
  *
- * Read the request's body before, or begin to in the same tick. A body that nobody reads is discarded.
+ * Read the request's body before, or begin to in the same tick, or call `req.pause()` before and read it later. A body
+ * that nobody reads is discarded, and the hub's `onError` is called with the stage `request`.
  *
  * @throws {TidingsError} `already-open`: the response has a stream; `head-sent`: the response headers were sent
  *   already; `invalid-option`, naming the option.
@@ -40,6 +42,7 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
     );
   }
   if (areHeadersSent(res)) throw headersSent();
+  checkRuntime();
   const transport =
     beforeHeaders === undefined
       ? new NodeTransport(req, res)

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { Http2SecureServer, Http2Server } from 'node:http2';
 import type { AddressInfo, Socket } from 'node:net';
+import { setImmediate } from 'node:timers';
 import { type FetchApplication, sendInProcess } from './in-process.ts';
 import { invalid } from './invalid.ts';
 import { sendOverHttp } from './over-http.ts';
@@ -25,9 +26,6 @@ const TARGETS =
 
 /** Servers that did not listen before a client came, and how many clients they have. */
 const served = new WeakMap<AnyServer, number>();
-
-// As it is now, whatever a test fakes later.
-const { setImmediate } = globalThis;
 
 function unref(socket: Socket): void {
   socket.unref();

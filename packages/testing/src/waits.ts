@@ -1,5 +1,4 @@
-// As they are now: a test that fakes the clock later does not stop the one that limits its waits.
-const { setTimeout, clearTimeout } = globalThis;
+import { clearTimeout, setTimeout } from 'node:timers';
 
 /** The longest time a timer can be set for. */
 const LONGEST = 2 ** 31 - 1;

@@ -24,7 +24,8 @@ export interface ServerSentEvent extends EventFields {
 
 const LINE_BREAK = /\r\n|\n|\r/;
 const FORBIDDEN_IN_FIELD = /[\r\n\0]/;
-const utf8 = new TextDecoder('utf-8', { ignoreBOM: true });
+/** Made when first used: Jest's jsdom environment has no TextDecoder. */
+let utf8: InstanceType<typeof TextDecoder> | undefined;
 
 /**
  * Encodes one event as text, with the blank line at its end. Whatever the data, a client parses the result as exactly
@@ -92,7 +93,9 @@ export function dataText(data: unknown): string {
 /** The text of strings and bytes; undefined for everything else. */
 function ownText(data: unknown): string | undefined {
   if (typeof data === 'string') return data;
-  return isBytes(data) || isBuffer(data) ? utf8.decode(data) : undefined;
+  if (!isBytes(data) && !isBuffer(data)) return undefined;
+  utf8 ??= new TextDecoder('utf-8', { ignoreBOM: true });
+  return utf8.decode(data);
 }
 
 function jsonText(data: unknown): string {

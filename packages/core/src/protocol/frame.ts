@@ -17,7 +17,6 @@ export interface Frame {
 
 // Where there is Buffer, frames are made of it: Node's sockets wrap any other Uint8Array anew at each write.
 const { Buffer } = globalThis as { Buffer?: typeof globalThis.Buffer };
-const encoder = new TextEncoder();
 const CRLF = '\r\n';
 
 class ChunkedFrame implements Frame {
@@ -43,9 +42,17 @@ class ChunkedFrame implements Frame {
 
 /** Encodes text, which must not be empty: an empty chunk ends an HTTP/1.1 body. Lone surrogates become U+FFFD. */
 export function createFrame(text: string, events = 0, hasId = false): Frame {
-  if (Buffer === undefined) return joinBytes([encoder.encode(text)], events, hasId);
+  if (Buffer === undefined) return joinBytes([encode(text)], events, hasId);
   const length = Buffer.byteLength(text);
   return new ChunkedFrame(Buffer.from(chunkHead(length) + text + CRLF), length, events, hasId);
+}
+
+/** Made when first used, where there is no Buffer. */
+let encoder: InstanceType<typeof TextEncoder> | undefined;
+
+function encode(text: string): Uint8Array {
+  encoder ??= new TextEncoder();
+  return encoder.encode(text);
 }
 
 /** Frames as one, to be sent in one write. */
@@ -71,13 +78,18 @@ function joinBytes(parts: readonly Uint8Array[], events: number, hasId: boolean)
   const head = chunkHead(length);
   const size = head.length + length + CRLF.length;
   const chunk = Buffer === undefined ? new Uint8Array(size) : Buffer.allocUnsafe(size);
-  let offset = encoder.encodeInto(head, chunk).written;
+  let offset = writeAscii(head, chunk, 0);
   for (const part of parts) {
     chunk.set(part, offset);
     offset += part.length;
   }
-  encoder.encodeInto(CRLF, chunk.subarray(offset));
+  writeAscii(CRLF, chunk, offset);
   return new ChunkedFrame(chunk, length, events, hasId);
+}
+
+function writeAscii(text: string, bytes: Uint8Array, start: number): number {
+  for (let i = 0; i < text.length; i++) bytes[start + i] = text.charCodeAt(i);
+  return start + text.length;
 }
 
 function chunkHead(length: number): string {

@@ -138,12 +138,22 @@ export interface ErrorContext {
    * - `source`: a source failed, or an item of it could not be sent.
    * - `handler`: a handler failed after the response had begun.
    * - `write`: a heartbeat or the end could not be written, or more than `bufferedBytesLimit` was sent.
+   * - `request`: the body of the request was discarded, because nothing read it before the response began.
    * - `subscribe`: a filter or a snapshot failed.
    * - `publish`: an event was not accepted.
    * - `broker`: a call of the broker failed. It is made again.
    * - `observer`: a callback of the observer failed.
    */
-  stage: 'open' | 'source' | 'handler' | 'write' | 'subscribe' | 'publish' | 'broker' | 'observer';
+  stage:
+    | 'open'
+    | 'source'
+    | 'handler'
+    | 'write'
+    | 'request'
+    | 'subscribe'
+    | 'publish'
+    | 'broker'
+    | 'observer';
   /** The stream concerned. Absent for `publish`, `broker` and `observer`. */
   stream?: EventStream;
   /** The channel of a `publish`. */

@@ -1,5 +1,10 @@
-/** A source of items: an iterable, an async iterable, a web stream, or a Node Readable. */
-export type Source<T> = AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T>;
+import type { Observable } from './observable.ts';
+
+/**
+ * A source of items: an iterable, an async iterable, a web stream, a Node Readable, or an observable (RxJS), which does
+ * not wait for the client: it fails when it has emitted 1,000 items that the client has not read.
+ */
+export type Source<T> = AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T> | Observable<T>;
 
 /**
  * What `stream()` accepts: a source, a promise of one, or a function that creates one. The function is not called for a

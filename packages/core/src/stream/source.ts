@@ -1,6 +1,7 @@
 import { nextTurn, TURN_BUDGET } from '../base/event-loop.ts';
 import { isBytes } from '../protocol/event.ts';
 import type { EventStream } from './event-stream.ts';
+import { observableOf, readObservable } from './observable.ts';
 import type { SourceInput, SourceItem, SourceOptions } from './source-options.ts';
 
 /** Reads a source of any kind. */
@@ -108,6 +109,11 @@ function openSource(source: unknown): Reader {
       const reader = source.getReader();
       return { next: () => reader.read() as Promise<IteratorResult<unknown>>, cancel: () => reader.cancel() };
     }
+    const observable = observableOf(source);
+    if (observable !== undefined) {
+      const iterator = readObservable(observable);
+      return { next: () => iterator.next(), cancel: () => iterator.return?.() };
+    }
     if (Symbol.asyncIterator in source) {
       const iterator = (source as AsyncIterable<unknown>)[Symbol.asyncIterator]();
       // The iterator of a Node Readable would end only at its next chunk.
@@ -132,7 +138,8 @@ function openSource(source: unknown): Reader {
     }
   }
   throw new TypeError(
-    'the source must be an iterable, an async iterable, a ReadableStream, a Readable, or a function that returns one; ' +
+    'the source must be an iterable, an async iterable, a ReadableStream, a Readable, an observable, or a function that ' +
+      'returns one; ' +
       `got ${isBytes(source) ? 'bytes' : source && typeof source}. Use send() for a single value.`,
   );
 }

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net';
 import { TidingsError } from '../base/errors.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { EventStream } from '../stream/event-stream.ts';
+import type { Stream } from '../stream/stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import { bareSocket, write } from './bare-socket.ts';
 import {
@@ -14,6 +15,7 @@ import {
   type NodeRequest,
   type NodeResponse,
 } from './connection.ts';
+import { discardBody, mayHaveBody } from './request-body.ts';
 
 /**
  * There is one for each stream, so every field costs memory. So does the first private method of a class, which adds a
@@ -80,7 +82,10 @@ export class NodeTransport implements Transport {
     res.writeHead(status, headers);
     flattenHeaders(res);
     // While the body is not read, Node.js does not notice that the client has disconnected.
-    if (this.#req.readableFlowing === null) this.#req.resume();
+    if (this.#req.readableFlowing !== null) return;
+    if (mayHaveBody(this.#req))
+      discardBody(this.#req, error => (this.stream as Stream).report(error, 'request'));
+    else this.#req.resume();
   }
 
   write(frame: Frame): boolean {

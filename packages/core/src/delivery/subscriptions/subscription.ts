@@ -118,10 +118,10 @@ export class Subscription {
     if (this.after !== undefined) {
       this.start = log.positionOf(this.after) ?? history.trimmedUpTo;
     } else if (typeof from === 'object' && 'last' in from) {
-      this.start = Math.min(now, history.positionBefore(from.last, now));
+      this.start = Math.min(now, Math.max(history.positionBefore(from.last, now), this.channel.beginning));
     } else if (from === 'start' || (this.wantsState && history.keep.compact)) {
       // If entries that came since the call were trimmed already, they are lost.
-      this.start = Math.min(now, history.beginning);
+      this.start = Math.min(now, this.channel.beginning);
     } else if (this.since !== undefined && this.hasOwnStart(log, beginning)) {
       this.start = log.positionOf(this.since) ?? now;
     } else {

@@ -1,0 +1,21 @@
+import type { NodeRequest } from './connection.ts';
+
+export function mayHaveBody({ method }: NodeRequest): boolean {
+  return method !== 'GET' && method !== 'HEAD';
+}
+
+/**
+ * Discards a body that nobody reads. Reports that if it has bytes, because an application that begins to read later
+ * misses them without an error.
+ */
+export function discardBody(req: NodeRequest, report: (error: Error) => void): void {
+  req.once('data', () => {
+    if (req.listenerCount('data') > 0 || req.listenerCount('readable') > 0) return;
+    report(
+      new Error(
+        'the body of a request is discarded, because nothing read it before its stream began: read it before sse(), ' +
+          'or call req.pause() first and read it later',
+      ),
+    );
+  });
+}
