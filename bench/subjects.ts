@@ -33,6 +33,7 @@ export const subjects: readonly Subject[] = [
   tidings('tidings-express', 'Tidings, Express', 'express'),
   tidings('tidings-koa', 'Tidings, Koa', 'koa'),
   tidings('tidings-hono', 'Tidings, Hono', 'hono', '@hono/node-server'),
+  { ...tidings('tidings-fastify', 'Tidings, Fastify', 'fastify'), isPrincipal: false, fanOutOnly: true },
   tidings('tidings-node', 'Tidings, node:http'),
   { ...onNode('hand-written-express', '`res.write(buffer)`, Express'), fanOutOnly: true },
   { ...onNode('hand-written', '`res.write(buffer)`, node:http'), isPrincipal: true },
