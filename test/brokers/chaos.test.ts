@@ -10,7 +10,7 @@ import { REDIS, RedisServer } from './redis-server.ts';
 const RUNS = Number(process.env.CHAOS ?? 1);
 const NODES = 3;
 const CLIENTS = 60;
-/** Of these, how many are removed one after the other. */
+/** Of these, how many are removed. */
 const REMOVED = 20;
 const EVENTS = 20_000;
 /** Events posted to one process at once. */
@@ -226,12 +226,15 @@ class ReconnectingClient {
   }
 }
 
-/** Removes clients, one after the other, while events are published. */
+/** Removes clients, a few at a time, while events are published. */
 async function removeAll(nodes: Nodes, feed: Feed, clients: readonly ReconnectingClient[]): Promise<void> {
-  for (const client of clients) {
+  for (let start = 0; start < clients.length; start += 5) {
     await pause(between(100, 500));
-    await nodes.remove(client.name);
-    client.removedAt = feed.next;
+    const removing = clients.slice(start, start + 5).map(async client => {
+      await nodes.remove(client.name);
+      client.removedAt = feed.next;
+    });
+    await Promise.all(removing);
   }
 }
 

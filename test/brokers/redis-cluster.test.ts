@@ -10,6 +10,9 @@ import { draft, start } from './recorder.ts';
 import { broker } from './redis-clients.ts';
 import { REDIS, RedisServer } from './redis-server.ts';
 
+/** A broker connects up to four times until it has found its server: more than a second on a busy machine. */
+const patient = { timeout: 5_000 };
+
 describeWith(REDIS, 'Redis Cluster', () => {
   let servers: RedisServer[] = [];
   let ioredis: Cluster;
@@ -34,8 +37,8 @@ describeWith(REDIS, 'Redis Cluster', () => {
     for (const server of servers) await server.remove();
   });
 
-  brokerContract({ name: 'redis, cluster', broker: log => broker(nodeRedis, `n-${log}`) });
-  brokerContract({ name: 'ioredis, cluster', broker: log => broker(ioredis, `i-${log}`) });
+  brokerContract({ name: 'redis, cluster', broker: log => broker(nodeRedis, `n-${log}`, patient) });
+  brokerContract({ name: 'ioredis, cluster', broker: log => broker(ioredis, `i-${log}`, patient) });
 
   describe.each([
     ['redis', () => createClient({ url: servers[0]?.url ?? '' })],

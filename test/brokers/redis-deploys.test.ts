@@ -33,7 +33,7 @@ describeWith(REDIS, 'two versions of an application on Redis', () => {
 
   async function nodeAt(url: string, prefix: string): Promise<StartedBroker> {
     const { client } = clients[0] as (typeof clients)[0];
-    const node = await start(broker(client(url), prefix, { probeInterval: 60_000 }));
+    const node = await start(broker(client(url), prefix, { timeout: 5_000, probeInterval: 60_000 }));
     ending.push(() => node.broker.close());
     return node;
   }
@@ -148,6 +148,7 @@ describeWith(REDIS, 'two versions of an application on Redis', () => {
         client.eval(script, { keys: [`{${prefix}}:hub`], arguments: args }) as Promise<string[]>;
       const common = [epoch, 'never', '0', '0', 'PUBLISH', 'old', '1', 'x'];
       return {
+        version: () => client.hGet(`{${prefix}}:hub`, 'version'),
         publish: (number: number, text: string) => {
           const entry = `e\n${text}`;
           return run(
@@ -172,16 +173,7 @@ describeWith(REDIS, 'two versions of an application on Redis', () => {
       await b.broker.open(new Map([['x', 0]]));
       await a.publish(draft('x', 'of this version', { keep }));
       const old = await release(`deploy${count}`, a.epoch);
-      const version = await start(
-        broker((clients[0] as (typeof clients)[0]).client(server.url), `deploy${count}`),
-      ).then(async ({ broker }) => {
-        await broker.close();
-        const probe = createClient({ url: server.url });
-        await probe.connect();
-        const found = await probe.hGet(`{deploy${count}}:hub`, 'version');
-        probe.destroy();
-        return found;
-      });
+      const version = await old.version();
       if (version !== fixture.format) {
         await expect(old.publish(1, 'refused')).rejects.toThrow(`VERSION ${version}`);
         await expect(old.read(0)).rejects.toThrow(`VERSION ${version}`);

@@ -27,12 +27,19 @@ export class RedisServer {
   }
 
   static async start(...args: string[]): Promise<RedisServer> {
-    let port = await freePort();
-    // A node of a cluster also listens on a port that is 10,000 higher.
-    while (port > 55_535) port = await freePort();
-    const server = new RedisServer(port, args);
-    await server.start();
-    return server;
+    for (let attempt = 1; ; attempt++) {
+      let port = await freePort();
+      // A node of a cluster also listens on a port that is 10,000 higher.
+      while (port > 55_535) port = await freePort();
+      const server = new RedisServer(port, args);
+      try {
+        await server.start();
+        return server;
+      } catch (error) {
+        // Somebody else has taken one of its ports.
+        if (attempt === 5) throw error;
+      }
+    }
   }
 
   get url(): string {

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { tarballs, unpack } from '../support/packed.ts';
 import { root } from '../support/snippets.ts';
@@ -33,9 +34,18 @@ function run(node: string, ...args: string[]): string {
   return spawnSync(node, args, { cwd: folder, encoding: 'utf8' }).stdout;
 }
 
+const NODE_22 = `${root}test/real-world/servers/node_modules/node22/bin/node`;
+
+it('is bundled by esbuild, without the drivers that are not installed', async () => {
+  const outfile = join(folder, 'bundle.cjs');
+  const entryPoints = [join(folder, 'esm.mjs')];
+  await build({ entryPoints, outfile, bundle: true, platform: 'node', format: 'cjs', logLevel: 'silent' });
+  expect(run(NODE_22, outfile)).toBe('true\n');
+});
+
 describe.each(['esm.mjs', 'commonjs.cjs'])('@tidings/sqlite as it is packed, %s', program => {
   it('uses node:sqlite where it exists', () => {
-    expect(run(`${root}test/real-world/servers/node_modules/node22/bin/node`, program)).toBe('true\n');
+    expect(run(NODE_22, program)).toBe('true\n');
   });
 
   it('names the three drivers where none can be loaded', () => {

@@ -22,10 +22,13 @@ export interface Figures {
   timers: number;
 }
 
+/** The same that streams have. */
 const HEADERS = {
-  'content-type': 'text/event-stream',
+  'content-type': 'text/event-stream; charset=utf-8',
   'cache-control': 'no-cache, no-transform',
   'x-accel-buffering': 'no',
+  'x-content-type-options': 'nosniff',
+  'tidings-heartbeat': '15000',
 };
 
 // A channel that nobody follows any more is dropped after a quarter of that, and the clock stops.

@@ -176,7 +176,8 @@ export class Judge {
     const interest = new Interest(truth.channel(channel), start, call, { told, isInBackfill, isNew });
     if (this.#isRestarted) interest.restart(head, false);
     // A reset that is due already is sent, though the subscription is replaced meanwhile.
-    interest.wasUnknown = this.interests.get(channel)?.mayBeUnknown === true;
+    const replaced = this.interests.get(channel);
+    interest.wasUnknown = replaced !== undefined && (!replaced.isPlaced || replaced.mayBeUnknown);
     this.interests.set(channel, interest);
   }
 
@@ -505,6 +506,8 @@ export class Judge {
     if (floor !== undefined && interest.mayHaveLost(now)) return 'it was given all that has been trimmed';
     // A snapshot that another stream is waiting for may be older than what was lost.
     if (interest.isAwaitingSnapshot && this.node.hasLost) return undefined;
+    // Its earlier life was dropped before a client that reads slowly had received it.
+    if (channel.begunAt > this.told && !this.isFast) return undefined;
     return 'everything is there';
   }
 

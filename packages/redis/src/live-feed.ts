@@ -21,7 +21,6 @@ export interface LiveFeedOptions {
   probeInterval: number;
   /** The connection was established (and all that was missed is delivered), or lost. */
   onConnection(isConnected: boolean, cause?: unknown): void;
-  /** The connection cannot be established until something is changed. */
   onMisconfigured(error: TidingsError): void;
 }
 
@@ -129,8 +128,7 @@ export class LiveFeed {
 
   /** A call was answered by this server. If the subscription is with another one, it delivers nothing any more. */
   checkServer(id: string): void {
-    if (this.#server !== '' && this.#server !== id)
-      this.#connection.reconnect(new Error('the server is another one'));
+    if (this.#server !== '' && this.#server !== id) this.#connection.reconnect(new Error('another server'));
   }
 
   close(): void {

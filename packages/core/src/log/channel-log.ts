@@ -108,6 +108,11 @@ export class ChannelLog {
     return this.droppedUpTo > 0 && this.history.trimmedUpTo <= this.droppedUpTo;
   }
 
+  /** Whether a stream that lacks entries is closed. What was dropped because the channel began again is no reason. */
+  get disconnectsSlow(): boolean {
+    return this.overflow === 'disconnect' && !this.hasBegunAgain;
+  }
+
   /** Whether a new subscriber receives the current state first. */
   get hasState(): boolean {
     return this.history.keep.compact || this.#snapshots !== undefined;

@@ -5,12 +5,8 @@ import type { ChannelLog, ChannelSettings } from './channel-log.ts';
 import { Channels } from './channels.ts';
 import { type Entry, LogEntry, type Unplaced } from './entry.ts';
 import type { LogListener } from './listener.ts';
-
-/** Bytes of all channels that may wait to be delivered, the newest entry not counted. */
-const MAX_UNDELIVERED = 16 * 1024 * 1024;
-
-/** Ranges of lost positions that are known one by one. */
-const MAX_BREAKS = 100;
+import { LostPositions } from './lost-positions.ts';
+import { Undelivered } from './undelivered.ts';
 
 /** What the log takes from its hub. */
 export interface LogOptions {
@@ -52,17 +48,14 @@ export class Log {
   readonly #isRemote: boolean;
   #epoch: string | undefined;
   #acknowledged: Position = 0;
-  #breaks: [after: Position, before: Position][] = [];
-  /** Channels with entries since the last round, and the bytes of all undelivered entries. */
-  #due = new Set<ChannelLog>();
-  #undelivered = 0;
-  /** Channels with undelivered entries that could be evicted, the one that was published to last at the end. */
-  readonly #evictable = new Set<ChannelLog>();
+  readonly #lost = new LostPositions();
+  readonly #undelivered: Undelivered;
 
   constructor(options: LogOptions) {
     this.#scheduler = options.scheduler;
     this.#isRemote = options.isRemote;
     this.channels = new Channels(options);
+    this.#undelivered = new Undelivered(this.channels);
   }
 
   /** Every live stream has been given everything up to here. */
@@ -104,8 +97,7 @@ export class Log {
   positionOf(id: string | undefined): Position | undefined {
     const position = this.positionIn(id);
     if (position === undefined || position > this.head) return undefined;
-    const isBroken = this.#breaks.some(([after, before]) => after < position && position < before);
-    return isBroken ? undefined : position;
+    return this.#lost.has(position) ? undefined : position;
   }
 
   /** Appends an entry where no broker gives it its position. */
@@ -122,40 +114,15 @@ export class Log {
     this.head = entry.position;
     this.channels.touch(channel);
     this.channels.count(channel, () => channel.append(logged));
-    this.#due.add(channel);
-    this.#evictable.delete(channel);
-    this.#evictable.add(channel);
-    this.#undelivered += logged.size;
-    if (this.#undelivered - logged.size > MAX_UNDELIVERED) this.#evictUndelivered(logged);
+    this.#undelivered.add(channel, logged);
     this.channels.evict();
     this.onAdvance();
   }
 
-  /** Evicts the oldest entries that were not delivered, channel by channel, but not the newest entry. */
-  #evictUndelivered(newest: LogEntry): void {
-    for (const channel of this.#evictable) {
-      const excess = this.#undelivered - newest.size - MAX_UNDELIVERED;
-      if (excess <= 0) return;
-      this.channels.count(channel, () => {
-        channel.evict(this.deliveredUpTo, Number.POSITIVE_INFINITY);
-        const { bytes } = channel.history;
-        channel.evictUndelivered(newest.position - 1, excess);
-        this.#undelivered -= bytes - channel.history.bytes;
-      });
-      if (channel.history.size === 0) this.#evictable.delete(channel);
-    }
-  }
-
   /** Begins a round: takes the channels that have new entries. */
   takeRound(): Round {
-    const round = {
-      epoch: this.#epoch,
-      channels: this.#due,
-      upTo: this.head,
-      bytes: this.#undelivered,
-    };
-    this.#due = new Set();
-    return round;
+    const { bytes } = this.#undelivered;
+    return { epoch: this.#epoch, channels: this.#undelivered.takeDue(), upTo: this.head, bytes };
   }
 
   /** Ends a round: every live stream has been given its entries, so that they may be trimmed. */
@@ -163,9 +130,7 @@ export class Log {
     this.channels.clearPieces();
     if (round === undefined || round.epoch !== this.#epoch) return;
     const { channels, upTo, bytes } = round;
-    // Some of it may have been evicted since.
-    this.#undelivered = Math.max(0, this.#undelivered - bytes);
-    if (this.#undelivered === 0) this.#evictable.clear();
+    this.#undelivered.deliver(bytes);
     this.channels.deliveredUpTo = upTo;
     for (const channel of channels) this.channels.trim(channel);
     this.channels.evict();
@@ -225,11 +190,7 @@ export class Log {
 
   /** Positions between the two were given to entries that are lost: no client can resume from them. */
   break(after: Position, before: Position): void {
-    this.#breaks.push([after, before]);
-    if (this.#breaks.length <= MAX_BREAKS) return;
-    // What is between the oldest two counts as lost, too: a client of then gets a reset.
-    const [[start], [, end]] = this.#breaks.splice(0, 2) as [[Position, Position], [Position, Position]];
-    this.#breaks.unshift([start, end]);
+    this.#lost.add(after, before);
   }
 
   /** Entries of these channels were lost on their way from the broker. */
@@ -252,7 +213,7 @@ export class Log {
     const listeners = new Set(this.channels.clear().flatMap(channel => [...channel.listeners]));
     this.#epoch = epoch;
     this.#acknowledged = head;
-    this.#breaks = [];
+    this.#lost.clear();
     this.#reset(head);
     for (const listener of listeners) listener.startOver();
     this.onAdvance();
@@ -260,8 +221,6 @@ export class Log {
 
   #reset(head: Position): void {
     this.origin = this.head = this.channels.deliveredUpTo = head;
-    this.#due = new Set();
-    this.#evictable.clear();
-    this.#undelivered = 0;
+    this.#undelivered.clear();
   }
 }

@@ -50,11 +50,13 @@ export class Dialer {
     }
   }
 
-  /** Connects to another server from now on, if the error is a redirection to one. */
-  redirect(error: unknown): void {
+  /** Connects to another server from now on, if the error is a redirection to one. Returns whether it is. */
+  redirect(error: unknown): boolean {
     const address = movedTo(error);
+    if (address === undefined) return false;
     // An empty host is the server that was asked.
-    if (address !== undefined) this.#address = address.host === '' ? undefined : address;
+    this.#address = address.host === '' ? undefined : address;
+    return true;
   }
 }
 

@@ -46,6 +46,8 @@ export class ReconnectingConnection {
   /** In `preparing` and `ready`. */
   #newest: Connection | undefined;
   #isRunning = false;
+  /** The last attempt ended with a redirection to another server. */
+  #isRedirected = false;
   /** Why the last attempt failed, or the connection was lost. */
   #failure: unknown;
 
@@ -133,6 +135,10 @@ export class ReconnectingConnection {
           this.#options.onMisconfigured(setting);
         }
       }
+      // To be sent to the right server is no failure, unless it goes on.
+      const isRedirected = this.#isRedirected && wait === FIRST_DELAY;
+      this.#isRedirected = false;
+      if (isRedirected) continue;
       // Jittered, so that not all processes connect at the same moment.
       await delay(wait * (0.5 + Math.random()), undefined, { signal }).catch(() => {});
     }
@@ -156,7 +162,7 @@ export class ReconnectingConnection {
     try {
       await this.#options.prepare(connection);
     } catch (error) {
-      this.#dialer.redirect(error);
+      this.#isRedirected = this.#dialer.redirect(error);
       connection.close(error);
       throw error;
     }

@@ -1,3 +1,4 @@
+/// <reference path="./drivers.d.ts" />
 import { resolve } from 'node:path';
 import { TidingsError } from '@tidings/core';
 
@@ -26,32 +27,48 @@ export interface Driver {
   open(): SqliteDatabase;
 }
 
-/** The drivers, and the export of each that opens a file. The first that can be loaded is used. */
-const DRIVERS = [
-  ['node:sqlite', 'DatabaseSync'],
-  ['libsql', 'default'],
-  ['better-sqlite3', 'default'],
-] as const;
-
 /** @throws {TidingsError} `broker` if there is no driver. */
 export async function loadDriver(source: string | SqliteDatabase): Promise<Driver> {
   if (typeof source !== 'string') return driverOf(source);
   const file = resolve(source);
   const causes: unknown[] = [];
-  for (const [name, exported] of DRIVERS) {
-    try {
-      // Not a literal, so that bundlers and TypeScript do not look for packages that are not installed.
-      const module = (await import(name)) as Record<string, DatabaseClass | undefined>;
-      const Database = module[exported];
-      if (Database !== undefined) return { file, open: () => new Database(file) };
-    } catch (cause) {
-      causes.push(cause);
-    }
+  for (const importDriver of [importNodeSqlite, importLibsql, importBetterSqlite3]) {
+    const Database = await importDriver(causes);
+    if (Database !== undefined) return { file, open: () => new Database(file) };
   }
   const needs = 'Node.js 22.13 or newer (node:sqlite), or the package libsql or better-sqlite3';
   throw new TidingsError('broker', `@tidings/sqlite found no SQLite driver: it needs ${needs}`, {
     cause: new AggregateError(causes, 'none of node:sqlite, libsql and better-sqlite3 could be loaded'),
   });
+}
+
+// Bundlers accept that a package is not installed only if its `import()` stands inside `try`.
+
+async function importNodeSqlite(causes: unknown[]): Promise<DatabaseClass | undefined> {
+  try {
+    return (await import('node:sqlite')).DatabaseSync;
+  } catch (cause) {
+    causes.push(cause);
+    return undefined;
+  }
+}
+
+async function importLibsql(causes: unknown[]): Promise<DatabaseClass | undefined> {
+  try {
+    return (await import('libsql')).default;
+  } catch (cause) {
+    causes.push(cause);
+    return undefined;
+  }
+}
+
+async function importBetterSqlite3(causes: unknown[]): Promise<DatabaseClass | undefined> {
+  try {
+    return (await import('better-sqlite3')).default;
+  } catch (cause) {
+    causes.push(cause);
+    return undefined;
+  }
 }
 
 function driverOf(database: SqliteDatabase): Driver {

@@ -42,6 +42,9 @@ export const MAX_BREAKS = 1_000;
  * - `tidings_entries`: `tag`, the key for compaction, of the newest event of each key of a compacted channel; `dead`,
  *   whether a newer event of its key or its age has removed it from a compacted channel; `at`, ms since 1970.
  *
+ * A compacted channel with few keys has thousands of dead entries: they are in an index of their own, so that nothing that
+ * looks for the retained ones passes them. A query has to say `dead = 0` or `dead = 1` to use an index.
+ *
  * The entries of `end` and `begin` do not count in `count`, `bytes` and `stored`.
  *
  * An entry that was trimmed, or that its channel never retained, stays in the file for LIVE_WINDOW: the table is also
@@ -97,7 +100,7 @@ CREATE TABLE IF NOT EXISTS tidings_entries (
   except_for TEXT,
   data TEXT NOT NULL
 );
-CREATE INDEX IF NOT EXISTS tidings_history ON tidings_entries (channel, position);
+CREATE INDEX IF NOT EXISTS tidings_history ON tidings_entries (channel, position) WHERE dead = 0;
 CREATE INDEX IF NOT EXISTS tidings_keys ON tidings_entries (channel, tag) WHERE tag IS NOT NULL;
 CREATE INDEX IF NOT EXISTS tidings_tombstones ON tidings_entries (channel, position)
   WHERE kind = 1 AND tag IS NOT NULL;

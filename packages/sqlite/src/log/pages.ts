@@ -60,18 +60,18 @@ function retainedRange(connection: Connection, row: ChannelRow): RetainedRange {
     return { after: cleared, trimmedUpTo: Math.max(trimmed, newest), tombstonesUpTo: upTo };
   }
   const oldest = connection.get<{ at: number }>(
-    `SELECT at FROM tidings_entries WHERE channel = ? AND position > ? AND size > 0 ORDER BY position LIMIT 1`,
+    `SELECT at FROM tidings_entries WHERE channel = ? AND position > ? AND dead = 0 AND size > 0 ORDER BY position LIMIT 1`,
     id,
     cleared,
   );
   // The usual case, which is found without a scan.
   if (oldest === undefined || oldest.at > upTo)
     return { after: cleared, trimmedUpTo: trimmed, tombstonesUpTo: 0 };
-  const aged = newestPosition(connection, 'channel = ? AND position > ? AND at <= ? AND size > 0', [
-    id,
-    cleared,
-    upTo,
-  ]);
+  const aged = newestPosition(
+    connection,
+    'channel = ? AND position > ? AND dead = 0 AND at <= ? AND size > 0',
+    [id, cleared, upTo],
+  );
   return { after: Math.max(cleared, aged), trimmedUpTo: Math.max(trimmed, aged), tombstonesUpTo: 0 };
 }
 

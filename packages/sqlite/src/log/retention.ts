@@ -77,6 +77,10 @@ function trimTombstones(connection: Connection, row: ChannelRow, upTo: number): 
   }
 }
 
+/** The two kinds of garbage, each by the index that has it. The parameters are the channel, and what it has cleared. */
+const TRIMMED = 'channel = ? AND dead = 0 AND position <= ?';
+const DEAD = 'channel = ? AND dead = 1 AND ? >= 0';
+
 /** Deletes garbage of a channel from the file, once every process has had the time to deliver it. */
 export function sweepChannel(
   connection: Connection,
@@ -85,16 +89,16 @@ export function sweepChannel(
   { added, now }: { added: number; now: number },
 ): void {
   if (row.garbage === 0) return;
-  for (const which of ['position <= ?', 'dead = 1 AND position > ?']) {
-    if (which.startsWith('dead') && row.compact === 0) continue;
+  const which = row.compact === 1 ? [TRIMMED, DEAD] : [TRIMMED];
+  for (const where of which) {
     const [first] = connection.all<Stored>(
-      `SELECT at FROM tidings_entries WHERE channel = ? AND ${which} ORDER BY position LIMIT 1`,
+      `SELECT at FROM tidings_entries WHERE ${where} ORDER BY position LIMIT 1`,
       row.id,
       row.cleared,
     );
     if (first === undefined || first.at > now - LIVE_WINDOW - SWEEP_DELAY) continue;
     // Bounded before the age is checked: entries ascend in age, and those that are not old are not looked at.
-    const oldest = `SELECT position, at FROM tidings_entries WHERE channel = ? AND ${which} ORDER BY position LIMIT ?`;
+    const oldest = `SELECT position, at FROM tidings_entries WHERE ${where} ORDER BY position LIMIT ?`;
     const deleted = connection.all<Stored>(
       `DELETE FROM tidings_entries WHERE position IN (SELECT position FROM (${oldest}) WHERE at <= ?)
        RETURNING position, size`,
@@ -132,28 +136,31 @@ export function evict(connection: Connection, hub: HubRow, maxBytes: number): vo
   }
 }
 
-/** Deletes the oldest events of a channel from the file: so many bytes of them, or 64. */
-function deleteOldest(
-  connection: Connection,
-  { id }: ChannelRow,
-  bytes: number,
-): (Stored & { dead: number })[] {
-  const oldest = connection.all<Stored>(
-    'SELECT position, size FROM tidings_entries WHERE channel = ? AND size > 0 ORDER BY position LIMIT 64',
-    id,
-  );
-  let last = 0;
-  for (let left = bytes, index = 0; left > 0 && index < oldest.length; index++) {
-    const { position, size } = oldest[index] as Stored;
-    last = position;
-    left -= size;
+type Evicted = Stored & { dead: number };
+
+/** Deletes the oldest events of a channel from the file, dead ones first: so many bytes of them, or 64. */
+function deleteOldest(connection: Connection, { id }: ChannelRow, bytes: number): Evicted[] {
+  for (const dead of [1, 0]) {
+    const oldest = connection.all<Stored>(
+      `SELECT position, size FROM tidings_entries
+       WHERE channel = ? AND dead = ${dead} AND size > 0 ORDER BY position LIMIT 64`,
+      id,
+    );
+    let last = 0;
+    for (let left = bytes, index = 0; left > 0 && index < oldest.length; index++) {
+      const { position, size } = oldest[index] as Stored;
+      last = position;
+      left -= size;
+    }
+    if (oldest.length === 0) continue;
+    return connection.all<Evicted>(
+      `DELETE FROM tidings_entries WHERE channel = ? AND dead = ${dead} AND size > 0 AND position <= ?
+       RETURNING position, kind, size, dead`,
+      id,
+      last,
+    );
   }
-  return connection.all(
-    `DELETE FROM tidings_entries WHERE channel = ? AND size > 0 AND position <= ?
-     RETURNING position, size, dead`,
-    id,
-    last,
-  );
+  return [];
 }
 
 /** Forgets channels that nobody has published to for long. A large one takes several steps. */
@@ -163,14 +170,16 @@ export function forgetDue(connection: Connection, hub: HubRow, now: number): boo
     now,
   );
   for (const row of due) {
-    const deleted = connection.all<Stored>(
-      `DELETE FROM tidings_entries WHERE position IN (
-         SELECT position FROM tidings_entries WHERE channel = ? ORDER BY position LIMIT ${STEP}
-       ) RETURNING position, size`,
-      row.id,
+    const deleted = [1, 0].flatMap(dead =>
+      connection.all<Stored>(
+        `DELETE FROM tidings_entries WHERE position IN (
+           SELECT position FROM tidings_entries WHERE channel = ? AND dead = ${dead} ORDER BY position LIMIT ${STEP}
+         ) RETURNING position, size`,
+        row.id,
+      ),
     );
     account(hub, row, deleted);
-    if (deleted.length === STEP) {
+    if (deleted.length >= STEP) {
       clearChannel(row, row.last);
       saveChannel(connection, row);
     } else {
