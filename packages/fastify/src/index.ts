@@ -55,7 +55,8 @@ export function sse({ hub = createHub() }: SseOptions = {}): SsePlugin {
     return respond(this, handler, { ...options, hub });
   }
   const plugin = async (app: FastifyInstance) => {
-    app.decorateReply('sse', open);
+    // In a program that also imports @fastify/sse, the declared type is another.
+    app.decorateReply('sse', open as never);
     app.addHook('preClose', () => hub.close());
   };
   return Object.assign(plugin, { hub }, PLUGIN);
