@@ -72,7 +72,7 @@ describe('idle streams', () => {
   it.each([
     ['express4', 1_200],
     ['express5', 1_200],
-    ['koa', 2_750],
+    ['koa', 2_600],
     ['hono', 3_500],
   ])(
     'on %s cost at most %i bytes of heap each above a handler written by hand',
