@@ -101,6 +101,8 @@ export class Judge {
   #sends = 0;
   /** What was stored up to here may not come any more: something sent later has come. */
   #sentAfter: Sent | undefined;
+  /** It has waited for a backfill: what a channel dropped meanwhile it has not received. */
+  #hasBackfilled = false;
   /** Up to here backfill comes, without ids. */
   #backfillTo: Order | undefined;
   /** Something is buffered that was written before the last change of the subscriptions. */
@@ -499,7 +501,8 @@ export class Judge {
       // The channel has begun again, and the client had not received the end of its earlier life.
       const isDropped = channel.begunAt > this.told;
       const lacks = isDropped && interest.lacks(channel.begunAt, this.owner, now) !== undefined;
-      return lacks || (isDropped && !this.isFast) ? undefined : 'it has begun, and nothing was lost';
+      const hasWaited = !this.isFast || this.#hasBackfilled;
+      return lacks || (isDropped && hasWaited) ? undefined : 'it has begun, and nothing was lost';
     }
     const floor = interest.mayResume ? this.#floors.get(channel.name) : undefined;
     if (interest.mayHaveLost(now, floor)) return undefined;
@@ -643,6 +646,7 @@ export class Judge {
   }
 
   #beginBackfill(upTo: Order): void {
+    this.#hasBackfilled = true;
     this.#backfillTo = upTo;
     for (const interest of this.interests.values()) interest.isInBackfill = true;
   }
