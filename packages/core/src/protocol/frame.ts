@@ -42,7 +42,7 @@ class ChunkedFrame implements Frame {
 
 /** Encodes text, which must not be empty: an empty chunk ends an HTTP/1.1 body. Lone surrogates become U+FFFD. */
 export function createFrame(text: string, events = 0, hasId = false): Frame {
-  if (Buffer === undefined) return joinBytes([encode(text)], events, hasId);
+  if (Buffer === undefined) return joinBytes([toBytes(text)], events, hasId);
   const length = Buffer.byteLength(text);
   return new ChunkedFrame(Buffer.from(chunkHead(length) + text + CRLF), length, events, hasId);
 }
@@ -50,7 +50,7 @@ export function createFrame(text: string, events = 0, hasId = false): Frame {
 /** Made when first used, where there is no Buffer. */
 let encoder: InstanceType<typeof TextEncoder> | undefined;
 
-function encode(text: string): Uint8Array {
+function toBytes(text: string): Uint8Array {
   encoder ??= new TextEncoder();
   return encoder.encode(text);
 }
