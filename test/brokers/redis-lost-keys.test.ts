@@ -77,10 +77,10 @@ describeWith(REDIS, 'Redis that loses keys', () => {
       }
       expect(small.cli('INFO', 'stats')).toMatch(/evicted_keys:[1-9]/);
       for (let index = 0; index < 50; index++) {
-        const { epoch } = await node.broker.head();
+        const { epoch } = await again(() => node.broker.head());
         const positions = accepted.get(`${epoch} c${index}`) ?? [];
         for (const after of [0, ...positions]) {
-          const page = await node.broker.read(`c${index}`, after, Number.MAX_SAFE_INTEGER);
+          const page = await again(() => node.broker.read(`c${index}`, after, Number.MAX_SAFE_INTEGER));
           if (page.trimmedUpTo > after) continue;
           expect(page.entries.map(({ position }) => position)).toEqual(
             positions.filter(each => each > after),

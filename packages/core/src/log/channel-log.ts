@@ -221,7 +221,10 @@ export class ChannelLog {
     if (this.history.bytes < this.history.keep.bytes + MAX_RETAINED) {
       for (const { start } of this.retentions) upTo = Math.min(upTo, start);
     }
+    const { trimmedUpTo, keep } = this.history;
     this.history.trim(deliveredUpTo, upTo, now);
+    // A broker may still have the tombstone that was trimmed: by its clock, or because another process had it read.
+    if (keep.compact && this.history.trimmedUpTo > trimmedUpTo) this.isWhole = false;
   }
 
   /** Evicts at least `excess` bytes, oldest entries first, up to a position. */

@@ -20,6 +20,9 @@ export interface ChannelsOptions {
 /** ms between two sweeps, at least. */
 const SWEEP_INTERVAL = 1_000;
 
+/** ms for which joined writes are kept for clients that reconnect at about the same time. */
+const PIECES_KEPT = 1_000;
+
 /** The channels in this process, by name, and the bounds on all of them together. Channels come and go. */
 export class Channels implements Timed {
   slot: Set<Timed> | undefined;
@@ -36,6 +39,14 @@ export class Channels implements Timed {
   #latest: ChannelLog | undefined;
   readonly #forgotten = new ForgottenChannels();
   readonly #piecesInUse = new Set<Pieces>();
+  readonly #pieceTimer: Timed = {
+    slot: undefined,
+    run: now => {
+      for (const pieces of this.#piecesInUse) pieces.clear();
+      this.#options.scheduler.delete(this.#pieceTimer);
+      return now;
+    },
+  };
   #isSweeping = false;
   /** Set when everything that was delivered has been evicted, and that was not enough. */
   #evictedUpTo: Position | undefined;
@@ -117,9 +128,11 @@ export class Channels implements Timed {
     this.#evictedUpTo = this.deliveredUpTo;
   }
 
-  /** To be called when the delivery loop has delivered to all streams. */
-  clearPieces(): void {
-    for (const pieces of this.#piecesInUse) pieces.clear();
+  /** To be called when the delivery loop comes to rest: clears joined writes, once other streams could share them. */
+  clearPiecesSoon(): void {
+    const { scheduler } = this.#options;
+    if (this.#piecesInUse.size === 0 || this.#pieceTimer.slot !== undefined) return;
+    scheduler.add(this.#pieceTimer, scheduler.now + PIECES_KEPT);
   }
 
   /** Forgets all channels, and that there were any. Returns them. */
@@ -135,6 +148,7 @@ export class Channels implements Timed {
 
   close(): void {
     this.#options.scheduler.delete(this);
+    this.#options.scheduler.delete(this.#pieceTimer);
   }
 
   /** Sweeps the channels: trims what is too old, and drops those that have nothing left. */

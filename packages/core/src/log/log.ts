@@ -127,7 +127,7 @@ export class Log {
 
   /** Ends a round: every live stream has been given its entries, so that they may be trimmed. */
   endRound(round: Round | undefined): void {
-    this.channels.clearPieces();
+    this.channels.clearPiecesSoon();
     if (round === undefined || round.epoch !== this.#epoch) return;
     const { channels, upTo, bytes } = round;
     this.#undelivered.deliver(bytes);

@@ -4,7 +4,7 @@ import type { LogEntry } from './entry.ts';
 import type { History } from './history.ts';
 
 const BLOCK = 64 * 1024;
-/** Bytes of the pieces of one channel. */
+/** Bytes of the pieces of one channel, beside those that the whole history makes. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
 /** Consecutive entries of a channel, joined for one write. */
@@ -50,8 +50,8 @@ export class Pieces {
     if (piece === undefined) {
       piece = join(history, first, index, isSkipped);
       this.#bytes += piece.frame?.length ?? 0;
-      // Streams that resume at many different offsets share little.
-      if (this.#bytes > MAX_BYTES) this.#pieces.clear();
+      // Streams that resume at many different offsets share only the pieces after their first one.
+      if (this.#bytes > history.bytes + MAX_BYTES) this.#pieces.clear();
       if (this.#pieces.size === 0) this.#bytes = piece.frame?.length ?? 0;
       this.#pieces.set(first, piece);
       this.#inUse.add(this);
