@@ -43,17 +43,18 @@ installPackages(values.for);
 if (values.system) installPrograms();
 
 function installPackages(example) {
-  const args = ['--yes', packageManager, 'install', '--frozen-lockfile'];
+  // Without --prefer-offline, npx waits a minute for the registry where there is no network, though it needs nothing.
+  const args = ['--yes', '--prefer-offline', packageManager, 'install', '--frozen-lockfile'];
   if (example === undefined) {
     say(`installing packages with ${packageManager}; a first time takes about a minute`);
   } else if (existsSync(`${root}node_modules/.bin/tsc`)) {
     // A full install is here. With --prod, pnpm would remove the tools from it.
     say(`updating the packages of ${example} with ${packageManager}`);
-    args.push('--filter', `${example}...`);
+    args.push('--trust-lockfile', '--fail-if-no-match', '--filter', `${example}...`);
   } else {
     say(`installing the packages of ${example} with ${packageManager}; a first time takes about ten seconds`);
     // CI verifies the lock file. Here that would ask the registry about each of its packages, needed or not.
-    args.push('--prod', '--trust-lockfile', '--filter-prod', `${example}...`);
+    args.push('--prod', '--trust-lockfile', '--fail-if-no-match', '--filter-prod', `${example}...`);
   }
   run('npx', args);
 }

@@ -1,10 +1,17 @@
 // Installs and serves the dashboard. It runs in this process, so that Ctrl-C reaches the server.
-import { execFileSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
+if (process.argv.length > 2) {
+  console.error('npm start takes no arguments. For another port: PORT=4000 npm start');
+  process.exit(1);
+}
+
 const setup = fileURLToPath(new URL('setup.mjs', import.meta.url));
-execFileSync(process.execPath, [setup, '--for', 'express-dashboard'], { stdio: 'inherit' });
+const { status } = spawnSync(process.execPath, [setup, '--for', 'express-dashboard'], { stdio: 'inherit' });
+// What has failed has been printed.
+if (status !== 0) process.exit(status ?? 1);
 
 const example = new URL('../examples/express-dashboard/', import.meta.url);
 // The example's tsx: the root's is not installed here. `require` resolves to its CommonJS build, whose `register` does

@@ -1,6 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { readdirSync, readFileSync } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
+import { fileURLToPath, pathToFileURL } from 'node:url';
 import { createHub, type EventStream, type HubOptions, type Observer } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
 import { afterEach, describe, expect, it, vi } from 'vitest';
@@ -234,7 +235,7 @@ describe('where there is no node:async_hooks', () => {
         // Types are erased.
         if (/^(import|export) type /.test(statement)) continue;
         expect(`${file}: ${path}`).not.toMatch(/: node:/);
-        if (path?.startsWith('.')) visit(new URL(path, `file://${file}`).pathname);
+        if (path?.startsWith('.')) visit(fileURLToPath(new URL(path, pathToFileURL(file))));
       }
     };
     visit(`${source}/index.ts`);

@@ -1,9 +1,15 @@
 import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
 import http from 'node:http';
 import net from 'node:net';
-import { expect, test } from 'vitest';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, expect, test } from 'vitest';
 import { folderOf, signal, start } from '../support/example.ts';
 import { freePort } from '../support/server.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'tidings-stop-'));
+afterAll(() => rmSync(folder, { recursive: true }));
 
 const json = 'application/json';
 const form = 'application/x-www-form-urlencoded';
@@ -19,7 +25,7 @@ test.each(requests)(
   '%s answers what is under way when it is told to stop',
   async (name, path, type, body, status) => {
     const port = await freePort();
-    const app = await start(folderOf(name), port);
+    const app = await start(folderOf(name), port, { DATABASE: join(folder, `${name}.db`) });
     // So that the server says when it has begun with the request.
     const headers = { 'content-type': type, 'content-length': body.length, expect: '100-continue' };
     const req = http.request({ port, host: '127.0.0.1', path, method: 'POST', headers });

@@ -74,6 +74,19 @@ export function shareExample(cwd: string, env: NodeJS.ProcessEnv = {}): Example 
 
 const hasEnded = ({ exitCode, signalCode }: ChildProcess) => exitCode !== null || signalCode !== null;
 
+/** Groups of processes that run. */
+const running = new Set<number>();
+// Vitest ends a worker without its hooks when it is interrupted.
+process.on('exit', () => {
+  for (const group of running) {
+    try {
+      process.kill(-group, 'SIGKILL');
+    } catch {
+      // It has ended.
+    }
+  }
+});
+
 async function startUntil(
   whenOver: (end: () => Promise<void>) => void,
   cwd: string,
@@ -88,6 +101,11 @@ async function startUntil(
     // With a process group of its own, as in a terminal.
     detached: true,
   });
+  if (server.pid !== undefined) {
+    const { pid } = server;
+    running.add(pid);
+    server.once('close', () => running.delete(pid));
+  }
   whenOver(async () => {
     if (hasEnded(server)) return;
     const hangs = setTimeout(() => signal(server, 'SIGKILL'), 10_000);
