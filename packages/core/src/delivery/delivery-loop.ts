@@ -98,7 +98,9 @@ export class DeliveryLoop {
   #endRound(): void {
     this.#list = [];
     this.#next = 0;
-    this.#log.endRound(this.#round);
+    if (this.#round !== undefined) this.#log.endRound(this.#round);
+    // After the round: what it has trimmed has no joined writes left, so that live streams need no timer for them.
+    this.#log.channels.clearPiecesSoon();
     this.#round = undefined;
   }
 }

@@ -126,10 +126,8 @@ export class Log {
   }
 
   /** Ends a round: every live stream has been given its entries, so that they may be trimmed. */
-  endRound(round: Round | undefined): void {
-    this.channels.clearPiecesSoon();
-    if (round === undefined || round.epoch !== this.#epoch) return;
-    const { channels, upTo, bytes } = round;
+  endRound({ epoch, channels, upTo, bytes }: Round): void {
+    if (epoch !== this.#epoch) return;
     this.#undelivered.deliver(bytes);
     this.channels.deliveredUpTo = upTo;
     for (const channel of channels) this.channels.trim(channel);
