@@ -224,7 +224,7 @@ describe('Browsers', () => {
         expect([...versions]).toEqual(['2.0']);
       });
 
-      test('a page that is left and come back to', async ({ annotate }) => {
+      test('a page that the user leaves and returns to', async ({ annotate }) => {
         const site = await serve();
         await follow(site, '/news');
         await eventually(() => site.hub.streams.size === 1);

@@ -82,7 +82,7 @@ describe('Development servers', () => {
   }
 
   describeSubject({ name: 'express-rate-limit', package: 'express-rate-limit' }, () => {
-    test('a client over the limit is told when to reconnect', async context => {
+    test('a client over the limit receives a reconnection time', async context => {
       await context.annotate(
         'A 429 stops an EventSource for good. Respond with an empty stream: `handler: (_req, res) => res.sse({ retry: 30_000 }).close()`',
         'note',

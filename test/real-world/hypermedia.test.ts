@@ -42,7 +42,7 @@ const table: Library[] = [
     publishItem: (hub, html) => hub.publish('news', html, { event: 'item' }),
     publishStatus: (hub, text) => hub.publish('news', text, { event: 'status' }),
     publishEnd: hub => hub.publish('news', '', { event: 'end' }),
-    note: 'Comes back after a 204: end it by an event, named in `sse-close`',
+    note: 'Reconnects after a 204: end it by an event, named in `sse-close`',
   },
   {
     name: 'hx-sse, htmx',
@@ -54,7 +54,7 @@ const table: Library[] = [
     publishItem: (hub, html) => hub.publish('news', html),
     publishStatus: (hub, text) => hub.publish('news', `<p id="status" hx-swap-oob="true">${text}</p>`),
     publishEnd: hub => hub.publish('news', '', { event: 'end' }),
-    note: 'Swaps in events without a name; those with one are DOM events. Comes back after a 204: end it by an event, named in `hx-sse:close`. Ignores `retry` without an event',
+    note: 'Swaps in events without a name; those with one are DOM events. Reconnects after a 204: end it by an event, named in `hx-sse:close`. Ignores `retry` without an event',
   },
   {
     name: 'jQuery 3, intercooler',
@@ -84,7 +84,7 @@ const table: Library[] = [
     publishStatus: (hub, text) =>
       hub.publish('news', fragments(`<p id="status">${text}</p>`), { event: 'datastar-merge-fragments' }),
     isOverAtEnd: true,
-    note: 'Does not come back after a clean end, such as by `maxAge`, nor after its tenth broken connection (`retryMaxCount`)',
+    note: 'Does not reconnect after a clean end, such as by `maxAge`, nor after its tenth broken connection (`retryMaxCount`)',
   },
 ];
 

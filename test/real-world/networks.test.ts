@@ -54,7 +54,7 @@ describe.concurrent('Networks', () => {
     for (const { name, size, closed } of [
       { name: 'an EventSource goes on where it was, on the same connection', size: 100, closed: [] },
       {
-        name: 'an EventSource comes back after the server has given it up at the stall deadline',
+        name: 'an EventSource reconnects after the server has closed its stream as stalled',
         size: 16_384,
         closed: ['stalled'],
       },

@@ -44,14 +44,14 @@ const table: PageClient[] = [
     setUp: 'delete globalThis.EventSource',
     file: 'dist/eventsource.js',
     script: 'listen(new EventSource(url));',
-    note: 'Trims each line of data. Does not come back after a connection that broke',
+    note: 'Trims each line of data. Does not reconnect after a connection that broke',
     reads: data => data.replace(/[^\S\n]*(\n|$)[^\S\n]*/g, '$1'),
     isLostWhenCut: true,
   },
   {
     name: 'fetch-event-source (Microsoft)',
     package: '@microsoft/fetch-event-source',
-    note: 'Calls `onmessage` for heartbeats, too: ignore what has no data. Comes back after a clean end only if `onclose` throws. Drops empty lines at the start of data',
+    note: 'Calls `onmessage` for heartbeats, too: ignore events without data. Reconnects after a clean end only if `onclose` throws. Drops empty lines at the start of data',
     reads: data => data.replace(/^\n+/, ''),
     script: `
       import { fetchEventSource } from '/node_modules/@microsoft/fetch-event-source/lib/esm/index.js';
@@ -84,7 +84,7 @@ const table: PageClient[] = [
   {
     name: 'sse.js',
     package: 'sse.js',
-    note: 'Comes back only with `autoReconnect`',
+    note: 'Reconnects only with `autoReconnect`',
     script: `
       import { SSE } from '/node_modules/sse.js/lib/sse.js';
       listen(new SSE(url, { method: 'POST', payload: '{}', autoReconnect: true }));`,
