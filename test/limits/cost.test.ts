@@ -62,16 +62,16 @@ describe('idle streams', () => {
     return { bare, tidings, above };
   }
 
-  it('cost at most 900 bytes of heap each above node:http, one timer together, and leave nothing', async () => {
+  it('cost at most 800 bytes of heap each above node:http, one timer together, and leave nothing', async () => {
     const { bare, tidings, above } = await compare('node', 10_000);
-    expect(above).toBeLessThanOrEqual(900);
+    expect(above).toBeLessThanOrEqual(800);
     expect(tidings.open.timers - bare.open.timers).toBeLessThanOrEqual(1);
   }, 180_000);
 
   // Of Hono, a third is what tsx adds to closures, so that they keep their names.
   it.each([
-    ['express4', 1_200],
-    ['express5', 1_200],
+    ['express4', 720],
+    ['express5', 720],
     ['koa', 2_600],
     ['hono', 3_500],
   ])(
