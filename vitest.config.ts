@@ -66,8 +66,6 @@ export default defineConfig({
         test: {
           name: 'system',
           ...sideBySide,
-          // Other programs share the machine: once more, before it counts. Vitest marks what was run again.
-          retry: 1,
           globalSetup: CHROMIUM,
           include: ['test/{browser,brokers}/**/*.test.ts', 'test/examples/{fresh,stop}.test.ts'],
           exclude: [...measured, SQLITE],
@@ -79,7 +77,6 @@ export default defineConfig({
         test: {
           name: 'real-world',
           ...sideBySide,
-          retry: 1,
           globalSetup: CHROMIUM,
           include: ['test/real-world/**/*.test.ts'],
         },
