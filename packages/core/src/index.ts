@@ -12,6 +12,7 @@ export type {
 } from './hub/hub-channel.ts';
 export type { Observer } from './hub/observer.ts';
 export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
+export type { ProducerOptions } from './hub/producer-options.ts';
 export type {
   Broker,
   ChannelState,

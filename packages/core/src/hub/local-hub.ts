@@ -19,7 +19,15 @@ import { within } from './deadline.ts';
 import { drain } from './drain.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
-import { type ChannelOptions, type CloseOptions, type HubSettings, readCloseOptions } from './options.ts';
+import { createChannel } from './local-channel.ts';
+import {
+  type ChannelOptions,
+  type CloseOptions,
+  type CloseSettings,
+  type HubSettings,
+  readCloseOptions,
+} from './options.ts';
+import { Producers } from './producers.ts';
 import { readPublished } from './publish-fields.ts';
 import { Publisher } from './publisher.ts';
 import { StreamRegistry } from './stream-registry.ts';
@@ -34,6 +42,7 @@ export class LocalHub implements Hub {
   readonly #counters: Counters;
   readonly #context: DeliveryContext;
   readonly #publisher: Publisher;
+  readonly #producers: Producers;
   readonly #registry: StreamRegistry;
   readonly #pinned = new Map<string, ChannelSettings>();
   #drained: Promise<void> | undefined;
@@ -77,6 +86,12 @@ export class LocalHub implements Hub {
       },
       onError: (error, channel) => this.#report(error, { stage: 'publish', channel }),
     });
+    this.#producers = new Producers({
+      log,
+      publish: (channel, data, fields) => this.publish(channel, data, fields),
+      end: channel => this.#publisher.appendMark(channel, 'end'),
+      onError: (error, channel) => this.#report(error, { stage: 'source', channel }),
+    });
     this.#registry = new StreamRegistry({
       settings,
       scheduler,
@@ -116,19 +131,21 @@ export class LocalHub implements Hub {
   ): Channel<Record<string, unknown>, Name> {
     const name = nameOf(channel) as Name;
     if (options !== undefined) this.#pin(name, this.#settings.channel(name, options));
-    const { log } = this.#context;
-    const append = (kind: 'end' | 'begin') =>
-      this.#publisher.append(name, () => ({ kind, json: false, data: '' }));
-    return {
-      name,
-      get subscriberCount() {
-        return log.channels.find(name)?.listeners.size ?? 0;
-      },
-      publish: (data: unknown, fields?: PublishFields) => this.publish(name, data, fields),
-      end: () => append('end'),
-      begin: () => append('begin'),
+    return createChannel(name, {
+      log: this.#context.log,
+      publisher: this.#publisher,
       state: () => this.#stateOf(name),
-    };
+      from: (source, options) => {
+        // Another process may stop it.
+        void this.#context.sync?.start();
+        return this.#producers.run(name, source, options);
+      },
+      stop: () => this.#stop(name),
+    });
+  }
+
+  async #stop(name: string): Promise<void> {
+    this.#producers.stop(name);
   }
 
   async #stateOf(name: string): ReturnType<Channel['state']> {
@@ -201,14 +218,26 @@ export class LocalHub implements Hub {
     if (this.#drained === undefined) {
       const checked = readCloseOptions(options);
       this.#registry.refuse(checked.retry);
-      // Until every stream is closed, a handler that is told of the end of its stream may publish that.
-      this.#drained = drain([...this.streams], checked).then(async () => {
-        await this.#publisher.close();
-        this.#context.log.channels.close();
-        await this.#context.sync?.close();
-      });
+      this.#drained = this.#close(checked);
     }
     return this.#drained;
+  }
+
+  /**
+   * Producers first: what they publish last, and the ends of their channels, reach the streams. Until every stream is
+   * closed, a handler that is told of the end of its stream may publish that.
+   */
+  async #close(settings: CloseSettings): Promise<void> {
+    const start = performance.now();
+    const produced = this.#producers.close()?.then(() => this.#publisher.settled());
+    if (produced !== undefined) {
+      await within(settings.within, produced, () => new Error('producers are late')).catch(() => {});
+    }
+    const left = Math.max(0, settings.within - (performance.now() - start));
+    await drain([...this.streams], { ...settings, within: left });
+    await this.#publisher.close();
+    this.#context.log.channels.close();
+    await this.#context.sync?.close();
   }
 
   #report(error: unknown, context: ErrorContext): void {

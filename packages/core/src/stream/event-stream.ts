@@ -135,7 +135,7 @@ export interface EventStream {
 export interface ErrorContext {
   /**
    * - `open`: the response headers could not be sent.
-   * - `source`: a source failed, or an item of it could not be sent.
+   * - `source`: a source failed, or an item of it could not be sent. Of a stream, or of `channel.from()`.
    * - `handler`: a handler failed after the response had begun.
    * - `write`: a heartbeat or the end could not be written, or more than `bufferedBytesLimit` was sent.
    * - `request`: the body of the request was discarded, because nothing read it before the response began.
@@ -154,8 +154,8 @@ export interface ErrorContext {
     | 'publish'
     | 'broker'
     | 'observer';
-  /** The stream concerned. Absent for `publish`, `broker` and `observer`. */
+  /** The stream concerned. Absent for `publish`, `broker`, `observer`, and the source of a channel. */
   stream?: EventStream;
-  /** The channel of a `publish`. */
+  /** The channel of a `publish`, or of `from()`. */
   channel?: string | undefined;
 }
