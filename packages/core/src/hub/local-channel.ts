@@ -1,5 +1,6 @@
 import type { Log } from '../log/log.ts';
 import type { Channel } from './hub-channel.ts';
+import type { Listeners } from './listening/listeners.ts';
 import { readPublished } from './publish-fields.ts';
 import type { Publisher } from './publisher.ts';
 
@@ -7,17 +8,20 @@ import type { Publisher } from './publisher.ts';
 export interface ChannelHub extends Pick<Channel, 'state' | 'from' | 'stop'> {
   readonly log: Log;
   readonly publisher: Publisher;
+  readonly listeners: Listeners;
 }
 
 /** Creates the object of a channel: its name, and the calls that it makes. */
 export function createChannel<Name extends string>(
   name: Name,
-  { log, publisher, state, from, stop }: ChannelHub,
+  { log, publisher, listeners, state, from, stop }: ChannelHub,
 ): Channel<Record<string, unknown>, Name> {
   return {
     name,
     get subscriberCount() {
-      return log.channels.find(name)?.listeners.size ?? 0;
+      const subscribers = log.channels.find(name)?.listeners.size ?? 0;
+      // Those of `hub.listen()` are no streams.
+      return subscribers && subscribers - listeners.countOf(name);
     },
     publish: (data, fields) => publisher.append(name, () => readPublished(data, fields)),
     end: () => publisher.appendMark(name, 'end'),

@@ -7,7 +7,7 @@ import { BrokerSync } from '../log/broker-sync.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
 import { Log } from '../log/log.ts';
 import { brokerAway, PublishQueue } from '../log/publish-queue.ts';
-import { type ChannelName, nameOf } from '../protocol/channel-name.ts';
+import { type ChannelName, nameOf, namesOf } from '../protocol/channel-name.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { ErrorContext, EventStream, StreamOptions } from '../stream/event-stream.ts';
 import type { Stream } from '../stream/stream.ts';
@@ -19,6 +19,8 @@ import { within } from './deadline.ts';
 import { drain } from './drain.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
+import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
+import { Listeners, type Listening } from './listening/listeners.ts';
 import { createChannel } from './local-channel.ts';
 import {
   type ChannelOptions,
@@ -43,6 +45,7 @@ export class LocalHub implements Hub {
   readonly #context: DeliveryContext;
   readonly #publisher: Publisher;
   readonly #producers: Producers;
+  readonly #listeners: Listeners;
   readonly #registry: StreamRegistry;
   readonly #pinned = new Map<string, ChannelSettings>();
   #drained: Promise<void> | undefined;
@@ -92,6 +95,7 @@ export class LocalHub implements Hub {
       end: channel => this.#publisher.appendMark(channel, 'end'),
       onError: (error, channel) => this.#report(error, { stage: 'source', channel }),
     });
+    this.#listeners = new Listeners(this.#context, error => this.#report(error, { stage: 'listen' }));
     this.#registry = new StreamRegistry({
       settings,
       scheduler,
@@ -134,6 +138,7 @@ export class LocalHub implements Hub {
     return createChannel(name, {
       log: this.#context.log,
       publisher: this.#publisher,
+      listeners: this.#listeners,
       state: () => this.#stateOf(name),
       from: (source, options) => {
         // Another process may stop it.
@@ -146,6 +151,15 @@ export class LocalHub implements Hub {
 
   async #stop(name: string): Promise<void> {
     this.#producers.stop(name);
+  }
+
+  listen(
+    channels: ChannelName | readonly ChannelName[],
+    listener: (event: ListenEvent) => unknown,
+    options?: ListenOptions,
+  ): Listening {
+    if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
+    return this.#listeners.add(namesOf(channels), listener, options);
   }
 
   async #stateOf(name: string): ReturnType<Channel['state']> {
@@ -229,13 +243,18 @@ export class LocalHub implements Hub {
    */
   async #close(settings: CloseSettings): Promise<void> {
     const start = performance.now();
+    const left = () => Math.max(0, settings.within - (performance.now() - start));
     const produced = this.#producers.close()?.then(() => this.#publisher.settled());
     if (produced !== undefined) {
       await within(settings.within, produced, () => new Error('producers are late')).catch(() => {});
     }
-    const left = Math.max(0, settings.within - (performance.now() - start));
-    await drain([...this.streams], { ...settings, within: left });
+    await drain([...this.streams], { ...settings, within: left() });
     await this.#publisher.close();
+    if (!this.#listeners.isEmpty) {
+      // What was published last may be on its way.
+      await this.#publisher.settled();
+      await this.#listeners.close(left());
+    }
     this.#context.log.channels.close();
     await this.#context.sync?.close();
   }

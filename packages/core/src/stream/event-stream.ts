@@ -141,6 +141,7 @@ export interface ErrorContext {
    * - `request`: the body of the request was discarded, because nothing read it before the response began.
    * - `subscribe`: a filter or a snapshot failed.
    * - `publish`: an event was not accepted.
+   * - `listen`: a listener, its filter or a snapshot for it failed.
    * - `broker`: a call of the broker failed. It is made again.
    * - `observer`: a callback of the observer failed.
    */
@@ -152,9 +153,10 @@ export interface ErrorContext {
     | 'request'
     | 'subscribe'
     | 'publish'
+    | 'listen'
     | 'broker'
     | 'observer';
-  /** The stream concerned. Absent for `publish`, `broker`, `observer`, and the source of a channel. */
+  /** The stream concerned. Absent for `publish`, `listen`, `broker`, `observer`, and the source of a channel. */
   stream?: EventStream;
   /** The channel of a `publish`, or of `from()`. */
   channel?: string | undefined;
