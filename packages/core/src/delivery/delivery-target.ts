@@ -39,6 +39,8 @@ export interface DeliveryTarget extends ReaderStream {
   readonly context: DeliveryContext;
   readonly lastEventId: string | undefined;
   readonly writer: DeliverySink;
+  /** Its client reconnects when it ends: a channel with `overflow: 'disconnect'` may close it for reading slowly. */
+  readonly canReconnect: boolean;
   /** The client resumes after the last event that it received. */
   resumed(): void;
   /** What was sent while the stream was behind has been written. */

@@ -72,7 +72,8 @@ export class DeliveryWriter {
         continue;
       }
       if (next instanceof Gap) {
-        if (next.subscriptions.some(({ channel }) => channel.disconnectsSlow)) return 'slow';
+        const isSlow = next.subscriptions.some(({ channel }) => channel.disconnectsSlow);
+        if (isSlow && this.#target.canReconnect) return 'slow';
         this.#reader.skip(next);
       } else if (next !== 'more') this.#target.writer.write(next);
       // One stream must not hold the event loop. Most have one frame, and need no clock.

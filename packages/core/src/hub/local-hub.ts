@@ -7,7 +7,7 @@ import { BrokerSync } from '../log/broker-sync.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
 import { Log } from '../log/log.ts';
 import { brokerAway, PublishQueue } from '../log/publish-queue.ts';
-import { type ChannelName, nameOf } from '../protocol/channel-name.ts';
+import { type ChannelName, nameOf, namesOf } from '../protocol/channel-name.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { ErrorContext, EventStream, StreamOptions } from '../stream/event-stream.ts';
 import type { Stream } from '../stream/stream.ts';
@@ -19,7 +19,17 @@ import { within } from './deadline.ts';
 import { drain } from './drain.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
-import { type ChannelOptions, type CloseOptions, type HubSettings, readCloseOptions } from './options.ts';
+import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
+import { Listeners, type Listening } from './listening/listeners.ts';
+import { createChannel } from './local-channel.ts';
+import {
+  type ChannelOptions,
+  type CloseOptions,
+  type CloseSettings,
+  type HubSettings,
+  readCloseOptions,
+} from './options.ts';
+import { Producers } from './producers.ts';
 import { readPublished } from './publish-fields.ts';
 import { Publisher } from './publisher.ts';
 import { StreamRegistry } from './stream-registry.ts';
@@ -34,6 +44,8 @@ export class LocalHub implements Hub {
   readonly #counters: Counters;
   readonly #context: DeliveryContext;
   readonly #publisher: Publisher;
+  readonly #producers: Producers;
+  readonly #listeners: Listeners;
   readonly #registry: StreamRegistry;
   readonly #pinned = new Map<string, ChannelSettings>();
   #drained: Promise<void> | undefined;
@@ -77,6 +89,13 @@ export class LocalHub implements Hub {
       },
       onError: (error, channel) => this.#report(error, { stage: 'publish', channel }),
     });
+    this.#producers = new Producers({
+      log,
+      publish: (channel, data, fields) => this.publish(channel, data, fields),
+      end: channel => this.#publisher.appendMark(channel, 'end'),
+      onError: (error, channel) => this.#report(error, { stage: 'source', channel }),
+    });
+    this.#listeners = new Listeners(this.#context, error => this.#report(error, { stage: 'listen' }));
     this.#registry = new StreamRegistry({
       settings,
       scheduler,
@@ -116,19 +135,31 @@ export class LocalHub implements Hub {
   ): Channel<Record<string, unknown>, Name> {
     const name = nameOf(channel) as Name;
     if (options !== undefined) this.#pin(name, this.#settings.channel(name, options));
-    const { log } = this.#context;
-    const append = (kind: 'end' | 'begin') =>
-      this.#publisher.append(name, () => ({ kind, json: false, data: '' }));
-    return {
-      name,
-      get subscriberCount() {
-        return log.channels.find(name)?.listeners.size ?? 0;
-      },
-      publish: (data: unknown, fields?: PublishFields) => this.publish(name, data, fields),
-      end: () => append('end'),
-      begin: () => append('begin'),
+    return createChannel(name, {
+      log: this.#context.log,
+      publisher: this.#publisher,
+      listeners: this.#listeners,
       state: () => this.#stateOf(name),
-    };
+      from: (source, options) => {
+        // Another process may stop it.
+        void this.#context.sync?.start();
+        return this.#producers.run(name, source, options);
+      },
+      stop: () => this.#stop(name),
+    });
+  }
+
+  async #stop(name: string): Promise<void> {
+    this.#producers.stop(name);
+  }
+
+  listen(
+    channels: ChannelName | readonly ChannelName[],
+    listener: (event: ListenEvent) => unknown,
+    options?: ListenOptions,
+  ): Listening {
+    if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
+    return this.#listeners.add(namesOf(channels), listener, options);
   }
 
   async #stateOf(name: string): ReturnType<Channel['state']> {
@@ -201,14 +232,31 @@ export class LocalHub implements Hub {
     if (this.#drained === undefined) {
       const checked = readCloseOptions(options);
       this.#registry.refuse(checked.retry);
-      // Until every stream is closed, a handler that is told of the end of its stream may publish that.
-      this.#drained = drain([...this.streams], checked).then(async () => {
-        await this.#publisher.close();
-        this.#context.log.channels.close();
-        await this.#context.sync?.close();
-      });
+      this.#drained = this.#close(checked);
     }
     return this.#drained;
+  }
+
+  /**
+   * Producers first: what they publish last, and the ends of their channels, reach the streams. Until every stream is
+   * closed, a handler that is told of the end of its stream may publish that.
+   */
+  async #close(settings: CloseSettings): Promise<void> {
+    const start = performance.now();
+    const left = () => Math.max(0, settings.within - (performance.now() - start));
+    const produced = this.#producers.close()?.then(() => this.#publisher.settled());
+    if (produced !== undefined) {
+      await within(settings.within, produced, () => new Error('producers are late')).catch(() => {});
+    }
+    await drain([...this.streams], { ...settings, within: left() });
+    await this.#publisher.close();
+    if (!this.#listeners.isEmpty) {
+      // What was published last may be on its way.
+      await this.#publisher.settled();
+      await this.#listeners.close(left());
+    }
+    this.#context.log.channels.close();
+    await this.#context.sync?.close();
   }
 
   #report(error: unknown, context: ErrorContext): void {

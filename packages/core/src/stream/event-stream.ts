@@ -135,12 +135,13 @@ export interface EventStream {
 export interface ErrorContext {
   /**
    * - `open`: the response headers could not be sent.
-   * - `source`: a source failed, or an item of it could not be sent.
+   * - `source`: a source failed, or an item of it could not be sent. Of a stream, or of `channel.from()`.
    * - `handler`: a handler failed after the response had begun.
    * - `write`: a heartbeat or the end could not be written, or more than `bufferedBytesLimit` was sent.
    * - `request`: the body of the request was discarded, because nothing read it before the response began.
    * - `subscribe`: a filter or a snapshot failed.
    * - `publish`: an event was not accepted.
+   * - `listen`: a listener, its filter or a snapshot for it failed.
    * - `broker`: a call of the broker failed. It is made again.
    * - `observer`: a callback of the observer failed.
    */
@@ -152,10 +153,11 @@ export interface ErrorContext {
     | 'request'
     | 'subscribe'
     | 'publish'
+    | 'listen'
     | 'broker'
     | 'observer';
-  /** The stream concerned. Absent for `publish`, `broker` and `observer`. */
+  /** The stream concerned. Absent for `publish`, `listen`, `broker`, `observer`, and the source of a channel. */
   stream?: EventStream;
-  /** The channel of a `publish`. */
+  /** The channel of a `publish`, or of `from()`. */
   channel?: string | undefined;
 }

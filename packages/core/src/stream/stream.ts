@@ -209,6 +209,10 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     return this.#response.writer;
   }
 
+  get canReconnect(): boolean {
+    return true;
+  }
+
   isExcludedBy(name: string): boolean {
     return name === this.#id || name === this.client;
   }
