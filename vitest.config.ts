@@ -56,6 +56,7 @@ export default defineConfig({
           include: [
             'packages/*/test/**/*.test.ts',
             'test/{contract,spec,channels,frameworks}/**/*.test.ts',
+            'test/inspector/http.test.ts',
             SQLITE,
           ],
         },
@@ -67,7 +68,11 @@ export default defineConfig({
           name: 'system',
           ...sideBySide,
           globalSetup: CHROMIUM,
-          include: ['test/{browser,brokers}/**/*.test.ts', 'test/examples/{fresh,stop}.test.ts'],
+          include: [
+            'test/{browser,brokers}/**/*.test.ts',
+            'test/inspector/page.test.ts',
+            'test/examples/{fresh,stop}.test.ts',
+          ],
           exclude: [...measured, SQLITE],
         },
       },
