@@ -46,4 +46,5 @@ export type {
 export type { HeartbeatOptions } from './stream/heartbeat.ts';
 export type { Observable } from './stream/observable.ts';
 export type { Source, SourceInput, SourceItem, SourceOptions } from './stream/source-options.ts';
+export type { StreamStats } from './stream/stream-stats.ts';
 export type { Transport } from './stream/transport.ts';

@@ -27,7 +27,7 @@ export function StreamDetail({ row, onClose }) {
       <dt>Position</dt><dd>${row.position === undefined ? html`<span class="quiet">none</span>` : html`<code>${row.position}</code>`}</dd>
       <dt>Behind</dt><dd>${row.lagEvents === 0 ? 'nothing' : `${number(row.lagEvents)} events, ${duration(row.lagAge)}`}</dd>
       <dt>Buffered</dt><dd>${bytes(row.bufferedBytes)}</dd>
-      <dt>Transport</dt><dd>${row.transport}</dd>
+      <dt>Protocol</dt><dd>${row.protocol}</dd>
     </dl>
     <h3>${number(row.channelCount)} channels</h3>
     <p class="chips">${row.channels.map(name => html`<span class="chip">${name}</span>`)}</p>

@@ -17,7 +17,7 @@ const COLUMNS = [
   { title: 'Age', sort: 'age', isNumber: true, cell: ({ age }) => duration(age) },
   { title: 'Behind', sort: 'lag', isNumber: true, cell: row => html`<${Lag} row=${row} />` },
   { title: 'Buffered', sort: 'buffered', isNumber: true, cell: ({ bufferedBytes }) => bytes(bufferedBytes) },
-  { title: 'Transport', isWide: true, cell: ({ transport }) => transport },
+  { title: 'Protocol', isWide: true, cell: ({ protocol }) => protocol },
 ];
 
 /** @param {{ search: string, selected: string | undefined, onSelect: (row: StreamRow) => void }} props */

@@ -31,8 +31,8 @@ export interface StreamRow {
   lagAge: number;
   bufferedBytes: number;
   position: string | undefined;
-  /** `http/1.1`, `h2` or `fetch`. */
-  transport: string;
+  /** As in StreamStats. */
+  protocol: string;
   /** The path and query of the request. */
   url: string;
 }
@@ -92,7 +92,7 @@ function matches(stream: EventStream, search: string): boolean {
 }
 
 function describeStream(stream: EventStream, now: number): StreamRow {
-  const { openedAt, channels, lagEvents, lagAge, position, transport, url } = stream.stats();
+  const { openedAt, channels, lagEvents, lagAge, position, protocol = '', url = '' } = stream.stats();
   return {
     id: stream.id,
     client: stream.client,
@@ -103,13 +103,13 @@ function describeStream(stream: EventStream, now: number): StreamRow {
     lagAge,
     bufferedBytes: stream.bufferedBytes,
     position,
-    transport,
+    protocol,
     url,
   };
 }
 
 function channelRows(hub: Hub, { search, sort, isDescending, offset, limit }: View): Rows {
-  const names = [...hub.channelNames()].filter(name => search === '' || name.toLowerCase().includes(search));
+  const names = hub.channelNames().filter(name => search === '' || name.toLowerCase().includes(search));
   const key = CHANNEL_KEYS[sort];
   const sorted =
     key === undefined

@@ -53,6 +53,15 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     return this.opener.hasBegun && this.#epoch !== this.#log.epoch;
   }
 
+  get channels(): string[] {
+    return this.#subscriptions.list.map(({ channel }) => channel.name);
+  }
+
+  /** The id up to which everything was written; undefined without subscriptions. */
+  get lastId(): string | undefined {
+    return this.channels.length > 0 && this.opener.hasBegun ? this.#log.id(this.#reader.position) : undefined;
+  }
+
   /** Bytes of direct sends that are queued. */
   get bufferedBytes(): number {
     return this.writer.bufferedBytes;

@@ -73,6 +73,8 @@ export interface Hub<Channels = AnyChannels> {
    *   closed.
    */
   ready(): Promise<void>;
+  /** The names of the channels that are in memory in this process: they have subscribers, or retain events. */
+  channelNames(): string[];
   /** Counts of this process. Takes time proportional to the number of open streams. */
   stats(): HubStats;
   /**

@@ -211,6 +211,11 @@ export class LocalHub implements Hub {
     this.#counters.notify('dropped', name);
   }
 
+  channelNames(): string[] {
+    const names = Array.from(this.#context.log.channels.all(), ({ name }) => name);
+    return names.filter(name => !name.startsWith('\0'));
+  }
+
   // The hub
 
   stats(): HubStats {

@@ -26,6 +26,7 @@ import { RETRY_LATER, randomBetween } from './retry.ts';
 import { pump } from './source.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
 import type { StreamSettings } from './stream-options.ts';
+import type { StreamStats } from './stream-stats.ts';
 import type { Transport } from './transport.ts';
 
 /** What a stream needs of its hub. */
@@ -47,6 +48,8 @@ export interface StreamHost extends ResponseHost {
 export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   readonly client: string | undefined;
   readonly lastEventId: string | undefined;
+  /** Seconds since 1970: a small integer takes no memory of its own. */
+  readonly #openedAt = Math.floor(Date.now() / 1_000);
   readonly #host: StreamHost;
   readonly #response: StreamResponse;
   #id: string | undefined;
@@ -82,6 +85,21 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
 
   get bufferedBytes(): number {
     return this.#response.bufferedBytes;
+  }
+
+  stats(): StreamStats {
+    const { delivery, writer } = this.#response;
+    const { request } = writer;
+    return {
+      openedAt: this.#openedAt * 1_000,
+      channels: delivery?.channels ?? [],
+      position: delivery?.lastId,
+      lagEvents: this.backlog?.events ?? 0,
+      lagAge: this.backlog?.age ?? 0,
+      bufferedBytes: this.bufferedBytes,
+      url: request?.url,
+      protocol: request?.protocol,
+    };
   }
 
   send(data: unknown, fields?: EventFields): boolean {

@@ -80,6 +80,10 @@ export class Writer {
     return this.#transport.refused === true;
   }
 
+  get request(): Transport['request'] {
+    return this.#transport.request;
+  }
+
   get bufferedBytes(): number {
     return (this.#queue?.length ?? 0) + this.#transport.bufferedBytes;
   }
