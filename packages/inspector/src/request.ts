@@ -23,7 +23,7 @@ export interface PageResponse {
   readonly body: string | Uint8Array;
 }
 
-export interface PageStream {
+interface PageStream {
   /** Subscribes the stream, or sends to it. */
   follow(stream: EventStream): void;
 }
