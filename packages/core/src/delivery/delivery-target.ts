@@ -4,6 +4,7 @@ import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryLoop } from './delivery-loop.ts';
 import type { ReaderStream } from './reader/reader-stream.ts';
+import type { ReplayMeter } from './replay.ts';
 
 /** What the deliveries of a hub share. */
 export interface DeliveryContext {
@@ -27,7 +28,7 @@ export interface DeliveryContext {
 export type DeliveryOutcome = 'ended' | 'slow' | 'error' | 'closed' | 'lost';
 
 /** Where a delivery writes. */
-export interface DeliverySink {
+interface DeliverySink {
   /** Whether the next frame is written at once. */
   readonly hasRoom: boolean;
   readonly bufferedBytes: number;
@@ -39,8 +40,8 @@ export interface DeliveryTarget extends ReaderStream {
   readonly context: DeliveryContext;
   readonly lastEventId: string | undefined;
   readonly writer: DeliverySink;
-  /** The client resumes after the last event that it received. */
-  resumed(): void;
+  /** The stream begins. The meter counts what it receives until it has caught up. */
+  began(replay: ReplayMeter): void;
   /** What was sent while the stream was behind has been written. */
   directSendsWritten(): void;
   /** The delivery can begin: the headers may be sent. `isFinished`: there is nothing to deliver, now or later. */

@@ -1,4 +1,5 @@
 import type { EventStream } from '../stream/event-stream.ts';
+import type { ChannelStats } from './observability/channel-stats.ts';
 
 /**
  * The type of the map for `createHub<Channels>()`: channel → event → data. `message` is the event without a name. For
@@ -71,6 +72,11 @@ export interface Channel<Events = Record<string, unknown>, Name extends string =
    * @returns rejects with a TidingsError `broker` when the broker cannot be reached within `publishTimeout`.
    */
   state(): Promise<'unknown' | 'open' | 'ended'>;
+  /**
+   * What the channel holds now in this process, and what was published to it since the first call for this channel,
+   * which begins to count. Two numbers for each name are stored for as long as the hub lives.
+   */
+  stats(): ChannelStats;
 }
 
 /** The fields of a published event, beside its data. */

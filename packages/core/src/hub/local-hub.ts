@@ -14,12 +14,21 @@ import type { Stream } from '../stream/stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import { Clients } from './clients.ts';
 import { CONTROL_SETTINGS, ControlMessages } from './control.ts';
-import { Counters, type HubStats } from './counters.ts';
 import { within } from './deadline.ts';
 import { drain } from './drain.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
-import { type ChannelOptions, type CloseOptions, type HubSettings, readCloseOptions } from './options.ts';
+import { Counters } from './observability/counters.ts';
+import type { HubStats } from './observability/hub-stats.ts';
+import type { Observer } from './observability/observer.ts';
+import { readChannelStats, readStats } from './observability/read-stats.ts';
+import {
+  type ChannelOptions,
+  type CloseOptions,
+  type HubSettings,
+  readCloseOptions,
+  readObserver,
+} from './options.ts';
 import { readPublished } from './publish-fields.ts';
 import { Publisher } from './publisher.ts';
 import { StreamRegistry } from './stream-registry.ts';
@@ -36,14 +45,16 @@ export class LocalHub implements Hub {
   readonly #publisher: Publisher;
   readonly #registry: StreamRegistry;
   readonly #pinned = new Map<string, ChannelSettings>();
+  readonly #queue: PublishQueue | undefined;
   #drained: Promise<void> | undefined;
 
   constructor(settings: HubSettings) {
     this.#settings = settings;
     const scheduler = new Scheduler(settings.precision);
     const control = new ControlMessages();
-    this.#counters = new Counters(settings.observer, error => this.#report(error, { stage: 'observer' }));
-    const { broker, publishTimeout } = settings;
+    this.#counters = new Counters(error => this.#report(error, { stage: 'observer' }));
+    if (settings.observer !== undefined) this.#counters.observers.add(settings.observer);
+    const broker = settings.broker && this.#counters.timed(settings.broker);
     const log = new Log({
       settingsOf: name => this.#settingsOf(name),
       maxBytes: MAX_HISTORY_BYTES,
@@ -62,8 +73,10 @@ export class LocalHub implements Hub {
         // The lost messages may have named any client.
         onControlLost: () => void this.#registry.disconnectClients(),
       });
-    const queue = broker && sync && new PublishQueue(broker, sync, publishTimeout);
+    const queue = broker && sync && new PublishQueue(broker, sync, settings.publishTimeout);
     this.#context = { log, loop: new DeliveryLoop(log), resetEvent: settings.resetEvent, sync };
+    this.#counters.follow(this.#context.loop);
+    this.#queue = queue;
     this.#clients = new Clients(async client => {
       await queue?.publish(control.disconnect(client));
     });
@@ -71,11 +84,11 @@ export class LocalHub implements Hub {
       log,
       queue,
       settingsOf: name => this.#settingsOf(name),
-      onPublished: channel => {
-        this.#counters.totals.published += 1;
-        this.#counters.notify('published', channel);
+      onPublished: channel => this.#counters.published(channel),
+      onError: (error, channel) => {
+        this.#counters.notPublished(error);
+        this.#report(error, { stage: 'publish', channel });
       },
-      onError: (error, channel) => this.#report(error, { stage: 'publish', channel }),
     });
     this.#registry = new StreamRegistry({
       settings,
@@ -128,6 +141,7 @@ export class LocalHub implements Hub {
       end: () => append('end'),
       begin: () => append('begin'),
       state: () => this.#stateOf(name),
+      stats: () => readChannelStats(log, name),
     };
   }
 
@@ -176,25 +190,19 @@ export class LocalHub implements Hub {
 
   #channelDropped(name: string): void {
     this.#context.sync?.release(name);
-    this.#counters.totals.dropped += 1;
-    this.#counters.notify('dropped', name);
+    this.#counters.dropped(name);
   }
 
   // The hub
 
   stats(): HubStats {
-    const streams = [...this.streams];
-    const { channels } = this.#context.log;
-    return {
-      streams: streams.length,
-      clients: this.#clients.size,
-      channels: channels.size - (channels.find(CONTROL_CHANNEL) === undefined ? 0 : 1),
-      historyBytes: channels.bytes,
-      lagging: streams.filter(stream => stream.isLagging).length,
-      bufferedBytes: streams.reduce((sum, stream) => sum + stream.bufferedBytes, 0),
-      broker: this.#context.sync?.health.stats,
-      ...structuredClone(this.#counters.totals),
-    };
+    return readStats(this.streams, this.#clients.size, this.#context, this.#counters, this.#queue);
+  }
+
+  observe(observer: Observer): () => void {
+    const stop = this.#counters.observers.add(readObserver(observer));
+    for (const stream of this.streams) this.#counters.measure(stream);
+    return stop;
   }
 
   close(options: CloseOptions = {}): Promise<void> {
