@@ -66,7 +66,7 @@ export function ChannelDetail({ row, onClose }) {
     ${events.length === 0 && html`<p class="empty">Nothing was published since this was opened.</p>`}
     <ol class="tail">
       ${events.map(
-        event => html`<li key=${event.id}>
+        event => html`<li key=${event.id ?? event.key}>
           <p><b>${event.event ?? 'message'}</b> ${event.key !== undefined && html`<span class="chip">${event.key}</span>`} <code>${event.id}</code></p>
           <pre>${pretty(event.data)}${event.isCut ? '…' : ''}</pre>
         </li>`,

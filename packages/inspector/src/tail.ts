@@ -3,7 +3,7 @@ import type { EventStream, Hub } from '@tidings/core';
 
 /** An event of a channel, as the page shows it. */
 export interface TailEvent {
-  id: string;
+  id: string | undefined;
   event: string | undefined;
   key: string | undefined;
   data: unknown;

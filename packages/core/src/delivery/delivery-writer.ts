@@ -6,6 +6,7 @@ import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { DirectSendQueue } from './direct-send-queue.ts';
 import type { LogReader } from './reader/log-reader.ts';
 import { Gap, type Next } from './reader/next.ts';
+import type { ReplayMeter } from './replay.ts';
 
 /** Whose writer it is. */
 export interface DeliveryOwner {
@@ -26,6 +27,8 @@ export class DeliveryWriter {
   #directSends: DirectSendQueue | undefined;
   /** The stream closes when it has received everything up to here. */
   #closeAfter: Position | undefined;
+  /** Until the stream has caught up for the first time. */
+  replay: ReplayMeter | undefined;
 
   constructor(reader: LogReader, target: DeliveryTarget) {
     this.#reader = reader;
@@ -63,6 +66,10 @@ export class DeliveryWriter {
       if (next === 'caught-up') {
         // A filter may have subscribed, or sent.
         if (!this.isIdle || !owner.isLive) continue;
+        if (this.replay !== undefined) {
+          this.#endReplay(true);
+          continue;
+        }
         if (this.#closeAfter !== undefined && this.#reader.position >= this.#closeAfter) return 'closed';
         if (this.isFinished) return 'ended';
         const marker = this.#reader.client.dueMarker();
@@ -88,8 +95,17 @@ export class DeliveryWriter {
   #next(): Next | Comment {
     const reader = this.#reader;
     const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
-    if (!reader.isInOrder) return reader.next(upTo);
-    return this.#directSends?.take(reader.position) ?? reader.nextEntries(upTo);
+    const directSend = reader.isInOrder ? this.#directSends?.take(reader.position) : undefined;
+    if (directSend !== undefined) return directSend;
+    const next = reader.isInOrder ? reader.nextEntries(upTo) : reader.next(upTo);
+    if (this.replay !== undefined && typeof next === 'object' && !(next instanceof Gap))
+      this.replay.count(next);
+    return next;
+  }
+
+  #endReplay(isComplete: boolean): void {
+    this.replay?.end(isComplete);
+    this.replay = undefined;
   }
 
   /**
@@ -158,5 +174,6 @@ export class DeliveryWriter {
 
   clear(): void {
     this.#directSends?.clear();
+    this.#endReplay(false);
   }
 }

@@ -5,7 +5,8 @@ import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { type DeliveryOwner, type DeliveryState, DeliveryWriter } from './delivery-writer.ts';
 import type { SnapshotListener } from './reader/backfill.ts';
-import { LogReader } from './reader/log-reader.ts';
+import { type Backlog, LogReader } from './reader/log-reader.ts';
+import { ReplayMeter } from './replay.ts';
 import { Retentions } from './retentions.ts';
 import { ChannelOpener, type OpenerOwner } from './subscriptions/channel-opener.ts';
 import type { Start } from './subscriptions/resume.ts';
@@ -62,6 +63,11 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     return this.channels.length > 0 && this.opener.hasBegun ? this.#log.id(this.#reader.position) : undefined;
   }
 
+  /** Entries that are yet to be handed to the stream. */
+  get backlog(): Backlog {
+    return this.#reader.backlog;
+  }
+
   /** Bytes of direct sends that are queued. */
   get bufferedBytes(): number {
     return this.writer.bufferedBytes;
@@ -99,12 +105,18 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   begin(start: Start | undefined): void {
     this.#epoch = this.#log.epoch;
     this.writer.limit(this.#log.head);
-    if (start?.isResumed) this.#target.resumed();
+    if (start !== undefined) this.#countReplay(start);
     if (start === undefined) this.#reader.client.reach(this.#log.head);
     else this.#reader.begin(start);
     if (this.#reader.hasUnreportedLoss) this.#end('lost');
     else
       this.#ready(start === undefined || (this.writer.isFinished && this.#target.writer.bufferedBytes === 0));
+  }
+
+  #countReplay({ isResumed, lost, reason }: Start): void {
+    const replay = new ReplayMeter(isResumed, lost.length > 0 ? reason : undefined);
+    this.writer.replay = replay;
+    this.#target.began(replay);
   }
 
   /** @param isFinished there is nothing to deliver, now or later. */

@@ -2,10 +2,11 @@ import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { EventStream, StreamOptions } from '../stream/event-stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import type { ClientRegistry } from './clients.ts';
-import type { HubStats } from './counters.ts';
 import type { AnyChannels, Channel, PublishArguments } from './hub-channel.ts';
 import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
 import type { Listening } from './listening/listeners.ts';
+import type { HubStats } from './observability/hub-stats.ts';
+import type { Observer } from './observability/observer.ts';
 import type { ChannelOptions, CloseOptions } from './options.ts';
 
 /** A channel, or its name. */
@@ -77,6 +78,14 @@ export interface Hub<Channels = AnyChannels> {
   channelNames(): string[];
   /** Counts of this process. Takes time proportional to the number of open streams. */
   stats(): HubStats;
+  /**
+   * Adds an observer, beside `HubOptions.observer`. Its callbacks run in the async context of this call. Streams that are
+   * open already are measured from now on.
+   *
+   * @returns a function that removes the observer. Idempotent.
+   * @throws {TidingsError} `invalid-option`, naming the callback.
+   */
+  observe(observer: Observer): () => void;
   /**
    * Returns the id of the newest event of all processes. Read it, then load what a page shows, then connect with
    * `?lastEventId=`: no event is missing in between.

@@ -5,7 +5,7 @@ import { readPublished } from './publish-fields.ts';
 import type { Publisher } from './publisher.ts';
 
 /** What a channel needs of its hub. */
-export interface ChannelHub extends Pick<Channel, 'state' | 'from' | 'stop'> {
+export interface ChannelHub extends Pick<Channel, 'state' | 'stats' | 'from' | 'stop'> {
   readonly log: Log;
   readonly publisher: Publisher;
   readonly listeners: Listeners;
@@ -14,7 +14,7 @@ export interface ChannelHub extends Pick<Channel, 'state' | 'from' | 'stop'> {
 /** Creates the object of a channel: its name, and the calls that it makes. */
 export function createChannel<Name extends string>(
   name: Name,
-  { log, publisher, listeners, state, from, stop }: ChannelHub,
+  { log, publisher, listeners, state, stats, from, stop }: ChannelHub,
 ): Channel<Record<string, unknown>, Name> {
   return {
     name,
@@ -27,6 +27,7 @@ export function createChannel<Name extends string>(
     end: () => publisher.appendMark(name, 'end'),
     begin: () => publisher.appendMark(name, 'begin'),
     state,
+    stats,
     from,
     stop,
   };

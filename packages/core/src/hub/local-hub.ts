@@ -14,7 +14,6 @@ import type { Stream } from '../stream/stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import { Clients } from './clients.ts';
 import { CONTROL_SETTINGS, ControlMessages } from './control.ts';
-import { Counters, type HubStats } from './counters.ts';
 import { within } from './deadline.ts';
 import { drain } from './drain.ts';
 import type { Hub } from './hub.ts';
@@ -22,12 +21,17 @@ import type { Channel, PublishFields } from './hub-channel.ts';
 import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
 import { Listeners, type Listening } from './listening/listeners.ts';
 import { createChannel } from './local-channel.ts';
+import { Counters } from './observability/counters.ts';
+import type { HubStats } from './observability/hub-stats.ts';
+import type { Observer } from './observability/observer.ts';
+import { readChannelStats, readStats } from './observability/read-stats.ts';
 import {
   type ChannelOptions,
   type CloseOptions,
   type CloseSettings,
   type HubSettings,
   readCloseOptions,
+  readObserver,
 } from './options.ts';
 import { Producers } from './producers.ts';
 import { readPublished } from './publish-fields.ts';
@@ -48,14 +52,16 @@ export class LocalHub implements Hub {
   readonly #listeners: Listeners;
   readonly #registry: StreamRegistry;
   readonly #pinned = new Map<string, ChannelSettings>();
+  readonly #queue: PublishQueue | undefined;
   #drained: Promise<void> | undefined;
 
   constructor(settings: HubSettings) {
     this.#settings = settings;
     const scheduler = new Scheduler(settings.precision);
     const control = new ControlMessages();
-    this.#counters = new Counters(settings.observer, error => this.#report(error, { stage: 'observer' }));
-    const { broker, publishTimeout } = settings;
+    this.#counters = new Counters(error => this.#report(error, { stage: 'observer' }));
+    if (settings.observer !== undefined) this.#counters.observers.add(settings.observer);
+    const broker = settings.broker && this.#counters.timed(settings.broker);
     const log = new Log({
       settingsOf: name => this.#settingsOf(name),
       maxBytes: MAX_HISTORY_BYTES,
@@ -74,8 +80,10 @@ export class LocalHub implements Hub {
         // The lost messages may have named any client.
         onControlLost: () => void this.#registry.disconnectClients(),
       });
-    const queue = broker && sync && new PublishQueue(broker, sync, publishTimeout);
+    const queue = broker && sync && new PublishQueue(broker, sync, settings.publishTimeout);
     this.#context = { log, loop: new DeliveryLoop(log), resetEvent: settings.resetEvent, sync };
+    this.#counters.follow(this.#context.loop);
+    this.#queue = queue;
     this.#clients = new Clients(async client => {
       await queue?.publish(control.disconnect(client));
     });
@@ -83,11 +91,11 @@ export class LocalHub implements Hub {
       log,
       queue,
       settingsOf: name => this.#settingsOf(name),
-      onPublished: channel => {
-        this.#counters.totals.published += 1;
-        this.#counters.notify('published', channel);
+      onPublished: channel => this.#counters.published(channel),
+      onError: (error, channel) => {
+        this.#counters.notPublished(error);
+        this.#report(error, { stage: 'publish', channel });
       },
-      onError: (error, channel) => this.#report(error, { stage: 'publish', channel }),
     });
     this.#producers = new Producers({
       log,
@@ -146,6 +154,7 @@ export class LocalHub implements Hub {
         return this.#producers.run(name, source, options);
       },
       stop: () => this.#stop(name),
+      stats: () => readChannelStats(this.#context.log, name),
     });
   }
 
@@ -207,8 +216,7 @@ export class LocalHub implements Hub {
 
   #channelDropped(name: string): void {
     this.#context.sync?.release(name);
-    this.#counters.totals.dropped += 1;
-    this.#counters.notify('dropped', name);
+    this.#counters.dropped(name);
   }
 
   channelNames(): string[] {
@@ -219,18 +227,13 @@ export class LocalHub implements Hub {
   // The hub
 
   stats(): HubStats {
-    const streams = [...this.streams];
-    const { channels } = this.#context.log;
-    return {
-      streams: streams.length,
-      clients: this.#clients.size,
-      channels: channels.size - (channels.find(CONTROL_CHANNEL) === undefined ? 0 : 1),
-      historyBytes: channels.bytes,
-      lagging: streams.filter(stream => stream.isLagging).length,
-      bufferedBytes: streams.reduce((sum, stream) => sum + stream.bufferedBytes, 0),
-      broker: this.#context.sync?.health.stats,
-      ...structuredClone(this.#counters.totals),
-    };
+    return readStats(this.streams, this.#clients.size, this.#context, this.#counters, this.#queue);
+  }
+
+  observe(observer: Observer): () => void {
+    const stop = this.#counters.observers.add(readObserver(observer));
+    for (const stream of this.streams) this.#counters.measure(stream);
+    return stop;
   }
 
   close(options: CloseOptions = {}): Promise<void> {

@@ -8,7 +8,7 @@ import { Stream, type StreamHost } from '../stream/stream.ts';
 import { readStreamOptions } from '../stream/stream-options.ts';
 import type { Transport } from '../stream/transport.ts';
 import type { Clients } from './clients.ts';
-import type { Counters } from './counters.ts';
+import type { Counters } from './observability/counters.ts';
 import type { HubSettings } from './options.ts';
 
 /** What a stream registry needs of its hub. */
@@ -51,15 +51,13 @@ export class StreamRegistry {
       stream.reject('closed');
     } else if (this.#refusedRetry !== undefined || (isFull && !stream.hasReceivedAll)) {
       stream.reject('refused', randomBetween(this.#refusedRetry ?? RETRY_LATER));
-      counters.totals.refused += 1;
-      counters.notify('refused', stream);
+      counters.refused(stream);
     } else {
       // A request that will get 204 does not count against `perClient`.
       if (!stream.hasReceivedAll) this.#makeRoom(stream);
       this.streams.add(stream);
       clients.add(stream);
-      counters.totals.opened += 1;
-      counters.notify('opened', stream);
+      counters.opened(stream);
       stream.start();
     }
     return stream;
@@ -102,15 +100,9 @@ export class StreamRegistry {
       report: onError,
       streamClosed: (stream, reason) => this.#streamClosed(stream, reason),
       streamWritten: (events, bytes) => counters.delivered(events, bytes),
-      streamLagging: stream => counters.notify('lagging', stream),
-      streamReset: (stream, reason, channels) => {
-        counters.totals.resets += 1;
-        counters.notify('reset', stream, reason, channels);
-      },
-      streamResumed: stream => {
-        counters.totals.replayed += 1;
-        counters.notify('replayed', stream);
-      },
+      streamLagging: stream => counters.lagging(stream),
+      streamReset: (stream, reason, channels) => counters.reset(stream, reason, channels),
+      streamBegan: (stream, replay) => counters.began(stream, replay),
     };
   }
 
@@ -125,7 +117,6 @@ export class StreamRegistry {
     clients.delete(stream);
     // A stream that was rejected, or whose client had disconnected before, was never opened.
     if (!this.streams.delete(stream)) return;
-    counters.closed(reason);
-    counters.notify('closed', stream, reason);
+    counters.closed(stream, reason);
   }
 }

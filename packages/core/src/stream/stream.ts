@@ -1,10 +1,7 @@
 import { invalid } from '../base/option-checks.ts';
-import type {
-  DeliveryContext,
-  DeliveryOutcome,
-  DeliverySink,
-  DeliveryTarget,
-} from '../delivery/delivery-target.ts';
+import type { DeliveryContext, DeliveryOutcome, DeliveryTarget } from '../delivery/delivery-target.ts';
+import type { Backlog } from '../delivery/reader/log-reader.ts';
+import type { ReplayMeter } from '../delivery/replay.ts';
 import { StreamDelivery } from '../delivery/stream-delivery.ts';
 import { guardFilter } from '../delivery/subscriptions/guard-filter.ts';
 import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
@@ -22,6 +19,7 @@ import { StreamResponse } from './response/response.ts';
 import { FINISHED_ID } from './response/response-head.ts';
 import { responseKind } from './response/response-kind.ts';
 import type { ResponseHost, ResponseOwner } from './response/response-owner.ts';
+import type { Writer } from './response/writer.ts';
 import { RETRY_LATER, randomBetween } from './retry.ts';
 import { pump } from './source.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
@@ -36,7 +34,7 @@ export interface StreamHost extends ResponseHost {
   streamClosed(stream: Stream, reason: CloseReason): void;
   streamLagging(stream: Stream): void;
   streamReset(stream: Stream, reason: ResetReason, channels: readonly string[]): void;
-  streamResumed(stream: Stream): void;
+  streamBegan(stream: Stream, replay: ReplayMeter): void;
 }
 
 /**
@@ -177,9 +175,11 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     return this.#response.kind.isRepeatable;
   }
 
-  get isLagging(): boolean {
-    const { headersSent, isClosed, writer } = this.#response;
-    return headersSent && !isClosed && !writer.hasRoom;
+  /** What a slow consumer has yet to be handed; undefined while the client keeps up. */
+  get backlog(): Backlog | undefined {
+    const { headersSent, isClosed, writer, delivery } = this.#response;
+    if (!headersSent || isClosed || writer.hasRoom) return undefined;
+    return delivery?.backlog ?? { events: 0, age: 0 };
   }
 
   start(): void {
@@ -223,7 +223,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     return this.#host.context;
   }
 
-  get writer(): DeliverySink {
+  get writer(): Writer {
     return this.#response.writer;
   }
 
@@ -239,8 +239,8 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     return this.#response.kind.hasMarkers;
   }
 
-  resumed(): void {
-    this.#host.streamResumed(this);
+  began(replay: ReplayMeter): void {
+    this.#host.streamBegan(this, replay);
   }
 
   resetQueued(reason: ResetReason, channels: readonly string[]): void {

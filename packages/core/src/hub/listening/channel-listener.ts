@@ -120,7 +120,7 @@ export class ChannelListener implements DeliveryTarget, DeliverySink {
     this.#queue.push(() => this.#onReset?.({ reason, channels: [...channels] }));
   }
 
-  resumed(): void {}
+  began(): void {}
 
   directSendsWritten(): void {}
 

@@ -3,6 +3,7 @@ import { Comment } from '../../protocol/comment.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { FrameQueue, isLarge } from '../../protocol/frame-queue.ts';
 import type { StreamLimits } from '../stream-limits.ts';
+import type { StreamMeter } from '../stream-meter.ts';
 import type { Transport } from '../transport.ts';
 import type { ResponseHead, Status } from './response-head.ts';
 
@@ -27,6 +28,8 @@ type Ending = 'complete' | 'hang-up' | 'incomplete';
 export class Writer {
   /** When something was last written, by the clock, or later. */
   lastWriteAt: number;
+  /** Set if an observer wants to know. */
+  meter: StreamMeter | undefined;
   readonly #transport: Transport;
   readonly #listener: WriterListener;
   /** Absent once it has been sent. */
@@ -107,6 +110,7 @@ export class Writer {
     this.#transport.open(status, headers, this.#end !== undefined && this.#end !== 'complete');
     this.#movedAt = this.#listener.host.scheduler.now;
     if (first !== undefined) this.#hand(first);
+    this.meter?.headersSent(status);
     this.#flush();
     if (this.hasRoom) this.#listener.onRoom();
   }
@@ -163,7 +167,9 @@ export class Writer {
     this.lastWriteAt = scheduler.now + scheduler.resolution;
     this.#isFull = !this.#transport.write(frame);
     this.#listener.onWritten(frame);
+    this.meter?.written(frame);
     if (this.#isFull) {
+      this.meter?.full(this.bufferedBytes);
       // Most clients keep up. A listener for each would take as much memory as the rest of this.
       this.#transport.onDrain ??= () => this.#drained();
       this.#listener.onFull();
