@@ -1,6 +1,7 @@
 import { getRequestListener } from '@hono/node-server';
 import { createHub, type Hub } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
+import { sse } from '@tidings/hono';
 import { inspector } from '@tidings/inspector';
 import { inspector as fetchInspector } from '@tidings/inspector/fetch';
 import { inspector as honoInspector } from '@tidings/inspector/hono';
@@ -36,12 +37,10 @@ const servers: Record<string, (hub: Hub, options?: Options) => Listener> = {
     return app.callback();
   },
   Hono: (hub, options) => {
-    const app = new Hono<{ Bindings: { incoming: never; outgoing: never } }>();
+    const app = new Hono();
     app.use(honoInspector({ hub, path: '/_tidings', ...options }));
-    app.get('/stream', c => {
-      openStream(c.env.incoming, c.env.outgoing, { hub, client: 'ann' }).subscribe('news');
-      return new Response(null, { headers: { 'x-hono-already-sent': 'true' } });
-    });
+    app.use(sse({ hub }));
+    app.get('/stream', c => c.var.sse(stream => stream.subscribe('news'), { client: 'ann' }));
     return getRequestListener(app.fetch);
   },
   fetch: (hub, options) => {
@@ -130,7 +129,8 @@ describe.each(Object.entries(servers))('the inspector on %s', (_name, serve) => 
       { id, client: 'ann', channels: ['news'], channelCount: 1, lagEvents: 0, url: '/stream' },
     ]);
     await feed.until(({ events }) => events.some(({ data }) => data.includes('"stats"')));
-    const sample = feed.events.map(({ data }) => JSON.parse(data)).find(each => 'stats' in each);
+    const messages = feed.events.filter(({ event }) => event === undefined);
+    const sample = messages.map(({ data }) => JSON.parse(data)).find(each => 'stats' in each);
     expect(sample.stats).toMatchObject({ streams: 1, published: 1, delivered: 1 });
   });
 
