@@ -93,7 +93,7 @@ describeWith(CHROMIUM, 'the page of the inspector', () => {
       .waitFor();
     await figure(page, 'Slow').getByText('1', { exact: true }).waitFor();
     slow.resume();
-    await figure(page, 'Slow').getByText('every client keeps up').waitFor();
+    await figure(page, 'Slow').getByText('all keep up').waitFor();
     expect(errors).toEqual([]);
   });
 

@@ -6,6 +6,9 @@ import { html } from './ui.js';
 
 /** @import { Sample } from '../src/samples.ts' */
 
+/** Of the labels below a chart, in seconds. */
+const AGES = [90, 60, 30, 0];
+
 const CHARTS = [
   {
     title: 'Delivered',
@@ -114,7 +117,12 @@ function createPlot(element, color, format) {
         y: { range: (_plot, _min, max) => [0, Math.max(max * 1.15, 1)] },
       },
       axes: [
-        { ...axis, size: 24, space: 60, values: (_plot, ticks) => ticks.map(tick => clock(tick)) },
+        {
+          ...axis,
+          size: 24,
+          splits: () => AGES.map(age => Date.now() / 1_000 - age),
+          values: () => AGES.map(label),
+        },
         { ...axis, size: 62, space: 28, values: (_plot, ticks) => ticks.map(format) },
       ],
       series: [
@@ -132,8 +140,7 @@ function createPlot(element, color, format) {
   );
 }
 
-/** @param {number} seconds since 1970 */
-function clock(seconds) {
-  const ago = Math.round(Date.now() / 1_000 - seconds);
-  return ago <= 1 ? 'now' : `−${ago} s`;
+/** @param {number} age in seconds */
+function label(age) {
+  return age === 0 ? 'now' : `−${age} s`;
 }

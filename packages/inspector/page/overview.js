@@ -20,7 +20,7 @@ export function Overview({ sample }) {
       <${Figure}
         name="Slow"
         value=${number(stats.lagging)}
-        note=${stats.lagging > 0 ? `${number(stats.lagEvents)} events behind` : 'every client keeps up'}
+        note=${stats.lagging > 0 ? `${number(stats.lagEvents)} events behind` : 'all keep up'}
         alert=${stats.lagging > 0}
       />
       <${Figure} name="Resets" value=${number(stats.resets)} note=${reasons(stats.resetReasons)} alert=${stats.resets > 0} />

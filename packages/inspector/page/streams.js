@@ -35,8 +35,10 @@ export function Streams(props) {
 /** @param {{ row: StreamRow }} props */
 function Channels({ row: { channels, channelCount } }) {
   const more = channelCount - Math.min(channels.length, 3);
-  return html`${channels.slice(0, 3).map(name => html`<span class="chip">${name}</span>`)}
-  ${more > 0 && html`<span class="more">+${number(more)}</span>`}`;
+  return html`<div class="some">
+    ${channels.slice(0, 3).map(name => html`<span class="chip">${name}</span>`)}
+    ${more > 0 && html`<span class="more">+${number(more)}</span>`}
+  </div>`;
 }
 
 /** @param {{ row: StreamRow }} props */

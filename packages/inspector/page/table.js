@@ -53,6 +53,12 @@ export function Table({ table, columns, keyOf, search, sort, selected, onSelect,
   }, []);
   useEffect(() => scroller.current?.scrollTo(0, 0), [search, order]);
 
+  // What is selected stays current.
+  useEffect(() => {
+    const current = rows.find(row => keyOf(row) === selected);
+    if (current !== undefined) onSelect(current);
+  }, [rows]);
+
   const onScroll = () => {
     const row = Math.floor((scroller.current?.scrollTop ?? 0) / ROW_HEIGHT);
     // In steps: each step is another view for the server.
