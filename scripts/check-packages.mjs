@@ -51,6 +51,7 @@ function tryOut(tarballs) {
     '@tidings/redis': 'redisBroker',
     '@tidings/sqlite': 'sqliteBroker',
     '@tidings/testing': 'connect',
+    '@tidings/metrics': 'instrument',
   };
   const project = join(scratch, 'project');
   mkdirSync(project);
