@@ -35,7 +35,7 @@ export default defineConfig({
           { text: 'Connections and limits', link: '/connections' },
           { text: 'Behind a proxy', link: '/proxies' },
           { text: 'Shutdown and deploys', link: '/shutdown' },
-          { text: 'Which broker to take', link: '/brokers' },
+          { text: 'Choose a broker', link: '/brokers' },
           { text: 'Scaling and sizing', link: '/scaling' },
           { text: 'Redis', link: '/redis' },
           { text: 'Compatibility', link: '/compatibility' },
