@@ -5,6 +5,7 @@ import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { run } from './run.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'));
@@ -39,8 +40,9 @@ const programs = {
 };
 
 const { values } = parseArgs({ options: { system: { type: 'boolean' }, for: { type: 'string' } } });
-installPackages(values.for);
-if (values.system) installPrograms();
+const status = await installPackages(values.for);
+if (status !== 0) process.exit(status);
+if (values.system) await installPrograms();
 
 function installPackages(example) {
   // Without --prefer-offline, npx waits a minute for the registry where there is no network, though it needs nothing.
@@ -56,37 +58,49 @@ function installPackages(example) {
     // CI verifies the lock file. Here that would ask the registry about each of its packages, needed or not.
     args.push('--prod', '--trust-lockfile', '--fail-if-no-match', '--filter-prod', `${example}...`);
   }
-  run('npx', args);
+  return run('npx', args, { cwd: root });
 }
 
-function installPrograms() {
-  const missing = Object.keys(programs).filter(path => !existsSync(path));
-  if (missing.length === 0) return;
-  const packages = missing.map(path => programs[path]);
+async function installPrograms() {
+  if (listMissing().length === 0) return;
   if (!existsSync('/usr/bin/apt-get') || process.getuid?.() !== 0) {
-    say('only root can install with apt-get; the tests that need these programs are skipped:');
-    for (const path of missing) console.log(`  ${path} (package ${programs[path]})`);
+    sayMissing('only root can install with apt-get');
     return;
   }
-  say(
-    `installing ${packages.length} programs for the tests with apt-get; all of them take one to four minutes:`,
-  );
-  console.log(`  ${packages.join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  run('apt-get', ['update', '-qq'], { env });
-  run('apt-get', ['install', '-qq', '-y', '--no-install-recommends', ...packages], { env });
+  say('looking for the programs that the tests need');
+  await run('apt-get', ['update', '-qq'], { env });
+  // apt-get installs nothing if it does not know one of its packages.
+  const packages = listMissing()
+    .map(path => programs[path])
+    .filter(isKnown);
+  if (packages.length > 0) {
+    say(`installing ${packages.length} of them with apt-get; all of them take one to four minutes:`);
+    console.log(`  ${packages.join(' ')}`);
+    await run('apt-get', ['install', '-qq', '-y', '--no-install-recommends', ...packages], { env });
+  }
+  if (listMissing().length > 0) sayMissing('apt-get has not installed all of them');
+}
+
+/** Paths of programs. */
+function listMissing() {
+  return Object.keys(programs).filter(path => !existsSync(path));
+}
+
+/** Whether apt-get has a package of this name that can be installed. */
+function isKnown(name) {
+  const { stdout } = spawnSync('apt-cache', ['policy', name], {
+    encoding: 'utf8',
+    env: { ...process.env, LC_ALL: 'C' },
+  });
+  return /Candidate: (?!\(none\))/.test(stdout);
+}
+
+function sayMissing(reason) {
+  say(`${reason}; the tests that need these programs are skipped:`);
+  for (const path of listMissing()) console.log(`  ${path} (package ${programs[path]})`);
 }
 
 function say(text) {
   console.log(`setup: ${text}`);
-}
-
-function run(command, args, options = {}) {
-  const { status, error } = spawnSync(command, args, {
-    cwd: root,
-    stdio: ['ignore', 'inherit', 'inherit'],
-    ...options,
-  });
-  if (error) throw error;
-  if (status !== 0) process.exit(status ?? 1);
 }

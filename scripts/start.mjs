@@ -1,7 +1,7 @@
 // Installs and serves the dashboard. It runs in this process, so that Ctrl-C reaches the server.
-import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { run } from './run.mjs';
 
 if (process.argv.length > 2) {
   console.error('npm start takes no arguments. For another port: PORT=4000 npm start');
@@ -9,9 +9,9 @@ if (process.argv.length > 2) {
 }
 
 const setup = fileURLToPath(new URL('setup.mjs', import.meta.url));
-const { status } = spawnSync(process.execPath, [setup, '--for', 'express-dashboard'], { stdio: 'inherit' });
+const status = await run(process.execPath, [setup, '--for', 'express-dashboard']);
 // What has failed has been printed.
-if (status !== 0) process.exit(status ?? 1);
+if (status !== 0) process.exit(status);
 
 const example = new URL('../examples/express-dashboard/', import.meta.url);
 // The example's tsx: the root's is not installed here. `require` resolves to its CommonJS build, whose `register` does

@@ -1,9 +1,10 @@
+import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { request } from '../support/client.ts';
 import { start } from '../support/example.ts';
 import { freePort } from '../support/server.ts';
@@ -24,6 +25,32 @@ beforeAll(() => {
   }
 });
 afterAll(() => rmSync(clone, { recursive: true, force: true }));
+
+/** The ids of processes that work in the clone. */
+function processes(): string[] {
+  return readdirSync('/proc').filter(id => {
+    try {
+      return /^\d+$/.test(id) && readlinkSync(`/proc/${id}/cwd`) === clone;
+    } catch {
+      // It has ended.
+      return false;
+    }
+  });
+}
+
+describe.skipIf(!existsSync('/proc'))('an installation that is interrupted', () => {
+  test.each([
+    ['SIGTERM', 143],
+    ['SIGINT', 130],
+  ] as const)('ends with all that it has started: %s', async (signal, code) => {
+    const args = ['scripts/setup.mjs', '--for', 'express-dashboard'];
+    const setup = spawn(process.execPath, args, { cwd: clone, stdio: 'ignore' });
+    await expect.poll(() => processes().length).toBeGreaterThan(1);
+    setup.kill(signal);
+    expect(await once(setup, 'exit')).toEqual([code, null]);
+    await expect.poll(processes).toEqual([]);
+  });
+});
 
 test('npm start in a fresh clone installs at most 150 packages, and none of the tools', async () => {
   const port = await freePort();
