@@ -30,7 +30,7 @@ afterEach(() => {
 /** Fastify, and the releases of the plugins for it. To the compiler, both have the types of Fastify 5. */
 interface Release {
   fastify: typeof fastify5;
-  compress: FastifyPluginAsync<object>;
+  compress: FastifyPluginAsync<{ threshold?: number }>;
   cookie: typeof cookie5;
   cors: typeof cors5;
   session: typeof session5;
