@@ -1,34 +1,31 @@
+// Runs a command for a script, and ends the script when the command fails or a signal arrives.
 import { spawn } from 'node:child_process';
-import { once } from 'node:events';
-import { constants } from 'node:os';
+import { fileURLToPath } from 'node:url';
 
-const SIGNALS = ['SIGHUP', 'SIGINT', 'SIGTERM'];
+const root = fileURLToPath(new URL('..', import.meta.url));
 
 /**
- * Runs a program in a process group of its own. A signal that ends this process is sent to the group first; this process
- * then exits with the code of that signal, as a shell does: 128 and its number.
- *
- * @param {string} command
- * @param {string[]} args
- * @param {import('node:child_process').SpawnOptions} [options]
- * @returns {Promise<number>} the exit code.
+ * Resolves when the command has succeeded. If it fails, this process exits with its code; a command that was ended by a
+ * signal ends this process with the same signal. SIGINT and SIGTERM are passed on to the command and all that it runs.
  */
-export async function run(command, args, options) {
-  const child = spawn(command, args, { stdio: ['ignore', 'inherit', 'inherit'], ...options, detached: true });
-  let received;
-  const forward = signal => {
-    received ??= signal;
-    try {
-      process.kill(-child.pid, signal);
-    } catch {
-      // It has ended.
-    }
-  };
-  for (const signal of SIGNALS) process.on(signal, forward);
-  const [code, signal] = await once(child, 'exit');
-  if (received !== undefined) process.exit(codeOf(received));
-  for (const name of SIGNALS) process.off(name, forward);
-  return code ?? codeOf(signal);
+export function run(command, args, options = {}) {
+  // A process group of its own: npx does not pass SIGTERM on to what it runs.
+  const detached = process.platform !== 'win32';
+  const child = spawn(command, args, {
+    cwd: root,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached,
+    ...options,
+  });
+  const passOn = signal => (detached ? process.kill(-child.pid, signal) : child.kill(signal));
+  process.on('SIGINT', passOn).on('SIGTERM', passOn);
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('exit', (code, signal) => {
+      process.off('SIGINT', passOn).off('SIGTERM', passOn);
+      if (signal) process.kill(process.pid, signal);
+      else if (code !== 0) process.exit(code);
+      else resolve();
+    });
+  });
 }
-
-const codeOf = signal => 128 + constants.signals[signal];

@@ -1,6 +1,6 @@
 // Installs what a fresh machine lacks. By default: the packages of the whole workspace, with the pinned pnpm.
-// With --system: also the programs that the tests run. With --for and the name of an example: only the packages that
-// this example needs at run time. Needs nothing but Node and npm.
+// With --system: also the programs that the tests run. With --for and the name of an example, once or more: only the
+// packages that these examples need at run time. Needs nothing but Node and npm.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -36,69 +36,68 @@ const programs = {
   '/usr/share/perl5/Mojolicious.pm': 'libmojolicious-perl',
   '/usr/bin/ruby': 'ruby',
   '/usr/bin/php': 'php-cli',
-  '/usr/bin/javac': 'openjdk-17-jdk-headless',
+  '/usr/bin/javac': 'default-jdk-headless',
 };
 
-const { values } = parseArgs({ options: { system: { type: 'boolean' }, for: { type: 'string' } } });
-const status = await installPackages(values.for);
-if (status !== 0) process.exit(status);
+const { values } = parseArgs({
+  options: { system: { type: 'boolean' }, for: { type: 'string', multiple: true } },
+});
+await installPackages(values.for);
 if (values.system) await installPrograms();
 
-function installPackages(example) {
+async function installPackages(examples) {
   // Without --prefer-offline, npx waits a minute for the registry where there is no network, though it needs nothing.
   const args = ['--yes', '--prefer-offline', packageManager, 'install', '--frozen-lockfile'];
-  if (example === undefined) {
+  if (examples === undefined) {
     say(`installing packages with ${packageManager}; a first time takes about a minute`);
   } else if (existsSync(`${root}node_modules/.bin/tsc`)) {
     // A full install is here. With --prod, pnpm would remove the tools from it.
-    say(`updating the packages of ${example} with ${packageManager}`);
-    args.push('--trust-lockfile', '--fail-if-no-match', '--filter', `${example}...`);
+    say(`updating the packages of ${examples.join(' and ')} with ${packageManager}`);
+    args.push(
+      '--trust-lockfile',
+      '--fail-if-no-match',
+      ...examples.flatMap(name => ['--filter', `${name}...`]),
+    );
   } else {
-    say(`installing the packages of ${example} with ${packageManager}; a first time takes about ten seconds`);
+    const names = examples.join(' and ');
+    say(`installing the packages of ${names} with ${packageManager}; a first time takes about ten seconds`);
     // CI verifies the lock file. Here that would ask the registry about each of its packages, needed or not.
-    args.push('--prod', '--trust-lockfile', '--fail-if-no-match', '--filter-prod', `${example}...`);
+    args.push('--prod', '--trust-lockfile', '--fail-if-no-match');
+    args.push(...examples.flatMap(name => ['--filter-prod', `${name}...`]));
   }
-  return run('npx', args, { cwd: root });
+  await run('npx', args);
 }
 
 async function installPrograms() {
-  if (listMissing().length === 0) return;
+  const missing = Object.keys(programs).filter(path => !existsSync(path));
+  if (missing.length === 0) return;
   if (!existsSync('/usr/bin/apt-get') || process.getuid?.() !== 0) {
-    sayMissing('only root can install with apt-get');
+    list('only root can install with apt-get', missing);
     return;
   }
+  say(
+    `installing ${missing.length} programs for the tests with apt-get; all of them take one to four minutes:`,
+  );
+  console.log(`  ${missing.map(path => programs[path]).join(' ')}`);
   const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
-  say('looking for the programs that the tests need');
   await run('apt-get', ['update', '-qq'], { env });
-  // apt-get installs nothing if it does not know one of its packages.
-  const packages = listMissing()
-    .map(path => programs[path])
-    .filter(isKnown);
-  if (packages.length > 0) {
-    say(`installing ${packages.length} of them with apt-get; all of them take one to four minutes:`);
-    console.log(`  ${packages.join(' ')}`);
-    await run('apt-get', ['install', '-qq', '-y', '--no-install-recommends', ...packages], { env });
-  }
-  if (listMissing().length > 0) sayMissing('apt-get has not installed all of them');
+  // One package that this release of Debian lacks would stop the installation of all.
+  const known = knownPackages(missing.map(path => programs[path]));
+  const unknown = missing.filter(path => !known.includes(programs[path]));
+  if (unknown.length > 0) list('this system has no such packages', unknown);
+  if (known.length > 0)
+    await run('apt-get', ['install', '-qq', '-y', '--no-install-recommends', ...known], { env });
 }
 
-/** Paths of programs. */
-function listMissing() {
-  return Object.keys(programs).filter(path => !existsSync(path));
+function knownPackages(packages) {
+  const { stdout } = spawnSync('apt-cache', ['show', '--no-all-versions', ...packages], { encoding: 'utf8' });
+  const known = new Set(Array.from(stdout.matchAll(/^Package: (.+)$/gm), ([, name]) => name));
+  return packages.filter(name => known.has(name));
 }
 
-/** Whether apt-get has a package of this name that can be installed. */
-function isKnown(name) {
-  const { stdout } = spawnSync('apt-cache', ['policy', name], {
-    encoding: 'utf8',
-    env: { ...process.env, LC_ALL: 'C' },
-  });
-  return /Candidate: (?!\(none\))/.test(stdout);
-}
-
-function sayMissing(reason) {
+function list(reason, paths) {
   say(`${reason}; the tests that need these programs are skipped:`);
-  for (const path of listMissing()) console.log(`  ${path} (package ${programs[path]})`);
+  for (const path of paths) console.log(`  ${path} (package ${programs[path]})`);
 }
 
 function say(text) {
