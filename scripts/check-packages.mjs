@@ -55,6 +55,7 @@ function tryOut(tarballs) {
     '@tidings/inspector/hono': 'inspector',
     '@tidings/inspector/fetch': 'inspector',
     '@tidings/testing': 'connect',
+    '@tidings/metrics': 'instrument',
   };
   const project = join(scratch, 'project');
   mkdirSync(project);
