@@ -1,6 +1,6 @@
 export { TidingsError, type TidingsErrorCode } from './base/errors.ts';
 export type { FilterEvent, From, SubscribeOptions } from './delivery/subscriptions/subscribe-options.ts';
-export type { ClientRegistry } from './hub/clients.ts';
+export type { ClientRegistry, Who } from './hub/clients.ts';
 export type { HubStats } from './hub/counters.ts';
 export { createHub } from './hub/create-hub.ts';
 export type { Hub } from './hub/hub.ts';

@@ -39,6 +39,7 @@ export interface DeliveryTarget extends ReaderStream {
   readonly context: DeliveryContext;
   readonly lastEventId: string | undefined;
   readonly writer: DeliverySink;
+  report(error: unknown, stage: 'subscribe'): void;
   /** The client resumes after the last event that it received. */
   resumed(): void;
   /** What was sent while the stream was behind has been written. */

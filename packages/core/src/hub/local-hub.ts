@@ -13,12 +13,14 @@ import type { ErrorContext, EventStream, StreamOptions } from '../stream/event-s
 import type { Stream } from '../stream/stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import { Clients } from './clients.ts';
-import { CONTROL_SETTINGS, ControlMessages } from './control.ts';
+import { CONTROL_SETTINGS } from './control.ts';
+import { ControlChannel } from './control-channel.ts';
 import { Counters, type HubStats } from './counters.ts';
 import { within } from './deadline.ts';
 import { drain } from './drain.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
+import { Membership } from './membership.ts';
 import { type ChannelOptions, type CloseOptions, type HubSettings, readCloseOptions } from './options.ts';
 import { readPublished } from './publish-fields.ts';
 import { Publisher } from './publisher.ts';
@@ -41,7 +43,6 @@ export class LocalHub implements Hub {
   constructor(settings: HubSettings) {
     this.#settings = settings;
     const scheduler = new Scheduler(settings.precision);
-    const control = new ControlMessages();
     this.#counters = new Counters(settings.observer, error => this.#report(error, { stage: 'observer' }));
     const { broker, publishTimeout } = settings;
     const log = new Log({
@@ -55,17 +56,16 @@ export class LocalHub implements Hub {
       broker &&
       new BrokerSync(broker, log, {
         onError: error => this.#report(error, { stage: 'broker' }),
-        onControl: entry => {
-          const client = control.clientToDisconnect(entry);
-          if (client !== undefined) this.#clients.close(client, entry.position);
-        },
-        // The lost messages may have named any client.
-        onControlLost: () => void this.#registry.disconnectClients(),
+        onControl: entry => control.receive(entry),
+        // The lost messages may have named any client, and any stream whose id is known.
+        onControlLost: () => void this.#registry.disconnectNamed(),
       });
     const queue = broker && sync && new PublishQueue(broker, sync, publishTimeout);
     this.#context = { log, loop: new DeliveryLoop(log), resetEvent: settings.resetEvent, sync };
-    this.#clients = new Clients(async client => {
-      await queue?.publish(control.disconnect(client));
+    this.#clients = new Clients(message => control.send(message));
+    const membership = new Membership(log, this.#clients, broker !== undefined);
+    const control = new ControlChannel(log, queue, (message, position) => {
+      if (message.type !== 'stop') membership.apply(message, position);
     });
     this.#publisher = new Publisher({
       log,
