@@ -1,6 +1,6 @@
 export { TidingsError, type TidingsErrorCode } from './base/errors.ts';
 export type { FilterEvent, From, SubscribeOptions } from './delivery/subscriptions/subscribe-options.ts';
-export type { ClientRegistry } from './hub/clients.ts';
+export type { ClientRegistry, Who } from './hub/clients.ts';
 export type { HubStats } from './hub/counters.ts';
 export { createHub } from './hub/create-hub.ts';
 export type { Hub } from './hub/hub.ts';
@@ -14,6 +14,7 @@ export type { ListenEvent, ListenOptions } from './hub/listening/listen-options.
 export type { Listening } from './hub/listening/listeners.ts';
 export type { Observer } from './hub/observer.ts';
 export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
+export type { Presence, PresenceOptions } from './hub/presence/presence-options.ts';
 export type { ProducerOptions } from './hub/producer-options.ts';
 export type {
   Broker,

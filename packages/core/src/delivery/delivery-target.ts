@@ -41,6 +41,7 @@ export interface DeliveryTarget extends ReaderStream {
   readonly writer: DeliverySink;
   /** Its client reconnects when it ends: a channel with `overflow: 'disconnect'` may close it for reading slowly. */
   readonly canReconnect: boolean;
+  report(error: unknown, stage: 'subscribe'): void;
   /** The client resumes after the last event that it received. */
   resumed(): void;
   /** What was sent while the stream was behind has been written. */

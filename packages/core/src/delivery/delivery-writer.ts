@@ -3,7 +3,7 @@ import type { Comment } from '../protocol/comment.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
-import { DirectSendQueue } from './direct-send-queue.ts';
+import { type Action, DirectSendQueue } from './direct-send-queue.ts';
 import type { LogReader } from './reader/log-reader.ts';
 import { Gap, type Next } from './reader/next.ts';
 
@@ -75,7 +75,8 @@ export class DeliveryWriter {
         const isSlow = next.subscriptions.some(({ channel }) => channel.disconnectsSlow);
         if (isSlow && this.#target.canReconnect) return 'slow';
         this.#reader.skip(next);
-      } else if (next !== 'more') this.#target.writer.write(next);
+      } else if (typeof next === 'function') next();
+      else if (next !== 'more') this.#target.writer.write(next);
       // One stream must not hold the event loop. Most have one frame, and need no clock.
       frames += 1;
       if (frames === 2) start = performance.now();
@@ -85,7 +86,7 @@ export class DeliveryWriter {
     return 'full';
   }
 
-  #next(): Next | Comment {
+  #next(): Next | Comment | Action {
     const reader = this.#reader;
     const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
     if (!reader.isInOrder) return reader.next(upTo);
@@ -106,6 +107,12 @@ export class DeliveryWriter {
     }
     this.#directSends ??= new DirectSendQueue();
     this.#directSends.push(frame, after);
+  }
+
+  /** Runs an action when everything up to a position has been written. */
+  runAfter(position: Position, action: Action): void {
+    this.#directSends ??= new DirectSendQueue();
+    this.#directSends.push(action, position);
   }
 
   /** Tells the target, once everything that was sent has been written. */
@@ -143,7 +150,7 @@ export class DeliveryWriter {
         content !== undefined;
         content = this.#directSends?.take(0)
       ) {
-        writer.write(content);
+        if (typeof content !== 'function') writer.write(content);
       }
     }
     const pending = this.#reader.takePending();

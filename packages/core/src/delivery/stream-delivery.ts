@@ -1,6 +1,7 @@
 import type { LogListener } from '../log/listener.ts';
 import type { Log } from '../log/log.ts';
 import type { Comment } from '../protocol/comment.ts';
+import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { type DeliveryOwner, type DeliveryState, DeliveryWriter } from './delivery-writer.ts';
@@ -11,6 +12,11 @@ import { ChannelOpener, type OpenerOwner } from './subscriptions/channel-opener.
 import type { Start } from './subscriptions/resume.ts';
 import type { SubscribeOptions } from './subscriptions/subscribe-options.ts';
 import type { Subscription } from './subscriptions/subscription.ts';
+import {
+  type ChangeOwner,
+  type SubscriptionChange,
+  SubscriptionChanges,
+} from './subscriptions/subscription-changes.ts';
 import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
 
 /**
@@ -19,7 +25,9 @@ import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
  *
  * A loss ({@link lose}) after it has begun queues a reset, and subscribes again.
  */
-export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListener, DeliveryOwner {
+export class StreamDelivery
+  implements LogListener, OpenerOwner, SnapshotListener, DeliveryOwner, ChangeOwner
+{
   readonly #target: DeliveryTarget;
   readonly #subscriptions: Subscriptions;
   readonly #reader: LogReader;
@@ -27,6 +35,8 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   /** Begins the delivery, which then calls `deliveryReady`. */
   readonly opener: ChannelOpener;
   readonly #retentions: Retentions;
+  /** Most streams have none. */
+  #changes: SubscriptionChanges | undefined;
   #isDelivering = false;
   #epoch: string | undefined;
 
@@ -59,16 +69,18 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   }
 
   /** Without a `from`, existing subscriptions stay where they are, with the new filter. */
-  subscribe(names: readonly string[], options: SubscribeOptions): void {
+  subscribe(names: readonly string[], given: SubscribeOptions): void {
+    const options = this.#changes?.resuming(given) ?? given;
     const others = options.from === undefined ? this.#subscriptions.setFilter(names, options.filter) : names;
-    if (others.length > 0) this.#subscribe(others, options);
+    if (others.length > 0) this.subscribeAt(others, options);
   }
 
-  #subscribe(names: readonly string[], options: SubscribeOptions): void {
+  /** @param at the position that is "now". Default: the newest position. */
+  subscribeAt(names: readonly string[], options: SubscribeOptions, at?: Position): void {
     const isFirst = this.#subscriptions.list.length === 0;
-    this.#subscriptions.add(names, options);
+    this.#subscriptions.add(names, options, at);
     // A stream without subscriptions has missed nothing.
-    if (isFirst && this.isLive) this.#reader.client.reach(this.#log.head);
+    if (isFirst && this.isLive) this.#reader.client.reach(at ?? this.#log.head);
     this.#reader.subscriptionsChanged();
     this.opener.add();
   }
@@ -79,6 +91,22 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     // It may have waited for one of these.
     this.opener.subscriptionsRemoved();
     this.#schedule();
+  }
+
+  isSubscribedTo(name: string): boolean {
+    return this.#subscriptions.has(name);
+  }
+
+  /** Changes the subscriptions when everything up to the position of the change has been delivered. */
+  change(change: SubscriptionChange): void {
+    this.#changes ??= new SubscriptionChanges(this.#subscriptions, this.#target, this);
+    this.writer.runAfter(change.position, this.#changes.prepare(change));
+    this.#schedule();
+  }
+
+  /** A snapshot may still be requested, or is on its way. */
+  get awaitsState(): boolean {
+    return !this.isLive || this.#reader.isWaiting;
   }
 
   waitForChannels(): void {
@@ -217,7 +245,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
       'history',
       lost.filter(({ channel }) => channel.reportsLoss),
     );
-    for (const [filter, names] of namesByFilter(lost)) this.#subscribe(names, { filter });
+    for (const [filter, names] of namesByFilter(lost)) this.subscribeAt(names, { filter });
   }
 
   startOver(): void {

@@ -13,7 +13,8 @@ import type { ErrorContext, EventStream, StreamOptions } from '../stream/event-s
 import type { Stream } from '../stream/stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import { Clients } from './clients.ts';
-import { CONTROL_SETTINGS, ControlMessages } from './control.ts';
+import { CONTROL_SETTINGS } from './control.ts';
+import { ControlChannel } from './control-channel.ts';
 import { Counters, type HubStats } from './counters.ts';
 import { within } from './deadline.ts';
 import { drain } from './drain.ts';
@@ -22,6 +23,7 @@ import type { Channel, PublishFields } from './hub-channel.ts';
 import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
 import { Listeners, type Listening } from './listening/listeners.ts';
 import { createChannel } from './local-channel.ts';
+import { Membership } from './membership.ts';
 import {
   type ChannelOptions,
   type CloseOptions,
@@ -29,6 +31,9 @@ import {
   type HubSettings,
   readCloseOptions,
 } from './options.ts';
+import { createLocalLease } from './presence/leases.ts';
+import { Presence } from './presence/presence.ts';
+import { PRESENCE_CHANNEL } from './presence/presence-options.ts';
 import { Producers } from './producers.ts';
 import { readPublished } from './publish-fields.ts';
 import { Publisher } from './publisher.ts';
@@ -43,9 +48,11 @@ export class LocalHub implements Hub {
   readonly #settings: HubSettings;
   readonly #counters: Counters;
   readonly #context: DeliveryContext;
+  readonly #control: ControlChannel;
   readonly #publisher: Publisher;
   readonly #producers: Producers;
   readonly #listeners: Listeners;
+  readonly #presence: Presence | undefined;
   readonly #registry: StreamRegistry;
   readonly #pinned = new Map<string, ChannelSettings>();
   #drained: Promise<void> | undefined;
@@ -53,7 +60,6 @@ export class LocalHub implements Hub {
   constructor(settings: HubSettings) {
     this.#settings = settings;
     const scheduler = new Scheduler(settings.precision);
-    const control = new ControlMessages();
     this.#counters = new Counters(settings.observer, error => this.#report(error, { stage: 'observer' }));
     const { broker, publishTimeout } = settings;
     const log = new Log({
@@ -67,18 +73,20 @@ export class LocalHub implements Hub {
       broker &&
       new BrokerSync(broker, log, {
         onError: error => this.#report(error, { stage: 'broker' }),
-        onControl: entry => {
-          const client = control.clientToDisconnect(entry);
-          if (client !== undefined) this.#clients.close(client, entry.position);
-        },
-        // The lost messages may have named any client.
-        onControlLost: () => void this.#registry.disconnectClients(),
+        onControl: entry => control.receive(entry),
+        // The lost messages may have named any client, and any stream whose id is known.
+        onControlLost: () => void this.#registry.disconnectNamed(),
       });
     const queue = broker && sync && new PublishQueue(broker, sync, publishTimeout);
     this.#context = { log, loop: new DeliveryLoop(log), resetEvent: settings.resetEvent, sync };
-    this.#clients = new Clients(async client => {
-      await queue?.publish(control.disconnect(client));
+    this.#clients = new Clients(message => control.send(message));
+    const membership = new Membership(log, this.#clients, broker !== undefined);
+    const control = new ControlChannel(log, queue, (message, position, isOwn) => {
+      if (message.type !== 'stop') membership.apply(message, position);
+      // Its own sources are stopped already. Those that have begun since go on.
+      else if (!isOwn) this.#producers.stop(message.channel, position);
     });
+    this.#control = control;
     this.#publisher = new Publisher({
       log,
       queue,
@@ -96,14 +104,40 @@ export class LocalHub implements Hub {
       onError: (error, channel) => this.#report(error, { stage: 'source', channel }),
     });
     this.#listeners = new Listeners(this.#context, error => this.#report(error, { stage: 'listen' }));
+    this.#presence = this.#createPresence(scheduler);
     this.#registry = new StreamRegistry({
       settings,
       scheduler,
       context: this.#context,
       clients: this.#clients,
       counters: this.#counters,
+      presence: this.#presence,
       onError: (error, context) => this.#report(error, context),
     });
+  }
+
+  #createPresence(scheduler: Scheduler): Presence | undefined {
+    const { presence, broker } = this.#settings;
+    const { sync } = this.#context;
+    if (presence === undefined) {
+      if (broker !== undefined) this.#clients.count = () => Promise.reject(countsNobody());
+      return undefined;
+    }
+    const { channel } = presence;
+    this.#pinned.set(channel, PRESENCE_CHANNEL);
+    const created = new Presence(
+      {
+        scheduler,
+        listeners: this.#listeners,
+        clients: this.#clients,
+        lease: sync === undefined ? createLocalLease() : change => sync.lease(channel, change),
+        publish: (data, fields) => this.publish(channel, data, fields),
+        onError: error => this.#report(error, { stage: 'presence' }),
+      },
+      presence,
+    );
+    this.#clients.count = () => this.#withinTimeout(created.count());
+    return created;
   }
 
   // Streams
@@ -145,12 +179,11 @@ export class LocalHub implements Hub {
         void this.#context.sync?.start();
         return this.#producers.run(name, source, options);
       },
-      stop: () => this.#stop(name),
+      stop: () => {
+        this.#producers.stop(name);
+        return this.#control.send({ type: 'stop', channel: name });
+      },
     });
-  }
-
-  async #stop(name: string): Promise<void> {
-    this.#producers.stop(name);
   }
 
   listen(
@@ -248,7 +281,13 @@ export class LocalHub implements Hub {
     if (produced !== undefined) {
       await within(settings.within, produced, () => new Error('producers are late')).catch(() => {});
     }
+    this.#presence?.beginClose();
     await drain([...this.streams], { ...settings, within: left() });
+    if (this.#presence !== undefined) {
+      // A broker that is away does not hold it up.
+      const closed = this.#presence.close(settings.retry[1]);
+      await within(Math.max(left(), 1_000), closed, () => new Error('presence is late')).catch(() => {});
+    }
     await this.#publisher.close();
     if (!this.#listeners.isEmpty) {
       // What was published last may be on its way.
@@ -265,4 +304,11 @@ export class LocalHub implements Hub {
       resolve(this.#settings.onError(error, context));
     }).catch(failure => console.error('tidings: onError failed:', failure));
   }
+}
+
+function countsNobody(): TidingsError {
+  return new TidingsError(
+    'invalid-option',
+    'clients.count() needs `presence` to count those of other processes',
+  );
 }

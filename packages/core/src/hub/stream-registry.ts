@@ -3,13 +3,14 @@ import { Scheduler } from '../base/scheduler.ts';
 import type { DeliveryContext } from '../delivery/delivery-target.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { CloseReason, ErrorContext, StreamOptions } from '../stream/event-stream.ts';
-import { type Range, RETRY_LATER, randomBetween } from '../stream/retry.ts';
+import { type Range, RETRY_AFTER_LOSS, RETRY_LATER, randomBetween } from '../stream/retry.ts';
 import { Stream, type StreamHost } from '../stream/stream.ts';
 import { readStreamOptions } from '../stream/stream-options.ts';
 import type { Transport } from '../stream/transport.ts';
 import type { Clients } from './clients.ts';
 import type { Counters } from './counters.ts';
 import type { HubSettings } from './options.ts';
+import type { Presence } from './presence/presence.ts';
 
 /** What a stream registry needs of its hub. */
 export interface StreamRegistryOptions {
@@ -18,11 +19,9 @@ export interface StreamRegistryOptions {
   readonly context: DeliveryContext;
   readonly clients: Clients<Stream>;
   readonly counters: Counters;
+  readonly presence: Presence | undefined;
   readonly onError: (error: unknown, context: ErrorContext) => void;
 }
-
-/** ms after which the clients reconnect whose streams were closed because control messages were lost. */
-const RETRY_AFTER_LOSS: Range = [1_000, 15_000];
 
 const isWorkers =
   (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent === 'Cloudflare-Workers';
@@ -41,7 +40,7 @@ export class StreamRegistry {
   }
 
   open(transport: Transport, request: StreamRequest, options: StreamOptions): Stream {
-    const { settings, clients, counters } = this.#options;
+    const { settings, clients, counters, presence } = this.#options;
     const host = isWorkers ? this.#createWorkersHost() : this.#host;
     const stream = new Stream(host, transport, request, readStreamOptions(options));
     const isFull = this.streams.size >= settings.maxStreams;
@@ -60,6 +59,7 @@ export class StreamRegistry {
       clients.add(stream);
       counters.totals.opened += 1;
       counters.notify('opened', stream);
+      presence?.opened(stream);
       stream.start();
     }
     return stream;
@@ -72,11 +72,11 @@ export class StreamRegistry {
   }
 
   /**
-   * Ends the streams of all clients, without holding the event loop. The clients reconnect, and the application
-   * authenticates them again. From now on, nothing more that is published reaches them.
+   * Ends the streams that a lost control message may have named, without holding the event loop. The clients reconnect,
+   * and the application authenticates them again. From now on, nothing more that is published reaches them.
    */
-  async disconnectClients(): Promise<void> {
-    const streams = [...this.streams].filter(({ client }) => client !== undefined);
+  async disconnectNamed(): Promise<void> {
+    const streams = [...this.streams].filter(({ isNamed }) => isNamed);
     for (const stream of streams) stream.beginEnd('closed', { retry: randomBetween(RETRY_AFTER_LOSS) });
     await inTurns(streams, stream => stream.end('closed'));
   }
@@ -100,7 +100,8 @@ export class StreamRegistry {
       isDraining: false,
       responses: new TurnBudget(),
       report: onError,
-      streamClosed: (stream, reason) => this.#streamClosed(stream, reason),
+      streamNamed: stream => this.#options.clients.name(stream),
+      streamClosed: (stream, reason, id) => this.#streamClosed(stream, reason, id),
       streamWritten: (events, bytes) => counters.delivered(events, bytes),
       streamLagging: stream => counters.notify('lagging', stream),
       streamReset: (stream, reason, channels) => {
@@ -120,11 +121,12 @@ export class StreamRegistry {
     return { ...this.#host, scheduler, responses: new TurnBudget() };
   }
 
-  #streamClosed(stream: Stream, reason: CloseReason): void {
-    const { clients, counters } = this.#options;
-    clients.delete(stream);
+  #streamClosed(stream: Stream, reason: CloseReason, id: string | undefined): void {
+    const { clients, counters, presence } = this.#options;
+    clients.delete(stream, id);
     // A stream that was rejected, or whose client had disconnected before, was never opened.
     if (!this.streams.delete(stream)) return;
+    presence?.closed(stream);
     counters.closed(reason);
     counters.notify('closed', stream, reason);
   }

@@ -142,6 +142,7 @@ export interface ErrorContext {
    * - `subscribe`: a filter or a snapshot failed.
    * - `publish`: an event was not accepted.
    * - `listen`: a listener, its filter or a snapshot for it failed.
+   * - `presence`: the list of clients could not be kept, or `presence.data` failed. What was not stored is repeated.
    * - `broker`: a call of the broker failed. It is made again.
    * - `observer`: a callback of the observer failed.
    */
@@ -154,9 +155,10 @@ export interface ErrorContext {
     | 'subscribe'
     | 'publish'
     | 'listen'
+    | 'presence'
     | 'broker'
     | 'observer';
-  /** The stream concerned. Absent for `publish`, `listen`, `broker`, `observer`, and the source of a channel. */
+  /** The stream concerned. Absent for `publish`, `listen`, `presence`, `broker`, `observer`, and the source of a channel. */
   stream?: EventStream;
   /** The channel of a `publish`, or of `from()`. */
   channel?: string | undefined;

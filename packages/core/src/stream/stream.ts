@@ -8,9 +8,11 @@ import type {
 import { StreamDelivery } from '../delivery/stream-delivery.ts';
 import { guardFilter } from '../delivery/subscriptions/guard-filter.ts';
 import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
+import type { SubscriptionChange } from '../delivery/subscriptions/subscription-changes.ts';
 import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
 import { Comment } from '../protocol/comment.ts';
 import { type EventFields, encode } from '../protocol/event.ts';
+import type { Position } from '../protocol/event-id.ts';
 import { createFrame } from '../protocol/frame.ts';
 import { readLastEventId, type StreamRequest } from '../protocol/last-event-id.ts';
 import type { ResetReason } from '../protocol/reset.ts';
@@ -32,7 +34,10 @@ import type { Transport } from './transport.ts';
 export interface StreamHost extends ResponseHost {
   isDraining: boolean;
   report(error: unknown, context: ErrorContext): void;
-  streamClosed(stream: Stream, reason: CloseReason): void;
+  /** The stream has got its id. */
+  streamNamed(stream: Stream): void;
+  /** @param id of the stream, if it has got one. */
+  streamClosed(stream: Stream, reason: CloseReason, id: string | undefined): void;
   streamLagging(stream: Stream): void;
   streamReset(stream: Stream, reason: ResetReason, channels: readonly string[]): void;
   streamResumed(stream: Stream): void;
@@ -47,6 +52,8 @@ export interface StreamHost extends ResponseHost {
 export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   readonly client: string | undefined;
   readonly lastEventId: string | undefined;
+  /** The newest position when it was opened: control messages up to it are not for this stream. Absent: unknown. */
+  readonly openedAt: Position | undefined;
   readonly #host: StreamHost;
   readonly #response: StreamResponse;
   #id: string | undefined;
@@ -55,6 +62,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     this.#host = host;
     this.client = options.client;
     this.lastEventId = readLastEventId(request);
+    this.openedAt = host.context.log.now;
     const kind = responseKind(request.method, options.markers);
     this.#response = new StreamResponse(host, this, transport, kind, options);
   }
@@ -62,7 +70,10 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   // EventStream
 
   get id(): string {
-    this.#id ??= crypto.randomUUID();
+    if (this.#id === undefined) {
+      this.#id = crypto.randomUUID();
+      if (!this.#response.isClosed) this.#host.streamNamed(this);
+    }
     return this.#id;
   }
 
@@ -125,14 +136,18 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
       markRejected(this.#response, this.lastEventId);
       return this;
     }
+    const onError = (error: unknown) => this.report(error, 'subscribe');
+    this.#createDelivery().subscribe(names, { from, filter: filter && guardFilter(filter, onError) });
+    return this;
+  }
+
+  #createDelivery(): StreamDelivery {
     const response = this.#response;
     if (response.delivery === undefined) {
       response.delivery = new StreamDelivery(this);
       if (response.headersSent) response.delivery.opener.startSoon();
     }
-    const onError = (error: unknown) => this.report(error, 'subscribe');
-    response.delivery.subscribe(names, { from, filter: filter && guardFilter(filter, onError) });
-    return this;
+    return response.delivery;
   }
 
   unsubscribe(channels: ChannelName | readonly ChannelName[]): this {
@@ -145,6 +160,21 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   }
 
   // For the hub; see StreamResponse
+
+  /** A control message may name it. */
+  get isNamed(): boolean {
+    return this.client !== undefined || this.#id !== undefined;
+  }
+
+  isSubscribedTo(name: string): boolean {
+    return this.#response.delivery?.isSubscribedTo(name) === true;
+  }
+
+  /** Changes the subscriptions when everything up to the position of the change has been delivered. */
+  change(change: SubscriptionChange): void {
+    const isUnsubscribed = this.#response.delivery === undefined;
+    if (!isUnsubscribed || change.type === 'subscribe') this.#createDelivery().change(change);
+  }
 
   get isOpen(): boolean {
     return this.#response.isOpen;
@@ -192,7 +222,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   }
 
   responseClosed(reason: CloseReason): void {
-    this.#host.streamClosed(this, reason);
+    this.#host.streamClosed(this, reason, this.#id);
   }
 
   responseFull(): void {

@@ -63,7 +63,7 @@ export function readSubscribeOptions(options: SubscribeOptions = DEFAULTS): Subs
   return isObject(from) && 'last' in from && from.last === 0 ? { from: 'now', filter } : options;
 }
 
-function isFrom(from: unknown): from is From {
+export function isFrom(from: unknown): from is From {
   if (from === 'now' || from === 'start' || from === 'state') return true;
   if (!isObject(from)) return false;
   const { last, after, since } = from as { last?: unknown; after?: unknown; since?: unknown };

@@ -4,7 +4,7 @@ import type { Log } from '../../log/log.ts';
 import type { Piece } from '../../log/pieces.ts';
 import type { State } from '../../log/snapshots.ts';
 import type { Position } from '../../protocol/event-id.ts';
-import type { FilterEvent, SubscribeOptions } from './subscribe-options.ts';
+import type { SubscribeOptions } from './subscribe-options.ts';
 
 /** Whose subscription it is. */
 export interface Subscriber {
@@ -23,29 +23,6 @@ export interface Beginning {
   readonly lastEventId: string | undefined;
   /** Its position, if the client can resume from it. */
   readonly last: Position | undefined;
-}
-
-/** An entry as a filter sees it. Many filters do not look at the data, so it is parsed when one does. */
-class Filtered implements FilterEvent {
-  readonly channel: string;
-  readonly #entry: LogEntry;
-
-  constructor(channel: string, entry: LogEntry) {
-    this.channel = channel;
-    this.#entry = entry;
-  }
-
-  get event(): string | undefined {
-    return this.#entry.event;
-  }
-
-  get key(): string {
-    return this.#entry.key;
-  }
-
-  get data(): unknown {
-    return this.#entry.value;
-  }
 }
 
 /** The interest of one stream in one channel. */
@@ -236,6 +213,17 @@ export class Subscription {
   accepts(entry: LogEntry, subscriber: Subscriber): boolean {
     if (entry.frame === undefined) return false;
     if (entry.except !== undefined && subscriber.isExcludedBy(entry.except)) return false;
-    return this.options.filter?.(new Filtered(this.channel.name, entry)) ?? true;
+    const { filter } = this.options;
+    if (filter === undefined) return true;
+    const { event, key } = entry;
+    return filter({
+      channel: this.channel.name,
+      event,
+      key,
+      // Many filters do not look at it.
+      get data() {
+        return entry.value;
+      },
+    });
   }
 }

@@ -37,28 +37,34 @@ export class Subscriptions {
   /**
    * Subscribes, in place of earlier subscriptions to the same channels.
    *
+   * @param at the position that is "now". Default: the newest position.
    * @throws what the application's own options throw, before anything is changed.
    */
-  add(names: readonly string[], options: SubscribeOptions): void {
-    const added = names.map(name => this.#create(name, options));
+  add(names: readonly string[], options: SubscribeOptions, at?: Position): void {
+    const added = names.map(name => this.#create(name, options, at));
     this.remove(names);
     for (const subscription of added) this.#attach(subscription);
     // `push` and spread would reserve room for many more, and most streams have one.
     this.list = this.list.concat(added);
   }
 
-  #create(name: string, options: SubscribeOptions): Subscription {
+  #create(name: string, options: SubscribeOptions, at: Position | undefined): Subscription {
     const channel = this.log.channels.get(name);
     if (options.from === 'state' && !channel.hasState) {
       throw invalid('from', "'state' only for a channel with `compact` or `snapshot`", name);
     }
-    return new Subscription(channel, options, this.log.now, !this.#isFirstTurn);
+    const isLate = at !== undefined || !this.#isFirstTurn;
+    return new Subscription(channel, options, at ?? this.log.now, isLate);
   }
 
   #attach(subscription: Subscription): void {
     subscription.channel.listeners.add(this.#listener);
     // Until the first delivery; see `releaseStart`.
     subscription.channel.retentions.add(subscription);
+  }
+
+  has(name: string): boolean {
+    return this.list.some(({ channel }) => channel.name === name);
   }
 
   /** Returns whether there were any. */

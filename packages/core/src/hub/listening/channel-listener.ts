@@ -120,6 +120,10 @@ export class ChannelListener implements DeliveryTarget, DeliverySink {
     this.#queue.push(() => this.#onReset?.({ reason, channels: [...channels] }));
   }
 
+  report(error: unknown): void {
+    this.#onError(error);
+  }
+
   resumed(): void {}
 
   directSendsWritten(): void {}
