@@ -11,7 +11,7 @@ import { checkRuntime } from './transports/runtime.ts';
 export type { BeforeHeaders, NodeRequest, NodeResponse };
 
 /** The options of {@link openStream}. */
-export interface OpenStreamOptions extends StreamOptions {
+export interface OpenStreamOptions<Data = unknown> extends StreamOptions<Data> {
   /** The hub of the stream. */
   hub: Hub;
   /**
@@ -33,7 +33,11 @@ export interface OpenStreamOptions extends StreamOptions {
  * @throws {TidingsError} `already-open`: the response has a stream; `head-sent`: the response headers were sent
  *   already; `invalid-option`, naming the option.
  */
-export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStreamOptions): EventStream {
+export function openStream<Data = unknown>(
+  req: NodeRequest,
+  res: NodeResponse,
+  options: OpenStreamOptions<Data>,
+): EventStream<Data> {
   const { hub, beforeHeaders, ...streamOptions } = options;
   if ((res as ResponseWithTransport)[transportOf] !== undefined) {
     throw new TidingsError(
@@ -57,7 +61,7 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
   (res as ResponseWithTransport)[transportOf] = transport;
   res.on('close', disconnected);
   if (res.socket === null) transport.awaitDisconnect();
-  return stream;
+  return stream as EventStream<Data>;
 }
 
 /**

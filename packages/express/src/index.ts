@@ -21,7 +21,7 @@ export interface SseResponse {
    * });
    * ```
    */
-  sse(options?: StreamOptions): EventStream;
+  sse<Data = unknown>(options?: StreamOptions<Data>): EventStream<Data>;
 }
 
 declare global {
@@ -74,7 +74,7 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   // One function for all responses: a closure for each would be retained for as long as its stream is open. It is set
   // on each response, and not on the application's `response`: with several applications, hubs and mount paths, the
   // middleware that ran last wins, and a response that passed none has no `sse`.
-  function open(this: Response, options?: StreamOptions): EventStream {
+  function open<Data>(this: Response, options?: StreamOptions<Data>): EventStream<Data> {
     return openStream(this.req, this, { ...options, hub });
   }
   const middleware = (_req: Request, res: Response, next: NextFunction) => {

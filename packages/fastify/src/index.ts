@@ -25,7 +25,10 @@ export interface SseReply {
    * });
    * ```
    */
-  sse(handler: (stream: EventStream) => unknown, options?: StreamOptions): Promise<void>;
+  sse<Data = unknown>(
+    handler: (stream: EventStream<Data>) => unknown,
+    options?: StreamOptions<Data>,
+  ): Promise<void>;
 }
 
 declare module 'fastify' {
@@ -51,7 +54,11 @@ export interface SsePlugin {
  * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
  */
 export function sse({ hub = createHub() }: SseOptions = {}): SsePlugin {
-  function open(this: FastifyReply, handler: (stream: EventStream) => unknown, options?: StreamOptions) {
+  function open<Data>(
+    this: FastifyReply,
+    handler: (stream: EventStream<Data>) => unknown,
+    options?: StreamOptions<Data>,
+  ) {
     return respond(this, handler, { ...options, hub });
   }
   const plugin = async (app: FastifyInstance) => {
@@ -69,10 +76,10 @@ const PLUGIN = {
   [Symbol.for('plugin-meta')]: { name: '@tidings/fastify', fastify: '4.x || 5.x' },
 };
 
-function respond(
+function respond<Data>(
   reply: FastifyReply,
-  handler: (stream: EventStream) => unknown,
-  options: StreamOptions & { hub: Hub },
+  handler: (stream: EventStream<Data>) => unknown,
+  options: StreamOptions<Data> & { hub: Hub },
 ): Promise<void> {
   const { request, raw } = reply;
   return new Promise((resolve, reject) => {

@@ -29,7 +29,10 @@ export type SseVariables = {
    * });
    * ```
    */
-  sse(handler: (stream: EventStream) => unknown, options?: StreamOptions): Promise<Response>;
+  sse<Data = unknown>(
+    handler: (stream: EventStream<Data>) => unknown,
+    options?: StreamOptions<Data>,
+  ): Promise<Response>;
 };
 
 declare module 'hono' {

@@ -21,7 +21,7 @@ export interface SseContext {
    * });
    * ```
    */
-  sse(options?: StreamOptions): EventStream;
+  sse<Data = unknown>(options?: StreamOptions<Data>): EventStream<Data>;
 }
 
 declare module 'koa' {
@@ -57,15 +57,16 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
     let stream: EventStream | undefined;
     let hasReturned = false;
     let begin: (() => void) | undefined;
-    ctx.sse = options => {
+    ctx.sse = <Data>(options?: StreamOptions<Data>) => {
       const beforeHeaders = () => {
         if (hasReturned) return undefined;
         return new Promise<void>(resolve => {
           begin = within(MAX_WAIT, resolve);
         });
       };
-      stream = openStream(ctx.req, ctx.res, { ...options, hub, beforeHeaders });
-      return stream;
+      const opened = openStream(ctx.req, ctx.res, { ...options, hub, beforeHeaders });
+      stream = opened;
+      return opened;
     };
     try {
       await next();

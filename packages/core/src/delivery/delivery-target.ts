@@ -2,6 +2,7 @@ import type { BrokerSync } from '../log/broker-sync.ts';
 import type { Log } from '../log/log.ts';
 import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
+import type { AccessTarget } from './delivery-access.ts';
 import type { DeliveryLoop } from './delivery-loop.ts';
 import type { ReaderStream } from './reader/reader-stream.ts';
 
@@ -39,6 +40,8 @@ export interface DeliveryTarget extends ReaderStream {
   readonly context: DeliveryContext;
   readonly lastEventId: string | undefined;
   readonly writer: DeliverySink;
+  /** Absent: it may follow every channel. */
+  readonly access?: AccessTarget | undefined;
   report(error: unknown, stage: 'subscribe'): void;
   /** The client resumes after the last event that it received. */
   resumed(): void;

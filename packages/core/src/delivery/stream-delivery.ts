@@ -3,14 +3,16 @@ import type { Log } from '../log/log.ts';
 import type { Comment } from '../protocol/comment.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
+import { DeliveryAccess, type GuardedDelivery } from './delivery-access.ts';
 import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { type DeliveryOwner, type DeliveryState, DeliveryWriter } from './delivery-writer.ts';
 import type { SnapshotListener } from './reader/backfill.ts';
 import { LogReader } from './reader/log-reader.ts';
 import { Retentions } from './retentions.ts';
+import type { ChannelAccess } from './subscriptions/channel-access.ts';
 import { ChannelOpener, type OpenerOwner } from './subscriptions/channel-opener.ts';
 import type { Start } from './subscriptions/resume.ts';
-import type { SubscribeOptions } from './subscriptions/subscribe-options.ts';
+import type { BoundOptions } from './subscriptions/subscribe-options.ts';
 import type { Subscription } from './subscriptions/subscription.ts';
 import {
   type ChangeOwner,
@@ -26,7 +28,7 @@ import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
  * A loss ({@link lose}) after it has begun queues a reset, and subscribes again.
  */
 export class StreamDelivery
-  implements LogListener, OpenerOwner, SnapshotListener, DeliveryOwner, ChangeOwner
+  implements LogListener, OpenerOwner, SnapshotListener, DeliveryOwner, ChangeOwner, GuardedDelivery
 {
   readonly #target: DeliveryTarget;
   readonly #subscriptions: Subscriptions;
@@ -35,6 +37,8 @@ export class StreamDelivery
   /** Begins the delivery, which then calls `deliveryReady`. */
   readonly opener: ChannelOpener;
   readonly #retentions: Retentions;
+  /** Absent: it may follow every channel. */
+  readonly #access: DeliveryAccess | undefined;
   /** Most streams have none. */
   #changes: SubscriptionChanges | undefined;
   #isDelivering = false;
@@ -48,6 +52,8 @@ export class StreamDelivery
     this.opener = new ChannelOpener(target.context, this.#subscriptions, this);
     this.opener.lastEventId = target.lastEventId;
     this.#retentions = new Retentions(this.#reader, this.opener);
+    const { access } = target;
+    this.#access = access && new DeliveryAccess(access, this.#subscriptions, this);
   }
 
   get #log(): Log {
@@ -69,14 +75,19 @@ export class StreamDelivery
   }
 
   /** Without a `from`, existing subscriptions stay where they are, with the new filter. */
-  subscribe(names: readonly string[], given: SubscribeOptions): void {
+  subscribe(names: readonly string[], given: BoundOptions): void {
     const options = this.#changes?.resuming(given) ?? given;
     const others = options.from === undefined ? this.#subscriptions.setFilter(names, options.filter) : names;
     if (others.length > 0) this.subscribeAt(others, options);
   }
 
   /** @param at the position that is "now". Default: the newest position. */
-  subscribeAt(names: readonly string[], options: SubscribeOptions, at?: Position): void {
+  subscribeAt(names: readonly string[], options: BoundOptions, at?: Position): void {
+    this.#access?.channels.forget(names);
+    this.#add(names, options, at);
+  }
+
+  #add(names: readonly string[], options: BoundOptions, at?: Position): void {
     const isFirst = this.#subscriptions.list.length === 0;
     this.#subscriptions.add(names, options, at);
     // A stream without subscriptions has missed nothing.
@@ -86,6 +97,7 @@ export class StreamDelivery
   }
 
   unsubscribe(names: readonly string[]): void {
+    this.#access?.channels.forget(names);
     if (!this.#subscriptions.remove(names)) return;
     this.#reader.subscriptionsChanged();
     // It may have waited for one of these.
@@ -109,6 +121,28 @@ export class StreamDelivery
     return !this.isLive || this.#reader.isWaiting;
   }
 
+  withdrawChanges(names: readonly string[]): void {
+    this.#changes?.withdraw(names);
+  }
+
+  /** Delivers nothing of the channels that are being asked for again, while there are any. */
+  holdBack(access: ChannelAccess | undefined): void {
+    const wasHeld = this.#retentions.isHeld;
+    this.#retentions.isHeld = access !== undefined;
+    this.writer.hold(access && (position => access.limit(position)));
+    if (access !== undefined || wasHeld) this.#schedule();
+  }
+
+  /** Asks again whether the stream may follow its channels: one channel a step. Absent: there is nothing to ask. */
+  recheck(isUrgent: boolean): Generator<void> | undefined {
+    if (isUrgent) this.#access?.channels.holdAll();
+    return this.#access?.channels.recheck();
+  }
+
+  areAllowed(subscriptions: readonly Subscription[]): boolean {
+    return this.#access?.areAllowed(subscriptions) ?? true;
+  }
+
   waitForChannels(): void {
     // A stream that closes does not wait for channels that were added.
     if (this.opener.phase === 'adding' && this.writer.isClosing) this.#end('closed');
@@ -122,8 +156,11 @@ export class StreamDelivery
     if (start === undefined) this.#reader.client.reach(this.#log.head);
     else this.#reader.begin(start);
     if (this.#reader.hasUnreportedLoss) this.#end('lost');
-    else
-      this.#ready(start === undefined || (this.writer.isFinished && this.#target.writer.bufferedBytes === 0));
+    else {
+      const isFinished = this.writer.isFinished && this.#target.writer.bufferedBytes === 0;
+      this.#ready(start === undefined || isFinished || this.#access?.isFinished === true);
+      this.#access?.begun();
+    }
   }
 
   /** @param isFinished there is nothing to deliver, now or later. */
@@ -245,7 +282,7 @@ export class StreamDelivery
       'history',
       lost.filter(({ channel }) => channel.reportsLoss),
     );
-    for (const [filter, names] of namesByFilter(lost)) this.subscribeAt(names, { filter });
+    for (const [filter, names] of namesByFilter(lost)) this.#add(names, { filter });
   }
 
   startOver(): void {

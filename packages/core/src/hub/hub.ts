@@ -6,12 +6,16 @@ import type { HubStats } from './counters.ts';
 import type { AnyChannels, Channel, PublishArguments } from './hub-channel.ts';
 import type { ChannelOptions, CloseOptions } from './options.ts';
 
-/** Publishes events to streams, and has a list of all open streams. An application needs one. */
-export interface Hub<Channels = AnyChannels> {
+/**
+ * Publishes events to streams, and has a list of all open streams. An application needs one.
+ *
+ * @typeParam Data the type of `stream.data`.
+ */
+export interface Hub<Channels = AnyChannels, Data = unknown> {
   /** The streams of this process whose response is not over. */
-  readonly streams: ReadonlySet<EventStream>;
+  readonly streams: ReadonlySet<EventStream<Data>>;
   /** The streams of each client, by {@link StreamOptions.client}. The first access begins the connection to the broker. */
-  readonly clients: ClientRegistry;
+  readonly clients: ClientRegistry<Data>;
   /**
    * Opens a stream on a transport. Adapters call this. It never throws because a client has disconnected.
    *
@@ -20,7 +24,7 @@ export interface Hub<Channels = AnyChannels> {
    *
    * @throws {TidingsError} `invalid-option`, naming the option.
    */
-  open(transport: Transport, request: StreamRequest, options?: StreamOptions): EventStream;
+  open(transport: Transport, request: StreamRequest, options?: StreamOptions<Data>): EventStream<Data>;
   /**
    * Publishes an event to every stream that is subscribed to a channel, and appends it to the channel's history.
    *

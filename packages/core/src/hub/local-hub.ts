@@ -12,6 +12,7 @@ import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { ErrorContext, EventStream, StreamOptions } from '../stream/event-stream.ts';
 import type { Stream } from '../stream/stream.ts';
 import type { Transport } from '../stream/transport.ts';
+import { Authorizer } from './access/authorizer.ts';
 import { Clients } from './clients.ts';
 import { CONTROL_SETTINGS } from './control.ts';
 import { ControlChannel } from './control-channel.ts';
@@ -62,10 +63,20 @@ export class LocalHub implements Hub {
       });
     const queue = broker && sync && new PublishQueue(broker, sync, publishTimeout);
     this.#context = { log, loop: new DeliveryLoop(log), resetEvent: settings.resetEvent, sync };
-    this.#clients = new Clients(message => control.send(message));
-    const membership = new Membership(log, this.#clients, broker !== undefined);
-    const control = new ControlChannel(log, queue, (message, position) => {
-      if (message.type !== 'stop') membership.apply(message, position);
+    this.#clients = new Clients(
+      message => control.send(message),
+      stream => this.#registry.recheck(stream, true),
+    );
+    const membership = new Membership({
+      log,
+      clients: this.#clients,
+      isRemote: broker !== undefined,
+      recheck: stream => this.#registry.recheck(stream, true),
+    });
+    const control = new ControlChannel(log, queue, (message, position, isOwn) => {
+      // A hub asks again at once when it is told to, and not once more when its own message arrives.
+      const isDone = message.type === 'stop' || (message.type === 'recheck' && isOwn);
+      if (!isDone) membership.apply(message, position);
     });
     this.#publisher = new Publisher({
       log,
@@ -77,13 +88,17 @@ export class LocalHub implements Hub {
       },
       onError: (error, channel) => this.#report(error, { stage: 'publish', channel }),
     });
+    const { authorize, authorizeTimeout, revokedEvent } = settings;
+    const report = (error: unknown, context: ErrorContext) => this.#report(error, context);
+    const guard = authorize && new Authorizer({ authorize, timeout: authorizeTimeout, revokedEvent, report });
     this.#registry = new StreamRegistry({
+      guard,
       settings,
       scheduler,
       context: this.#context,
       clients: this.#clients,
       counters: this.#counters,
-      onError: (error, context) => this.#report(error, context),
+      onError: report,
     });
   }
 

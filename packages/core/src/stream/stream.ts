@@ -1,4 +1,6 @@
-import { invalid } from '../base/option-checks.ts';
+import { TidingsError } from '../base/errors.ts';
+import { invalid, show } from '../base/option-checks.ts';
+import type { AccessTarget } from '../delivery/delivery-access.ts';
 import type {
   DeliveryContext,
   DeliveryOutcome,
@@ -6,6 +8,7 @@ import type {
   DeliveryTarget,
 } from '../delivery/delivery-target.ts';
 import { StreamDelivery } from '../delivery/stream-delivery.ts';
+import type { AccessPhase } from '../delivery/subscriptions/channel-access.ts';
 import { guardFilter } from '../delivery/subscriptions/guard-filter.ts';
 import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
 import type { SubscriptionChange } from '../delivery/subscriptions/subscription-changes.ts';
@@ -27,12 +30,24 @@ import type { ResponseHost, ResponseOwner } from './response/response-owner.ts';
 import { RETRY_LATER, randomBetween } from './retry.ts';
 import { pump } from './source.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
-import type { StreamSettings } from './stream-options.ts';
+import { readExpiry, type StreamSettings } from './stream-options.ts';
 import type { Transport } from './transport.ts';
+
+/** Decides which channels a stream may follow. */
+export interface StreamGuard {
+  /** The name of the event that tells a client what was withdrawn. */
+  readonly revokedEvent: string;
+  /** Asks, and calls back: in the same tick, or later. A failure is a no. */
+  ask(stream: Stream, channel: string, phase: AccessPhase, answer: (isAllowed: boolean) => void): void;
+}
 
 /** What a stream needs of its hub. */
 export interface StreamHost extends ResponseHost {
   isDraining: boolean;
+  /** Decides which channels a stream may follow. Absent: all. */
+  readonly guard: StreamGuard | undefined;
+  /** The stream asks again, soon, whether it may follow its channels. */
+  recheck(stream: Stream): void;
   report(error: unknown, context: ErrorContext): void;
   /** The stream has got its id. */
   streamNamed(stream: Stream): void;
@@ -49,18 +64,22 @@ export interface StreamHost extends ResponseHost {
  * Its states are those of its {@link StreamResponse}. With the first subscription it gets a {@link StreamDelivery}, which
  * has states of its own.
  */
-export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
+export class Stream implements EventStream, ResponseOwner, DeliveryTarget, AccessTarget {
   readonly client: string | undefined;
+  readonly data: unknown;
   readonly lastEventId: string | undefined;
   /** The newest position when it was opened: control messages up to it are not for this stream. Absent: unknown. */
   readonly openedAt: Position | undefined;
   readonly #host: StreamHost;
   readonly #response: StreamResponse;
   #id: string | undefined;
+  /** The application has sent events of its own. */
+  #hasSent = false;
 
   constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamSettings) {
     this.#host = host;
     this.client = options.client;
+    this.data = options.data;
     this.lastEventId = readLastEventId(request);
     this.openedAt = host.context.log.now;
     const kind = responseKind(request.method, options.markers);
@@ -99,6 +118,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     if (this.#response.delivery !== undefined && fields?.id !== undefined && this.isOpen) {
       throw invalid('id', 'left out when subscribed: ids are positions', fields.id, 'invalid-field');
     }
+    this.#hasSent = true;
     return (
       this.isOpen &&
       sendDirect(this, this.#response, createFrame(encode(data, fields), 1, fields?.id !== undefined))
@@ -115,6 +135,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   }
 
   async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
+    this.#hasSent = true;
     if (this.hasReceivedAll) this.#response.respond(204);
     const report = (error: unknown) => this.report(error, 'source');
     try {
@@ -129,7 +150,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     }
   }
 
-  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this {
+  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions<EventStream>): this {
     const names = namesOf(channels);
     const { from, filter } = readSubscribeOptions(options);
     if (!this.isOpen) {
@@ -137,7 +158,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
       return this;
     }
     const onError = (error: unknown) => this.report(error, 'subscribe');
-    this.#createDelivery().subscribe(names, { from, filter: filter && guardFilter(filter, onError) });
+    this.#createDelivery().subscribe(names, { from, filter: filter && guardFilter(filter, this, onError) });
     return this;
   }
 
@@ -153,6 +174,11 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   unsubscribe(channels: ChannelName | readonly ChannelName[]): this {
     this.#response.delivery?.unsubscribe(namesOf(channels));
     return this;
+  }
+
+  renew(expiresAt: Date | number): void {
+    const time = readExpiry(expiresAt);
+    if (this.isOpen) this.#response.timers.renew(time);
   }
 
   close(): void {
@@ -215,7 +241,16 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     this.#response.beginEnd(reason, options);
   }
 
+  /** Asks again whether it may follow its channels: one channel a step. Absent: there is nothing to ask. */
+  askAgain(isUrgent: boolean): Generator<void> | undefined {
+    return this.#response.delivery?.recheck(isUrgent);
+  }
+
   // For its response
+
+  recheckDue(): void {
+    this.#host.recheck(this);
+  }
 
   report(error: unknown, stage: ErrorContext['stage']): void {
     this.#host.report(error, { stage, stream: this });
@@ -237,6 +272,32 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
 
   get writer(): DeliverySink {
     return this.#response.writer;
+  }
+
+  get access(): AccessTarget | undefined {
+    return this.#host.guard && this;
+  }
+
+  get hasReceivedEnd(): boolean {
+    return this.#response.writer.head?.isFinished === true && !this.#hasSent;
+  }
+
+  ask(channel: string, phase: AccessPhase, answer: (isAllowed: boolean) => void): void {
+    if (this.#host.guard === undefined) answer(true);
+    else this.#host.guard.ask(this, channel, phase, answer);
+  }
+
+  refused(channel: string): void {
+    const error = new TidingsError('not-authorized', `authorize has refused the channel ${show(channel)}`);
+    this.#host.report(error, { stage: 'authorize', stream: this, channel });
+  }
+
+  withdrawn(channels: readonly string[], isLast: boolean): void {
+    const { delivery, kind } = this.#response;
+    if (!this.isOpen || delivery === undefined) return;
+    const event = this.#host.guard?.revokedEvent;
+    if (kind.hasMarkers) delivery.send(createFrame(encode({ channels }, { event }), 1));
+    if (isLast && !this.#hasSent) this.end('ended', kind.isGet ? { id: FINISHED_ID } : {});
   }
 
   isExcludedBy(name: string): boolean {

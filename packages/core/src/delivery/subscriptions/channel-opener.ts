@@ -23,7 +23,9 @@ export interface OpenerOwner {
   begin(start: Start | undefined): void;
   /** Subscriptions that were made later begin. */
   beginAdded(added: readonly Subscription[]): void;
-  /** The broker is asked: nothing can be delivered until it has answered. */
+  /** Whether it is known which of these channels the stream may follow; what it may not is removed. */
+  areAllowed(subscriptions: readonly Subscription[]): boolean;
+  /** The broker, or the application, is asked: nothing can be delivered until it has answered. */
   waitForChannels(): void;
   fail(error: unknown): void;
 }
@@ -40,12 +42,15 @@ export interface OpenerOwner {
  *
  * Without a broker there is nothing to wait for: `opening` and `adding` last no time. Entries that are lost while it is
  * opening are asked for again before it begins. A broker that cannot be
- * reached keeps it in `opening` or `adding`, if it lacks something.
+ * reached keeps it in `opening` or `adding`, if it lacks something. Before any of that, the
+ * application is asked whether the stream may follow the channels, if it wants to be.
  */
 export class ChannelOpener {
   /** The id after which the stream begins. */
   lastEventId: string | undefined;
   #phase: Phase = 'gathering';
+  /** Waits until the application has said which channels the stream may follow. */
+  #isAsking = false;
   /** What waits for the broker now. */
   #waiter: ChannelWaiter | undefined;
   readonly #context: DeliveryContext;
@@ -112,12 +117,22 @@ export class ChannelOpener {
     else if (this.#phase === 'adding') this.#phase = 'opening';
   }
 
+  /** The application has answered: goes on, if it has waited for that. */
+  answered(): void {
+    if (this.#isAsking && (this.#phase === 'opening' || this.#phase === 'adding')) this.#load(this.#phase);
+  }
+
   stop(): void {
     this.#phase = 'over';
   }
 
   #load(phase: 'opening' | 'adding'): void {
     this.#phase = phase;
+    this.#isAsking = !this.#owner.areAllowed(this.#unplaced);
+    if (this.#isAsking) {
+      this.#owner.waitForChannels();
+      return;
+    }
     const { sync } = this.#context;
     if (sync === undefined) {
       this.#loaded();

@@ -1,13 +1,13 @@
 import { nextTurn } from '../../base/event-loop.ts';
 import { type Position, UNKNOWN_ID } from '../../protocol/event-id.ts';
-import type { SubscribeOptions } from './subscribe-options.ts';
+import type { BoundOptions } from './subscribe-options.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
 /** A change of a stream's subscriptions that takes effect when the stream has received everything up to a position. */
 export interface SubscriptionChange {
   readonly type: 'subscribe' | 'unsubscribe';
   readonly channels: readonly string[];
-  readonly options: SubscribeOptions;
+  readonly options: BoundOptions;
   readonly position: Position;
 }
 
@@ -23,7 +23,7 @@ export interface ChangeOwner {
   readonly awaitsState: boolean;
   /** Nothing more is subscribed. */
   readonly writer: { readonly isClosing: boolean };
-  subscribeAt(names: readonly string[], options: SubscribeOptions, at: Position): void;
+  subscribeAt(names: readonly string[], options: BoundOptions, at: Position): void;
   unsubscribe(names: readonly string[]): void;
 }
 
@@ -55,7 +55,7 @@ export class SubscriptionChanges {
   }
 
   /** The options of a subscription of the application: its first ones resume, though the stream may have begun. */
-  resuming(options: SubscribeOptions): SubscribeOptions {
+  resuming(options: BoundOptions): BoundOptions {
     const { lastEventId } = this.#target;
     if (!this.#isFirst) return options;
     nextTurn(() => {
@@ -80,7 +80,7 @@ export class SubscriptionChanges {
     else this.#subscribe(channels, options, position);
   }
 
-  #subscribe(channels: readonly string[], options: SubscribeOptions, position: Position): void {
+  #subscribe(channels: readonly string[], options: BoundOptions, position: Position): void {
     try {
       const names = channels.filter(name => !this.#subscriptions.has(name) && !this.#isWithdrawnLater(name));
       if (names.length > 0) this.#owner.subscribeAt(names, options, position);
