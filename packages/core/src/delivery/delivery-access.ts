@@ -1,4 +1,7 @@
+import type { DeliveryWriter } from './delivery-writer.ts';
+import type { Retentions } from './retentions.ts';
 import { type AccessOwner, type AccessPhase, ChannelAccess } from './subscriptions/channel-access.ts';
+import type { OpenerAccess } from './subscriptions/channel-opener.ts';
 import type { Subscription } from './subscriptions/subscription.ts';
 import type { Subscriptions } from './subscriptions/subscriptions.ts';
 
@@ -20,17 +23,18 @@ export interface AccessTarget {
 
 /** The delivery to such a stream. */
 export interface GuardedDelivery {
-  readonly opener: { readonly phase: string; answered(): void };
-  unsubscribe(names: readonly string[]): void;
-  /** Nothing of the channel may be subscribed by a change that is still to come. */
-  withdrawChanges(names: readonly string[]): void;
-  /** Delivers nothing of the channels that are being asked for again, while there are any. */
-  holdBack(access: ChannelAccess | undefined): void;
+  readonly writer: Pick<DeliveryWriter, 'hold'>;
+  readonly retentions: Retentions;
+  /** Subscriptions may have been waiting for an answer. */
+  accessAnswered(): void;
+  /** Ends subscriptions, and changes that would make them again. */
+  withdraw(names: readonly string[]): void;
+  schedule(): void;
 }
 
 /** What the answers about channels do to the delivery of one stream. */
-export class DeliveryAccess implements AccessOwner {
-  readonly channels: ChannelAccess;
+export class DeliveryAccess implements AccessOwner, OpenerAccess {
+  readonly #channels: ChannelAccess;
   readonly #target: AccessTarget;
   readonly #subscriptions: Subscriptions;
   readonly #delivery: GuardedDelivery;
@@ -41,16 +45,25 @@ export class DeliveryAccess implements AccessOwner {
     this.#target = target;
     this.#subscriptions = subscriptions;
     this.#delivery = delivery;
-    this.channels = new ChannelAccess((...question) => target.ask(...question), subscriptions, this);
+    this.#channels = new ChannelAccess((...question) => target.ask(...question), subscriptions, this);
   }
 
-  /** Whether all answers are there. Subscriptions that were refused are removed. */
-  areAllowed(subscriptions: readonly Subscription[]): boolean {
-    if (!this.channels.areAnswered(subscriptions.map(({ channel }) => channel.name))) return false;
-    const refused = this.channels.takeRefused();
+  /** These are subscribed to, or were unsubscribed: earlier answers do not count. */
+  forget(names: readonly string[]): void {
+    this.#channels.forget(names);
+  }
+
+  /** Asks for all channels again: one a step. Urgent: until then, nothing of them is delivered. */
+  recheck(isUrgent: boolean): Generator<void> {
+    if (isUrgent) this.#channels.holdAll();
+    return this.#channels.recheck();
+  }
+
+  areAllowed(subscriptions: readonly Subscription[], isAtStart: boolean): boolean {
+    if (!this.#channels.areAnswered(subscriptions.map(({ channel }) => channel.name))) return false;
+    const refused = this.#channels.takeRefused();
     if (refused.length === 0) return true;
     this.#subscriptions.remove(refused);
-    const isAtStart = this.#delivery.opener.phase === 'opening';
     if (isAtStart && this.#subscriptions.list.length === 0) this.#refused = refused;
     for (const name of refused) this.#target.refused(name);
     return true;
@@ -69,13 +82,18 @@ export class DeliveryAccess implements AccessOwner {
   }
 
   accessAnswered(): void {
-    this.#delivery.holdBack(this.channels.isHolding ? this.channels : undefined);
-    this.#delivery.opener.answered();
+    const { writer, retentions } = this.#delivery;
+    const { isHolding } = this.#channels;
+    if (isHolding || retentions.isHeld) {
+      retentions.isHeld = isHolding;
+      writer.hold(isHolding ? position => this.#channels.limit(position) : undefined);
+      this.#delivery.schedule();
+    }
+    this.#delivery.accessAnswered();
   }
 
   withdraw(names: readonly string[]): void {
-    this.#delivery.withdrawChanges(names);
-    this.#delivery.unsubscribe(names);
+    this.#delivery.withdraw(names);
   }
 
   withdrawn(names: readonly string[]): void {

@@ -1,6 +1,5 @@
-import { TidingsError } from '../base/errors.ts';
-import { invalid, show } from '../base/option-checks.ts';
-import type { AccessTarget } from '../delivery/delivery-access.ts';
+import { invalid } from '../base/option-checks.ts';
+import type { SubscriptionChange } from '../delivery/delivery-changes.ts';
 import type {
   DeliveryContext,
   DeliveryOutcome,
@@ -8,10 +7,8 @@ import type {
   DeliveryTarget,
 } from '../delivery/delivery-target.ts';
 import { StreamDelivery } from '../delivery/stream-delivery.ts';
-import type { AccessPhase } from '../delivery/subscriptions/channel-access.ts';
 import { guardFilter } from '../delivery/subscriptions/guard-filter.ts';
 import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
-import type { SubscriptionChange } from '../delivery/subscriptions/subscription-changes.ts';
 import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
 import { Comment } from '../protocol/comment.ts';
 import { type EventFields, encode } from '../protocol/event.ts';
@@ -30,16 +27,9 @@ import type { ResponseHost, ResponseOwner } from './response/response-owner.ts';
 import { RETRY_LATER, randomBetween } from './retry.ts';
 import { pump } from './source.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
+import { type GuardedStream, StreamAccess, type StreamGuard } from './stream-access.ts';
 import { readExpiry, type StreamSettings } from './stream-options.ts';
 import type { Transport } from './transport.ts';
-
-/** Decides which channels a stream may follow. */
-export interface StreamGuard {
-  /** The name of the event that tells a client what was withdrawn. */
-  readonly revokedEvent: string;
-  /** Asks, and calls back: in the same tick, or later. A failure is a no. */
-  ask(stream: Stream, channel: string, phase: AccessPhase, answer: (isAllowed: boolean) => void): void;
-}
 
 /** What a stream needs of its hub. */
 export interface StreamHost extends ResponseHost {
@@ -64,7 +54,7 @@ export interface StreamHost extends ResponseHost {
  * Its states are those of its {@link StreamResponse}. With the first subscription it gets a {@link StreamDelivery}, which
  * has states of its own.
  */
-export class Stream implements EventStream, ResponseOwner, DeliveryTarget, AccessTarget {
+export class Stream implements EventStream, ResponseOwner, DeliveryTarget, GuardedStream {
   readonly client: string | undefined;
   readonly data: unknown;
   readonly lastEventId: string | undefined;
@@ -74,7 +64,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Acces
   readonly #response: StreamResponse;
   #id: string | undefined;
   /** The application has sent events of its own. */
-  #hasSent = false;
+  hasSent = false;
 
   constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamSettings) {
     this.#host = host;
@@ -118,7 +108,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Acces
     if (this.#response.delivery !== undefined && fields?.id !== undefined && this.isOpen) {
       throw invalid('id', 'left out when subscribed: ids are positions', fields.id, 'invalid-field');
     }
-    this.#hasSent = true;
+    this.hasSent = true;
     return (
       this.isOpen &&
       sendDirect(this, this.#response, createFrame(encode(data, fields), 1, fields?.id !== undefined))
@@ -135,7 +125,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Acces
   }
 
   async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
-    this.#hasSent = true;
+    this.hasSent = true;
     if (this.hasReceivedAll) this.#response.respond(204);
     const report = (error: unknown) => this.report(error, 'source');
     try {
@@ -243,7 +233,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Acces
 
   /** Asks again whether it may follow its channels: one channel a step. Absent: there is nothing to ask. */
   askAgain(isUrgent: boolean): Generator<void> | undefined {
-    return this.#response.delivery?.recheck(isUrgent);
+    return this.#response.delivery?.access?.recheck(isUrgent);
   }
 
   // For its response
@@ -274,30 +264,10 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Acces
     return this.#response.writer;
   }
 
-  get access(): AccessTarget | undefined {
-    return this.#host.guard && this;
-  }
-
-  get hasReceivedEnd(): boolean {
-    return this.#response.writer.head?.isFinished === true && !this.#hasSent;
-  }
-
-  ask(channel: string, phase: AccessPhase, answer: (isAllowed: boolean) => void): void {
-    if (this.#host.guard === undefined) answer(true);
-    else this.#host.guard.ask(this, channel, phase, answer);
-  }
-
-  refused(channel: string): void {
-    const error = new TidingsError('not-authorized', `authorize has refused the channel ${show(channel)}`);
-    this.#host.report(error, { stage: 'authorize', stream: this, channel });
-  }
-
-  withdrawn(channels: readonly string[], isLast: boolean): void {
-    const { delivery, kind } = this.#response;
-    if (!this.isOpen || delivery === undefined) return;
-    const event = this.#host.guard?.revokedEvent;
-    if (kind.hasMarkers) delivery.send(createFrame(encode({ channels }, { event }), 1));
-    if (isLast && !this.#hasSent) this.end('ended', kind.isGet ? { id: FINISHED_ID } : {});
+  /** Called once, by its delivery. */
+  get access(): StreamAccess | undefined {
+    const { guard } = this.#host;
+    return guard && new StreamAccess(guard, this, this.#response);
   }
 
   isExcludedBy(name: string): boolean {

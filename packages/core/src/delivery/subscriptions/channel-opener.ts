@@ -17,14 +17,18 @@ import { needReread, type Subscriptions } from './subscriptions.ts';
  */
 type Phase = 'gathering' | 'opening' | 'live' | 'adding' | 'over';
 
+/** Says which channels a stream may follow. */
+export interface OpenerAccess {
+  /** Whether that is known of these subscriptions. Those of channels that it may not follow are removed. */
+  areAllowed(subscriptions: readonly Subscription[], isAtStart: boolean): boolean;
+}
+
 /** What an opener calls: the delivery of its stream. */
 export interface OpenerOwner {
   /** The stream begins. Undefined: all channels have ended, and the client has received everything. */
   begin(start: Start | undefined): void;
   /** Subscriptions that were made later begin. */
   beginAdded(added: readonly Subscription[]): void;
-  /** Whether it is known which of these channels the stream may follow; what it may not is removed. */
-  areAllowed(subscriptions: readonly Subscription[]): boolean;
   /** The broker, or the application, is asked: nothing can be delivered until it has answered. */
   waitForChannels(): void;
   fail(error: unknown): void;
@@ -56,8 +60,16 @@ export class ChannelOpener {
   readonly #context: DeliveryContext;
   readonly #subscriptions: Subscriptions;
   readonly #owner: OpenerOwner;
+  /** Absent: the stream may follow every channel. */
+  readonly #access: OpenerAccess | undefined;
 
-  constructor(context: DeliveryContext, subscriptions: Subscriptions, owner: OpenerOwner) {
+  constructor(
+    context: DeliveryContext,
+    subscriptions: Subscriptions,
+    owner: OpenerOwner,
+    access: OpenerAccess | undefined,
+  ) {
+    this.#access = access;
     this.#context = context;
     this.#subscriptions = subscriptions;
     this.#owner = owner;
@@ -128,7 +140,7 @@ export class ChannelOpener {
 
   #load(phase: 'opening' | 'adding'): void {
     this.#phase = phase;
-    this.#isAsking = !this.#owner.areAllowed(this.#unplaced);
+    this.#isAsking = this.#access?.areAllowed(this.#unplaced, phase === 'opening') === false;
     if (this.#isAsking) {
       this.#owner.waitForChannels();
       return;

@@ -3,8 +3,8 @@ import { isThenable } from '../../base/deferred.ts';
 import { TidingsError } from '../../base/errors.ts';
 import { show } from '../../base/option-checks.ts';
 import type { AccessPhase } from '../../delivery/subscriptions/channel-access.ts';
-import type { ErrorContext } from '../../stream/event-stream.ts';
-import type { Stream, StreamGuard } from '../../stream/stream.ts';
+import type { ErrorContext, EventStream } from '../../stream/event-stream.ts';
+import type { StreamGuard } from '../../stream/stream-access.ts';
 import { Slices } from './slices.ts';
 
 /** What `authorize` is told of the stream that wants to follow a channel. */
@@ -58,7 +58,7 @@ export class Authorizer implements StreamGuard {
     this.#options = { ...options, authorize: bindContext(options.authorize) };
   }
 
-  ask(stream: Stream, channel: string, phase: AccessPhase, answer: (isAllowed: boolean) => void): void {
+  ask(stream: EventStream, channel: string, phase: AccessPhase, answer: (isAllowed: boolean) => void): void {
     const { client, data, lastEventId } = stream;
     const fail = (error: unknown) => {
       this.#options.report(error, { stage: 'authorize', stream, channel });
@@ -88,6 +88,10 @@ export class Authorizer implements StreamGuard {
       isAllowed => question.settle(isAllowed === true),
       error => question.settle(error instanceof Error ? error : new Error(show(error), { cause: error })),
     );
+  }
+
+  refused(error: TidingsError, stream: EventStream, channel: string): void {
+    this.#options.report(error, { stage: 'authorize', stream, channel });
   }
 
   #watch(): void {
