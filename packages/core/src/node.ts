@@ -100,6 +100,25 @@ export function releaseResponse(res: NodeResponse): boolean {
   return true;
 }
 
+/** Bytes of a body that is read. */
+const MOST_BYTES = 64 * 1024;
+
+/**
+ * Reads the body of a request that no middleware has read, as text. For adapters.
+ *
+ * @returns undefined if it has more than 64 KiB. Rejects when the client disconnects.
+ */
+export async function readBody(req: NodeRequest): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of req as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    // The rest is read, too: a request that is not read to its end blocks its connection.
+    if (bytes <= MOST_BYTES) chunks.push(chunk);
+  }
+  return bytes > MOST_BYTES ? undefined : Buffer.concat(chunks).toString();
+}
+
 /**
  * A property of the response, so that all copies of this module see it, and `disconnected` needs no closure for each
  * response. A bound listener or an entry of a WeakMap takes no less memory.

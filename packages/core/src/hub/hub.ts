@@ -1,6 +1,7 @@
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { EventStream, StreamOptions } from '../stream/event-stream.ts';
 import type { Transport } from '../stream/transport.ts';
+import type { ControlRequest, ControlResponse } from './access/side-request.ts';
 import type { ClientRegistry } from './clients.ts';
 import type { HubStats } from './counters.ts';
 import type { AnyChannels, Channel, PublishArguments } from './hub-channel.ts';
@@ -51,6 +52,14 @@ export interface Hub<Channels = AnyChannels, Data = unknown> {
     name: Name,
     options?: ChannelOptions,
   ): Channel<Channels[Name], Name>;
+  /**
+   * Changes the channels of an open stream, as a page asks for it: see {@link ControlRequest}. Adapters call this. The
+   * stream may be in another process. It has to belong to the client of the request, and `authorize` decides which
+   * channels it may follow.
+   *
+   * @returns how to respond: 204 when the change is stored. Never rejects.
+   */
+  control(request: ControlRequest): Promise<ControlResponse>;
   /**
    * Connects to the broker, if that has not begun, so that the first stream does not wait for it. Idempotent.
    *

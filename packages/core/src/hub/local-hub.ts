@@ -13,6 +13,7 @@ import type { ErrorContext, EventStream, StreamOptions } from '../stream/event-s
 import type { Stream } from '../stream/stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import { Authorizer } from './access/authorizer.ts';
+import { type ControlRequest, type ControlResponse, control } from './access/side-request.ts';
 import { Clients } from './clients.ts';
 import { CONTROL_SETTINGS } from './control.ts';
 import { ControlChannel } from './control-channel.ts';
@@ -57,14 +58,14 @@ export class LocalHub implements Hub {
       broker &&
       new BrokerSync(broker, log, {
         onError: error => this.#report(error, { stage: 'broker' }),
-        onControl: entry => control.receive(entry),
+        onControl: entry => messages.receive(entry),
         // The lost messages may have named any client, and any stream whose id is known.
         onControlLost: () => void this.#registry.disconnectNamed(),
       });
     const queue = broker && sync && new PublishQueue(broker, sync, publishTimeout);
     this.#context = { log, loop: new DeliveryLoop(log), resetEvent: settings.resetEvent, sync };
     this.#clients = new Clients(
-      message => control.send(message),
+      message => messages.send(message),
       stream => this.#registry.recheck(stream, true),
     );
     const membership = new Membership({
@@ -73,7 +74,7 @@ export class LocalHub implements Hub {
       isRemote: broker !== undefined,
       recheck: stream => this.#registry.recheck(stream, true),
     });
-    const control = new ControlChannel(log, queue, (message, position, isOwn) => {
+    const messages = new ControlChannel(log, queue, (message, position, isOwn) => {
       // A hub asks again at once when it is told to, and not once more when its own message arrives.
       const isDone = message.type === 'stop' || (message.type === 'recheck' && isOwn);
       if (!isDone) membership.apply(message, position);
@@ -152,6 +153,15 @@ export class LocalHub implements Hub {
     if (broker === undefined || sync === undefined) return this.#publisher.stateHere(name);
     const { state } = await this.#withinTimeout(sync.start().then(() => broker.state(name)));
     return state;
+  }
+
+  control(request: ControlRequest): Promise<ControlResponse> {
+    const { broker, authorize } = this.#settings;
+    const { clients } = this;
+    return control(
+      { clients, isShared: broker !== undefined, hasAuthorize: authorize !== undefined },
+      request,
+    );
   }
 
   async position(): Promise<string> {
