@@ -1,5 +1,8 @@
 export { TidingsError, type TidingsErrorCode } from './base/errors.ts';
+export type { AccessPhase } from './delivery/subscriptions/channel-access.ts';
 export type { FilterEvent, From, SubscribeOptions } from './delivery/subscriptions/subscribe-options.ts';
+export type { Authorize, AuthorizeContext } from './hub/access/authorizer.ts';
+export type { ControlRequest, ControlResponse } from './hub/access/side-request.ts';
 export type { ClientRegistry, Who } from './hub/clients.ts';
 export type { HubStats } from './hub/counters.ts';
 export { createHub } from './hub/create-hub.ts';

@@ -2,6 +2,7 @@ import type { BrokerSync } from '../log/broker-sync.ts';
 import type { Log } from '../log/log.ts';
 import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
+import type { AccessTarget } from './delivery-access.ts';
 import type { DeliveryLoop } from './delivery-loop.ts';
 import type { ReaderStream } from './reader/reader-stream.ts';
 
@@ -41,6 +42,8 @@ export interface DeliveryTarget extends ReaderStream {
   readonly writer: DeliverySink;
   /** Its client reconnects when it ends: a channel with `overflow: 'disconnect'` may close it for reading slowly. */
   readonly canReconnect: boolean;
+  /** Absent: it may follow every channel. */
+  readonly access?: AccessTarget | undefined;
   report(error: unknown, stage: 'subscribe'): void;
   /** The client resumes after the last event that it received. */
   resumed(): void;

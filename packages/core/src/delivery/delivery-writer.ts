@@ -14,8 +14,8 @@ export interface DeliveryOwner {
 }
 
 /**
- * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot,
- * `turn-spent`; or how the stream ends.
+ * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot or for
+ * the answer whether a channel may be followed, `turn-spent`; or how the stream ends.
  */
 export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | DeliveryOutcome;
 
@@ -90,9 +90,27 @@ export class DeliveryWriter {
 
   #next(): Next | Comment | Action {
     const reader = this.#reader;
-    const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
+    const queue = this.#directSends;
+    const upTo = queue?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
+    // Most streams have no queue.
+    const limit = queue?.hold?.(reader.position);
+    if (limit !== undefined && (limit < upTo || !reader.isInOrder)) return this.#nextWithin(limit);
     if (!reader.isInOrder) return reader.next(upTo);
-    return this.#directSends?.take(reader.position) ?? reader.nextEntries(upTo);
+    return queue?.take(reader.position) ?? reader.nextEntries(upTo);
+  }
+
+  /** What comes next while something after a position has to wait. */
+  #nextWithin(limit: Position): Next {
+    const reader = this.#reader;
+    if (!reader.isInOrder || limit <= reader.position) return 'waiting';
+    const next = reader.nextEntries(limit);
+    return next === 'caught-up' ? 'waiting' : next;
+  }
+
+  /** Nothing is delivered beyond what this returns for a position. Absent: everything is. */
+  hold(limit: ((position: Position) => Position) | undefined): void {
+    if (limit !== undefined) this.#directSends ??= new DirectSendQueue();
+    if (this.#directSends !== undefined) this.#directSends.hold = limit;
   }
 
   /**

@@ -13,6 +13,8 @@ export type Action = () => void;
 export class DirectSendQueue {
   /** Bytes that are queued. */
   bytes = 0;
+  /** The position up to which a stream may deliver now, by its own. Absent: no limit. */
+  hold: ((position: Position) => Position) | undefined;
   /** A comment is a run of its own: its form is known when it is written. */
   readonly #runs: { after: Position; content: FrameQueue | Comment | Action }[] = [];
 

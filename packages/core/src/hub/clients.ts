@@ -18,13 +18,14 @@ export type Who = string | { readonly id: string; readonly client?: string | und
  * `publish`. The promise resolves when the broker has stored the call, at once without a broker. It rejects when the
  * broker cannot store it: `not-stored` or `maybe-stored`.
  */
-export interface ClientRegistry extends Iterable<[client: string, streams: ReadonlySet<EventStream>]> {
+export interface ClientRegistry<Data = unknown>
+  extends Iterable<[client: string, streams: ReadonlySet<EventStream<Data>>]> {
   /** How many clients have a stream. In this process. */
   readonly size: number;
   /** Whether a client has a stream. In this process. */
   has(client: string): boolean;
   /** The streams of a client, oldest first; empty if it has none. In this process. */
-  get(client: string): ReadonlySet<EventStream>;
+  get(client: string): ReadonlySet<EventStream<Data>>;
   /**
    * Closes streams. They receive nothing that is published after the promise has resolved. The client may reconnect:
    * refuse it where requests are authenticated.
@@ -57,6 +58,10 @@ export interface ClientRegistry extends Iterable<[client: string, streams: Reado
    *   the broker cannot be reached within `publishTimeout`.
    */
   count(): Promise<number>;
+   * Calls `authorize` again for each channel of streams. Nothing that is published to these channels from now on is
+   * delivered before it has answered.
+   */
+  recheck(who: Who): Promise<void>;
 }
 
 const NONE: ReadonlySet<never> = new Set<never>();
@@ -70,10 +75,15 @@ export class Clients<S extends EventStream> implements ClientRegistry {
   readonly #send: (message: ControlMessage) => Promise<void>;
   /** Counts those of all processes. Without a broker there are no others. */
   count = async (): Promise<number> => this.size;
+  readonly #recheck: (stream: S) => void;
 
-  /** @param send sends a message to all processes, this one included. */
-  constructor(send: (message: ControlMessage) => Promise<void>) {
+  /**
+   * @param send sends a message to all processes, this one included.
+   * @param recheck asks again whether a stream of this process may follow its channels.
+   */
+  constructor(send: (message: ControlMessage) => Promise<void>, recheck: (stream: S) => void) {
     this.#send = send;
+    this.#recheck = recheck;
   }
 
   get size(): number {
@@ -121,6 +131,12 @@ export class Clients<S extends EventStream> implements ClientRegistry {
 
   unsubscribe(who: Who, channels: ChannelName | readonly ChannelName[]): Promise<void> {
     return this.#send({ type: 'unsubscribe', ...targetOf(who), channels: namesOf(channels) });
+  }
+
+  recheck(who: Who): Promise<void> {
+    const target = targetOf(who);
+    for (const stream of this.find(target)) this.#recheck(stream);
+    return this.#send({ type: 'recheck', ...target });
   }
 
   add(stream: S): void {

@@ -8,6 +8,15 @@ import type { ControlMessage } from './control.ts';
 /** A message that names streams. */
 type MembershipMessage = Exclude<ControlMessage, { type: 'stop' }>;
 
+export interface MembershipOptions {
+  readonly log: Log;
+  readonly clients: Clients<Stream>;
+  /** Messages have positions of their own. */
+  readonly isRemote: boolean;
+  /** Asks again whether a stream may follow its channels. */
+  readonly recheck: (stream: Stream) => void;
+}
+
 /**
  * Applies control messages to the streams that were open at their position.
  *
@@ -16,22 +25,18 @@ type MembershipMessage = Exclude<ControlMessage, { type: 'stop' }>;
  * the subscriptions of such a stream, the stream ends. Its client reconnects, and the application decides again.
  */
 export class Membership {
-  readonly #log: Log;
-  readonly #clients: Clients<Stream>;
-  readonly #isRemote: boolean;
+  readonly #options: MembershipOptions;
 
-  /** @param isRemote messages have positions of their own. */
-  constructor(log: Log, clients: Clients<Stream>, isRemote: boolean) {
-    this.#log = log;
-    this.#clients = clients;
-    this.#isRemote = isRemote;
+  constructor(options: MembershipOptions) {
+    this.#options = options;
   }
 
   apply(message: MembershipMessage, position: Position): void {
-    for (const stream of this.#clients.find(message)) {
+    for (const stream of this.#options.clients.find(message)) {
       if (!stream.isOpen || this.#isLater(stream, position)) continue;
       if (message.type === 'disconnect') stream.end('closed', { after: position });
-      else if (message.type !== 'recheck') this.#change(stream, message, position);
+      else if (message.type === 'recheck') this.#options.recheck(stream);
+      else this.#change(stream, message, position);
     }
   }
 
@@ -50,13 +55,12 @@ export class Membership {
 
   /** The stream was opened after the message. */
   #isLater({ openedAt }: Stream, position: Position): boolean {
-    return this.#isRemote && openedAt !== undefined && position <= openedAt;
+    return this.#options.isRemote && openedAt !== undefined && position <= openedAt;
   }
 
   #isUnclear({ openedAt, lastEventId }: Stream, position: Position): boolean {
-    if (!this.#isRemote) return false;
-    return openedAt === undefined
-      ? position <= this.#log.origin
-      : position <= (this.#log.positionIn(lastEventId) ?? 0);
+    const { isRemote, log } = this.#options;
+    if (!isRemote) return false;
+    return openedAt === undefined ? position <= log.origin : position <= (log.positionIn(lastEventId) ?? 0);
   }
 }

@@ -5,8 +5,10 @@ import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { CloseReason, ErrorContext, StreamOptions } from '../stream/event-stream.ts';
 import { type Range, RETRY_AFTER_LOSS, RETRY_LATER, randomBetween } from '../stream/retry.ts';
 import { Stream, type StreamHost } from '../stream/stream.ts';
+import type { StreamGuard } from '../stream/stream-access.ts';
 import { readStreamOptions } from '../stream/stream-options.ts';
 import type { Transport } from '../stream/transport.ts';
+import { Slices } from './access/slices.ts';
 import type { Clients } from './clients.ts';
 import type { Counters } from './counters.ts';
 import type { HubSettings } from './options.ts';
@@ -20,6 +22,8 @@ export interface StreamRegistryOptions {
   readonly clients: Clients<Stream>;
   readonly counters: Counters;
   readonly presence: Presence | undefined;
+  /** Absent: every stream may follow every channel. */
+  readonly guard: StreamGuard | undefined;
   readonly onError: (error: unknown, context: ErrorContext) => void;
 }
 
@@ -31,6 +35,7 @@ export class StreamRegistry {
   readonly streams = new Set<Stream>();
   readonly #options: StreamRegistryOptions;
   readonly #host: StreamHost;
+  readonly #rechecks = new Slices<Generator<void>>(steps => steps.next().done !== true);
   /** Set when the hub closes: ms after which clients that connect from now on are to reconnect. */
   #refusedRetry: Range | undefined;
 
@@ -81,6 +86,12 @@ export class StreamRegistry {
     await inTurns(streams, stream => stream.end('closed'));
   }
 
+  /** Asks again whether a stream may follow its channels. Urgent: until then, nothing of them is delivered. */
+  recheck(stream: Stream, isUrgent: boolean): void {
+    const steps = stream.isOpen ? stream.askAgain(isUrgent) : undefined;
+    if (steps !== undefined) this.#rechecks.push(steps);
+  }
+
   /** Closes a client's oldest streams: a phone that changes networks must not be locked out by its dead connections. */
   #makeRoom({ client }: Stream): void {
     if (client === undefined) return;
@@ -98,6 +109,8 @@ export class StreamRegistry {
       limits: settings,
       context,
       isDraining: false,
+      guard: this.#options.guard,
+      recheck: stream => this.recheck(stream, false),
       responses: new TurnBudget(),
       report: onError,
       streamNamed: stream => this.#options.clients.name(stream),

@@ -1,4 +1,5 @@
 import { invalid } from '../base/option-checks.ts';
+import type { SubscriptionChange } from '../delivery/delivery-changes.ts';
 import type {
   DeliveryContext,
   DeliveryOutcome,
@@ -8,7 +9,6 @@ import type {
 import { StreamDelivery } from '../delivery/stream-delivery.ts';
 import { guardFilter } from '../delivery/subscriptions/guard-filter.ts';
 import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
-import type { SubscriptionChange } from '../delivery/subscriptions/subscription-changes.ts';
 import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
 import { Comment } from '../protocol/comment.ts';
 import { type EventFields, encode } from '../protocol/event.ts';
@@ -27,12 +27,17 @@ import type { ResponseHost, ResponseOwner } from './response/response-owner.ts';
 import { RETRY_LATER, randomBetween } from './retry.ts';
 import { pump } from './source.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
-import type { StreamSettings } from './stream-options.ts';
+import { type GuardedStream, StreamAccess, type StreamGuard } from './stream-access.ts';
+import { readExpiry, type StreamSettings } from './stream-options.ts';
 import type { Transport } from './transport.ts';
 
 /** What a stream needs of its hub. */
 export interface StreamHost extends ResponseHost {
   isDraining: boolean;
+  /** Decides which channels a stream may follow. Absent: all. */
+  readonly guard: StreamGuard | undefined;
+  /** The stream asks again, soon, whether it may follow its channels. */
+  recheck(stream: Stream): void;
   report(error: unknown, context: ErrorContext): void;
   /** The stream has got its id. */
   streamNamed(stream: Stream): void;
@@ -49,18 +54,22 @@ export interface StreamHost extends ResponseHost {
  * Its states are those of its {@link StreamResponse}. With the first subscription it gets a {@link StreamDelivery}, which
  * has states of its own.
  */
-export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
+export class Stream implements EventStream, ResponseOwner, DeliveryTarget, GuardedStream {
   readonly client: string | undefined;
+  readonly data: unknown;
   readonly lastEventId: string | undefined;
   /** The newest position when it was opened: control messages up to it are not for this stream. Absent: unknown. */
   readonly openedAt: Position | undefined;
   readonly #host: StreamHost;
   readonly #response: StreamResponse;
   #id: string | undefined;
+  /** The application has sent events of its own. */
+  hasSent = false;
 
   constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamSettings) {
     this.#host = host;
     this.client = options.client;
+    this.data = options.data;
     this.lastEventId = readLastEventId(request);
     this.openedAt = host.context.log.now;
     const kind = responseKind(request.method, options.markers);
@@ -99,6 +108,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     if (this.#response.delivery !== undefined && fields?.id !== undefined && this.isOpen) {
       throw invalid('id', 'left out when subscribed: ids are positions', fields.id, 'invalid-field');
     }
+    this.hasSent = true;
     return (
       this.isOpen &&
       sendDirect(this, this.#response, createFrame(encode(data, fields), 1, fields?.id !== undefined))
@@ -115,6 +125,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   }
 
   async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
+    this.hasSent = true;
     if (this.hasReceivedAll) this.#response.respond(204);
     const report = (error: unknown) => this.report(error, 'source');
     try {
@@ -129,7 +140,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     }
   }
 
-  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this {
+  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions<EventStream>): this {
     const names = namesOf(channels);
     const { from, filter } = readSubscribeOptions(options);
     if (!this.isOpen) {
@@ -137,7 +148,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
       return this;
     }
     const onError = (error: unknown) => this.report(error, 'subscribe');
-    this.#createDelivery().subscribe(names, { from, filter: filter && guardFilter(filter, onError) });
+    this.#createDelivery().subscribe(names, { from, filter: filter && guardFilter(filter, this, onError) });
     return this;
   }
 
@@ -153,6 +164,11 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   unsubscribe(channels: ChannelName | readonly ChannelName[]): this {
     this.#response.delivery?.unsubscribe(namesOf(channels));
     return this;
+  }
+
+  renew(expiresAt: Date | number): void {
+    const time = readExpiry(expiresAt);
+    if (this.isOpen) this.#response.timers.renew(time);
   }
 
   close(): void {
@@ -215,7 +231,16 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     this.#response.beginEnd(reason, options);
   }
 
+  /** Asks again whether it may follow its channels: one channel a step. Absent: there is nothing to ask. */
+  askAgain(isUrgent: boolean): Generator<void> | undefined {
+    return this.#response.delivery?.access?.recheck(isUrgent);
+  }
+
   // For its response
+
+  recheckDue(): void {
+    this.#host.recheck(this);
+  }
 
   report(error: unknown, stage: ErrorContext['stage']): void {
     this.#host.report(error, { stage, stream: this });
@@ -241,6 +266,12 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
 
   get canReconnect(): boolean {
     return true;
+  }
+
+  /** Called once, by its delivery. */
+  get access(): StreamAccess | undefined {
+    const { guard } = this.#host;
+    return guard && new StreamAccess(guard, this, this.#response);
   }
 
   isExcludedBy(name: string): boolean {

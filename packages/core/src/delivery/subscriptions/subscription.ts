@@ -4,7 +4,7 @@ import type { Log } from '../../log/log.ts';
 import type { Piece } from '../../log/pieces.ts';
 import type { State } from '../../log/snapshots.ts';
 import type { Position } from '../../protocol/event-id.ts';
-import type { SubscribeOptions } from './subscribe-options.ts';
+import type { BoundOptions } from './subscribe-options.ts';
 
 /** Whose subscription it is. */
 export interface Subscriber {
@@ -30,7 +30,7 @@ export class Subscription {
   readonly channel: ChannelLog;
   /** It was made later than the first of its stream: Last-Event-ID does not count. */
   readonly isLate: boolean;
-  options: SubscribeOptions;
+  options: BoundOptions;
   isCancelled = false;
   /** Only entries after it count. Before it is known (`hasStart`), 0. */
   start: Position = 0;
@@ -44,7 +44,7 @@ export class Subscription {
   /** The newest position when it was made: what is newer is "now". Unknown until the broker has told where it is. */
   #subscribedAt: Position | undefined;
 
-  constructor(channel: ChannelLog, options: SubscribeOptions, now: Position | undefined, isLate: boolean) {
+  constructor(channel: ChannelLog, options: BoundOptions, now: Position | undefined, isLate: boolean) {
     this.channel = channel;
     this.isLate = isLate;
     this.options = options;
@@ -146,7 +146,7 @@ export class Subscription {
   }
 
   /** Uses another filter from here on. */
-  setFilter(filter: SubscribeOptions['filter']): void {
+  setFilter(filter: BoundOptions['filter']): void {
     this.options = { from: this.options.from, filter };
   }
 

@@ -15,7 +15,7 @@ export interface PresenceHub {
   readonly clients: Pick<ClientRegistry, 'get' | 'has'>;
   readonly lease: Lease;
   /** Publishes to the channel of the list. A rejection is reported already. */
-  readonly publish: (data: unknown, fields: PublishFields) => Promise<string>;
+  readonly publish: (channel: string, data: unknown, fields: PublishFields) => Promise<string>;
   readonly onError: (error: unknown) => void;
 }
 
@@ -152,7 +152,8 @@ export class Presence {
   }
 
   async #announce({ came, left }: LeaseResult): Promise<void> {
-    const { publish } = this.#hub;
+    const { channel } = this.#settings;
+    const publish = (data: unknown, fields: PublishFields) => this.#hub.publish(channel, data, fields);
     const gone = left.map(client => publish({ client }, { event: 'left', key: client, gone: true }));
     const here = came.map(client => publish(this.#describe(client), { event: 'came', key: client }));
     const results = await Promise.allSettled([...gone, ...here]);

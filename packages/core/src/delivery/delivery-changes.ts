@@ -1,18 +1,19 @@
-import { nextTurn } from '../../base/event-loop.ts';
-import { type Position, UNKNOWN_ID } from '../../protocol/event-id.ts';
-import type { SubscribeOptions } from './subscribe-options.ts';
-import type { Subscriptions } from './subscriptions.ts';
+import { nextTurn } from '../base/event-loop.ts';
+import { type Position, UNKNOWN_ID } from '../protocol/event-id.ts';
+import type { DeliveryWriter } from './delivery-writer.ts';
+import type { BoundOptions } from './subscriptions/subscribe-options.ts';
+import type { Subscriptions } from './subscriptions/subscriptions.ts';
 
 /** A change of a stream's subscriptions that takes effect when the stream has received everything up to a position. */
 export interface SubscriptionChange {
   readonly type: 'subscribe' | 'unsubscribe';
   readonly channels: readonly string[];
-  readonly options: SubscribeOptions;
+  readonly options: BoundOptions;
   readonly position: Position;
 }
 
 /** The stream whose subscriptions change. */
-export interface ChangeTarget {
+interface ChangeTarget {
   readonly lastEventId: string | undefined;
   report(error: unknown, stage: 'subscribe'): void;
 }
@@ -21,14 +22,14 @@ export interface ChangeTarget {
 export interface ChangeOwner {
   /** The state of a channel may still be sent. */
   readonly awaitsState: boolean;
-  /** Nothing more is subscribed. */
-  readonly writer: { readonly isClosing: boolean };
-  subscribeAt(names: readonly string[], options: SubscribeOptions, at: Position): void;
+  readonly writer: Pick<DeliveryWriter, 'isClosing' | 'runAfter'>;
+  subscribeAt(names: readonly string[], options: BoundOptions, at: Position): void;
   unsubscribe(names: readonly string[]): void;
+  schedule(): void;
 }
 
 /** The changes that control messages make to the subscriptions of one stream. */
-export class SubscriptionChanges {
+export class DeliveryChanges {
   readonly #subscriptions: Subscriptions;
   readonly #target: ChangeTarget;
   readonly #owner: ChangeOwner;
@@ -44,18 +45,19 @@ export class SubscriptionChanges {
     this.#isFirst = subscriptions.list.length === 0;
   }
 
-  /** Returns the action that makes a change when everything up to its position has been delivered. */
-  prepare(change: SubscriptionChange): () => void {
+  /** Makes a change when everything up to its position has been delivered. */
+  add(change: SubscriptionChange): void {
     this.#pending.push(change);
     // A state that is sent later has what was published after the change.
     if (change.type === 'unsubscribe' && this.#owner.awaitsState) {
       this.#owner.unsubscribe(change.channels.filter(name => this.#hasState(name)));
     }
-    return () => this.#apply();
+    this.#owner.writer.runAfter(change.position, () => this.#apply());
+    this.#owner.schedule();
   }
 
   /** The options of a subscription of the application: its first ones resume, though the stream may have begun. */
-  resuming(options: SubscribeOptions): SubscribeOptions {
+  resuming(options: BoundOptions): BoundOptions {
     const { lastEventId } = this.#target;
     if (!this.#isFirst) return options;
     nextTurn(() => {
@@ -80,9 +82,9 @@ export class SubscriptionChanges {
     else this.#subscribe(channels, options, position);
   }
 
-  #subscribe(channels: readonly string[], options: SubscribeOptions, position: Position): void {
+  #subscribe(channels: readonly string[], options: BoundOptions, position: Position): void {
     try {
-      const names = channels.filter(name => !this.#subscriptions.has(name) && !this.#isWithdrawnLater(name));
+      const names = channels.filter(name => !this.#subscriptions.has(name) && !this.#isEndedLater(name));
       if (names.length > 0) this.#owner.subscribeAt(names, options, position);
     } catch (error) {
       this.#target.report(error, 'subscribe');
@@ -90,7 +92,7 @@ export class SubscriptionChanges {
   }
 
   /** The state of a channel is not asked for when the end of the subscription is known. */
-  #isWithdrawnLater(name: string): boolean {
+  #isEndedLater(name: string): boolean {
     const isEnded = this.#pending.some(
       ({ type, channels }) => type === 'unsubscribe' && channels.includes(name),
     );
