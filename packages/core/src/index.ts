@@ -1,7 +1,10 @@
 export { TidingsError, type TidingsErrorCode } from './base/errors.ts';
 export type { Replay } from './delivery/replay.ts';
+export type { AccessPhase } from './delivery/subscriptions/channel-access.ts';
 export type { FilterEvent, From, SubscribeOptions } from './delivery/subscriptions/subscribe-options.ts';
-export type { ClientRegistry } from './hub/clients.ts';
+export type { Authorize, AuthorizeContext } from './hub/access/authorizer.ts';
+export type { ControlRequest, ControlResponse } from './hub/access/side-request.ts';
+export type { ClientRegistry, Who } from './hub/clients.ts';
 export { createHub } from './hub/create-hub.ts';
 export type { Hub } from './hub/hub.ts';
 export type {
@@ -16,6 +19,7 @@ export type { ChannelStats } from './hub/observability/channel-stats.ts';
 export type { BrokerStats, DeliveryStats, HubStats } from './hub/observability/hub-stats.ts';
 export type { Observer } from './hub/observability/observer.ts';
 export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
+export type { Presence, PresenceOptions } from './hub/presence/presence-options.ts';
 export type { ProducerOptions } from './hub/producer-options.ts';
 export type {
   Broker,

@@ -2,6 +2,7 @@ import type { BrokerSync } from '../log/broker-sync.ts';
 import type { Log } from '../log/log.ts';
 import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
+import type { AccessTarget } from './delivery-access.ts';
 import type { DeliveryLoop } from './delivery-loop.ts';
 import type { ReaderStream } from './reader/reader-stream.ts';
 import type { ReplayMeter } from './replay.ts';
@@ -44,6 +45,9 @@ export interface DeliveryTarget extends ReaderStream {
   readonly canReconnect: boolean;
   /** The stream begins. The meter counts what it receives until it has caught up. */
   began(replay: ReplayMeter): void;
+  /** Absent: it may follow every channel. */
+  readonly access?: AccessTarget | undefined;
+  report(error: unknown, stage: 'subscribe'): void;
   /** What was sent while the stream was behind has been written. */
   directSendsWritten(): void;
   /** The delivery can begin: the headers may be sent. `isFinished`: there is nothing to deliver, now or later. */

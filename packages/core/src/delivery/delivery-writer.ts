@@ -3,7 +3,7 @@ import type { Comment } from '../protocol/comment.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
-import { DirectSendQueue } from './direct-send-queue.ts';
+import { type Action, DirectSendQueue } from './direct-send-queue.ts';
 import type { LogReader } from './reader/log-reader.ts';
 import { Gap, type Next } from './reader/next.ts';
 import type { ReplayMeter } from './replay.ts';
@@ -15,8 +15,8 @@ export interface DeliveryOwner {
 }
 
 /**
- * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot,
- * `turn-spent`; or how the stream ends.
+ * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot or for
+ * the answer whether a channel may be followed, `turn-spent`; or how the stream ends.
  */
 export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | DeliveryOutcome;
 
@@ -84,7 +84,8 @@ export class DeliveryWriter {
         const isSlow = next.subscriptions.some(({ channel }) => channel.disconnectsSlow);
         if (isSlow && this.#target.canReconnect) return 'slow';
         this.#reader.skip(next);
-      } else if (next !== 'more') this.#target.writer.write(next);
+      } else if (typeof next === 'function') next();
+      else if (next !== 'more') this.#target.writer.write(next);
       // One stream must not hold the event loop. Most have one frame, and need no clock.
       frames += 1;
       if (frames === 2) start = performance.now();
@@ -94,15 +95,35 @@ export class DeliveryWriter {
     return 'full';
   }
 
-  #next(): Next | Comment {
+  #next(): Next | Comment | Action {
     const reader = this.#reader;
-    const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
-    const directSend = reader.isInOrder ? this.#directSends?.take(reader.position) : undefined;
-    if (directSend !== undefined) return directSend;
-    const next = reader.isInOrder ? reader.nextEntries(upTo) : reader.next(upTo);
+    const queue = this.#directSends;
+    const upTo = queue?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
+    // Most streams have no queue.
+    const limit = queue?.hold?.(reader.position);
+    if (limit !== undefined && (limit < upTo || !reader.isInOrder)) return this.#nextWithin(limit);
+    if (!reader.isInOrder) return this.#counted(reader.next(upTo));
+    return queue?.take(reader.position) ?? this.#counted(reader.nextEntries(upTo));
+  }
+
+  /** What comes next while something after a position has to wait. */
+  #nextWithin(limit: Position): Next {
+    const reader = this.#reader;
+    if (!reader.isInOrder || limit <= reader.position) return 'waiting';
+    const next = this.#counted(reader.nextEntries(limit));
+    return next === 'caught-up' ? 'waiting' : next;
+  }
+
+  #counted(next: Next): Next {
     if (this.replay !== undefined && typeof next === 'object' && !(next instanceof Gap))
       this.replay.count(next);
     return next;
+  }
+
+  /** Nothing is delivered beyond what this returns for a position. Absent: everything is. */
+  hold(limit: ((position: Position) => Position) | undefined): void {
+    if (limit !== undefined) this.#directSends ??= new DirectSendQueue();
+    if (this.#directSends !== undefined) this.#directSends.hold = limit;
   }
 
   #endReplay(isComplete: boolean): void {
@@ -124,6 +145,12 @@ export class DeliveryWriter {
     }
     this.#directSends ??= new DirectSendQueue();
     this.#directSends.push(frame, after);
+  }
+
+  /** Runs an action when everything up to a position has been written. */
+  runAfter(position: Position, action: Action): void {
+    this.#directSends ??= new DirectSendQueue();
+    this.#directSends.push(action, position);
   }
 
   /** Tells the target, once everything that was sent has been written. */
@@ -162,7 +189,7 @@ export class DeliveryWriter {
         content !== undefined;
         content = this.#directSends?.take(0)
       ) {
-        writer.write(content);
+        if (typeof content !== 'function') writer.write(content);
       }
     }
     const pending = this.#reader.takePending();

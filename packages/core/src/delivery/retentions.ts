@@ -10,6 +10,8 @@ export class Retentions {
   readonly #reader: LogReader;
   readonly #opener: ChannelOpener;
   #isDeliveryScheduled = false;
+  /** Something of a channel has to wait. */
+  isHeld = false;
   /** Most streams never wait. */
   #retained: [channel: ChannelLog, retention: Retention][] | undefined;
 
@@ -42,7 +44,8 @@ export class Retentions {
   update(): void {
     const { phase } = this.#opener;
     const isDue = this.#isDeliveryScheduled && (this.#reader.hasBackfill || this.#retained !== undefined);
-    const isNeeded = phase === 'adding' || (phase === 'live' && (isDue || this.#reader.isWaiting));
+    const isNeeded =
+      phase === 'adding' || (phase === 'live' && (isDue || this.isHeld || this.#reader.isWaiting));
     if (isNeeded) this.#retain();
     else this.release();
   }

@@ -1,7 +1,10 @@
 import type { LogListener } from '../log/listener.ts';
 import type { Log } from '../log/log.ts';
 import type { Comment } from '../protocol/comment.ts';
+import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
+import { DeliveryAccess, type GuardedDelivery } from './delivery-access.ts';
+import { type ChangeOwner, DeliveryChanges, type SubscriptionChange } from './delivery-changes.ts';
 import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { type DeliveryOwner, type DeliveryState, DeliveryWriter } from './delivery-writer.ts';
 import type { SnapshotListener } from './reader/backfill.ts';
@@ -10,7 +13,7 @@ import { ReplayMeter } from './replay.ts';
 import { Retentions } from './retentions.ts';
 import { ChannelOpener, type OpenerOwner } from './subscriptions/channel-opener.ts';
 import type { Start } from './subscriptions/resume.ts';
-import type { SubscribeOptions } from './subscriptions/subscribe-options.ts';
+import type { BoundOptions } from './subscriptions/subscribe-options.ts';
 import type { Subscription } from './subscriptions/subscription.ts';
 import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
 
@@ -20,14 +23,20 @@ import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
  *
  * A loss ({@link lose}) after it has begun queues a reset, and subscribes again.
  */
-export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListener, DeliveryOwner {
+export class StreamDelivery
+  implements LogListener, OpenerOwner, SnapshotListener, DeliveryOwner, ChangeOwner, GuardedDelivery
+{
   readonly #target: DeliveryTarget;
   readonly #subscriptions: Subscriptions;
   readonly #reader: LogReader;
   readonly writer: DeliveryWriter;
   /** Begins the delivery, which then calls `deliveryReady`. */
   readonly opener: ChannelOpener;
-  readonly #retentions: Retentions;
+  readonly retentions: Retentions;
+  /** Absent: it may follow every channel. */
+  readonly access: DeliveryAccess | undefined;
+  /** Most streams have none. */
+  #changes: DeliveryChanges | undefined;
   #isDelivering = false;
   #epoch: string | undefined;
 
@@ -36,9 +45,11 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.#subscriptions = new Subscriptions(target.context.log, this);
     this.#reader = new LogReader(this.#subscriptions, target, this);
     this.writer = new DeliveryWriter(this.#reader, target);
-    this.opener = new ChannelOpener(target.context, this.#subscriptions, this);
+    const { access } = target;
+    this.access = access && new DeliveryAccess(access, this.#subscriptions, this);
+    this.opener = new ChannelOpener(target.context, this.#subscriptions, this, this.access);
     this.opener.lastEventId = target.lastEventId;
-    this.#retentions = new Retentions(this.#reader, this.opener);
+    this.retentions = new Retentions(this.#reader, this.opener);
   }
 
   get #log(): Log {
@@ -74,32 +85,64 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   }
 
   /** Without a `from`, existing subscriptions stay where they are, with the new filter. */
-  subscribe(names: readonly string[], options: SubscribeOptions): void {
+  subscribe(names: readonly string[], given: BoundOptions): void {
+    const options = this.#changes?.resuming(given) ?? given;
     const others = options.from === undefined ? this.#subscriptions.setFilter(names, options.filter) : names;
-    if (others.length > 0) this.#subscribe(others, options);
+    if (others.length > 0) this.subscribeAt(others, options);
   }
 
-  #subscribe(names: readonly string[], options: SubscribeOptions): void {
+  /** @param at the position that is "now". Default: the newest position. */
+  subscribeAt(names: readonly string[], options: BoundOptions, at?: Position): void {
+    this.access?.forget(names);
+    this.#add(names, options, at);
+  }
+
+  #add(names: readonly string[], options: BoundOptions, at?: Position): void {
     const isFirst = this.#subscriptions.list.length === 0;
-    this.#subscriptions.add(names, options);
+    this.#subscriptions.add(names, options, at);
     // A stream without subscriptions has missed nothing.
-    if (isFirst && this.isLive) this.#reader.client.reach(this.#log.head);
+    if (isFirst && this.isLive) this.#reader.client.reach(at ?? this.#log.head);
     this.#reader.subscriptionsChanged();
     this.opener.add();
   }
 
   unsubscribe(names: readonly string[]): void {
+    this.access?.forget(names);
     if (!this.#subscriptions.remove(names)) return;
     this.#reader.subscriptionsChanged();
     // It may have waited for one of these.
     this.opener.subscriptionsRemoved();
-    this.#schedule();
+    this.schedule();
+  }
+
+  isSubscribedTo(name: string): boolean {
+    return this.#subscriptions.has(name);
+  }
+
+  /** Changes the subscriptions when everything up to the position of the change has been delivered. */
+  change(change: SubscriptionChange): void {
+    this.#changes ??= new DeliveryChanges(this.#subscriptions, this.#target, this);
+    this.#changes.add(change);
+  }
+
+  /** A snapshot may still be requested, or is on its way. */
+  get awaitsState(): boolean {
+    return !this.isLive || this.#reader.isWaiting;
+  }
+
+  withdraw(names: readonly string[]): void {
+    this.#changes?.withdraw(names);
+    this.unsubscribe(names);
+  }
+
+  accessAnswered(): void {
+    this.opener.answered();
   }
 
   waitForChannels(): void {
     // A stream that closes does not wait for channels that were added.
     if (this.opener.phase === 'adding' && this.writer.isClosing) this.#end('closed');
-    else this.#retentions.update();
+    else this.retentions.update();
   }
 
   begin(start: Start | undefined): void {
@@ -109,8 +152,11 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     if (start === undefined) this.#reader.client.reach(this.#log.head);
     else this.#reader.begin(start);
     if (this.#reader.hasUnreportedLoss) this.#end('lost');
-    else
-      this.#ready(start === undefined || (this.writer.isFinished && this.#target.writer.bufferedBytes === 0));
+    else {
+      const isFinished = this.writer.isFinished && this.#target.writer.bufferedBytes === 0;
+      this.#ready(start === undefined || isFinished || this.access?.isFinished === true);
+      this.access?.begun();
+    }
   }
 
   #countReplay({ isResumed, lost, reason }: Start): void {
@@ -122,14 +168,14 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   /** @param isFinished there is nothing to deliver, now or later. */
   #ready(isFinished: boolean): void {
     this.#target.deliveryReady(isFinished);
-    if (!isFinished) this.#schedule();
+    if (!isFinished) this.schedule();
     // The headers had been sent already.
     else this.#end('ended');
   }
 
   beginAdded(added: readonly Subscription[]): void {
     this.#reader.add(added);
-    this.#schedule();
+    this.schedule();
   }
 
   /** A channel cannot be opened, or a snapshot was not given. */
@@ -140,9 +186,9 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   // Delivery
 
   /** Runs in the delivery loop, or when the client has read. */
-  #schedule(): void {
+  schedule(): void {
     if (!this.opener.hasBegun) return;
-    this.#retentions.deliveryScheduled();
+    this.retentions.deliveryScheduled();
     this.#target.context.loop.add(this);
   }
 
@@ -156,7 +202,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     if (this.#isDelivering) return;
     if (this.#isOfPastEpoch) this.startOver();
     if (!this.isLive) return;
-    this.#retentions.deliveryBegins();
+    this.retentions.deliveryBegins();
     this.#isDelivering = true;
     let state: DeliveryState;
     try {
@@ -170,10 +216,10 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
       this.#isDelivering = false;
     }
     if (state === 'turn-spent') {
-      this.#retentions.deliveryContinues();
+      this.retentions.deliveryContinues();
       this.resume();
     } else if (state === 'caught-up' || state === 'full' || state === 'waiting') {
-      if (this.#reader.hasBackfill) this.#retentions.update();
+      if (this.#reader.hasBackfill) this.retentions.update();
     } else this.#end(state);
   }
 
@@ -223,7 +269,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     this.opener.stop();
     this.#subscriptions.clear();
     this.#reader.clear();
-    this.#retentions.release();
+    this.retentions.release();
     this.writer.clear();
   }
 
@@ -238,7 +284,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
       'history',
       lost.filter(({ channel }) => channel.reportsLoss),
     );
-    for (const [filter, names] of namesByFilter(lost)) this.#subscribe(names, { filter });
+    for (const [filter, names] of namesByFilter(lost)) this.#add(names, { filter });
   }
 
   startOver(): void {
@@ -254,6 +300,6 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   }
 
   snapshotArrived(): void {
-    this.#schedule();
+    this.schedule();
   }
 }

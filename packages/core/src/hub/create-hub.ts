@@ -8,8 +8,11 @@ import { type HubOptions, readHubOptions } from './options.ts';
  *
  * @typeParam Channels what is published where: see {@link AnyChannels}. Checks `publish`; a browser may import it as
  *   a type.
+ * @typeParam Data the type of `stream.data`, as passed to `res.sse({ data })`.
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
-export function createHub<Channels = AnyChannels>(options: HubOptions = {}): Hub<Channels> {
-  return new LocalHub(readHubOptions(options)) as Hub<AnyChannels> as Hub<Channels>;
+export function createHub<Channels = AnyChannels, Data = unknown>(
+  options: HubOptions<Data> = {},
+): Hub<Channels, Data> {
+  return new LocalHub(readHubOptions(options as HubOptions)) as Hub<AnyChannels> as Hub<Channels, Data>;
 }

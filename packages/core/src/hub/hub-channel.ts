@@ -86,7 +86,10 @@ export interface Channel<Events = Record<string, unknown>, Name extends string =
    *   the source fails, `onError` is called with the stage `source`; when an item cannot be stored, with `publish`.
    * @throws {TidingsError} `invalid-option`, naming the option.
    */
-  from<T>(source: SourceInput<T>, options?: ProducerOptions<T, Events>): Promise<boolean>;
+  from<T>(
+    source: SourceInput<T>,
+    options?: ProducerOptions<T, keyof Events & string, Events[keyof Events]>,
+  ): Promise<boolean>;
   /**
    * Cancels the sources of all `from()` calls for this channel that have begun, in every process. It does not wait for
    * them.

@@ -1,6 +1,7 @@
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { EventStream, StreamOptions } from '../stream/event-stream.ts';
 import type { Transport } from '../stream/transport.ts';
+import type { ControlRequest, ControlResponse } from './access/side-request.ts';
 import type { ClientRegistry } from './clients.ts';
 import type { AnyChannels, Channel, PublishArguments } from './hub-channel.ts';
 import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
@@ -12,12 +13,16 @@ import type { ChannelOptions, CloseOptions } from './options.ts';
 /** A channel, or its name. */
 type NameOf<Name extends string> = Name | { readonly name: Name };
 
-/** Publishes events to streams, and has a list of all open streams. An application needs one. */
-export interface Hub<Channels = AnyChannels> {
+/**
+ * Publishes events to streams, and has a list of all open streams. An application needs one.
+ *
+ * @typeParam Data the type of `stream.data`.
+ */
+export interface Hub<Channels = AnyChannels, Data = unknown> {
   /** The streams of this process whose response is not over. */
-  readonly streams: ReadonlySet<EventStream>;
+  readonly streams: ReadonlySet<EventStream<Data>>;
   /** The streams of each client, by {@link StreamOptions.client}. The first access begins the connection to the broker. */
-  readonly clients: ClientRegistry;
+  readonly clients: ClientRegistry<Data>;
   /**
    * Opens a stream on a transport. Adapters call this. It never throws because a client has disconnected.
    *
@@ -26,7 +31,7 @@ export interface Hub<Channels = AnyChannels> {
    *
    * @throws {TidingsError} `invalid-option`, naming the option.
    */
-  open(transport: Transport, request: StreamRequest, options?: StreamOptions): EventStream;
+  open(transport: Transport, request: StreamRequest, options?: StreamOptions<Data>): EventStream<Data>;
   /**
    * Publishes an event to every stream that is subscribed to a channel, and appends it to the channel's history.
    *
@@ -66,6 +71,14 @@ export interface Hub<Channels = AnyChannels> {
     listener: (event: ListenEvent) => unknown,
     options?: ListenOptions,
   ): Listening;
+  /**
+   * Changes the channels of an open stream, as a page asks for it: see {@link ControlRequest}. Adapters call this. The
+   * stream may be in another process. It has to belong to the client of the request, and `authorize` decides which
+   * channels it may follow.
+   *
+   * @returns how to respond: 204 when the change is stored. Never rejects.
+   */
+  control(request: ControlRequest): Promise<ControlResponse>;
   /**
    * Connects to the broker, if that has not begun, so that the first stream does not wait for it. Idempotent.
    *

@@ -6,21 +6,25 @@ import { CONTROL_CHANNEL } from '../log/broker.ts';
 import { BrokerSync } from '../log/broker-sync.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
 import { Log } from '../log/log.ts';
-import { brokerAway, PublishQueue } from '../log/publish-queue.ts';
+import { PublishQueue } from '../log/publish-queue.ts';
 import { type ChannelName, nameOf, namesOf } from '../protocol/channel-name.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { ErrorContext, EventStream, StreamOptions } from '../stream/event-stream.ts';
 import type { Stream } from '../stream/stream.ts';
 import type { Transport } from '../stream/transport.ts';
+import { Authorizer } from './access/authorizer.ts';
+import { type ControlRequest, type ControlResponse, control } from './access/side-request.ts';
+import { brokerAnswer } from './broker-answer.ts';
 import { Clients } from './clients.ts';
-import { CONTROL_SETTINGS, ControlMessages } from './control.ts';
-import { within } from './deadline.ts';
-import { drain } from './drain.ts';
+import { closeHub } from './close-hub.ts';
+import { CONTROL_SETTINGS } from './control.ts';
+import { ControlChannel } from './control-channel.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
 import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
 import { Listeners, type Listening } from './listening/listeners.ts';
 import { createChannel } from './local-channel.ts';
+import { Membership } from './membership.ts';
 import { Counters } from './observability/counters.ts';
 import type { HubStats } from './observability/hub-stats.ts';
 import type { Observer } from './observability/observer.ts';
@@ -28,11 +32,13 @@ import { readChannelStats, readStats } from './observability/read-stats.ts';
 import {
   type ChannelOptions,
   type CloseOptions,
-  type CloseSettings,
   type HubSettings,
   readCloseOptions,
   readObserver,
 } from './options.ts';
+import { countClients, createPresence } from './presence/create-presence.ts';
+import type { Presence } from './presence/presence.ts';
+import { PRESENCE_CHANNEL } from './presence/presence-options.ts';
 import { Producers } from './producers.ts';
 import { readPublished } from './publish-fields.ts';
 import { Publisher } from './publisher.ts';
@@ -47,9 +53,11 @@ export class LocalHub implements Hub {
   readonly #settings: HubSettings;
   readonly #counters: Counters;
   readonly #context: DeliveryContext;
+  readonly #messages: ControlChannel;
   readonly #publisher: Publisher;
   readonly #producers: Producers;
   readonly #listeners: Listeners;
+  readonly #presence: Presence | undefined;
   readonly #registry: StreamRegistry;
   readonly #pinned = new Map<string, ChannelSettings>();
   readonly #queue: PublishQueue | undefined;
@@ -58,7 +66,6 @@ export class LocalHub implements Hub {
   constructor(settings: HubSettings) {
     this.#settings = settings;
     const scheduler = new Scheduler(settings.precision);
-    const control = new ControlMessages();
     this.#counters = new Counters(error => this.#report(error, { stage: 'observer' }));
     if (settings.observer !== undefined) this.#counters.observers.add(settings.observer);
     const broker = settings.broker && this.#counters.timed(settings.broker);
@@ -73,20 +80,33 @@ export class LocalHub implements Hub {
       broker &&
       new BrokerSync(broker, log, {
         onError: error => this.#report(error, { stage: 'broker' }),
-        onControl: entry => {
-          const client = control.clientToDisconnect(entry);
-          if (client !== undefined) this.#clients.close(client, entry.position);
-        },
-        // The lost messages may have named any client.
-        onControlLost: () => void this.#registry.disconnectClients(),
+        onControl: entry => messages.receive(entry),
+        // The lost messages may have named any client, and any stream whose id is known.
+        onControlLost: () => void this.#registry.disconnectNamed(),
       });
     const queue = broker && sync && new PublishQueue(broker, sync, settings.publishTimeout);
     this.#context = { log, loop: new DeliveryLoop(log), resetEvent: settings.resetEvent, sync };
     this.#counters.follow(this.#context.loop);
     this.#queue = queue;
-    this.#clients = new Clients(async client => {
-      await queue?.publish(control.disconnect(client));
+    this.#clients = new Clients(
+      message => messages.send(message),
+      stream => this.#registry.recheck(stream, true),
+    );
+    const membership = new Membership({
+      log,
+      clients: this.#clients,
+      isRemote: broker !== undefined,
+      recheck: stream => this.#registry.recheck(stream, true),
     });
+    const messages = new ControlChannel(log, queue, (message, position, isOwn) => {
+      // A hub asks again at once when it is told to, and stops its own sources. It does not do so once more when its own
+      // message arrives.
+      const isDone = isOwn && (message.type === 'recheck' || message.type === 'stop');
+      if (isDone) return;
+      if (message.type === 'stop') this.#producers.stop(message.channel, position);
+      else membership.apply(message, position);
+    });
+    this.#messages = messages;
     this.#publisher = new Publisher({
       log,
       queue,
@@ -104,13 +124,26 @@ export class LocalHub implements Hub {
       onError: (error, channel) => this.#report(error, { stage: 'source', channel }),
     });
     this.#listeners = new Listeners(this.#context, error => this.#report(error, { stage: 'listen' }));
+    this.#presence = createPresence(settings, sync, {
+      scheduler,
+      listeners: this.#listeners,
+      clients: this.#clients,
+      publish: (channel, data, fields) => this.publish(channel, data, fields),
+      onError: error => this.#report(error, { stage: 'presence' }),
+    });
+    this.#clients.count = () => countClients(settings, sync, this.#presence, this.#clients);
+    const { authorize, authorizeTimeout, revokedEvent } = settings;
+    const report = (error: unknown, context: ErrorContext) => this.#report(error, context);
+    const guard = authorize && new Authorizer({ authorize, timeout: authorizeTimeout, revokedEvent, report });
     this.#registry = new StreamRegistry({
+      guard,
       settings,
       scheduler,
       context: this.#context,
       clients: this.#clients,
       counters: this.#counters,
-      onError: (error, context) => this.#report(error, context),
+      presence: this.#presence,
+      onError: report,
     });
   }
 
@@ -153,13 +186,12 @@ export class LocalHub implements Hub {
         void this.#context.sync?.start();
         return this.#producers.run(name, source, options);
       },
-      stop: () => this.#stop(name),
+      stop: () => {
+        this.#producers.stop(name);
+        return this.#messages.send({ type: 'stop', channel: name });
+      },
       stats: () => readChannelStats(this.#context.log, name),
     });
-  }
-
-  async #stop(name: string): Promise<void> {
-    this.#producers.stop(name);
   }
 
   listen(
@@ -175,37 +207,39 @@ export class LocalHub implements Hub {
     const { broker } = this.#settings;
     const { sync } = this.#context;
     if (broker === undefined || sync === undefined) return this.#publisher.stateHere(name);
-    const { state } = await this.#withinTimeout(sync.start().then(() => broker.state(name)));
+    const { state } = await this.#answer(sync.start().then(() => broker.state(name)));
     return state;
+  }
+
+  control(request: ControlRequest): Promise<ControlResponse> {
+    const { broker, authorize } = this.#settings;
+    const { clients } = this;
+    return control(
+      { clients, isShared: broker !== undefined, hasAuthorize: authorize !== undefined },
+      request,
+    );
   }
 
   async position(): Promise<string> {
     const { log, sync } = this.#context;
     if (sync === undefined) return log.id(log.head);
-    const { epoch, head } = await this.#withinTimeout(sync.head());
+    const { epoch, head } = await this.#answer(sync.head());
     return log.acknowledge(epoch, head);
   }
 
   async ready(): Promise<void> {
     if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
     const { sync } = this.#context;
-    if (sync !== undefined) await this.#withinTimeout(sync.start());
+    if (sync !== undefined) await this.#answer(sync.start());
   }
 
-  async #withinTimeout<T>(call: Promise<T>): Promise<T> {
-    const { publishTimeout } = this.#settings;
-    try {
-      return await within(publishTimeout, call, () => {
-        return brokerAway('broker', publishTimeout, this.#context.sync?.health.cause);
-      });
-    } catch (cause) {
-      const hasCode = typeof (cause as { code?: unknown } | null)?.code === 'string';
-      throw hasCode ? cause : new TidingsError('broker', 'the broker failed', { cause });
-    }
+  #answer<T>(call: Promise<T>): Promise<T> {
+    return brokerAnswer(this.#settings.publishTimeout, this.#context.sync, call);
   }
 
   #settingsOf(name: string): ChannelSettings {
     if (name === CONTROL_CHANNEL) return CONTROL_SETTINGS;
+    if (name === this.#settings.presence?.channel) return PRESENCE_CHANNEL;
     return this.#pinned.get(name) ?? this.#settings.channel(name);
   }
 
@@ -240,31 +274,19 @@ export class LocalHub implements Hub {
     if (this.#drained === undefined) {
       const checked = readCloseOptions(options);
       this.#registry.refuse(checked.retry);
-      this.#drained = this.#close(checked);
+      this.#drained = closeHub(
+        {
+          streams: this.streams,
+          context: this.#context,
+          producers: this.#producers,
+          presence: this.#presence,
+          publisher: this.#publisher,
+          listeners: this.#listeners,
+        },
+        checked,
+      );
     }
     return this.#drained;
-  }
-
-  /**
-   * Producers first: what they publish last, and the ends of their channels, reach the streams. Until every stream is
-   * closed, a handler that is told of the end of its stream may publish that.
-   */
-  async #close(settings: CloseSettings): Promise<void> {
-    const start = performance.now();
-    const left = () => Math.max(0, settings.within - (performance.now() - start));
-    const produced = this.#producers.close()?.then(() => this.#publisher.settled());
-    if (produced !== undefined) {
-      await within(settings.within, produced, () => new Error('producers are late')).catch(() => {});
-    }
-    await drain([...this.streams], { ...settings, within: left() });
-    await this.#publisher.close();
-    if (!this.#listeners.isEmpty) {
-      // What was published last may be on its way.
-      await this.#publisher.settled();
-      await this.#listeners.close(left());
-    }
-    this.#context.log.channels.close();
-    await this.#context.sync?.close();
   }
 
   #report(error: unknown, context: ErrorContext): void {

@@ -5,6 +5,7 @@ import type { ChannelSettings } from '../log/channel-log.ts';
 import type { ErrorContext } from '../stream/event-stream.ts';
 import { type HeartbeatOptions, readHeartbeat } from '../stream/heartbeat.ts';
 import type { StreamLimits } from '../stream/stream-limits.ts';
+import type { Authorize } from './access/authorizer.ts';
 import {
   type ChannelOptions,
   channelOptionsFor,
@@ -15,10 +16,11 @@ import {
 } from './channel-options.ts';
 import { createErrorLog } from './error-log.ts';
 import { CALLBACKS, type Observer } from './observability/observer.ts';
+import { type PresenceOptions, type PresenceSettings, readPresence } from './presence/presence-options.ts';
 
 export type { ChannelOptions, HistoryOptions } from './channel-options.ts';
 
-export interface HubOptions {
+export interface HubOptions<Data = unknown> {
   /** Where the log is stored, so that several processes share it. Default: in this process, in memory. */
   broker?: Broker | undefined;
   /**
@@ -63,10 +65,28 @@ export interface HubOptions {
   history?: HistoryOptions | false | undefined;
   /** Returns the options of a channel, by its name. Every process must return the same. */
   channels?: ((name: string) => ChannelOptions | undefined) | undefined;
+  /** Keeps a list of the clients that are connected to any process, in a channel. Default: none. */
+  presence?: PresenceOptions | undefined;
   /** Callbacks for metrics and logs. Default: none. */
-  observer?: Observer | undefined;
+  observer?: Observer<Data> | undefined;
   /** The name of the event that tells a client what it has missed. Default: `reset`. */
   resetEvent?: string | undefined;
+  /**
+   * Returns whether a stream may follow a channel. Called at every subscribe, before anything of the channel is read, and
+   * again every {@link HubOptions.recheck} ms. Only `true` is a yes: if it throws, rejects, or does not answer within
+   * `authorizeTimeout`, `onError` is called, and that is a no. Runs in the async context of `createHub()`. Default: every
+   * stream may follow every channel.
+   */
+  authorize?: Authorize<Data> | undefined;
+  /**
+   * ms between two calls of `authorize` for each stream and channel; the calls are spread over this time. Default:
+   * 60,000. `false`: only `hub.clients.recheck()` asks again.
+   */
+  recheck?: number | false | undefined;
+  /** ms after which `authorize` counts as a no. Default: 5,000. */
+  authorizeTimeout?: number | undefined;
+  /** The name of the event that tells a client which channels it may not follow any more. Default: `revoked`. */
+  revokedEvent?: string | undefined;
   /**
    * Called with errors in the background. None of them reaches a client. Default: prints to `console.error`, the same
    * error at most once a minute.
@@ -97,9 +117,13 @@ export interface CloseSettings {
 /** {@link HubOptions} with every default filled in. What is switched off is Infinity. */
 export interface HubSettings extends StreamLimits {
   readonly resetEvent: string;
+  readonly revokedEvent: string;
+  authorize: Authorize | undefined;
+  authorizeTimeout: number;
   broker: Broker | undefined;
   publishTimeout: number;
   observer: Observer | undefined;
+  presence: PresenceSettings | undefined;
   maxStreams: number;
   maxPerClient: number;
   channel: (name: string, options?: ChannelOptions) => ChannelSettings;
@@ -121,16 +145,30 @@ export function readHubOptions(options: HubOptions): HubSettings {
   const history = readHistory(options.history);
   // Snapshots run in the context of `createHub()`, whichever request uses their channel first.
   const inContext = bindContext((read: () => ChannelSettings) => read());
+  checkType('authorize', 'function', options.authorize);
+  const recheckInterval = readDuration('recheck', options.recheck, 60_000);
+  const recheck = options.authorize === undefined ? Number.POSITIVE_INFINITY : recheckInterval;
   const maxBufferedBytes = readCount('maxBufferedBytes', options.maxBufferedBytes, 1024 * 1024);
   return {
     broker: readBroker(options.broker),
     observer: options.observer === undefined ? undefined : readObserver(options.observer),
+    presence: readPresence(options.presence, options.broker),
     publishTimeout: Math.min(LONGEST_TIMER, readDuration('publishTimeout', options.publishTimeout, 5_000)),
     heartbeat,
     stallTimeout,
     maxAge,
+    authorize: options.authorize,
+    recheck,
+    authorizeTimeout: Math.min(
+      LONGEST_TIMER,
+      readDuration('authorizeTimeout', options.authorizeTimeout, 5_000),
+    ),
+    revokedEvent: readEventName('revokedEvent', options.revokedEvent, 'revoked'),
     // Whole, so that the times that every stream keeps are small integers, which take no memory of their own.
-    precision: Math.max(5, Math.ceil(Math.min(32_000, heartbeat.interval, stallTimeout, maxAge) / 32)),
+    precision: Math.max(
+      5,
+      Math.ceil(Math.min(32_000, heartbeat.interval, stallTimeout, maxAge, recheck) / 32),
+    ),
     maxBufferedBytes,
     bufferedBytesLimit: readLimit(options.bufferedBytesLimit, maxBufferedBytes),
     resetEvent: readEventName('resetEvent', options.resetEvent, 'reset'),

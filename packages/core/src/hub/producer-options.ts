@@ -5,18 +5,16 @@ import type { SourceItem } from '../stream/source-options.ts';
  * The options of `channel.from()`.
  *
  * @typeParam T the items of the source.
- * @typeParam Events the events of the channel: name → data.
+ * @typeParam Name the names of the channel's events.
+ * @typeParam Data the data of its events.
  */
-export interface ProducerOptions<T, Events = Record<string, unknown>> {
+export interface ProducerOptions<T, Name extends string = string, Data = unknown> {
   /** Cancels the source when it is aborted. Default: none. */
   signal?: AbortSignal | undefined;
   /** Returns the data of an item's event; `undefined` skips the item. Default: the item itself. */
-  map?: ((item: SourceItem<T>) => Events[keyof Events] | undefined) | undefined;
+  map?: ((item: SourceItem<T>) => Data | undefined) | undefined;
   /** The name of every event, or a function that returns the name of each. Default: none, `message` at the client. */
-  event?:
-    | (keyof Events & string)
-    | ((item: SourceItem<T>) => (keyof Events & string) | undefined)
-    | undefined;
+  event?: Name | ((item: SourceItem<T>) => Name | undefined) | undefined;
   /**
    * Whether the channel ends after the last item, and when the source is cancelled or fails. `false`: publish what is
    * last, and call `channel.end()`. Default: true.
@@ -25,9 +23,7 @@ export interface ProducerOptions<T, Events = Record<string, unknown>> {
 }
 
 /** @throws {TidingsError} `invalid-option`, naming the option. */
-export function readProducerOptions<T, Events>(
-  options: ProducerOptions<T, Events> = {},
-): ProducerOptions<T, Events> {
+export function readProducerOptions<T>(options: ProducerOptions<T> = {}): ProducerOptions<T> {
   checkType('options', 'object', options);
   const { signal, map, event, end } = options;
   if (signal !== undefined && !isSignal(signal)) throw invalid('signal', 'an AbortSignal', signal);

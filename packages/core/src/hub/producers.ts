@@ -1,7 +1,7 @@
 import type { Log } from '../log/log.ts';
 import type { Position } from '../protocol/event-id.ts';
 import { pump, type SourceTarget } from '../stream/source.ts';
-import type { SourceInput, SourceOptions } from '../stream/source-options.ts';
+import type { SourceInput } from '../stream/source-options.ts';
 import { type ProducerOptions, readProducerOptions } from './producer-options.ts';
 
 /** What producers need of their hub. */
@@ -95,11 +95,7 @@ export class Producers {
   }
 
   /** @throws {TidingsError} `invalid-option`, naming the option. */
-  run<T, Events>(
-    channel: string,
-    source: SourceInput<T>,
-    options: ProducerOptions<T, Events> | undefined,
-  ): Promise<boolean> {
+  run<T>(channel: string, source: SourceInput<T>, options: ProducerOptions<T> | undefined): Promise<boolean> {
     const checked = readProducerOptions(options);
     const { log, publish } = this.#options;
     const began = log.now === undefined ? undefined : log.id(log.now);
@@ -138,18 +134,16 @@ export class Producers {
     return running.length === 0 ? undefined : Promise.all(running.map(({ done }) => done));
   }
 
-  async #produce<T, Events>(
+  async #produce<T>(
     channel: string,
     producer: Producer,
     source: SourceInput<T>,
-    { end, ...options }: ProducerOptions<T, Events>,
+    { end, ...options }: ProducerOptions<T>,
   ): Promise<boolean> {
     const { onError } = this.#options;
     let isComplete = false;
     try {
-      isComplete = await pump(producer, source, options as SourceOptions<T>, error =>
-        onError(error, channel),
-      );
+      isComplete = await pump(producer, source, options, error => onError(error, channel));
     } catch (error) {
       if (error !== producer.failure) onError(error, channel);
     }

@@ -40,10 +40,19 @@ export type StreamHeaders =
   | Record<string, string | undefined>
   | Iterable<readonly [name: string, value: string]>;
 
-/** The options of one stream. */
-export interface StreamOptions {
+/**
+ * The options of one stream.
+ *
+ * @typeParam Data what the application wants to know of the stream later.
+ */
+export interface StreamOptions<Data = unknown> {
   /** The owner of the stream: a user, a device, an API key. One client may have many streams. Default: none. */
   client?: string | undefined;
+  /**
+   * What the application wants to know of the stream later: `stream.data` in observers, filters and `authorize`. It is not
+   * sent to the client, nor to other processes. Default: undefined.
+   */
+  data?: Data | undefined;
   /** ms to wait before reconnecting, sent to the client first. Default: the client's own, about 3,000. */
   retry?: number | undefined;
   /**
@@ -63,12 +72,18 @@ export interface StreamOptions {
   expiresAt?: Date | number | undefined;
 }
 
-/** One open `text/event-stream` response. */
-export interface EventStream {
+/**
+ * One open `text/event-stream` response.
+ *
+ * @typeParam Data the type of `data`.
+ */
+export interface EventStream<Data = unknown> {
   /** The random id of this stream. A client that reconnects gets a new stream with another id. */
   readonly id: string;
   /** The owner, as passed in {@link StreamOptions.client}. */
   readonly client: string | undefined;
+  /** As passed in {@link StreamOptions.data}. */
+  readonly data: Data;
   /** The id of the last event that the client received: its `Last-Event-ID` header, else `?lastEventId=`. */
   readonly lastEventId: string | undefined;
   /**
@@ -123,9 +138,19 @@ export interface EventStream {
    * @throws {TidingsError} `invalid-option`: a channel without a name, or an invalid option, by its name; `from:
    *   'state'` for a channel without `compact` and `snapshot`. It also throws what `HubOptions.channels` throws.
    */
-  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this;
+  subscribe(
+    channels: ChannelName | readonly ChannelName[],
+    options?: SubscribeOptions<EventStream<Data>>,
+  ): this;
   /** Ends subscriptions. Channels that are not subscribed are ignored. */
   unsubscribe(channels: ChannelName | readonly ChannelName[]): this;
+  /**
+   * Replaces {@link StreamOptions.expiresAt}: the session was extended, or shortened. On a closed stream it does nothing.
+   *
+   * @param expiresAt a Date, or ms since 1970.
+   * @throws {TidingsError} `invalid-option`: it is neither.
+   */
+  renew(expiresAt: Date | number): void;
   /**
    * Ends the response after everything that was sent and published before. If the client reads nothing of it, the
    * connection is aborted after `stallTimeout`. A stream that waits for a broker ends without the events that were
@@ -143,8 +168,10 @@ export interface ErrorContext {
    * - `write`: a heartbeat or the end could not be written, or more than `bufferedBytesLimit` was sent.
    * - `request`: the body of the request was discarded, because nothing read it before the response began.
    * - `subscribe`: a filter or a snapshot failed.
+   * - `authorize`: `authorize` has refused a channel that was subscribed to, has thrown, or has not answered in time.
    * - `publish`: an event was not accepted.
    * - `listen`: a listener, its filter or a snapshot for it failed.
+   * - `presence`: the list of clients could not be kept, or `presence.data` failed. What was not stored is repeated.
    * - `broker`: a call of the broker failed. It is made again.
    * - `observer`: a callback of the observer failed.
    */
@@ -155,12 +182,14 @@ export interface ErrorContext {
     | 'write'
     | 'request'
     | 'subscribe'
+    | 'authorize'
     | 'publish'
     | 'listen'
+    | 'presence'
     | 'broker'
     | 'observer';
-  /** The stream concerned. Absent for `publish`, `listen`, `broker`, `observer`, and the source of a channel. */
+  /** The stream concerned. Absent for `publish`, `listen`, `presence`, `broker`, `observer`, and the source of a channel. */
   stream?: EventStream;
-  /** The channel of a `publish`, or of `from()`. */
+  /** The channel of `publish`, `from()` and `authorize`. */
   channel?: string | undefined;
 }

@@ -24,14 +24,22 @@ export interface StreamSettings extends StreamOptions {
  */
 export function readStreamOptions(options: StreamOptions): StreamSettings {
   checkType('options', 'object', options);
-  const { client, retry, markers, headers, expiresAt } = options;
+  const { client, data, retry, markers, headers, expiresAt } = options;
   checkType('client', 'string', client);
   checkType('markers', 'boolean', markers);
   if (retry !== undefined && !isWhole(retry)) throw invalid('retry', 'an integer of ms, 0 or more', retry);
-  if (expiresAt !== undefined && !(Number(expiresAt) >= EARLIEST)) {
-    throw invalid('expiresAt', 'a Date, or ms since 1970 (the exp of a JWT is in seconds)', expiresAt);
-  }
-  return { client, retry, markers, expiresAt, headers: headers && readHeaders(headers) };
+  if (expiresAt !== undefined) readExpiry(expiresAt);
+  return { client, data, retry, markers, expiresAt, headers: headers && readHeaders(headers) };
+}
+
+/**
+ * Returns the ms since 1970.
+ *
+ * @throws {TidingsError} `invalid-option`, naming the option.
+ */
+export function readExpiry(expiresAt: Date | number): number {
+  if (Number(expiresAt) >= EARLIEST) return Number(expiresAt);
+  throw invalid('expiresAt', 'a Date, or ms since 1970 (the exp of a JWT is in seconds)', expiresAt);
 }
 
 /** ms since 1970. A smaller number is probably in seconds: the stream would expire at once, after every reconnect. */

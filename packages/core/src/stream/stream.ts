@@ -1,4 +1,5 @@
 import { invalid } from '../base/option-checks.ts';
+import type { SubscriptionChange } from '../delivery/delivery-changes.ts';
 import type { DeliveryContext, DeliveryOutcome, DeliveryTarget } from '../delivery/delivery-target.ts';
 import type { Backlog } from '../delivery/reader/log-reader.ts';
 import type { ReplayMeter } from '../delivery/replay.ts';
@@ -8,6 +9,7 @@ import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscri
 import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
 import { Comment } from '../protocol/comment.ts';
 import { type EventFields, encode } from '../protocol/event.ts';
+import type { Position } from '../protocol/event-id.ts';
 import { createFrame } from '../protocol/frame.ts';
 import { readLastEventId, type StreamRequest } from '../protocol/last-event-id.ts';
 import type { ResetReason } from '../protocol/reset.ts';
@@ -23,15 +25,23 @@ import type { Writer } from './response/writer.ts';
 import { RETRY_LATER, randomBetween } from './retry.ts';
 import { pump } from './source.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
-import type { StreamSettings } from './stream-options.ts';
+import { type GuardedStream, StreamAccess, type StreamGuard } from './stream-access.ts';
+import { readExpiry, type StreamSettings } from './stream-options.ts';
 import type { StreamStats } from './stream-stats.ts';
 import type { Transport } from './transport.ts';
 
 /** What a stream needs of its hub. */
 export interface StreamHost extends ResponseHost {
   isDraining: boolean;
+  /** Decides which channels a stream may follow. Absent: all. */
+  readonly guard: StreamGuard | undefined;
+  /** The stream asks again, soon, whether it may follow its channels. */
+  recheck(stream: Stream): void;
   report(error: unknown, context: ErrorContext): void;
-  streamClosed(stream: Stream, reason: CloseReason): void;
+  /** The stream has got its id. */
+  streamNamed(stream: Stream): void;
+  /** @param id of the stream, if it has got one. */
+  streamClosed(stream: Stream, reason: CloseReason, id: string | undefined): void;
   streamLagging(stream: Stream): void;
   streamReset(stream: Stream, reason: ResetReason, channels: readonly string[]): void;
   streamBegan(stream: Stream, replay: ReplayMeter): void;
@@ -43,19 +53,26 @@ export interface StreamHost extends ResponseHost {
  * Its states are those of its {@link StreamResponse}. With the first subscription it gets a {@link StreamDelivery}, which
  * has states of its own.
  */
-export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
+export class Stream implements EventStream, ResponseOwner, DeliveryTarget, GuardedStream {
   readonly client: string | undefined;
+  readonly data: unknown;
   readonly lastEventId: string | undefined;
+  /** The newest position when it was opened: control messages up to it are not for this stream. Absent: unknown. */
+  readonly openedAt: Position | undefined;
   /** Seconds since 1970: a small integer takes no memory of its own. */
-  readonly #openedAt = Math.floor(Date.now() / 1_000);
+  readonly #openedTime = Math.floor(Date.now() / 1_000);
   readonly #host: StreamHost;
   readonly #response: StreamResponse;
   #id: string | undefined;
+  /** The application has sent events of its own. */
+  hasSent = false;
 
   constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamSettings) {
     this.#host = host;
     this.client = options.client;
+    this.data = options.data;
     this.lastEventId = readLastEventId(request);
+    this.openedAt = host.context.log.now;
     const kind = responseKind(request.method, options.markers);
     this.#response = new StreamResponse(host, this, transport, kind, options);
   }
@@ -63,7 +80,10 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   // EventStream
 
   get id(): string {
-    this.#id ??= crypto.randomUUID();
+    if (this.#id === undefined) {
+      this.#id = crypto.randomUUID();
+      if (!this.#response.isClosed) this.#host.streamNamed(this);
+    }
     return this.#id;
   }
 
@@ -89,7 +109,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     const { delivery, writer } = this.#response;
     const { request } = writer;
     return {
-      openedAt: this.#openedAt * 1_000,
+      openedAt: this.#openedTime * 1_000,
       channels: delivery?.channels ?? [],
       position: delivery?.lastId,
       lagEvents: this.backlog?.events ?? 0,
@@ -104,6 +124,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     if (this.#response.delivery !== undefined && fields?.id !== undefined && this.isOpen) {
       throw invalid('id', 'left out when subscribed: ids are positions', fields.id, 'invalid-field');
     }
+    this.hasSent = true;
     return (
       this.isOpen &&
       sendDirect(this, this.#response, createFrame(encode(data, fields), 1, fields?.id !== undefined))
@@ -120,6 +141,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   }
 
   async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
+    this.hasSent = true;
     if (this.hasReceivedAll) this.#response.respond(204);
     const report = (error: unknown) => this.report(error, 'source');
     try {
@@ -134,21 +156,25 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     }
   }
 
-  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this {
+  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions<EventStream>): this {
     const names = namesOf(channels);
     const { from, filter } = readSubscribeOptions(options);
     if (!this.isOpen) {
       markRejected(this.#response, this.lastEventId);
       return this;
     }
+    const onError = (error: unknown) => this.report(error, 'subscribe');
+    this.#createDelivery().subscribe(names, { from, filter: filter && guardFilter(filter, this, onError) });
+    return this;
+  }
+
+  #createDelivery(): StreamDelivery {
     const response = this.#response;
     if (response.delivery === undefined) {
       response.delivery = new StreamDelivery(this);
       if (response.headersSent) response.delivery.opener.startSoon();
     }
-    const onError = (error: unknown) => this.report(error, 'subscribe');
-    response.delivery.subscribe(names, { from, filter: filter && guardFilter(filter, onError) });
-    return this;
+    return response.delivery;
   }
 
   unsubscribe(channels: ChannelName | readonly ChannelName[]): this {
@@ -156,11 +182,31 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     return this;
   }
 
+  renew(expiresAt: Date | number): void {
+    const time = readExpiry(expiresAt);
+    if (this.isOpen) this.#response.timers.renew(time);
+  }
+
   close(): void {
     this.end('closed');
   }
 
   // For the hub; see StreamResponse
+
+  /** A control message may name it. */
+  get isNamed(): boolean {
+    return this.client !== undefined || this.#id !== undefined;
+  }
+
+  isSubscribedTo(name: string): boolean {
+    return this.#response.delivery?.isSubscribedTo(name) === true;
+  }
+
+  /** Changes the subscriptions when everything up to the position of the change has been delivered. */
+  change(change: SubscriptionChange): void {
+    const isUnsubscribed = this.#response.delivery === undefined;
+    if (!isUnsubscribed || change.type === 'subscribe') this.#createDelivery().change(change);
+  }
 
   get isOpen(): boolean {
     return this.#response.isOpen;
@@ -203,14 +249,23 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     this.#response.beginEnd(reason, options);
   }
 
+  /** Asks again whether it may follow its channels: one channel a step. Absent: there is nothing to ask. */
+  askAgain(isUrgent: boolean): Generator<void> | undefined {
+    return this.#response.delivery?.access?.recheck(isUrgent);
+  }
+
   // For its response
+
+  recheckDue(): void {
+    this.#host.recheck(this);
+  }
 
   report(error: unknown, stage: ErrorContext['stage']): void {
     this.#host.report(error, { stage, stream: this });
   }
 
   responseClosed(reason: CloseReason): void {
-    this.#host.streamClosed(this, reason);
+    this.#host.streamClosed(this, reason, this.#id);
   }
 
   responseFull(): void {
@@ -229,6 +284,12 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
 
   get canReconnect(): boolean {
     return true;
+  }
+
+  /** Called once, by its delivery. */
+  get access(): StreamAccess | undefined {
+    const { guard } = this.#host;
+    return guard && new StreamAccess(guard, this, this.#response);
   }
 
   isExcludedBy(name: string): boolean {

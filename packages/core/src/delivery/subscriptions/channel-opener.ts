@@ -17,13 +17,19 @@ import { needReread, type Subscriptions } from './subscriptions.ts';
  */
 type Phase = 'gathering' | 'opening' | 'live' | 'adding' | 'over';
 
+/** Says which channels a stream may follow. */
+export interface OpenerAccess {
+  /** Whether that is known of these subscriptions. Those of channels that it may not follow are removed. */
+  areAllowed(subscriptions: readonly Subscription[], isAtStart: boolean): boolean;
+}
+
 /** What an opener calls: the delivery of its stream. */
 export interface OpenerOwner {
   /** The stream begins. Undefined: all channels have ended, and the client has received everything. */
   begin(start: Start | undefined): void;
   /** Subscriptions that were made later begin. */
   beginAdded(added: readonly Subscription[]): void;
-  /** The broker is asked: nothing can be delivered until it has answered. */
+  /** The broker, or the application, is asked: nothing can be delivered until it has answered. */
   waitForChannels(): void;
   fail(error: unknown): void;
 }
@@ -40,19 +46,30 @@ export interface OpenerOwner {
  *
  * Without a broker there is nothing to wait for: `opening` and `adding` last no time. Entries that are lost while it is
  * opening are asked for again before it begins. A broker that cannot be
- * reached keeps it in `opening` or `adding`, if it lacks something.
+ * reached keeps it in `opening` or `adding`, if it lacks something. Before any of that, the
+ * application is asked whether the stream may follow the channels, if it wants to be.
  */
 export class ChannelOpener {
   /** The id after which the stream begins. */
   lastEventId: string | undefined;
   #phase: Phase = 'gathering';
+  /** Waits until the application has said which channels the stream may follow. */
+  #isAsking = false;
   /** What waits for the broker now. */
   #waiter: ChannelWaiter | undefined;
   readonly #context: DeliveryContext;
   readonly #subscriptions: Subscriptions;
   readonly #owner: OpenerOwner;
+  /** Absent: the stream may follow every channel. */
+  readonly #access: OpenerAccess | undefined;
 
-  constructor(context: DeliveryContext, subscriptions: Subscriptions, owner: OpenerOwner) {
+  constructor(
+    context: DeliveryContext,
+    subscriptions: Subscriptions,
+    owner: OpenerOwner,
+    access: OpenerAccess | undefined,
+  ) {
+    this.#access = access;
     this.#context = context;
     this.#subscriptions = subscriptions;
     this.#owner = owner;
@@ -112,12 +129,22 @@ export class ChannelOpener {
     else if (this.#phase === 'adding') this.#phase = 'opening';
   }
 
+  /** The application has answered: goes on, if it has waited for that. */
+  answered(): void {
+    if (this.#isAsking && (this.#phase === 'opening' || this.#phase === 'adding')) this.#load(this.#phase);
+  }
+
   stop(): void {
     this.#phase = 'over';
   }
 
   #load(phase: 'opening' | 'adding'): void {
     this.#phase = phase;
+    this.#isAsking = this.#access?.areAllowed(this.#unplaced, phase === 'opening') === false;
+    if (this.#isAsking) {
+      this.#owner.waitForChannels();
+      return;
+    }
     const { sync } = this.#context;
     if (sync === undefined) {
       this.#loaded();

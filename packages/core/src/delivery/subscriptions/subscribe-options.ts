@@ -27,7 +27,8 @@ export interface FilterEvent {
   readonly data: unknown;
 }
 
-export interface SubscribeOptions {
+/** @typeParam Stream the second argument of the filter. */
+export interface SubscribeOptions<Stream = unknown> {
   /**
    * Where the subscription begins. Default: after the client's Last-Event-ID if it sent one, else `'now'` (a channel
    * with state: its state). Last-Event-ID counts for the subscriptions made in the same tick as the stream's first one;
@@ -35,21 +36,26 @@ export interface SubscribeOptions {
    */
   from?: From | undefined;
   /**
-   * Returns whether the stream receives an event. An event for which it throws is skipped for this stream, and the error
+   * Returns whether the stream, its second argument, receives an event. An event for which it throws is skipped for this stream, and the error
    * goes to `onError`. Default: all events.
    */
-  filter?: ((event: FilterEvent) => boolean) | undefined;
+  filter?: ((event: FilterEvent, stream: Stream) => boolean) | undefined;
 }
 
+/** Those of one stream: its filter needs to be given the event alone. */
+export type BoundOptions = SubscribeOptions<void>;
+
 /** Shared by most subscriptions. */
-const DEFAULTS: SubscribeOptions = {};
+const DEFAULTS = {};
 
 /**
  * Checks the options of a subscription, and returns them in their simplest form.
  *
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
-export function readSubscribeOptions(options: SubscribeOptions = DEFAULTS): SubscribeOptions {
+export function readSubscribeOptions<Stream>(
+  options: SubscribeOptions<Stream> = DEFAULTS,
+): SubscribeOptions<Stream> {
   checkType('options', 'object', options);
   const { from, filter } = options;
   if (from !== undefined && !isFrom(from)) {
@@ -63,7 +69,7 @@ export function readSubscribeOptions(options: SubscribeOptions = DEFAULTS): Subs
   return isObject(from) && 'last' in from && from.last === 0 ? { from: 'now', filter } : options;
 }
 
-function isFrom(from: unknown): from is From {
+export function isFrom(from: unknown): from is From {
   if (from === 'now' || from === 'start' || from === 'state') return true;
   if (!isObject(from)) return false;
   const { last, after, since } = from as { last?: unknown; after?: unknown; since?: unknown };

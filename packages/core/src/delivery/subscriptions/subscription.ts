@@ -4,7 +4,7 @@ import type { Log } from '../../log/log.ts';
 import type { Piece } from '../../log/pieces.ts';
 import type { State } from '../../log/snapshots.ts';
 import type { Position } from '../../protocol/event-id.ts';
-import type { FilterEvent, SubscribeOptions } from './subscribe-options.ts';
+import type { BoundOptions } from './subscribe-options.ts';
 
 /** Whose subscription it is. */
 export interface Subscriber {
@@ -25,35 +25,12 @@ export interface Beginning {
   readonly last: Position | undefined;
 }
 
-/** An entry as a filter sees it. Many filters do not look at the data, so it is parsed when one does. */
-class Filtered implements FilterEvent {
-  readonly channel: string;
-  readonly #entry: LogEntry;
-
-  constructor(channel: string, entry: LogEntry) {
-    this.channel = channel;
-    this.#entry = entry;
-  }
-
-  get event(): string | undefined {
-    return this.#entry.event;
-  }
-
-  get key(): string {
-    return this.#entry.key;
-  }
-
-  get data(): unknown {
-    return this.#entry.value;
-  }
-}
-
 /** The interest of one stream in one channel. */
 export class Subscription {
   readonly channel: ChannelLog;
   /** It was made later than the first of its stream: Last-Event-ID does not count. */
   readonly isLate: boolean;
-  options: SubscribeOptions;
+  options: BoundOptions;
   isCancelled = false;
   /** Only entries after it count. Before it is known (`hasStart`), 0. */
   start: Position = 0;
@@ -67,7 +44,7 @@ export class Subscription {
   /** The newest position when it was made: what is newer is "now". Unknown until the broker has told where it is. */
   #subscribedAt: Position | undefined;
 
-  constructor(channel: ChannelLog, options: SubscribeOptions, now: Position | undefined, isLate: boolean) {
+  constructor(channel: ChannelLog, options: BoundOptions, now: Position | undefined, isLate: boolean) {
     this.channel = channel;
     this.isLate = isLate;
     this.options = options;
@@ -169,7 +146,7 @@ export class Subscription {
   }
 
   /** Uses another filter from here on. */
-  setFilter(filter: SubscribeOptions['filter']): void {
+  setFilter(filter: BoundOptions['filter']): void {
     this.options = { from: this.options.from, filter };
   }
 
@@ -236,6 +213,17 @@ export class Subscription {
   accepts(entry: LogEntry, subscriber: Subscriber): boolean {
     if (entry.frame === undefined) return false;
     if (entry.except !== undefined && subscriber.isExcludedBy(entry.except)) return false;
-    return this.options.filter?.(new Filtered(this.channel.name, entry)) ?? true;
+    const { filter } = this.options;
+    if (filter === undefined) return true;
+    const { event, key } = entry;
+    return filter({
+      channel: this.channel.name,
+      event,
+      key,
+      // Many filters do not look at it.
+      get data() {
+        return entry.value;
+      },
+    });
   }
 }

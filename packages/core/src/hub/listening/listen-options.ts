@@ -44,5 +44,5 @@ export function readListenOptions(options: ListenOptions = {}): ListenOptions {
   const { from, filter, signal, onReset } = options;
   if (signal !== undefined && !isSignal(signal)) throw invalid('signal', 'an AbortSignal', signal);
   checkType('onReset', 'function', onReset);
-  return { ...readSubscribeOptions({ from, filter }), signal, onReset };
+  return { from: readSubscribeOptions({ from, filter }).from, filter, signal, onReset };
 }

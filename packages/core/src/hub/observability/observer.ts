@@ -9,20 +9,20 @@ import type { StreamSummary } from '../../stream/stream-meter.ts';
  * on. `opened` and `refused` run in the async context of the request, so that a tracer finds its span; all others in that
  * of `createHub()` or `hub.observe()`. What one throws, or rejects with, goes to `onError`.
  */
-export interface Observer {
+export interface Observer<Data = unknown> {
   /** A stream was accepted. */
-  opened?(stream: EventStream): void;
+  opened?(stream: EventStream<Data>): void;
   /** The headers of a stream that was accepted were sent, with this status, so many ms after it was opened. */
-  headersSent?(stream: EventStream, status: number, ms: number): void;
+  headersSent?(stream: EventStream<Data>, status: number, ms: number): void;
   /**
    * A stream with subscriptions has received what was retained for it, and has caught up; or it closed before. Called
    * once for each time that a stream begins: it does so again when the broker's log has a new epoch.
    */
-  caughtUp?(stream: EventStream, replay: Replay): void;
+  caughtUp?(stream: EventStream<Data>, replay: Replay): void;
   /** The response of a stream that was accepted is over. */
-  closed?(stream: EventStream, reason: CloseReason, summary: StreamSummary): void;
+  closed?(stream: EventStream<Data>, reason: CloseReason, summary: StreamSummary): void;
   /** A request was turned away: a limit was reached, or the hub was closing. */
-  refused?(stream: EventStream): void;
+  refused?(stream: EventStream<Data>): void;
   /** An event of this process was accepted. */
   published?(channel: string): void;
   /**
@@ -31,11 +31,11 @@ export interface Observer {
    */
   delivered?(events: number, bytes: number): void;
   /** A client does not keep up: later events wait for it. Called once each time. */
-  lagging?(stream: EventStream): void;
+  lagging?(stream: EventStream<Data>): void;
   /** A client receives a `reset` event. */
-  reset?(stream: EventStream, reason: ResetReason, channels: readonly string[]): void;
+  reset?(stream: EventStream<Data>, reason: ResetReason, channels: readonly string[]): void;
   /** A client has reconnected, and resumes after the last event it received. */
-  replayed?(stream: EventStream): void;
+  replayed?(stream: EventStream<Data>): void;
   /** A channel was dropped from memory: it had no subscribers, and what it retained was too old. */
   dropped?(channel: string): void;
   /** The delivery has held the event loop for so many ms, and has delivered to so many streams. */

@@ -209,7 +209,8 @@ export class StreamResponse implements WriterListener, TimedStream {
   // For its writer and timers
 
   get isWaitingForBroker(): boolean {
-    if (this.host.context.sync === undefined || this.isClosed) return false;
+    const mayWait = this.host.context.sync !== undefined || this.host.guard !== undefined;
+    if (!mayWait || this.isClosed) return false;
     return !this.headersSent || (!this.isOpen && this.delivery !== undefined);
   }
 
@@ -217,6 +218,10 @@ export class StreamResponse implements WriterListener, TimedStream {
     this.delivery?.opener.start();
     this.respond(200);
     if (!this.isOpen) this.delivery?.stopWaiting();
+  }
+
+  recheckDue(): void {
+    if (this.isOpen) this.#owner.recheckDue();
   }
 
   heartbeat(): void {

@@ -1,0 +1,102 @@
+import type { DeliveryWriter } from './delivery-writer.ts';
+import type { Retentions } from './retentions.ts';
+import { type AccessOwner, type AccessPhase, ChannelAccess } from './subscriptions/channel-access.ts';
+import type { OpenerAccess } from './subscriptions/channel-opener.ts';
+import type { Subscription } from './subscriptions/subscription.ts';
+import type { Subscriptions } from './subscriptions/subscriptions.ts';
+
+/** A stream that may not follow every channel. */
+export interface AccessTarget {
+  /** The client says that it has received everything: it was told so when its last channel was withdrawn. */
+  readonly hasReceivedEnd: boolean;
+  /** Asks the application, which answers in the same tick, or later. */
+  ask(channel: string, phase: AccessPhase, answer: (isAllowed: boolean) => void): void;
+  /** The application has refused a channel that was subscribed to. */
+  refused(channel: string): void;
+  /**
+   * The stream follows these channels no more.
+   *
+   * @param isLast no channel is left.
+   */
+  withdrawn(channels: readonly string[], isLast: boolean): void;
+}
+
+/** The delivery to such a stream. */
+export interface GuardedDelivery {
+  readonly writer: Pick<DeliveryWriter, 'hold'>;
+  readonly retentions: Retentions;
+  /** Subscriptions may have been waiting for an answer. */
+  accessAnswered(): void;
+  /** Ends subscriptions, and changes that would make them again. */
+  withdraw(names: readonly string[]): void;
+  schedule(): void;
+}
+
+/** What the answers about channels do to the delivery of one stream. */
+export class DeliveryAccess implements AccessOwner, OpenerAccess {
+  readonly #channels: ChannelAccess;
+  readonly #target: AccessTarget;
+  readonly #subscriptions: Subscriptions;
+  readonly #delivery: GuardedDelivery;
+  /** Every channel was refused before the stream began. */
+  #refused: readonly string[] | undefined;
+
+  constructor(target: AccessTarget, subscriptions: Subscriptions, delivery: GuardedDelivery) {
+    this.#target = target;
+    this.#subscriptions = subscriptions;
+    this.#delivery = delivery;
+    this.#channels = new ChannelAccess((...question) => target.ask(...question), subscriptions, this);
+  }
+
+  /** These are subscribed to, or were unsubscribed: earlier answers do not count. */
+  forget(names: readonly string[]): void {
+    this.#channels.forget(names);
+  }
+
+  /** Asks for all channels again: one a step. Urgent: until then, nothing of them is delivered. */
+  recheck(isUrgent: boolean): Generator<void> {
+    if (isUrgent) this.#channels.holdAll();
+    return this.#channels.recheck();
+  }
+
+  areAllowed(subscriptions: readonly Subscription[], isAtStart: boolean): boolean {
+    if (!this.#channels.areAnswered(subscriptions.map(({ channel }) => channel.name))) return false;
+    const refused = this.#channels.takeRefused();
+    if (refused.length === 0) return true;
+    this.#subscriptions.remove(refused);
+    if (isAtStart && this.#subscriptions.list.length === 0) this.#refused = refused;
+    for (const name of refused) this.#target.refused(name);
+    return true;
+  }
+
+  /** There is nothing for the client, and it has been told so before. */
+  get isFinished(): boolean {
+    return this.#refused !== undefined && this.#target.hasReceivedEnd;
+  }
+
+  /** The stream has begun. That every channel was refused is told like a withdrawal. */
+  begun(): void {
+    const refused = this.#refused;
+    this.#refused = undefined;
+    if (refused !== undefined) this.withdrawn(refused);
+  }
+
+  accessAnswered(): void {
+    const { writer, retentions } = this.#delivery;
+    const { isHolding } = this.#channels;
+    if (isHolding || retentions.isHeld) {
+      retentions.isHeld = isHolding;
+      writer.hold(isHolding ? position => this.#channels.limit(position) : undefined);
+      this.#delivery.schedule();
+    }
+    this.#delivery.accessAnswered();
+  }
+
+  withdraw(names: readonly string[]): void {
+    this.#delivery.withdraw(names);
+  }
+
+  withdrawn(names: readonly string[]): void {
+    this.#target.withdrawn(names, this.#subscriptions.list.length === 0);
+  }
+}
