@@ -1,4 +1,5 @@
 import type { CloseReason, EventStream, SubscribeOptions } from '@tidings/core';
+import type { Stream } from '../../packages/core/src/stream/stream.ts';
 import type { ChannelName, ClientName } from './course.ts';
 import type { From, Start } from './interest.ts';
 import { type Court, Judge } from './judge.ts';
@@ -77,10 +78,10 @@ export class ModelClient {
     return this.#connection?.transport.isOver === false;
   }
 
-  /** The stream takes what comes. Not asked lightly: a signal costs as much as the rest of a stream. */
+  /** The stream takes what comes. Its signal would say so, too, and cost as much as the rest of a stream. */
   get isOpen(): boolean {
     const connection = this.#connection;
-    return this.isConnected && connection?.hasEnded === false && !connection.stream.signal.aborted;
+    return this.isConnected && connection?.hasEnded === false && (connection.stream as Stream).isOpen;
   }
 
   /** The judge of the stream, while it is open or drains. */

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { buildSync } from 'esbuild';
+import type { Course } from './course.ts';
 import type { Found, Task } from './worker.ts';
 
 export interface Exploration {
@@ -15,6 +16,10 @@ export interface Exploration {
   threads: number;
   /** Goes on when a course has failed. */
   isThorough: boolean;
+  /** Run in place of courses of the seed. */
+  known?: readonly Course[];
+  /** The folder of the engine's sources. Default: those of this repository. */
+  core?: string;
 }
 
 export interface Outcome {
@@ -43,6 +48,9 @@ export async function explore(exploration: Exploration): Promise<Outcome> {
       format: 'esm',
       target: 'node20',
       logLevel: 'error',
+      // Binding callbacks to an async context takes time, and a course has none.
+      define: { 'globalThis.process': 'undefined' },
+      ...(exploration.core && { alias: { '@tidings/core': join(exploration.core, 'index.ts') } }),
     });
     return await exploreWith(outfile, exploration);
   } finally {
@@ -51,7 +59,7 @@ export async function explore(exploration: Exploration): Promise<Outcome> {
 }
 
 async function exploreWith(file: string, exploration: Exploration): Promise<Outcome> {
-  const { seed, nodes, courses, minutes, threads, isThorough } = exploration;
+  const { seed, nodes, courses, minutes, threads, isThorough, known } = exploration;
   const failures = new Map<string, number[]>();
   const start = process.cpuUsage();
   const deadline = minutes === undefined ? Number.POSITIVE_INFINITY : Date.now() + minutes * 60_000;
@@ -73,6 +81,7 @@ async function exploreWith(file: string, exploration: Exploration): Promise<Outc
         end: courses,
         deadline,
         isThorough,
+        known,
         progress,
       };
       // A course makes much garbage, and keeps nothing of it.

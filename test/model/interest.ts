@@ -359,8 +359,8 @@ export class Interest {
    * @returns what it lacks.
    */
   pass(order: Order, owner: string, now: number, isReset: boolean, isStale: boolean): string | undefined {
-    // Other resets may follow in the same write.
-    if (!isReset) {
+    // Other resets may follow in the same write, and what concerns an earlier interest may follow what is stale.
+    if (!isReset && !isStale) {
       this.isNew = false;
       if (this.#hasReset) this.#isDisturbed = false;
     }
@@ -394,7 +394,10 @@ export class Interest {
     for (; next < entries.length; next++) {
       const entry = entries[next] as Stored;
       if (entry.order > order) break;
-      if (entry.order > epoch && this.#isMissing(entry, owner)) return channel.name + entry.n;
+      if (entry.order <= epoch || !this.#isMissing(entry, owner)) continue;
+      if (!isStale) return channel.name + entry.n;
+      // It is told where an earlier interest was, and comes as a backfill.
+      this.#debts = (this.#debts ?? new Set()).add(entry);
     }
     if (passes) this.#next = Math.max(this.#next, next);
     if (isStale) return undefined;

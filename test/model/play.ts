@@ -1,18 +1,23 @@
 import { Clock } from './clock.ts';
 import type { Course } from './course.ts';
 import { type Failure, Run } from './run.ts';
+import { settle, withTurns } from './turns.ts';
 
 const clock = new Clock();
 
 /** Runs one course. Nothing else must run beside it: time and chance are its own. */
-export async function play(course: Course, isTraced = false): Promise<Run> {
+export function play(course: Course, isTraced = false): Promise<Run> {
+  return withTurns(() => playNow(course, isTraced));
+}
+
+function playNow(course: Course, isTraced: boolean): Run {
   const { stackTraceLimit } = Error;
   // Nobody looks at the stacks of errors that were ordered, and they cost more than the rest of an error.
   if (!isTraced) Error.stackTraceLimit = 0;
   clock.start();
   const run = new Run(course, clock, isTraced);
   try {
-    await run.play();
+    run.play();
   } catch (error) {
     run.fail(
       'hub',
@@ -20,6 +25,8 @@ export async function play(course: Course, isTraced = false): Promise<Run> {
       `throws ${error instanceof Error ? (error.stack ?? error.message) : error}`,
     );
   } finally {
+    // Whatever is still to come must not find the clock of Node.js.
+    settle();
     clock.stop();
     Error.stackTraceLimit = stackTraceLimit;
   }

@@ -21,7 +21,7 @@ import type { Fault } from './judge.ts';
 import { Node } from './node.ts';
 import { SharedLog, VirtualBroker } from './shared-log.ts';
 import { EPOCH, type Order, type Stored, Truth } from './truth.ts';
-import { isQuiet, tick, turn } from './turns.ts';
+import { isQuiet, settle, tick, turn } from './turns.ts';
 
 /** What went wrong in a course. */
 export interface Failure {
@@ -350,25 +350,25 @@ export class Run implements ClientHost {
     return { channel, from: { since: this.#idOf(from.since) }, isPicky: picky };
   }
 
-  async play(): Promise<void> {
+  play(): void {
     for (const move of this.#course.moves) {
       if (this.failure !== undefined) return;
       this.trace?.push({ move, notes: [] });
-      if (move.move === 'turn') await this.#pass(move.turns);
-      else if (move.move === 'wait' || move.move === 'idle') await this.#wait(move);
+      if (move.move === 'turn') this.#pass(move.turns);
+      else if (move.move === 'wait' || move.move === 'idle') this.#wait(move);
       else this.#do(move);
     }
     this.trace?.push({ move: undefined, notes: [] });
-    if (this.failure === undefined) await this.#settle();
+    if (this.failure === undefined) this.#settle();
   }
 
-  async #wait({ move, ms }: { move: 'wait' | 'idle'; ms: number }): Promise<void> {
+  #wait({ move, ms }: { move: 'wait' | 'idle'; ms: number }): void {
     // A hub starts its clock in a microtask.
-    for (let i = 0; i < 3; i++) await undefined;
+    settle();
     // For the hub, what comes after its timers may be in the same turn, or not.
     this.turns += 0.01;
     if (move === 'wait') this.#clock.pass(ms);
-    else await this.#clock.idle(ms, () => this.#passIfDue());
+    else this.#clock.idle(ms, () => this.#passIfDue());
   }
 
   #do(move: Move): void {
@@ -480,15 +480,15 @@ export class Run implements ClientHost {
     }
   }
 
-  async #passIfDue(): Promise<void> {
-    for (let i = 0; i < 3; i++) await undefined;
-    if (!isQuiet()) await this.#pass(1);
+  #passIfDue(): void {
+    settle();
+    if (!isQuiet()) this.#pass(1);
   }
 
-  async #pass(turns: number): Promise<void> {
+  #pass(turns: number): void {
     for (let passed = 0; passed < turns; passed++) {
       this.turns += 0.5;
-      await turn();
+      turn();
       this.turns += 0.5;
       if (!isQuiet()) continue;
       this.turns += turns - passed - 1;
@@ -501,30 +501,30 @@ export class Run implements ClientHost {
   // The end.
 
   /** In the end everybody reads, and comes back as often as it is told to. */
-  async #settle(): Promise<void> {
+  #settle(): void {
     if (this.#log !== undefined) {
       if (this.#log.isAway) this.#needsTime = true;
       this.#log.isAway = false;
       for (const { broker } of this.#nodes) broker?.catchUp();
     }
-    await this.#comeToRest();
+    this.#comeToRest();
     if (this.failure !== undefined) return;
     // Whoever comes back now has missed nothing.
     this.trace?.push({ move: undefined, notes: ['all: cut, and connect again'] });
     for (const client of this.clients) client.cut();
-    await this.#comeToRest();
+    this.#comeToRest();
     if (this.failure !== undefined) return;
-    await this.#leave();
+    this.#leave();
   }
 
-  async #comeToRest(): Promise<void> {
+  #comeToRest(): void {
     // With a limit for each client, whoever connects takes the place of another: one comes after the other.
     const groups =
       this.#course.perClient === undefined ? [this.clients] : this.clients.map(client => [client]);
-    for (const group of groups) await this.#comeToRestTogether(group);
+    for (const group of groups) this.#comeToRestTogether(group);
   }
 
-  async #comeToRestTogether(clients: readonly ModelClient[]): Promise<void> {
+  #comeToRestTogether(clients: readonly ModelClient[]): void {
     let lacks = '';
     for (let round = 0; round < ROUNDS && this.failure === undefined; round++) {
       for (const client of this.clients) client.read();
@@ -532,8 +532,11 @@ export class Run implements ClientHost {
         if (client.wishes.size > 0) client.connect(this.#node());
         client.arrive();
       }
-      await this.#pass(TURNS);
-      if (!isQuiet()) return this.fail('hub', 'stuck', `it has something to do in each of ${TURNS} turns`);
+      this.#pass(TURNS);
+      if (!isQuiet()) {
+        this.fail('hub', 'stuck', `it has something to do in each of ${TURNS} turns`);
+        return;
+      }
       this.#checkRegistry();
       const isReliable = !this.#nodes.some(node => this.mayReject(node));
       const disconnected = clients.find(({ isToEnd, node }) => isToEnd && node && this.#nodes.includes(node));
@@ -570,19 +573,19 @@ export class Run implements ClientHost {
   }
 
   /** Nothing must be left of streams that are over. */
-  async #leave(): Promise<void> {
+  #leave(): void {
     for (const client of this.clients) client.cut();
-    await this.#pass(TURNS);
+    this.#pass(TURNS);
     if (this.#closing.length > 0) {
       for (let i = 0; i < 8; i++) {
         this.#clock.pass(1_600);
-        await this.#pass(TURNS);
+        this.#pass(TURNS);
       }
       let isClosed = false;
       void Promise.all(this.#closing).then(() => {
         isClosed = true;
       });
-      await this.#pass(TURNS);
+      this.#pass(TURNS);
       if (!isClosed) this.fail('hub', 'leak', 'close() has not resolved');
     }
     for (const { hub } of this.#nodes) {
