@@ -389,9 +389,10 @@ export class Judge {
     // A marker without an id gives the client a reconnection time, and nothing else.
     if (data === undefined || (event === 'tidings' && id === undefined)) return;
     // The write of a farewell may end the stream once more.
-    if (id !== '0-0') this.#complain();
-    const isFarewell = id === '0-0' || (!this.hasId && id === this.#lastEventId);
-    if (event === 'tidings' && isFarewell && !this.node.isInProcess) this.#readFarewell(id ?? '');
+    const isFirst = !this.hasId || this.#suspended !== undefined;
+    const isFarewell = event === 'tidings' && (id === '0-0' || (isFirst && id === this.#lastEventId));
+    if (!isFarewell) this.#complain();
+    if (isFarewell && !this.node.isInProcess) this.#readFarewell(id ?? '');
     else if (event === 'tidings') this.#readMarker(id ?? '');
     else if (event === 'reset') this.#readReset(id ?? '', data);
     else if (event === 'snapshot') this.#readSnapshot(id, data);
