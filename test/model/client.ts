@@ -51,6 +51,7 @@ interface Connection {
 /** A client with the habits of an EventSource, and the handler that answers it. */
 export class ModelClient {
   readonly name: ClientName;
+  /** Empty: its streams have no `client`. */
   readonly owner: string;
   readonly wishes = new Map<ChannelName, Wish>();
   resets = 0;
@@ -115,7 +116,7 @@ export class ModelClient {
     const request = { method: 'GET', url: '/', lastEventId };
     // What is published while they are closed is newer than their close.
     const closedAt = new Map(rivals.map(rival => [rival, rival.judge?.node.head]));
-    const stream = node.hub.open(transport, request, { client: this.owner });
+    const stream = node.hub.open(transport, request, { client: this.owner || undefined });
     for (const [rival, head] of closedAt) if (!rival.isOpen) rival.judge?.close(head);
     this.#connection = {
       node,

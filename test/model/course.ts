@@ -70,6 +70,8 @@ interface World {
   socketBuffer?: number;
   /** All clients are connections of one owner. */
   oneOwner?: boolean;
+  /** Streams have no `client`: a new epoch and lost control messages do not close them. */
+  anonymous?: boolean;
   /** `limits.perClient`. Default: none. */
   perClient?: number;
   /** `maxAge`, in ms. Default: none. */

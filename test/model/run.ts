@@ -93,7 +93,8 @@ export class Run implements ClientHost {
       };
     }
     this.#nodes = Array.from({ length: Math.max(1, course.nodes) }, () => this.#createNode(truth));
-    this.clients = CLIENTS.map(name => new ModelClient(name, course.oneOwner ? 'one' : name, this));
+    const ownerOf = (name: string) => (course.anonymous ? '' : course.oneOwner ? 'one' : name);
+    this.clients = CLIENTS.map(name => new ModelClient(name, ownerOf(name), this));
   }
 
   #patienceWithBroker(): number {
@@ -190,7 +191,7 @@ export class Run implements ClientHost {
 
   mayClose(reason: CloseReason, { owner }: ModelClient): boolean {
     // Access fails closed.
-    if (reason === 'closed') return this.#disconnected.has(owner) || this.#hasLostControl;
+    if (reason === 'closed') return owner !== '' && (this.#disconnected.has(owner) || this.#hasLostControl);
     if (reason === 'replaced') return this.#course.perClient !== undefined;
     if (reason === 'maxAge') return this.#course.maxAge !== undefined;
     if (reason === 'drained' || reason === 'refused') return this.#closing.length > 0;
@@ -403,6 +404,7 @@ export class Run implements ClientHost {
   }
 
   #disconnect({ owner }: ModelClient, node: Node): void {
+    if (owner === '') return;
     this.#disconnected.add(owner);
     const open = this.clients.filter(each => each.owner === owner && each.node === node && each.isOpen);
     for (const each of open) each.judge?.close();
@@ -565,7 +567,7 @@ export class Run implements ClientHost {
         this.fail('hub', 'leak', `${node.hub.streams.size} streams, and there are ${here.length}`);
       }
       for (const { owner, name } of here) {
-        const count = here.filter(client => client.owner === owner).length;
+        const count = owner === '' ? 0 : here.filter(client => client.owner === owner).length;
         if (node.hub.clients.get(owner).size !== count)
           this.fail(name, 'leak', `not all streams of ${owner}`);
       }

@@ -165,6 +165,7 @@ class Swarm {
       if (chance.is(0.6)) course.broker = this.#habits();
     }
     course.moves = this.#moves(chance.of([4, 8, 15, 25, 50]));
+    if (course.oneOwner === undefined && chance.is(0.3)) course.anonymous = true;
     return course;
   }
 
