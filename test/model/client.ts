@@ -215,10 +215,7 @@ export class ModelClient {
   }
 
   #checkReason(reason: CloseReason, judge: Judge, transport: VirtualTransport): void {
-    const isOk =
-      judge.mayCloseFor(reason) ||
-      (reason === 'error' && judge.isExcused) ||
-      this.#host.mayClose(reason, this);
+    const isOk = judge.mayCloseFor(reason) || this.#host.mayClose(reason, this);
     if (!isOk && !(reason === 'disconnected' && transport.isOver)) {
       this.#host.fail(this.name, 'wrong end', `closed as ${reason}`);
     }

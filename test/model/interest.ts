@@ -221,12 +221,14 @@ export class Interest {
       else this.#owe(PLENTY, head);
     } else if (typeof from === 'object' && 'last' in from && from.last > 0) {
       this.after = -1;
-      if (compact) return;
-      const first = this.#owe(from.last, head);
+      const first = compact ? undefined : this.#owe(from.last, head);
       const isExact =
         isInProcess && channel.begunAt === -1 && history !== false && from.last <= (history.events ?? 256);
       if (isExact && first !== undefined) this.after = first.order - 1;
     }
+    // Nothing of an earlier life of the channel.
+    if (channel.begunAt !== -1 && channel.begunAt <= heard)
+      this.after = Math.max(this.after, channel.droppedUpTo);
   }
 
   /** The last so many events up to a place in the order must come. Returns the first. */

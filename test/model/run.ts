@@ -52,6 +52,7 @@ export class Run implements ClientHost {
   readonly trace: Line[] | undefined;
   turns = 0;
   isInHub = false;
+  hasFailed = false;
   patience: number;
   readonly socketBuffer: number;
   readonly #course: Course;
@@ -71,7 +72,6 @@ export class Run implements ClientHost {
   /** Timers are needed for everything to come to rest. */
   #needsTime: boolean;
   /** Errors of `onError` that are to be expected. */
-  #hasSnapshotFailed = false;
   #hasFilterThrown = false;
 
   constructor(course: Course, clock: Clock, isTraced = false) {
@@ -87,8 +87,8 @@ export class Run implements ClientHost {
     const truth = this.#createTruth();
     if (this.#log !== undefined) {
       this.#log.onSkip = before => truth.skip(before);
-      this.#log.onAppend = ({ channel, kind, data, position }) => {
-        if (kind === 'control') truth.pass(position);
+      this.#log.onAppend = ({ channel, kind, data, position }, from) => {
+        if (kind === 'control') this.#passControl(truth, data, position, from);
         else this.#append(data, channel, kind, position);
       };
     }
@@ -100,6 +100,15 @@ export class Run implements ClientHost {
   #patienceWithBroker(): number {
     const { page = 3, before = 1, after = 1 } = this.#course.broker ?? {};
     return page >= 3 && before + after <= 2 ? 40 : Number.POSITIVE_INFINITY;
+  }
+
+  /** A control message is stored. */
+  #passControl(truth: Truth, data: string, position: number, from: VirtualBroker): void {
+    truth.pass(position);
+    const { disconnect } = JSON.parse(data) as { disconnect?: string };
+    for (const { owner, node, judge } of this.clients) {
+      if (owner === disconnect && node?.broker !== from) judge?.disconnect(truth.head);
+    }
   }
 
   #createTruth(): Truth {
@@ -195,7 +204,7 @@ export class Run implements ClientHost {
     if (reason === 'replaced') return this.#course.perClient !== undefined;
     if (reason === 'maxAge') return this.#course.maxAge !== undefined;
     if (reason === 'drained' || reason === 'refused') return this.#closing.length > 0;
-    return reason === 'error' && this.#hasSnapshotFailed;
+    return reason === 'error' && this.hasFailed;
   }
 
   /** Whatever the hub reports must be something that was ordered: anything else is a fault in it. */
@@ -205,7 +214,7 @@ export class Run implements ClientHost {
     this.note('hub', `onError ${stage}: ${code ?? message}`);
     if (message === 'a filter that fails' && this.#hasFilterThrown) return;
     if (stage === 'subscribe' && this.#settings.size > 0 && /snapshot/.test(message)) {
-      this.#hasSnapshotFailed = true;
+      this.hasFailed = true;
       return;
     }
     if (stage === 'broker' && code === 'broker' && (!node.isReliable || this.#log?.habits.rejectsOnRestart)) {

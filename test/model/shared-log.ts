@@ -34,7 +34,7 @@ export class SharedLog {
   epoch = 'life1';
   head: Position = 0;
   /** Told of every entry that is stored. */
-  onAppend: ((entry: Entry) => void) | undefined;
+  onAppend: ((entry: Entry, from: VirtualBroker) => void) | undefined;
   /** Told of positions that are skipped: those before this one. */
   onSkip: ((before: Position) => void) | undefined;
   readonly habits: Habits;
@@ -64,7 +64,7 @@ export class SharedLog {
     while (this.#isAway) await new Promise<void>(resolve => this.#waiting.push(resolve));
   }
 
-  append({ keep, ...draft }: Draft): Position | TidingsError {
+  append({ keep, ...draft }: Draft, from: VirtualBroker): Position | TidingsError {
     const stored = this.channels.get(draft.channel) ?? {
       entries: [],
       keep,
@@ -86,7 +86,7 @@ export class SharedLog {
     stored.last = this.head;
     if (entry.kind === 'end') stored.endedAt = entry.position;
     this.#retain(stored, entry, keep);
-    this.onAppend?.(entry);
+    this.onAppend?.(entry, from);
     for (const node of this.nodes) node.receive(entry);
     return this.head;
   }
@@ -199,7 +199,7 @@ export class VirtualBroker implements Broker {
     const rejected = this.#isRejected('publish');
     if (rejected?.stored === false) throw new TidingsError('not-stored', 'rejected');
     const { epoch } = this.#log;
-    const results = drafts.map(draft => this.#log.append(draft));
+    const results = drafts.map(draft => this.#log.append(draft, this));
     await this.#travel(publishAfter, deadline);
     if (rejected || (publishAfter > 0 && deadline?.aborted)) {
       throw new TidingsError('maybe-stored', 'the answer is lost');
@@ -208,12 +208,13 @@ export class VirtualBroker implements Broker {
   }
 
   async open(wants: ReadonlyMap<string, Position>): Promise<Opened> {
-    const { before, after, rejectsOnRestart } = this.#log.habits;
+    const { before, after, rejectsOnRestart, isSilent } = this.#log.habits;
     await this.#travel(before);
     for (;;) {
       if (this.#isRejected('open')) throw new TidingsError('broker', 'open');
       const generation = this.#generation;
-      this.#deliver();
+      if (isSilent) this.#give(this.#inbox.splice(0));
+      else this.#deliver();
       const { head } = this.#log;
       const pages = new Map([...wants].map(([name, from]) => [name, this.#log.read(name, from, head)]));
       for (const name of wants.keys()) this.#open.add(name);

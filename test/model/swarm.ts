@@ -210,6 +210,7 @@ class Swarm {
       deliver: chance.of([0, 0, 1, 3]),
       rejectsOnRestart: chance.is(0.3),
       lostFirst: chance.is(0.5),
+      isSilent: chance.is(0.3),
     };
     // A course that fails reads better without what is the default anyway.
     const differs = (name: string) => habits[name as keyof Habits] !== HABITS[name as keyof Habits];
@@ -345,10 +346,12 @@ class Swarm {
     const turns = chance.between(0, 4);
     const pause: Move[] = turns === 0 ? [] : [{ move: 'turn', turns }];
     const end = chance.of(['close', 'close', 'cut', 'disconnect'] as const);
+    const added = chance.is(0.3) ? [this.#subscribe(client, chance.of(this.#channels))] : [];
     return [
       { move: 'cut', client },
       { move: 'connect', client, ...this.#node() },
       ...pause,
+      ...added,
       { move: end, client },
     ];
   }

@@ -61,9 +61,9 @@ export class DeliveryWriter {
       const next = this.#next();
       if (next === 'waiting') return this.isClosing ? 'closed' : 'waiting';
       if (next === 'caught-up') {
+        if (this.#closeAfter !== undefined && this.#reader.position >= this.#closeAfter) return 'closed';
         // A filter may have subscribed, or sent.
         if (!this.isIdle || !owner.isLive) continue;
-        if (this.#closeAfter !== undefined && this.#reader.position >= this.#closeAfter) return 'closed';
         if (this.isFinished) return 'ended';
         const marker = this.#reader.client.dueMarker();
         if (marker === undefined) return 'caught-up';
@@ -86,7 +86,8 @@ export class DeliveryWriter {
 
   #next(): Next | Comment {
     const reader = this.#reader;
-    const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
+    const last = this.#closeAfter ?? this.#target.context.log.head;
+    const upTo = Math.min(this.#directSends?.nextAfter ?? last, last);
     if (!reader.isInOrder) return reader.next(upTo);
     return this.#directSends?.take(reader.position) ?? reader.nextEntries(upTo);
   }
@@ -114,11 +115,13 @@ export class DeliveryWriter {
 
   /**
    * The stream closes when it has received everything up to a position: by default, what is published by now, and not
-   * later, because the client may ask for other channels next, from there. The first call counts.
+   * later, because the client may ask for other channels next, from there. The lowest counts: another process may have
+   * disconnected the client before.
    */
   close(after?: Position): void {
     const { now, head } = this.#target.context.log;
-    this.#closeAfter ??= after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
+    const last = after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
+    this.#closeAfter = Math.min(this.#closeAfter ?? last, last);
   }
 
   /** Nothing waits for entries after this position. */

@@ -139,7 +139,7 @@ export class StreamResponse implements WriterListener, TimedStream {
     this.#guard(() => {
       if (this.delivery === undefined) this.#finish();
       else {
-        this.delivery.close();
+        this.delivery.close(options.after);
         if (this.isWaitingForBroker) this.timers.watchBroker();
       }
     });
@@ -147,9 +147,9 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   /** Takes nothing more, and delivers nothing that is published from now on. `end` has to follow: it writes. */
   beginEnd(reason: CloseReason, options: EndOptions): void {
+    this.delivery?.writer.close(options.after);
     if (this.closing === undefined) {
       this.closing = { ...options, reason, hangUp: options.hangUp || this.host.isDraining };
-      this.delivery?.writer.close(options.after);
       this.#waiters?.ended();
     } else if (options.hangUp) {
       this.closing.hangUp = true;
