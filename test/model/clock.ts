@@ -1,3 +1,5 @@
+import type { Turns } from './turns.ts';
+
 interface Timer {
   due: number;
   readonly every: number | undefined;
@@ -67,9 +69,9 @@ export class Clock {
   }
 
   /** Nobody does anything for so many ms. @param between called after each timer. */
-  idle(ms: number, between: () => void): void {
+  *idle(ms: number, between: () => Turns): Turns {
     const end = this.#timersNow + ms;
-    while (this.#fire(end, true)) between();
+    while (this.#fire(end, true)) yield* between();
     this.#now += end - this.#timersNow;
     this.#timersNow = end;
   }

@@ -1,23 +1,21 @@
 import { Clock } from './clock.ts';
 import type { Course } from './course.ts';
 import { type Failure, Run } from './run.ts';
-import { settle, withTurns } from './turns.ts';
+import { awaitTurns, makeTurns } from './turns.ts';
 
 const clock = new Clock();
 
 /** Runs one course. Nothing else must run beside it: time and chance are its own. */
-export function play(course: Course, isTraced = false): Promise<Run> {
-  return withTurns(() => playNow(course, isTraced));
-}
-
-function playNow(course: Course, isTraced: boolean): Run {
+export async function play(course: Course, isTraced = false): Promise<Run> {
   const { stackTraceLimit } = Error;
   // Nobody looks at the stacks of errors that were ordered, and they cost more than the rest of an error.
   if (!isTraced) Error.stackTraceLimit = 0;
   clock.start();
   const run = new Run(course, clock, isTraced);
+  // A file of SQLite needs turns of Node.js.
+  const pass = course.store === undefined ? makeTurns : awaitTurns;
   try {
-    run.play();
+    await pass(() => run.play());
   } catch (error) {
     run.fail(
       'hub',
@@ -25,9 +23,8 @@ function playNow(course: Course, isTraced: boolean): Run {
       `throws ${error instanceof Error ? (error.stack ?? error.message) : error}`,
     );
   } finally {
-    // Whatever is still to come must not find the clock of Node.js.
-    settle();
     clock.stop();
+    await run.close();
     Error.stackTraceLimit = stackTraceLimit;
   }
   return run;

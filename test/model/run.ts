@@ -18,10 +18,12 @@ import {
   type Setting,
 } from './course.ts';
 import type { Fault } from './judge.ts';
+import type { ModelBroker, ModelLog } from './model-broker.ts';
 import { Node } from './node.ts';
-import { SharedLog, VirtualBroker } from './shared-log.ts';
+import { SharedLog } from './shared-log.ts';
+import { SqliteLog } from './sqlite-log.ts';
 import { EPOCH, type Order, type Stored, Truth } from './truth.ts';
-import { isQuiet, settle, tick, turn } from './turns.ts';
+import { isQuiet, type Turns, tick } from './turns.ts';
 
 /** What went wrong in a course. */
 export interface Failure {
@@ -44,6 +46,11 @@ const ROUNDS = 60;
 /** Turns of one round, at most. */
 const TURNS = 20_000;
 
+function createLog({ nodes, store, broker }: Course): ModelLog | undefined {
+  if (nodes === 0) return undefined;
+  return store === 'sqlite' ? new SqliteLog(broker) : new SharedLog(broker);
+}
+
 /** Hubs and clients, what happens to them, and whether that was right. */
 export class Run implements ClientHost {
   readonly clients: ModelClient[];
@@ -58,7 +65,7 @@ export class Run implements ClientHost {
   readonly #course: Course;
   readonly #clock: Clock;
   readonly #settings: ReadonlyMap<ChannelName, Setting>;
-  readonly #log: SharedLog | undefined;
+  readonly #log: ModelLog | undefined;
   readonly #nodes: Node[];
   readonly #closing: Promise<unknown>[] = [];
   #published = 0;
@@ -79,7 +86,7 @@ export class Run implements ClientHost {
     this.#clock = clock;
     this.trace = isTraced ? [{ move: undefined, notes: [] }] : undefined;
     this.#settings = new Map(CHANNELS.map(name => [name, { ...SETTING, ...course.channels?.[name] }]));
-    this.#log = course.nodes === 0 ? undefined : new SharedLog(course.broker);
+    this.#log = createLog(course);
     this.socketBuffer = course.socketBuffer ?? 0;
     this.#needsTime = course.perClient !== undefined || course.maxAge !== undefined;
     // What a broker is asked for comes in pages.
@@ -103,7 +110,7 @@ export class Run implements ClientHost {
   }
 
   /** A control message is stored. */
-  #passControl(truth: Truth, data: string, position: number, from: VirtualBroker): void {
+  #passControl(truth: Truth, data: string, position: number, from: ModelBroker): void {
     truth.pass(position);
     const { disconnect } = JSON.parse(data) as { disconnect?: string };
     for (const { owner, node, judge } of this.clients) {
@@ -119,7 +126,7 @@ export class Run implements ClientHost {
 
   #createNode(truth: Truth): Node {
     const { perClient, maxAge, publishTimeout } = this.#course;
-    const broker = this.#log && new VirtualBroker(this.#log);
+    const broker = this.#log?.createBroker();
     const hub = createHub({
       channels: name => this.#optionsOf(name as ChannelName, truth),
       heartbeat: HEARTBEAT,
@@ -360,25 +367,25 @@ export class Run implements ClientHost {
     return { channel, from: { since: this.#idOf(from.since) }, isPicky: picky };
   }
 
-  play(): void {
+  *play(): Turns {
     for (const move of this.#course.moves) {
       if (this.failure !== undefined) return;
       this.trace?.push({ move, notes: [] });
-      if (move.move === 'turn') this.#pass(move.turns);
-      else if (move.move === 'wait' || move.move === 'idle') this.#wait(move);
+      if (move.move === 'turn') yield* this.#pass(move.turns);
+      else if (move.move === 'wait' || move.move === 'idle') yield* this.#wait(move);
       else this.#do(move);
     }
     this.trace?.push({ move: undefined, notes: [] });
-    if (this.failure === undefined) this.#settle();
+    if (this.failure === undefined) yield* this.#settle();
   }
 
-  #wait({ move, ms }: { move: 'wait' | 'idle'; ms: number }): void {
+  *#wait({ move, ms }: { move: 'wait' | 'idle'; ms: number }): Turns {
     // A hub starts its clock in a microtask.
-    settle();
+    yield 'microtasks';
     // For the hub, what comes after its timers may be in the same turn, or not.
     this.turns += 0.01;
     if (move === 'wait') this.#clock.pass(ms);
-    else this.#clock.idle(ms, () => this.#passIfDue());
+    else yield* this.#clock.idle(ms, () => this.#passIfDue());
   }
 
   #do(move: Move): void {
@@ -454,7 +461,7 @@ export class Run implements ClientHost {
     void index;
   }
 
-  #befall(log: SharedLog, move: Move): void {
+  #befall(log: ModelLog, move: Move): void {
     if (move.move === 'away') {
       log.isAway = true;
       this.patience = Number.POSITIVE_INFINITY;
@@ -491,15 +498,15 @@ export class Run implements ClientHost {
     }
   }
 
-  #passIfDue(): void {
-    settle();
-    if (!isQuiet()) this.#pass(1);
+  *#passIfDue(): Turns {
+    yield 'microtasks';
+    if (!isQuiet()) yield* this.#pass(1);
   }
 
-  #pass(turns: number): void {
+  *#pass(turns: number): Turns {
     for (let passed = 0; passed < turns; passed++) {
       this.turns += 0.5;
-      turn();
+      yield 'turn';
       this.turns += 0.5;
       if (!isQuiet()) continue;
       this.turns += turns - passed - 1;
@@ -512,30 +519,35 @@ export class Run implements ClientHost {
   // The end.
 
   /** In the end everybody reads, and comes back as often as it is told to. */
-  #settle(): void {
+  *#settle(): Turns {
     if (this.#log !== undefined) {
       if (this.#log.isAway) this.#needsTime = true;
       this.#log.isAway = false;
       for (const { broker } of this.#nodes) broker?.catchUp();
     }
-    this.#comeToRest();
+    yield* this.#comeToRest();
     if (this.failure !== undefined) return;
     // Whoever comes back now has missed nothing.
     this.trace?.push({ move: undefined, notes: ['all: cut, and connect again'] });
     for (const client of this.clients) client.cut();
-    this.#comeToRest();
+    yield* this.#comeToRest();
     if (this.failure !== undefined) return;
-    this.#leave();
+    yield* this.#leave();
   }
 
-  #comeToRest(): void {
+  /** Frees what the course has used. */
+  async close(): Promise<void> {
+    await this.#log?.close();
+  }
+
+  *#comeToRest(): Turns {
     // With a limit for each client, whoever connects takes the place of another: one comes after the other.
     const groups =
       this.#course.perClient === undefined ? [this.clients] : this.clients.map(client => [client]);
-    for (const group of groups) this.#comeToRestTogether(group);
+    for (const group of groups) yield* this.#comeToRestTogether(group);
   }
 
-  #comeToRestTogether(clients: readonly ModelClient[]): void {
+  *#comeToRestTogether(clients: readonly ModelClient[]): Turns {
     let lacks = '';
     for (let round = 0; round < ROUNDS && this.failure === undefined; round++) {
       for (const client of this.clients) client.read();
@@ -543,7 +555,7 @@ export class Run implements ClientHost {
         if (client.wishes.size > 0) client.connect(this.#node());
         client.arrive();
       }
-      this.#pass(TURNS);
+      yield* this.#pass(TURNS);
       if (!isQuiet()) {
         this.fail('hub', 'stuck', `it has something to do in each of ${TURNS} turns`);
         return;
@@ -584,19 +596,19 @@ export class Run implements ClientHost {
   }
 
   /** Nothing must be left of streams that are over. */
-  #leave(): void {
+  *#leave(): Turns {
     for (const client of this.clients) client.cut();
-    this.#pass(TURNS);
+    yield* this.#pass(TURNS);
     if (this.#closing.length > 0) {
       for (let i = 0; i < 8; i++) {
         this.#clock.pass(1_600);
-        this.#pass(TURNS);
+        yield* this.#pass(TURNS);
       }
       let isClosed = false;
       void Promise.all(this.#closing).then(() => {
         isClosed = true;
       });
-      this.#pass(TURNS);
+      yield* this.#pass(TURNS);
       if (!isClosed) this.fail('hub', 'leak', 'close() has not resolved');
     }
     for (const { hub } of this.#nodes) {

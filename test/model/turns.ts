@@ -1,65 +1,88 @@
 /*
- * Turns of the event loop of a course. They are made here, and not by Node.js: they need no system call, what a callback
- * throws fails its own course, and a course that fails leaves nothing to the next one. Outside courses they are those
- * of Node.js. Import this file before @tidings/core, which keeps the `setImmediate` that it finds.
+ * Turns of the event loop of a course, counted: a course is over when no callback is due any more. Import this file
+ * before @tidings/core, which keeps the `setImmediate` that it finds.
  */
 
-const { setImmediate: immediate } = globalThis;
-
-/** What is due in the next turn. Undefined: no course is under way. */
-let due: (() => void)[] | undefined;
-
+const { setImmediate: immediate, clearImmediate: clear } = globalThis;
 /** Runs microtasks now, and not only when the callback that is under way has returned. No effect within a microtask. */
 const runMicrotasks = (process as unknown as { _tickCallback(): void })._tickCallback;
 
-function setInTurn<Args extends unknown[]>(callback: (...args: Args) => void, ...args: Args) {
-  if (due === undefined) return immediate(callback, ...args);
-  due.push(() => callback(...args));
-  return undefined;
+/** Callbacks that Node.js is to call. */
+const due = new Set<NodeJS.Immediate>();
+/** Callbacks of the next turn, where a course makes its turns. */
+let own: (() => void)[] | undefined;
+
+function setCounted<Args extends unknown[]>(callback: (...args: Args) => void, ...args: Args) {
+  if (own !== undefined) {
+    own.push(() => callback(...args));
+    return undefined;
+  }
+  const handle = immediate(() => {
+    due.delete(handle);
+    callback(...args);
+  });
+  due.add(handle);
+  return handle;
 }
 
-globalThis.setImmediate = Object.assign(setInTurn, {
+globalThis.setImmediate = Object.assign(setCounted, {
   __promisify__: immediate.__promisify__,
 }) as typeof setImmediate;
+globalThis.clearImmediate = handle => {
+  if (handle !== undefined) due.delete(handle as NodeJS.Immediate);
+  clear(handle);
+};
 
-/** Runs a course in a callback of its own, in which `turn` and `settle` can be called. */
-export function withTurns<T>(course: () => T): Promise<T> {
+/** What a course waits for: a turn of the event loop, or microtasks and those that they cause. */
+export type Turns = Generator<'turn' | 'microtasks', void, void>;
+
+/**
+ * Makes the turns of a course. They need no system call, what a callback throws fails its own course, and a course that
+ * fails leaves nothing to the next one. But nothing that Node.js does is waited for.
+ */
+export function makeTurns(course: () => Turns): Promise<void> {
   return new Promise((resolve, reject) => {
     immediate(() => {
-      due = [];
+      own = [];
       try {
-        resolve(course());
+        for (const wait of course()) {
+          runMicrotasks();
+          if (wait === 'turn') makeTurn();
+        }
+        runMicrotasks();
+        resolve();
       } catch (error) {
         reject(error);
       } finally {
-        due = undefined;
+        own = undefined;
       }
     });
   });
 }
 
-/** Whether nothing has anything to do in the next turn. To be asked right after `turn`. */
-export function isQuiet(): boolean {
-  return due?.length === 0;
-}
-
-/** Lets microtasks run, and those that they cause. */
-export function settle(): void {
-  runMicrotasks();
-}
-
-/** Lets one turn of the event loop pass, with the microtasks that it causes. */
-export function turn(): void {
-  runMicrotasks();
-  const now = due ?? [];
-  due = [];
+function makeTurn(): void {
+  const now = own ?? [];
+  own = [];
   for (const callback of now) {
     callback();
     runMicrotasks();
   }
 }
 
-/** Resolves in the next turn. */
+/** Has the turns of a course made by Node.js. */
+export async function awaitTurns(course: () => Turns): Promise<void> {
+  for (const wait of course()) {
+    if (wait === 'turn') await new Promise<void>(resolve => void immediate(resolve));
+    else for (let i = 0; i < 3; i++) await undefined;
+  }
+}
+
+/** Whether nothing has anything to do in the next turn. To be asked right after a turn. */
+export function isQuiet(): boolean {
+  return own === undefined ? due.size === 0 : own.length === 0;
+}
+
+/** Resolves in the next turn, which is counted. */
 export function tick(): Promise<void> {
-  return new Promise(resolve => void setInTurn(resolve));
+  return new Promise(resolve => void setCounted(resolve));
 }

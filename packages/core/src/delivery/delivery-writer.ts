@@ -58,12 +58,14 @@ export class DeliveryWriter {
     this.#reader.isTurnSpent = false;
     while (owner.isLive && this.#target.writer.hasRoom) {
       if (this.#reader.hasUnreportedLoss) return 'lost';
+      // It has begun behind the position as of which it closes: its backfill may have what was published in between.
+      if (this.#closeAfter !== undefined && this.#reader.position > this.#closeAfter) return 'closed';
       const next = this.#next();
       if (next === 'waiting') return this.isClosing ? 'closed' : 'waiting';
       if (next === 'caught-up') {
-        if (this.#closeAfter !== undefined && this.#reader.position >= this.#closeAfter) return 'closed';
         // A filter may have subscribed, or sent.
         if (!this.isIdle || !owner.isLive) continue;
+        if (this.#closeAfter !== undefined && this.#reader.position >= this.#closeAfter) return 'closed';
         if (this.isFinished) return 'ended';
         const marker = this.#reader.client.dueMarker();
         if (marker === undefined) return 'caught-up';
@@ -86,8 +88,7 @@ export class DeliveryWriter {
 
   #next(): Next | Comment {
     const reader = this.#reader;
-    const last = this.#closeAfter ?? this.#target.context.log.head;
-    const upTo = Math.min(this.#directSends?.nextAfter ?? last, last);
+    const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
     if (!reader.isInOrder) return reader.next(upTo);
     return this.#directSends?.take(reader.position) ?? reader.nextEntries(upTo);
   }
@@ -122,6 +123,7 @@ export class DeliveryWriter {
     const { now, head } = this.#target.context.log;
     const last = after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
     this.#closeAfter = Math.min(this.#closeAfter ?? last, last);
+    this.#directSends?.limit(this.#closeAfter);
   }
 
   /** Nothing waits for entries after this position. */

@@ -1,7 +1,6 @@
 import type { LogListener } from '../log/listener.ts';
 import type { Log } from '../log/log.ts';
 import type { Comment } from '../protocol/comment.ts';
-import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { type DeliveryOwner, type DeliveryState, DeliveryWriter } from './delivery-writer.ts';
@@ -189,17 +188,11 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     return this.isLive && this.writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
   }
 
-  /**
-   * The stream takes nothing more: delivers what was published before, then ends with `closed`.
-   *
-   * @param after another process has disconnected the client: nothing newer may be delivered. So a stream that has not
-   * begun does not begin.
-   */
-  close(after?: Position): void {
+  /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
+  close(): void {
     if (this.#isOfPastEpoch) this.startOver();
-    this.writer.close(after);
-    const { hasBegun, mustBeginBeforeClosing } = this.opener;
-    if (mustBeginBeforeClosing && (hasBegun || after === undefined)) this.catchUp();
+    this.writer.close();
+    if (this.opener.mustBeginBeforeClosing) this.catchUp();
     else this.#end('closed');
   }
 

@@ -19,7 +19,8 @@ const LONGEST_START = 10_000;
  * Follows the control channel of a broker, and passes on each message once.
  *
  * The channel is opened like any other, and read again after a loss. So a message arrives through the log, or in the
- * page of such a read, or in both.
+ * page of such a read, or in both. Newer messages may arrive before the page. They are passed on at once, because newer
+ * events are delivered before the page, too.
  */
 export class ControlFollower {
   readonly #log: Log;

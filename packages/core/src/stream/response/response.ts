@@ -139,7 +139,7 @@ export class StreamResponse implements WriterListener, TimedStream {
     this.#guard(() => {
       if (this.delivery === undefined) this.#finish();
       else {
-        this.delivery.close(options.after);
+        this.delivery.close();
         if (this.isWaitingForBroker) this.timers.watchBroker();
       }
     });
