@@ -6,7 +6,7 @@ import type { BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { crowd } from '../limits/crowd.ts';
 import { type Client, request } from '../support/client.ts';
-import { inChromium } from '../support/example.ts';
+import { inChromium, poll } from '../support/example.ts';
 import { listen, type Running } from '../support/server.ts';
 import { CHROMIUM, describeWith } from '../support/system.ts';
 
@@ -68,10 +68,7 @@ describeWith(CHROMIUM, 'the page of the inspector', () => {
     await figure(page, 'Streams').getByText('1,000', { exact: true }).waitFor();
     const before = hub.stats();
     hub.publish('news', { price: 1 });
-    await page.waitForFunction(
-      text => document.body.textContent?.includes(text),
-      `${(before.published + 1).toLocaleString('en')} in all`,
-    );
+    await page.getByText(`${(before.published + 1).toLocaleString('en')} in all`).waitFor();
     await page.getByLabel('1,000 streams').waitFor();
     // Only what is in view is in the page.
     expect(await page.locator('.row').count()).toBeLessThan(100);
@@ -106,7 +103,7 @@ describeWith(CHROMIUM, 'the page of the inspector', () => {
     await page.locator('.row', { hasText: HOSTILE }).click();
     hub.publish(HOSTILE, { html: HOSTILE }, { event: HOSTILE });
     await page.locator('.tail pre', { hasText: 'onerror' }).first().waitFor();
-    expect(await page.evaluate(() => 'hacked' in window)).toBe(false);
+    expect(await page.evaluate(`'hacked' in window`)).toBe(false);
     expect(await page.locator('img').count()).toBe(0);
     expect(errors).toEqual([]);
   });
@@ -148,12 +145,10 @@ describeWith(CHROMIUM, 'the page of the inspector', () => {
     await page.getByLabel('1,000 streams').focus();
     await page.keyboard.press('ArrowDown');
     await page.locator('.drawer').waitFor();
-    const first = await page.locator('.row[aria-selected="true"]').textContent();
+    const client = () => page.locator('.drawer code').first().textContent();
+    const first = await client();
     await page.keyboard.press('ArrowDown');
-    await page.waitForFunction(
-      text => document.querySelector('.row[aria-selected="true"]')?.textContent !== text,
-      first,
-    );
+    await poll(client).not.toBe(first);
     await page.keyboard.press('Escape');
     await page.locator('.drawer').waitFor({ state: 'detached' });
   });
@@ -161,10 +156,10 @@ describeWith(CHROMIUM, 'the page of the inspector', () => {
   test.each(['light', 'dark'] as const)('fits a phone, %s', async colorScheme => {
     const page = await openPage({ viewport: { width: 390, height: 844 }, colorScheme });
     await page.locator('.chart canvas').first().waitFor();
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
     await page.locator('.row').first().click();
     await page.locator('.drawer').waitFor();
-    expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
     expect(errors).toEqual([]);
   });
 });
