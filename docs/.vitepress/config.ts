@@ -25,6 +25,7 @@ export default defineConfig({
           { text: 'Resume and reset', link: '/resume' },
           { text: 'Typed events', link: '/types' },
           { text: 'Frameworks', link: '/frameworks' },
+          { text: 'Next.js', link: '/nextjs' },
           { text: 'Migrating', link: '/migrating' },
         ],
       },
