@@ -59,7 +59,7 @@ export class DeliveryWriter {
     while (owner.isLive && this.#target.writer.hasRoom) {
       if (this.#reader.hasUnreportedLoss) return 'lost';
       const next = this.#next();
-      if (next === 'waiting') return this.isClosing ? 'closed' : 'waiting';
+      if (next === 'waiting') return this.isClosing ? 'cut-short' : 'waiting';
       if (next === 'caught-up') {
         // A filter may have subscribed, or sent.
         if (!this.isIdle || !owner.isLive) continue;
@@ -135,7 +135,7 @@ export class DeliveryWriter {
    */
   writeLast(outcome: DeliveryOutcome, keptId: () => Frame | undefined): void {
     const { writer, hasMarkers } = this.#target;
-    if (outcome === 'closed') {
+    if (outcome === 'closed' || outcome === 'cut-short') {
       this.#directSends?.limit(0);
       for (
         let content = this.#directSends?.take(0);

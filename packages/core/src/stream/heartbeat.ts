@@ -29,11 +29,6 @@ export class Heartbeat {
     this.#frame = event === undefined ? undefined : createMarker(undefined, { event });
   }
 
-  /** The name of the event for a kind of response: none if its client receives comments. */
-  eventFor({ hasMarkers }: ResponseKind): string | undefined {
-    return hasMarkers ? this.event : undefined;
-  }
-
   /** A heartbeat without an id. */
   contentFor({ hasMarkers }: ResponseKind): Frame | Comment {
     return (hasMarkers ? this.#frame : undefined) ?? emptyComment;
