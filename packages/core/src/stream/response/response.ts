@@ -223,7 +223,7 @@ export class StreamResponse implements WriterListener, TimedStream {
     if (!this.isOpen) return;
     const { heartbeat } = this.host.limits;
     this.#guard(() => {
-      const marker = this.delivery?.heartbeatMarker(heartbeat.event);
+      const marker = this.delivery?.heartbeatMarker(heartbeat.eventFor(this.kind));
       this.writer.write(marker ?? heartbeat.contentFor(this.kind));
     });
   }
