@@ -65,6 +65,9 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
         });
       };
       stream = openStream(ctx.req, ctx.res, { ...options, hub, beforeHeaders });
+      // Until the headers are sent, the status would be Koa's default of 404, and a middleware that responds to that after
+      // `next()` would replace the stream.
+      ctx.status = 200;
       return stream;
     };
     try {

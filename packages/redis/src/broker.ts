@@ -151,6 +151,7 @@ function createParts(settings: RedisBrokerSettings, sink: Sink, report: (error: 
     },
     onReady: () => onConnection('calls', true),
     onLost: cause => onConnection('calls', false, cause),
+    onFailed: onConnection.failed,
     onMisconfigured: report,
   });
   const caller = new ScriptCaller({
@@ -179,6 +180,7 @@ function createParts(settings: RedisBrokerSettings, sink: Sink, report: (error: 
     timeout,
     probeInterval,
     onConnection: (isConnected, cause) => onConnection('feed', isConnected, cause),
+    onFailed: onConnection.failed,
     onMisconfigured: report,
   });
   return {
@@ -194,18 +196,27 @@ function createParts(settings: RedisBrokerSettings, sink: Sink, report: (error: 
   };
 }
 
-/** Reports when both connections are established, and when the first of them is lost. */
+/**
+ * Reports when both connections are established, and when the first of them is lost. Before that, it reports why each
+ * attempt has failed: a hub that waits for its broker to begin rejects with this cause.
+ */
 function bothConnected(report: (isConnected: boolean, cause?: unknown) => void) {
   const connected = new Set<'calls' | 'feed'>();
+  let hasBegun = false;
   let isStopped = false;
   return Object.assign(
     (which: 'calls' | 'feed', isConnected: boolean, cause?: unknown) => {
       const before = connected.size;
       if (isConnected) connected.add(which);
       else connected.delete(which);
-      if (!isStopped && (connected.size === 2) !== (before === 2)) report(isConnected, cause);
+      if (isStopped || (connected.size === 2) === (before === 2)) return;
+      hasBegun = true;
+      report(isConnected, cause);
     },
     {
+      failed(cause: unknown) {
+        if (!hasBegun && !isStopped) report(false, cause);
+      },
       stop() {
         isStopped = true;
       },

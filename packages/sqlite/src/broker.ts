@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type Broker,
   type ChannelState,
@@ -49,6 +50,8 @@ class SqliteBroker implements Broker {
   readonly #settings: SqliteBrokerSettings;
   #parts: Parts | undefined;
   #isStarting = false;
+  /** A batch was stored in this turn of the event loop. */
+  #hasPublished = false;
 
   constructor(settings: SqliteBrokerSettings) {
     this.#settings = settings;
@@ -78,8 +81,13 @@ class SqliteBroker implements Broker {
   }
 
   async publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<Published> {
-    // The hub may publish while the sink is given entries: those come first.
-    await undefined;
+    // A full queue must not hold the event loop until it is empty. Besides, the hub may publish while the sink is given
+    // entries: those come first.
+    await (this.#hasPublished ? nextTurn() : undefined);
+    this.#hasPublished = true;
+    setImmediate(() => {
+      this.#hasPublished = false;
+    });
     const { store, follower } = this.#started();
     const { maxBytes } = this.#settings;
     try {

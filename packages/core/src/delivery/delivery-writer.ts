@@ -58,6 +58,8 @@ export class DeliveryWriter {
     this.#reader.isTurnSpent = false;
     while (owner.isLive && this.#target.writer.hasRoom) {
       if (this.#reader.hasUnreportedLoss) return 'lost';
+      // It has begun behind the position as of which it closes: its backfill may have what was published in between.
+      if (this.#closeAfter !== undefined && this.#reader.position > this.#closeAfter) return 'closed';
       const next = this.#next();
       if (next === 'waiting') return this.isClosing ? 'cut-short' : 'waiting';
       if (next === 'caught-up') {
@@ -119,6 +121,7 @@ export class DeliveryWriter {
   close(after?: Position): void {
     const { now, head } = this.#target.context.log;
     this.#closeAfter ??= after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
+    this.#directSends?.limit(this.#closeAfter);
   }
 
   /** Nothing waits for entries after this position. */
