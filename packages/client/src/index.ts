@@ -1,0 +1,12 @@
+export type { RetryOptions } from './backoff.ts';
+export { connect } from './connect.ts';
+export type {
+  AnyChannels,
+  AnyEvent,
+  EventNamed,
+  Events,
+  ReceivedEvent,
+  Revoked,
+  State,
+} from './events.ts';
+export type { ConnectOptions, PerAttempt, PositionStorage, RequestContext } from './options.ts';
