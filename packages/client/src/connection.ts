@@ -1,5 +1,6 @@
 import { attempt, type Outcome } from './attempt.ts';
 import { backoff } from './backoff.ts';
+import { BufferingWarning } from './buffering-warning.ts';
 import type { State } from './events.ts';
 import { Liveness } from './liveness.ts';
 import type { ConnectOptions } from './options.ts';
@@ -57,6 +58,7 @@ export class Connection implements PageWatcher {
     this.error = new Error('the connection was silent for too long');
     this.#connect();
   });
+  readonly #warning: BufferingWarning;
   /** Aborts the attempt that is under way. What an aborted one still does is ignored. */
   #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -76,6 +78,7 @@ export class Connection implements PageWatcher {
     this.#url = url;
     this.#options = options;
     this.#receiver = receiver;
+    this.#warning = new BufferingWarning(url);
   }
 
   /** Also makes the first attempt. */
@@ -118,13 +121,17 @@ export class Connection implements PageWatcher {
       lastEventId: this.lastEventId,
       rejected: this.#rejected,
       signal,
-      onSend: () => this.#watch(),
+      onSend: () => {
+        this.#warning.sent();
+        this.#watch();
+      },
       onOpen: headers => {
         if (!signal.aborted) this.#open(headers);
       },
       onText: text => {
         if (signal.aborted) return;
         this.#liveness.touch();
+        this.#warning.arrived();
         parse(text);
         this.#receiver.arrived();
       },
@@ -155,7 +162,11 @@ export class Connection implements PageWatcher {
 
   #settle(outcome: Outcome): void {
     this.error = outcome.error;
-    if (this.#openedAt && Date.now() - this.#openedAt >= STABLE) this.#failures = 0;
+    if (this.#openedAt) {
+      const lasted = Date.now() - this.#openedAt;
+      if (lasted >= STABLE) this.#failures = 0;
+      this.#warning.ended(lasted);
+    }
     const next = this.#after(outcome);
     if (next === 'connecting') this.#connect();
     else if (next === 'waiting') this.#wait(outcome);
