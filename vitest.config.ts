@@ -102,7 +102,10 @@ export default defineConfig({
           name: 'packed',
           ...sideBySide,
           globalSetup: PACKED,
-          include: ['test/examples/copies.test.ts', 'test/builds/{bundlers,commonjs,jest,sqlite}.test.ts'],
+          include: [
+            'test/examples/copies.test.ts',
+            'test/builds/{bundlers,client,commonjs,jest,sqlite}.test.ts',
+          ],
         },
       },
       build('ESM', 'js'),

@@ -1,35 +1,41 @@
 import { Connection, type RawEvent, type Receiver } from './connection.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { ReceivedEvent, State } from './events.ts';
+import { Liveness } from './liveness.ts';
 import type { ConnectOptions } from './options.ts';
-import { watchPage } from './page.ts';
+import { canShare, watchPage } from './page.ts';
 import { PositionStore } from './position-store.ts';
+import { report } from './report.ts';
+import type { SharedConnection } from './shared.ts';
 
 /** ms that a page may be hidden with `pauseWhenHidden: true`. */
 const PAUSE_AFTER = 30_000;
 
 /** What `connect` returns. */
 export class Client implements Receiver {
+  readonly #url: string;
+  readonly #options: ConnectOptions;
   readonly #dispatcher: Dispatcher;
-  readonly #connection: Connection;
   readonly #store: PositionStore;
   readonly #unwatch: () => void;
-  readonly #signal: AbortSignal | undefined;
+  #connection: Connection | SharedConnection;
+  #isStarted = false;
   #isClosed = false;
 
   constructor(url: string, options: ConnectOptions) {
-    const { text = [], pauseWhenHidden: pause, signal, storage, lastEventId } = options;
+    const { text = [], pauseWhenHidden: pause, signal, storage } = options;
+    this.#url = url;
+    this.#options = options;
     this.#dispatcher = new Dispatcher(text);
     this.#store = new PositionStore(storage, `tidings:${url}`);
-    this.#connection = new Connection(url, options, this);
-    this.#signal = signal;
+    this.#connection = this.#createConnection(this);
     this.#unwatch = watchPage(
-      this.#connection,
+      { wake: () => this.#isStarted && this.#connection.wake(), suspend: () => this.#connection.suspend() },
       pause === true ? PAUSE_AFTER : pause === false ? undefined : pause,
     );
-    signal?.addEventListener('abort', this.close);
+    signal?.addEventListener('abort', this.#onAbort);
     if (signal?.aborted) this.close();
-    else this.#start(lastEventId);
+    else this.#start();
   }
 
   get state(): State {
@@ -56,21 +62,20 @@ export class Client implements Receiver {
   }
 
   reconnect(): void {
-    if (!this.#isClosed) this.#connection.reconnect();
+    if (this.#isStarted && !this.#isClosed) this.#connection.reconnect();
   }
 
-  // An arrow function, to be a listener of the signal as it is.
-  close = (): void => {
+  close({ everywhere = false } = {}): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#signal?.removeEventListener('abort', this.close);
+    this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#unwatch();
-    this.#connection.close();
-  };
+    this.#connection.close(everywhere);
+  }
 
   /** @internal */
   receive(event: RawEvent): void {
-    this.#dispatcher.dispatch(event);
+    if (!this.#isClosed) this.#dispatcher.dispatch(event);
   }
 
   /** @internal */
@@ -84,8 +89,30 @@ export class Client implements Receiver {
     this.#dispatcher.wake();
   }
 
-  async #start(lastEventId: string | undefined): Promise<void> {
-    this.#connection.lastEventId = lastEventId ?? (await this.#store.load());
+  readonly #onAbort = () => this.close();
+
+  #createConnection(receiver: Receiver): Connection {
+    return new Connection(this.#url, this.#options, receiver);
+  }
+
+  async #start(): Promise<void> {
+    const { lastEventId, shared } = this.#options;
+    const position = lastEventId ?? (await this.#store.load());
+    if (shared && canShare()) {
+      // Without that file, a client has its own connection. One that was closed meanwhile stays so.
+      const file = await import('./shared.ts').catch(report);
+      if (file && !this.#isClosed) {
+        this.#connection = new file.SharedConnection({
+          name: `tidings:${shared === true ? this.#url : shared}`,
+          createConnection: receiver => this.#createConnection(receiver),
+          createLiveness: onSilent => new Liveness(onSilent),
+          receiver: this,
+          close: () => this.close(),
+        });
+      }
+    }
+    this.#connection.lastEventId = position;
+    this.#isStarted = true;
     this.reconnect();
   }
 }

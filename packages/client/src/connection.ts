@@ -62,7 +62,7 @@ export class Connection implements PageWatcher {
   /** Aborts the attempt that is under way. What an aborted one still does is ignored. */
   #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** ms of silence that mean a dead connection: twice the interval that the last response announced. */
+  /** Twice the interval of heartbeats that the last response announced, in ms. */
   #silence: number | undefined;
   /** ms to wait that the server has sent. */
   #retry: number | undefined;
@@ -86,7 +86,8 @@ export class Connection implements PageWatcher {
     this.#connect();
   }
 
-  close(): void {
+  /** @param _everywhere has a meaning for a shared connection only. */
+  close(_everywhere?: boolean): void {
     this.#stop('ended');
   }
 
@@ -123,7 +124,7 @@ export class Connection implements PageWatcher {
       signal,
       onSend: () => {
         this.#warning.sent();
-        this.#watch();
+        this.#liveness.start(this.silence);
       },
       onOpen: headers => {
         if (!signal.aborted) this.#open(headers);
@@ -144,13 +145,14 @@ export class Connection implements PageWatcher {
     this.#rejected = undefined;
     this.#silence = Number(headers.get('tidings-heartbeat')) * 2 || undefined;
     this.error = undefined;
-    this.#watch();
+    this.#liveness.start(this.silence);
     this.#set('open');
   }
 
-  #watch(): void {
+  /** ms without a byte that mean a dead connection. Undefined: there is no limit. */
+  get silence(): number | undefined {
     const { silence = this.#silence } = this.#options;
-    this.#liveness.start(silence || undefined);
+    return silence || undefined;
   }
 
   #receive({ event, data, id }: Block): void {

@@ -29,7 +29,7 @@ type Received<T> = IsText<T> extends true ? string : Parsed<T>;
 
 type Own = OwnEvents & { revoked: Revoked };
 /** The events of a map, and those that a hub sends by itself. */
-export type AllEvents<Map> = Map & Omit<Own, string extends keyof Map ? never : keyof Map>;
+type AllEvents<Map> = Map & Omit<Own, string extends keyof Map ? never : keyof Map>;
 /** The names of the events whose data is text. */
 export type TextEvents<Map> = {
   [Name in keyof Map & string]: IsText<Map[Name]> extends true ? Name : never;
@@ -86,6 +86,10 @@ export interface Events<Map = Record<string, unknown>> extends AsyncIterable<Any
   ): () => void;
   /** Connects now, whatever the state, with new headers. After `close()` it does nothing. */
   reconnect(): void;
-  /** Closes the connection for good. Idempotent. */
-  close(): void;
+  /**
+   * Closes the connection for good. Idempotent.
+   *
+   * @param options `everywhere`: also in all tabs that share it, for example at log-out. Default: false.
+   */
+  close(options?: { everywhere?: boolean }): void;
 }

@@ -1,3 +1,4 @@
+export type { EventsOf, Reset, ResetReason } from '@tidings/core/client';
 export type { RetryOptions } from './backoff.ts';
 export { connect } from './connect.ts';
 export type {

@@ -54,6 +54,12 @@ export interface ConnectOptions {
    * Without a document it has no effect. Default: false.
    */
   pauseWhenHidden?: boolean | number | undefined;
+  /**
+   * One connection for all tabs of this origin, and workers, that pass the same name. `true`: the URL. Include the user
+   * in the name if the stream depends on who asks. A browser without Web Locks and everything else that is not a browser
+   * has a connection for each client. Default: false.
+   */
+  shared?: boolean | string | undefined;
   /** The position after which to begin, for example from `hub.position()`. Default: that of `storage`, or none. */
   lastEventId?: string | undefined;
   /** Keeps the position, so that a page resumes after a reload. Default: none. */

@@ -2,7 +2,8 @@
 interface PageScope {
   readonly document?: EventTarget & { readonly visibilityState: string; readonly baseURI: string };
   readonly location?: { readonly href: string };
-  readonly navigator?: { readonly onLine?: boolean };
+  readonly navigator?: { readonly onLine?: boolean; readonly locks?: object };
+  readonly BroadcastChannel?: object;
   readonly addEventListener?: EventTarget['addEventListener'];
 }
 
@@ -14,6 +15,9 @@ export const isBrowser = () => page.document !== undefined || page.navigator?.on
 
 /** Whether there is no network. */
 export const isOffline = () => page.navigator?.onLine === false;
+
+/** Whether tabs can share a connection. Newer versions of Node.js have locks and channels, too, but no tabs. */
+export const canShare = () => isBrowser() && page.navigator?.locks !== undefined && page.BroadcastChannel;
 
 /** Who is told what becomes of the page. */
 export interface PageWatcher {
