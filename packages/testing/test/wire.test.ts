@@ -85,6 +85,12 @@ describe('until', () => {
   it('skips other events, by name', async () => {
     const client = await receiving(...events);
     expect(await client.until('b')).toEqual({ event: 'b', data: '2' });
+    expect(await client.until('b')).toEqual({ event: 'b', data: '4' });
+  });
+
+  it('leaves the events that follow to `next`', async () => {
+    const client = await receiving(...events);
+    await client.until('b');
     expect(await client.next()).toEqual({ event: 'a', data: '3' });
   });
 

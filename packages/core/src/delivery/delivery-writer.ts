@@ -64,7 +64,7 @@ export class DeliveryWriter {
       // It has begun behind the position as of which it closes: its backfill may have what was published in between.
       if (this.#closeAfter !== undefined && this.#reader.position > this.#closeAfter) return 'closed';
       const next = this.#next();
-      if (next === 'waiting') return this.isClosing ? 'closed' : 'waiting';
+      if (next === 'waiting') return this.isClosing ? 'cut-short' : 'waiting';
       if (next === 'caught-up') {
         // A filter may have subscribed, or sent.
         if (!this.isIdle || !owner.isLive) continue;
@@ -184,7 +184,7 @@ export class DeliveryWriter {
    */
   writeLast(outcome: DeliveryOutcome, keptId: () => Frame | undefined): void {
     const { writer, hasMarkers } = this.#target;
-    if (outcome === 'closed') {
+    if (outcome === 'closed' || outcome === 'cut-short') {
       this.#directSends?.limit(0);
       for (
         let content = this.#directSends?.take(0);
