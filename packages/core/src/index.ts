@@ -8,7 +8,6 @@ export type { HubStats } from './hub/counters.ts';
 export { createHub } from './hub/create-hub.ts';
 export type { Hub } from './hub/hub.ts';
 export type {
-  AnyChannels,
   Channel,
   PublishArguments,
   PublishFields,
@@ -18,7 +17,7 @@ export type { Listening } from './hub/listening/listeners.ts';
 export type { Observer } from './hub/observer.ts';
 export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
 export type { Presence, PresenceOptions } from './hub/presence/presence-options.ts';
-export type { ProducerOptions } from './hub/producer-options.ts';
+export type { ProducerOptions } from './hub/producing/producer-options.ts';
 export type {
   Broker,
   ChannelState,
@@ -34,6 +33,14 @@ export type {
 export type { BrokerStats } from './log/broker-health.ts';
 export type { Entry } from './log/entry.ts';
 export type { Keep } from './log/history.ts';
+export type {
+  AnyChannels,
+  EventOf,
+  NameOf,
+  Received,
+  Register,
+  RegisteredChannels,
+} from './protocol/channel-events.ts';
 export type { ChannelName } from './protocol/channel-name.ts';
 export { type EventFields, encodeEvent, type ServerSentEvent } from './protocol/event.ts';
 export type { Position } from './protocol/event-id.ts';

@@ -8,7 +8,11 @@ import { within } from './deadline.ts';
  *
  * @throws {TidingsError} `broker`: it has failed, or has not answered in so many ms.
  */
-export async function brokerAnswer<T>(ms: number, sync: BrokerSync | undefined, call: Promise<T>): Promise<T> {
+export async function brokerAnswer<T>(
+  ms: number,
+  sync: BrokerSync | undefined,
+  call: Promise<T>,
+): Promise<T> {
   try {
     return await within(ms, call, () => brokerAway('broker', ms, sync?.health.cause));
   } catch (cause) {

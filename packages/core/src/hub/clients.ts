@@ -58,6 +58,7 @@ export interface ClientRegistry<Data = unknown>
    *   the broker cannot be reached within `publishTimeout`.
    */
   count(): Promise<number>;
+  /**
    * Calls `authorize` again for each channel of streams. Nothing that is published to these channels from now on is
    * delivered before it has answered.
    */

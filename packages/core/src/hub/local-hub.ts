@@ -20,25 +20,20 @@ import { closeHub } from './close-hub.ts';
 import { CONTROL_SETTINGS } from './control.ts';
 import { ControlChannel } from './control-channel.ts';
 import { Counters, type HubStats } from './counters.ts';
-import { readStats } from './read-stats.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
 import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
 import { Listeners, type Listening } from './listening/listeners.ts';
 import { createChannel } from './local-channel.ts';
 import { Membership } from './membership.ts';
-import {
-  type ChannelOptions,
-  type CloseOptions,
-  type HubSettings,
-  readCloseOptions,
-} from './options.ts';
+import { type ChannelOptions, type CloseOptions, type HubSettings, readCloseOptions } from './options.ts';
 import { countClients, createPresence } from './presence/create-presence.ts';
 import type { Presence } from './presence/presence.ts';
 import { PRESENCE_CHANNEL } from './presence/presence-options.ts';
-import { Producers } from './producers.ts';
+import { Producers } from './producing/producers.ts';
 import { readPublished } from './publish-fields.ts';
 import { Publisher } from './publisher.ts';
+import { readStats } from './read-stats.ts';
 import { StreamRegistry } from './stream-registry.ts';
 
 /** Bytes of all histories together. */
@@ -188,11 +183,15 @@ export class LocalHub implements Hub {
 
   listen(
     channels: ChannelName | readonly ChannelName[],
-    listener: (event: ListenEvent) => unknown,
-    options?: ListenOptions,
+    listener: (event: never) => unknown,
+    options?: ListenOptions<never>,
   ): Listening {
     if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
-    return this.#listeners.add(namesOf(channels), listener, options);
+    return this.#listeners.add(
+      namesOf(channels),
+      listener as (event: ListenEvent) => unknown,
+      options as ListenOptions,
+    );
   }
 
   async #stateOf(name: string): ReturnType<Channel['state']> {

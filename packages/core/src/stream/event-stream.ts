@@ -1,4 +1,5 @@
-import type { SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
+import type { FilterEvent, SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
+import type { EventOf, NameOf, RegisteredChannels } from '../protocol/channel-events.ts';
 import type { ChannelName } from '../protocol/channel-name.ts';
 import type { EventFields } from '../protocol/event.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
@@ -135,9 +136,9 @@ export interface EventStream<Data = unknown> {
    * @throws {TidingsError} `invalid-option`: a channel without a name, or an invalid option, by its name; `from:
    *   'state'` for a channel without `compact` and `snapshot`. It also throws what `HubOptions.channels` throws.
    */
-  subscribe(
-    channels: ChannelName | readonly ChannelName[],
-    options?: SubscribeOptions<EventStream<Data>>,
+  subscribe<Name extends keyof RegisteredChannels & string>(
+    channels: NameOf<Name> | readonly NameOf<Name>[],
+    options?: SubscribeOptions<EventStream<Data>, EventOf<RegisteredChannels, Name> & FilterEvent>,
   ): this;
   /** Ends subscriptions. Channels that are not subscribed are ignored. */
   unsubscribe(channels: ChannelName | readonly ChannelName[]): this;

@@ -57,7 +57,10 @@ export class ChannelListener implements DeliveryTarget, DeliverySink {
     this.#onError = onError;
     this.#queue = new CallQueue(onError);
     this.#delivery = new StreamDelivery(this);
-    this.#delivery.subscribe([...channels], { from, filter: filter ? guardFilter(filter, undefined, onError) : ALL });
+    this.#delivery.subscribe([...channels], {
+      from,
+      filter: filter ? guardFilter(filter, undefined, onError) : ALL,
+    });
     this.#delivery.opener.startSoon();
   }
 
