@@ -13,16 +13,16 @@ import type { ErrorContext, EventStream, StreamOptions } from '../stream/event-s
 import type { Stream } from '../stream/stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import { Authorizer } from './access/authorizer.ts';
+import { ControlChannel } from './access/control-channel.ts';
+import { Membership } from './access/membership.ts';
 import { type ControlRequest, type ControlResponse, control } from './access/side-request.ts';
 import { Clients } from './clients.ts';
 import { CONTROL_SETTINGS } from './control.ts';
-import { ControlChannel } from './control-channel.ts';
 import { Counters, type HubStats } from './counters.ts';
 import { within } from './deadline.ts';
 import { drain } from './drain.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
-import { Membership } from './membership.ts';
 import { type ChannelOptions, type CloseOptions, type HubSettings, readCloseOptions } from './options.ts';
 import { readPublished } from './publish-fields.ts';
 import { Publisher } from './publisher.ts';
@@ -215,7 +215,7 @@ export class LocalHub implements Hub {
       clients: this.#clients.size,
       channels: channels.size - (channels.find(CONTROL_CHANNEL) === undefined ? 0 : 1),
       historyBytes: channels.bytes,
-      lagging: streams.filter(stream => stream.isLagging).length,
+      lagging: streams.filter(stream => stream.response.writer.isLagging).length,
       bufferedBytes: streams.reduce((sum, stream) => sum + stream.bufferedBytes, 0),
       broker: this.#context.sync?.health.stats,
       ...structuredClone(this.#counters.totals),

@@ -5,8 +5,23 @@ import type { Subscriptions } from './subscriptions.ts';
 /** Why a guard is asked: the stream subscribes, or follows the channel already. */
 export type AccessPhase = 'subscribe' | 'recheck';
 
-/** Asks whether a stream may follow a channel, and calls back: in the same tick, or later. A failure is a no. */
-type Ask = (channel: string, phase: AccessPhase, answer: (isAllowed: boolean) => void) => void;
+/** A stream that may not follow every channel. */
+export interface AccessTarget {
+  /** The client says that it has received everything: it was told so when its last channel was withdrawn. */
+  readonly hasReceivedEnd: boolean;
+  /** Asks the application, and calls back: in the same tick, or later. A failure is a no. */
+  ask(channel: string, phase: AccessPhase, answer: (isAllowed: boolean) => void): void;
+  /** The application has refused a channel that was subscribed to. */
+  refused(channel: string): void;
+  /**
+   * The stream follows these channels no more.
+   *
+   * @param isLast no channel is left.
+   */
+  withdrawn(channels: readonly string[], isLast: boolean): void;
+}
+
+type Ask = AccessTarget['ask'];
 
 /** Whose access it is: the delivery of a stream. */
 export interface AccessOwner {
