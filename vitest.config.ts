@@ -1,6 +1,10 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
+// Where the packages are packed. Among the tests, so that the frameworks are found as from any other. Workers inherit it.
+const packed = fileURLToPath(new URL(`test/.packed-${process.pid}`, import.meta.url));
+process.env.TIDINGS_PACKED = packed;
+
 /** Global setups: see there. */
 const PACKED = 'test/support/packed.ts';
 const CHROMIUM = 'test/support/chromium.ts';
@@ -20,13 +24,12 @@ const measured = [
 
 /** A part of the contract, against a format of the packages as they are packed. */
 function build(name: string, extension: string): TestProjectInlineConfiguration {
-  const packed = fileURLToPath(new URL('test/.packed/node_modules', import.meta.url));
   return {
     extends: true,
     resolve: {
       alias: [
-        { find: /^(@tidings\/\w+)$/, replacement: `${packed}/$1/dist/index.${extension}` },
-        { find: /^(@tidings\/\w+)\/(\w+)$/, replacement: `${packed}/$1/dist/$2.${extension}` },
+        { find: /^(@tidings\/\w+)$/, replacement: `${packed}/node_modules/$1/dist/index.${extension}` },
+        { find: /^(@tidings\/\w+)\/(\w+)$/, replacement: `${packed}/node_modules/$1/dist/$2.${extension}` },
       ],
     },
     test: {
@@ -102,7 +105,10 @@ export default defineConfig({
           name: 'packed',
           ...sideBySide,
           globalSetup: PACKED,
-          include: ['test/examples/copies.test.ts', 'test/builds/{bundlers,commonjs,jest,sqlite}.test.ts'],
+          include: [
+            'test/examples/copies.test.ts',
+            'test/builds/{bundlers,commonjs,frameworks,jest,next,sites,sqlite}.test.ts',
+          ],
         },
       },
       build('ESM', 'js'),

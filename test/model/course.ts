@@ -77,6 +77,8 @@ interface World {
   /** `publishTimeout`, in ms. Default: practically none. */
   publishTimeout?: number;
   broker?: Partial<Habits>;
+  /** Where the nodes have their log. Default: in memory. */
+  store?: 'sqlite';
 }
 
 /** An id: that of the event published so many events ago, or a special one. */

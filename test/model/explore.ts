@@ -1,14 +1,15 @@
 import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { buildSync } from 'esbuild';
+import type { Course } from './course.ts';
 import type { Found, Task } from './worker.ts';
 
 export interface Exploration {
   seed: number;
   nodes: number;
+  store: Course['store'];
   courses: number;
   /** Default: no limit. */
   minutes: number | undefined;
@@ -31,7 +32,8 @@ const STUCK = 60_000;
 
 /** Runs many courses of a seed, in threads of their own. */
 export async function explore(exploration: Exploration): Promise<Outcome> {
-  const directory = mkdtempSync(join(tmpdir(), 'tidings-model-'));
+  // Where the drivers of SQLite are found, which are not bundled.
+  const directory = mkdtempSync(fileURLToPath(new URL('../node_modules/tidings-model-', import.meta.url)));
   const outfile = join(directory, 'worker.mjs');
   try {
     // Bundled, a course takes two thirds of the time that it takes with modules transformed one by one.
@@ -42,6 +44,7 @@ export async function explore(exploration: Exploration): Promise<Outcome> {
       platform: 'node',
       format: 'esm',
       target: 'node20',
+      external: ['libsql', 'better-sqlite3'],
       logLevel: 'error',
     });
     return await exploreWith(outfile, exploration);
@@ -51,7 +54,7 @@ export async function explore(exploration: Exploration): Promise<Outcome> {
 }
 
 async function exploreWith(file: string, exploration: Exploration): Promise<Outcome> {
-  const { seed, nodes, courses, minutes, threads, isThorough } = exploration;
+  const { seed, nodes, store, courses, minutes, threads, isThorough } = exploration;
   const failures = new Map<string, number[]>();
   const start = process.cpuUsage();
   const deadline = minutes === undefined ? Number.POSITIVE_INFINITY : Date.now() + minutes * 60_000;
@@ -68,6 +71,7 @@ async function exploreWith(file: string, exploration: Exploration): Promise<Outc
       const task: Task = {
         seed,
         nodes,
+        store,
         first,
         step: threads,
         end: courses,

@@ -21,6 +21,7 @@ export async function play(course: Course, isTraced = false): Promise<Run> {
     );
   } finally {
     clock.stop();
+    await run.close();
     Error.stackTraceLimit = stackTraceLimit;
   }
   return run;

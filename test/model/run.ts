@@ -18,8 +18,10 @@ import {
   type Setting,
 } from './course.ts';
 import type { Fault } from './judge.ts';
+import type { ModelLog } from './model-broker.ts';
 import { Node } from './node.ts';
-import { SharedLog, VirtualBroker } from './shared-log.ts';
+import { SharedLog } from './shared-log.ts';
+import { SqliteLog } from './sqlite-log.ts';
 import { EPOCH, type Order, type Stored, Truth } from './truth.ts';
 import { isQuiet, tick, turn } from './turns.ts';
 
@@ -44,6 +46,11 @@ const ROUNDS = 60;
 /** Turns of one round, at most. */
 const TURNS = 20_000;
 
+function createLog({ nodes, store, broker }: Course): ModelLog | undefined {
+  if (nodes === 0) return undefined;
+  return store === 'sqlite' ? new SqliteLog(broker) : new SharedLog(broker);
+}
+
 /** Hubs and clients, what happens to them, and whether that was right. */
 export class Run implements ClientHost {
   readonly clients: ModelClient[];
@@ -57,7 +64,7 @@ export class Run implements ClientHost {
   readonly #course: Course;
   readonly #clock: Clock;
   readonly #settings: ReadonlyMap<ChannelName, Setting>;
-  readonly #log: SharedLog | undefined;
+  readonly #log: ModelLog | undefined;
   readonly #nodes: Node[];
   readonly #closing: Promise<unknown>[] = [];
   #published = 0;
@@ -79,7 +86,7 @@ export class Run implements ClientHost {
     this.#clock = clock;
     this.trace = isTraced ? [{ move: undefined, notes: [] }] : undefined;
     this.#settings = new Map(CHANNELS.map(name => [name, { ...SETTING, ...course.channels?.[name] }]));
-    this.#log = course.nodes === 0 ? undefined : new SharedLog(course.broker);
+    this.#log = createLog(course);
     this.socketBuffer = course.socketBuffer ?? 0;
     this.#needsTime = course.perClient !== undefined || course.maxAge !== undefined;
     // What a broker is asked for comes in pages.
@@ -109,7 +116,7 @@ export class Run implements ClientHost {
 
   #createNode(truth: Truth): Node {
     const { perClient, maxAge, publishTimeout } = this.#course;
-    const broker = this.#log && new VirtualBroker(this.#log);
+    const broker = this.#log?.createBroker();
     const hub = createHub({
       channels: name => this.#optionsOf(name as ChannelName, truth),
       heartbeat: HEARTBEAT,
@@ -443,7 +450,7 @@ export class Run implements ClientHost {
     void index;
   }
 
-  #befall(log: SharedLog, move: Move): void {
+  #befall(log: ModelLog, move: Move): void {
     if (move.move === 'away') {
       log.isAway = true;
       this.patience = Number.POSITIVE_INFINITY;
@@ -515,6 +522,11 @@ export class Run implements ClientHost {
     await this.#comeToRest();
     if (this.failure !== undefined) return;
     await this.#leave();
+  }
+
+  /** Frees what the course has used. */
+  async close(): Promise<void> {
+    await this.#log?.close();
   }
 
   async #comeToRest(): Promise<void> {

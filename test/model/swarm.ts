@@ -112,8 +112,9 @@ const COSTLY: readonly Kind[] = ['flood', 'idle'];
  * needs many of one kind, or none of another, is found sooner than by courses that are all alike (Groce et al., "Swarm
  * Testing", 2012).
  */
-export function createCourse(seed: number, index: number, nodes: number): Course {
-  return new Swarm(new Chance(mix(seed, index * 3 + nodes)), nodes).course();
+export function createCourse(seed: number, index: number, nodes: number, store?: Course['store']): Course {
+  const course = new Swarm(new Chance(mix(seed, index * 3 + nodes)), nodes).course();
+  return store === undefined ? course : { ...course, store };
 }
 
 class Swarm {

@@ -13,8 +13,12 @@ export type {
   PublishArguments,
   PublishFields,
 } from './hub/hub-channel.ts';
+export type { ListenEvent, ListenOptions } from './hub/listening/listen-options.ts';
+export type { Listening } from './hub/listening/listeners.ts';
 export type { Observer } from './hub/observer.ts';
 export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
+export type { Presence, PresenceOptions } from './hub/presence/presence-options.ts';
+export type { ProducerOptions } from './hub/producer-options.ts';
 export type {
   Broker,
   ChannelState,

@@ -8,6 +8,7 @@ import { type BeforeHeaders, DeferredTransport } from './transports/deferred-tra
 import { areHeadersSent, headersSent, NodeTransport } from './transports/node-transport.ts';
 import { checkRuntime } from './transports/runtime.ts';
 
+export { type ClosableServer, gracefulShutdown, type ShutdownOptions } from './graceful-shutdown.ts';
 export type { BeforeHeaders, NodeRequest, NodeResponse };
 
 /** The options of {@link openStream}. */

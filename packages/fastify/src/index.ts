@@ -135,6 +135,9 @@ function respond<Data>(
         send(reply, status, headers, () => {
           raw.off('close', resolve);
           begin();
+          // Its hooks have run. To Fastify, the reply is sent only when the stream ends: until then, it would respond to a
+          // second reply or a late error, which fails. In Fastify 4 that ends the process.
+          reply.hijack();
           // Fastify sends an empty reply if this promise resolves before the headers are sent, in a microtask.
           setImmediate(resolve);
         });

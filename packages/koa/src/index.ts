@@ -115,6 +115,9 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
       if (isControlled && stream.client !== undefined && hub.streams.has(stream)) {
         ctx.res.setHeader('Tidings-Stream', stream.id);
       }
+      // Until the headers are sent, the status would be Koa's default of 404, and a middleware that responds to that after
+      // `next()` would replace the stream.
+      ctx.status = 200;
       return opened;
     };
     ctx.sse = Object.assign(open, { hub });

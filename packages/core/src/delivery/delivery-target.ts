@@ -40,6 +40,8 @@ export interface DeliveryTarget extends ReaderStream {
   readonly context: DeliveryContext;
   readonly lastEventId: string | undefined;
   readonly writer: DeliverySink;
+  /** Its client reconnects when it ends: a channel with `overflow: 'disconnect'` may close it for reading slowly. */
+  readonly canReconnect: boolean;
   /** Absent: it may follow every channel. */
   readonly access?: AccessTarget | undefined;
   report(error: unknown, stage: 'subscribe'): void;

@@ -58,6 +58,8 @@ export class DeliveryWriter {
     this.#reader.isTurnSpent = false;
     while (owner.isLive && this.#target.writer.hasRoom) {
       if (this.#reader.hasUnreportedLoss) return 'lost';
+      // It has begun behind the position as of which it closes: its backfill may have what was published in between.
+      if (this.#closeAfter !== undefined && this.#reader.position > this.#closeAfter) return 'closed';
       const next = this.#next();
       if (next === 'waiting') return this.isClosing ? 'closed' : 'waiting';
       if (next === 'caught-up') {
@@ -72,7 +74,8 @@ export class DeliveryWriter {
         continue;
       }
       if (next instanceof Gap) {
-        if (next.subscriptions.some(({ channel }) => channel.disconnectsSlow)) return 'slow';
+        const isSlow = next.subscriptions.some(({ channel }) => channel.disconnectsSlow);
+        if (isSlow && this.#target.canReconnect) return 'slow';
         this.#reader.skip(next);
       } else if (typeof next === 'function') next();
       else if (next !== 'more') this.#target.writer.write(next);
@@ -144,6 +147,7 @@ export class DeliveryWriter {
   close(after?: Position): void {
     const { now, head } = this.#target.context.log;
     this.#closeAfter ??= after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
+    this.#directSends?.limit(this.#closeAfter);
   }
 
   /** Nothing waits for entries after this position. */

@@ -51,6 +51,14 @@ export interface ClientRegistry<Data = unknown>
    */
   unsubscribe(who: Who, channels: ChannelName | readonly ChannelName[]): Promise<void>;
   /**
+   * Returns how many clients have a stream, in all processes. With `presence`, those count as well that have closed
+   * their last one less than `linger` ago.
+   *
+   * @returns rejects with a TidingsError: `invalid-option` for a hub with a broker and without `presence`; `broker` when
+   *   the broker cannot be reached within `publishTimeout`.
+   */
+  count(): Promise<number>;
+  /**
    * Calls `authorize` again for each channel of streams. Nothing that is published to these channels from now on is
    * delivered before it has answered.
    */
@@ -66,6 +74,8 @@ export class Clients<S extends EventStream> implements ClientRegistry {
   /** Streams that the application has asked for their id. */
   readonly #byId = new Map<string, S>();
   readonly #send: (message: ControlMessage) => Promise<void>;
+  /** Counts those of all processes. Without a broker there are no others. */
+  count = async (): Promise<number> => this.size;
   readonly #recheck: (stream: S) => void;
 
   /**

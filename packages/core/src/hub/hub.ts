@@ -5,7 +5,12 @@ import type { ControlRequest, ControlResponse } from './access/side-request.ts';
 import type { ClientRegistry } from './clients.ts';
 import type { HubStats } from './counters.ts';
 import type { AnyChannels, Channel, PublishArguments } from './hub-channel.ts';
+import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
+import type { Listening } from './listening/listeners.ts';
 import type { ChannelOptions, CloseOptions } from './options.ts';
+
+/** A channel, or its name. */
+type NameOf<Name extends string> = Name | { readonly name: Name };
 
 /**
  * Publishes events to streams, and has a list of all open streams. An application needs one.
@@ -37,10 +42,7 @@ export interface Hub<Channels = AnyChannels, Data = unknown> {
   publish<
     Name extends keyof Channels & string,
     Event extends keyof Channels[Name] & string = keyof Channels[Name] & string,
-  >(
-    channel: Name | { readonly name: Name },
-    ...event: PublishArguments<Channels[Name], Event>
-  ): Promise<string>;
+  >(channel: NameOf<Name>, ...event: PublishArguments<Channels[Name], Event>): Promise<string>;
   /**
    * Returns a channel by its name. Each call with the same name returns an equivalent object.
    *
@@ -52,6 +54,22 @@ export interface Hub<Channels = AnyChannels, Data = unknown> {
     name: Name,
     options?: ChannelOptions,
   ): Channel<Channels[Name], Name>;
+  /**
+   * Calls a function with the events of channels, in the order of the hub, each once. What an async listener returns is
+   * awaited before the next call; events that are published meanwhile wait in the history of their channel. A listener
+   * is no stream: it does not count in `streams`, `subscriberCount`, `stats()` and limits.
+   *
+   * An event for which the listener throws, or rejects, is not given to it again: `onError` is called with the stage
+   * `listen`.
+   *
+   * @throws {TidingsError} `invalid-option`: a channel without a name, or an invalid option, by its name; `closed`: the
+   *   hub is closed.
+   */
+  listen<Name extends keyof Channels & string>(
+    channels: NameOf<Name> | readonly NameOf<Name>[],
+    listener: (event: ListenEvent) => unknown,
+    options?: ListenOptions,
+  ): Listening;
   /**
    * Changes the channels of an open stream, as a page asks for it: see {@link ControlRequest}. Adapters call this. The
    * stream may be in another process. It has to belong to the client of the request, and `authorize` decides which

@@ -16,6 +16,7 @@ import {
 } from './channel-options.ts';
 import { createErrorLog } from './error-log.ts';
 import type { Observer } from './observer.ts';
+import { type PresenceOptions, type PresenceSettings, readPresence } from './presence/presence-options.ts';
 
 export type { ChannelOptions, HistoryOptions } from './channel-options.ts';
 
@@ -64,6 +65,8 @@ export interface HubOptions<Data = unknown> {
   history?: HistoryOptions | false | undefined;
   /** Returns the options of a channel, by its name. Every process must return the same. */
   channels?: ((name: string) => ChannelOptions | undefined) | undefined;
+  /** Keeps a list of the clients that are connected to any process, in a channel. Default: none. */
+  presence?: PresenceOptions | undefined;
   /** Callbacks for metrics and logs. Default: none. */
   observer?: Observer<Data> | undefined;
   /** The name of the event that tells a client what it has missed. Default: `reset`. */
@@ -120,6 +123,7 @@ export interface HubSettings extends StreamLimits {
   broker: Broker | undefined;
   publishTimeout: number;
   observer: Observer;
+  presence: PresenceSettings | undefined;
   maxStreams: number;
   maxPerClient: number;
   channel: (name: string, options?: ChannelOptions) => ChannelSettings;
@@ -148,6 +152,7 @@ export function readHubOptions(options: HubOptions): HubSettings {
   return {
     broker: readBroker(options.broker),
     observer: readObserver(options.observer),
+    presence: readPresence(options.presence, options.broker),
     publishTimeout: Math.min(LONGEST_TIMER, readDuration('publishTimeout', options.publishTimeout, 5_000)),
     heartbeat,
     stallTimeout,

@@ -13,6 +13,7 @@ import { Slices } from './access/slices.ts';
 import type { Clients } from './clients.ts';
 import type { Counters } from './counters.ts';
 import type { HubSettings } from './options.ts';
+import type { Presence } from './presence/presence.ts';
 
 /** What a stream registry needs of its hub. */
 export interface StreamRegistryOptions {
@@ -21,6 +22,7 @@ export interface StreamRegistryOptions {
   readonly context: DeliveryContext;
   readonly clients: Clients<Stream>;
   readonly counters: Counters;
+  readonly presence: Presence | undefined;
   /** Absent: every stream may follow every channel. */
   readonly guard: StreamGuard | undefined;
   readonly onError: (error: unknown, context: ErrorContext) => void;
@@ -44,7 +46,7 @@ export class StreamRegistry {
   }
 
   open(transport: Transport, request: StreamRequest, options: StreamOptions): Stream {
-    const { settings, clients, counters } = this.#options;
+    const { settings, clients, counters, presence } = this.#options;
     const host = isWorkers ? this.#createWorkersHost() : this.#host;
     const stream = new Stream(host, transport, request, readStreamOptions(options));
     const isFull = this.streams.size >= settings.maxStreams;
@@ -63,6 +65,7 @@ export class StreamRegistry {
       clients.add(stream);
       counters.totals.opened += 1;
       counters.notify('opened', stream);
+      presence?.opened(stream);
       stream.response.start();
     }
     return stream;
@@ -135,10 +138,11 @@ export class StreamRegistry {
   }
 
   #streamClosed(stream: Stream, reason: CloseReason, id: string | undefined): void {
-    const { clients, counters } = this.#options;
+    const { clients, counters, presence } = this.#options;
     clients.delete(stream, id);
     // A stream that was rejected, or whose client had disconnected before, was never opened.
     if (!this.streams.delete(stream)) return;
+    presence?.closed(stream);
     counters.closed(reason);
     counters.notify('closed', stream, reason);
   }

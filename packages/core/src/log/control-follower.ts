@@ -19,7 +19,7 @@ const LONGEST_START = 10_000;
  * Follows the control channel of a broker, and passes on each message once.
  *
  * The channel is opened like any other, and read again after a loss. So a message arrives through the log, or in the
- * page of such a read, or in both.
+ * page of such a read, or in both. Newer messages may arrive through the log before the page: they wait for it.
  */
 export class ControlFollower {
   readonly #log: Log;
@@ -27,6 +27,8 @@ export class ControlFollower {
   readonly #listener: ControlListener;
   /** Every message up to here has been passed on. */
   #upTo: Position = 0;
+  /** Messages that wait for a page; undefined if none is to come. */
+  #early: Entry[] | undefined;
   /** Messages are missing, and the listener knows it. */
   #isLossReported = false;
 
@@ -35,7 +37,10 @@ export class ControlFollower {
     this.#log = log;
     this.#load = load;
     this.#listener = listener;
-    log.onControl = entry => this.#take(entry);
+    log.onControl = entry => {
+      if (this.#early === undefined) this.#take(entry);
+      else this.#early.push(entry);
+    };
   }
 
   /**
@@ -65,15 +70,17 @@ export class ControlFollower {
     };
     const waiter: ChannelWaiter = {
       wants: () => new Map(isMissing() ? [[CONTROL_CHANNEL, this.#upTo]] : []),
-      loaded: () => {},
+      loaded: () => this.#takeEarly(),
     };
     const lose = () => {
       this.#isLossReported = true;
       // Not once they have been read again: newer events would be delivered before.
       this.#listener.onControlLost();
+      this.#early ??= [];
       this.#load(waiter);
     };
     channel.listeners.add({ catchUp() {}, startOver() {}, lose });
+    this.#early = [];
     this.#load(waiter);
   }
 
@@ -86,6 +93,13 @@ export class ControlFollower {
     }
     this.#isLossReported = false;
     for (const entry of entries) if (entry.kind === 'control') this.#take(entry);
+    this.#takeEarly();
+  }
+
+  #takeEarly(): void {
+    const early = this.#early ?? [];
+    this.#early = undefined;
+    for (const entry of early) this.#take(entry);
   }
 
   #take(entry: Entry): void {

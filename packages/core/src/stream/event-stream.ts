@@ -166,13 +166,15 @@ export interface EventStream<Data = unknown> {
 export interface ErrorContext {
   /**
    * - `open`: the response headers could not be sent.
-   * - `source`: a source failed, or an item of it could not be sent.
+   * - `source`: a source failed, or an item of it could not be sent. Of a stream, or of `channel.from()`.
    * - `handler`: a handler failed after the response had begun.
    * - `write`: a heartbeat or the end could not be written, or more than `bufferedBytesLimit` was sent.
    * - `request`: the body of the request was discarded, because nothing read it before the response began.
    * - `subscribe`: a filter or a snapshot failed.
    * - `authorize`: `authorize` has refused a channel that was subscribed to, has thrown, or has not answered in time.
    * - `publish`: an event was not accepted.
+   * - `listen`: a listener, its filter or a snapshot for it failed.
+   * - `presence`: the list of clients could not be kept, or `presence.data` failed. What was not stored is repeated.
    * - `broker`: a call of the broker failed. It is made again.
    * - `observer`: a callback of the observer failed.
    */
@@ -185,10 +187,12 @@ export interface ErrorContext {
     | 'subscribe'
     | 'authorize'
     | 'publish'
+    | 'listen'
+    | 'presence'
     | 'broker'
     | 'observer';
-  /** The stream concerned. Absent for `publish`, `broker` and `observer`. */
+  /** The stream concerned. Absent for `publish`, `listen`, `presence`, `broker`, `observer`, and the source of a channel. */
   stream?: EventStream;
-  /** The channel of `publish` and `authorize`. */
+  /** The channel of `publish`, `from()` and `authorize`. */
   channel?: string | undefined;
 }

@@ -202,6 +202,10 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
     return this.response.writer;
   }
 
+  get canReconnect(): boolean {
+    return true;
+  }
+
   /** Called once, by its delivery. */
   get access(): StreamAccess | undefined {
     const { guard } = this.#host;

@@ -15,11 +15,16 @@ export type From = 'now' | 'start' | 'state' | { last: number } | { after: strin
 
 /** An event as a filter sees it. */
 export interface FilterEvent {
-  channel: string;
-  event: string | undefined;
-  key: string | undefined;
-  /** As it is sent. */
-  data: string;
+  readonly channel: string;
+  /** Its name; undefined if it has none. */
+  readonly event: string | undefined;
+  /** The key for compaction: its own, else its name, else ''. */
+  readonly key: string;
+  /**
+   * As it was published: text, or what JSON gives back of anything else. It is parsed once for the filters of all
+   * streams, when the first of them reads it: do not change it.
+   */
+  readonly data: unknown;
 }
 
 /** @typeParam Stream the second argument of the filter. */
