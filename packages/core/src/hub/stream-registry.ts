@@ -83,6 +83,8 @@ export class StreamRegistry {
    */
   async disconnectNamed(): Promise<void> {
     const streams = [...this.streams].filter(({ isNamed }) => isNamed);
+    // Positions may have begun again. No message of before names one of these.
+    for (const stream of this.streams) if (!stream.isNamed) stream.openedAt = 0;
     for (const stream of streams)
       stream.response.beginEnd('closed', { retry: randomBetween(RETRY_AFTER_LOSS) });
     await inTurns(streams, stream => stream.end('closed'));

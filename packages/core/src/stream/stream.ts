@@ -41,7 +41,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
   readonly data: unknown;
   readonly lastEventId: string | undefined;
   /** The newest position when it was opened: control messages up to it are not for this stream. Absent: unknown. */
-  readonly openedAt: Position | undefined;
+  openedAt: Position | undefined;
   readonly #host: StreamHost<Stream>;
   /** For the hub. */
   readonly response: StreamResponse;

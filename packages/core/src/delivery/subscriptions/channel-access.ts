@@ -69,6 +69,7 @@ export class ChannelAccess {
       this.#allowed.delete(name);
       this.#pending.delete(name);
     }
+    this.#refused = this.#refused.filter(name => !names.includes(name));
   }
 
   /** Asks for the channels that are unknown. Returns whether every one has an answer. */
@@ -89,7 +90,8 @@ export class ChannelAccess {
 
   /** Nothing of any channel is delivered until it has been asked for again. {@link recheck} has to follow. */
   holdAll(): void {
-    for (const name of this.#allowed) this.#pending.set(name, {});
+    // Answers that are on their way do not count any more.
+    for (const name of [...this.#allowed, ...this.#pending.keys()]) this.#pending.set(name, {});
     this.#owner.accessAnswered();
   }
 
