@@ -1,5 +1,4 @@
 import type { DeliveryWriter } from './delivery-writer.ts';
-import type { Retentions } from './retentions.ts';
 import { type AccessOwner, type AccessTarget, ChannelAccess } from './subscriptions/channel-access.ts';
 import type { OpenerAccess } from './subscriptions/channel-opener.ts';
 import type { Subscription } from './subscriptions/subscription.ts';
@@ -8,7 +7,6 @@ import type { Subscriptions } from './subscriptions/subscriptions.ts';
 /** The delivery to such a stream. */
 export interface GuardedDelivery {
   readonly writer: Pick<DeliveryWriter, 'hold'>;
-  readonly retentions: Retentions;
   readonly opener: { answered(): void };
   /** Changes of the subscriptions that are still to come. */
   readonly changes: { withdraw(names: readonly string[]): void } | undefined;
@@ -18,6 +16,9 @@ export interface GuardedDelivery {
 
 /** What the answers about channels do to the delivery of one stream. */
 export class DeliveryAccess implements AccessOwner, OpenerAccess {
+  isAsking = false;
+  /** Something of a channel has to wait for an answer. */
+  isHolding = false;
   readonly #channels: ChannelAccess;
   readonly #target: AccessTarget;
   readonly #subscriptions: Subscriptions;
@@ -44,7 +45,8 @@ export class DeliveryAccess implements AccessOwner, OpenerAccess {
   }
 
   areAllowed(subscriptions: readonly Subscription[], isAtStart: boolean): boolean {
-    if (!this.#channels.areAnswered(subscriptions.map(({ channel }) => channel.name))) return false;
+    this.isAsking = !this.#channels.areAnswered(subscriptions.map(({ channel }) => channel.name));
+    if (this.isAsking) return false;
     const refused = this.#channels.takeRefused();
     if (refused.length === 0) return true;
     this.#subscriptions.remove(refused);
@@ -66,10 +68,10 @@ export class DeliveryAccess implements AccessOwner, OpenerAccess {
   }
 
   accessAnswered(): void {
-    const { writer, retentions } = this.#delivery;
+    const { writer } = this.#delivery;
     const { isHolding } = this.#channels;
-    if (isHolding || retentions.isHeld) {
-      retentions.isHeld = isHolding;
+    if (isHolding || this.isHolding) {
+      this.isHolding = isHolding;
       writer.hold(isHolding ? position => this.#channels.limit(position) : undefined);
       this.#delivery.schedule();
     }

@@ -31,7 +31,7 @@ export class StreamDelivery
   readonly writer: DeliveryWriter;
   /** Begins the delivery, which then calls `deliveryReady`. */
   readonly opener: ChannelOpener;
-  readonly retentions: Retentions;
+  readonly #retentions: Retentions;
   /** Absent: it may follow every channel. */
   readonly access: DeliveryAccess | undefined;
   /** Most streams have none. */
@@ -46,9 +46,9 @@ export class StreamDelivery
     this.writer = new DeliveryWriter(this.reader, target);
     const { access } = target;
     this.access = access && new DeliveryAccess(access, this.subscriptions, this);
-    this.opener = new ChannelOpener(target.context, this.subscriptions, this, this.access);
+    this.opener = new ChannelOpener(target.context, this.subscriptions, this);
     this.opener.lastEventId = target.lastEventId;
-    this.retentions = new Retentions(this.reader, this.opener);
+    this.#retentions = new Retentions(this.reader, this.opener);
   }
 
   get #log(): Log {
@@ -98,7 +98,7 @@ export class StreamDelivery
   waitForChannels(): void {
     // A stream that closes does not wait for channels that were added.
     if (this.opener.phase === 'adding' && this.writer.isClosing) this.#end('closed');
-    else this.retentions.update();
+    else this.#retentions.update();
   }
 
   begin(start: Start | undefined): void {
@@ -138,7 +138,7 @@ export class StreamDelivery
   /** Runs in the delivery loop, or when the client has read. */
   schedule(): void {
     if (!this.opener.hasBegun) return;
-    this.retentions.deliveryScheduled();
+    this.#retentions.deliveryScheduled();
     this.#target.context.loop.add(this);
   }
 
@@ -152,7 +152,7 @@ export class StreamDelivery
     if (this.#isDelivering) return;
     if (this.#isOfPastEpoch) this.startOver();
     if (!this.isLive) return;
-    this.retentions.deliveryBegins();
+    this.#retentions.deliveryBegins();
     this.#isDelivering = true;
     let state: DeliveryState;
     try {
@@ -166,10 +166,10 @@ export class StreamDelivery
       this.#isDelivering = false;
     }
     if (state === 'turn-spent') {
-      this.retentions.deliveryContinues();
+      this.#retentions.deliveryContinues();
       this.resume();
     } else if (state === 'caught-up' || state === 'full' || state === 'waiting') {
-      if (this.reader.hasBackfill) this.retentions.update();
+      if (this.reader.hasBackfill) this.#retentions.update();
     } else this.#end(state);
   }
 
@@ -219,7 +219,7 @@ export class StreamDelivery
     this.opener.stop();
     this.subscriptions.clear();
     this.reader.clear();
-    this.retentions.release();
+    this.#retentions.release();
     this.writer.clear();
   }
 

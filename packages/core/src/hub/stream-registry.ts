@@ -2,13 +2,13 @@ import { inTurns, TurnBudget } from '../base/event-loop.ts';
 import { Scheduler } from '../base/scheduler.ts';
 import type { DeliveryContext } from '../delivery/delivery-target.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
-import type { StreamGuard } from '../stream/channels/stream-access.ts';
 import type { CloseReason, ErrorContext, StreamOptions } from '../stream/event-stream.ts';
 import type { StreamHost } from '../stream/response/stream-host.ts';
 import { type Range, RETRY_AFTER_LOSS, RETRY_LATER, randomBetween } from '../stream/retry.ts';
 import { Stream } from '../stream/stream.ts';
 import { readStreamOptions } from '../stream/stream-options.ts';
 import type { Transport } from '../stream/transport.ts';
+import { Authorizer } from './access/authorizer.ts';
 import { Slices } from './access/slices.ts';
 import type { Clients } from './clients.ts';
 import type { Counters } from './counters.ts';
@@ -23,8 +23,6 @@ export interface StreamRegistryOptions {
   readonly clients: Clients<Stream>;
   readonly counters: Counters;
   readonly presence: Presence | undefined;
-  /** Absent: every stream may follow every channel. */
-  readonly guard: StreamGuard | undefined;
   readonly onError: (error: unknown, context: ErrorContext) => void;
 }
 
@@ -107,7 +105,9 @@ export class StreamRegistry {
   }
 
   #createHost(): StreamHost<Stream> {
-    const { settings, scheduler, context, counters, guard, onError } = this.#options;
+    const { settings, scheduler, context, counters, onError } = this.#options;
+    const { authorize, authorizeTimeout: timeout, revokedEvent } = settings;
+    const guard = authorize && new Authorizer({ authorize, timeout, revokedEvent, report: onError });
     return {
       scheduler,
       limits: settings,
