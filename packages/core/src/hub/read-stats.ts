@@ -17,7 +17,7 @@ export function readStats(
     clients,
     channels: channels.size - (channels.find(CONTROL_CHANNEL) === undefined ? 0 : 1),
     historyBytes: channels.bytes,
-    lagging: streams.filter(stream => stream.isLagging).length,
+    lagging: streams.filter(stream => stream.response.writer.isLagging).length,
     bufferedBytes: streams.reduce((sum, stream) => sum + stream.bufferedBytes, 0),
     broker: sync?.health.stats,
     ...structuredClone(counters.totals),

@@ -8,9 +8,15 @@ import type { SourceInput, SourceOptions } from './source-options.ts';
 export type CloseReason =
   /** The client disconnected. */
   | 'disconnected'
-  /** The application called `close()` or `hub.clients.disconnect()`, or the request was a HEAD request. */
+  /**
+   * The application called `close()` or `hub.clients.disconnect()`, or the request was a HEAD request. With a broker also:
+   * control messages were lost that may have named the stream.
+   */
   | 'closed'
-  /** A source given to `stream()` is finished; or all channels have ended, and everything was delivered. */
+  /**
+   * A source given to `stream()` is finished; or all channels have ended, and everything was delivered; or `authorize`
+   * has refused all of them.
+   */
   | 'ended'
   /**
    * The client reads too slowly: more than `maxBufferedBytes` was buffered and no byte moved for 1 s; or more than
