@@ -34,6 +34,7 @@ export default defineConfig({
         text: 'In production',
         items: [
           { text: 'Authentication and CORS', link: '/authentication' },
+          { text: 'Access control', link: '/access' },
           { text: 'Connections and limits', link: '/connections' },
           { text: 'Behind a proxy', link: '/proxies' },
           { text: 'Shutdown and deploys', link: '/shutdown' },

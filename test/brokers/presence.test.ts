@@ -55,7 +55,8 @@ function declare(kind: 'redis' | 'sqlite', at: () => Promise<string>): void {
       open(a, 'eve'),
       open(b, 'eve'),
     ]);
-    const [ann, , bob] = tabs as [Client, Client, Client];
+    const ann = tabs[0] as Client;
+    const bob = tabs[2] as Client;
     await eventually(() => [ann, bob].every(tab => here(tab).length === 3));
     // Reloads, of one tab or of both.
     for (let round = 0; round < 5; round++) {

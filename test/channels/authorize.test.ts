@@ -362,6 +362,71 @@ describe('authorize', () => {
     expect(members.asked).toContain('subscribe bob b');
   });
 
+  it.each([
+    ['at once', false],
+    ['later', true],
+  ])('that answers %s, is asked for a bounded number of channels in one turn', async (_, isSlow) => {
+    let calls = 0;
+    let most = 0;
+    let answered = 0;
+    const hub = new Members().hub({
+      authorize: (_, { phase }) => {
+        if (phase === 'subscribe') return true;
+        calls += 1;
+        if (!isSlow) return true;
+        // All of them in one microtask queue.
+        return gate.then(() => {
+          answered += 1;
+          return true;
+        });
+      },
+    });
+    let openGate: () => void = () => {};
+    const gate = new Promise<void>(resolve => {
+      openGate = resolve;
+    });
+    const streams = Array.from({ length: 1_000 }, () => open(hub, undefined, of('ann')));
+    for (const { stream } of streams) stream.subscribe(['a', 'b']);
+    await until(() => streams.every(({ transport }) => transport.status === 200));
+    await hub.clients.recheck('ann');
+    const id = await hub.publish('a', 'after');
+    while (calls < 2_000) {
+      const before = calls;
+      await turn();
+      most = Math.max(most, calls - before);
+      // Nothing is delivered before the answers.
+      if (isSlow) expect(streams[999]?.transport.text).not.toContain('after');
+    }
+    expect(most).toBeLessThanOrEqual(64);
+    openGate();
+    await until(() => streams.every(({ transport }) => transport.text.includes('after')));
+    expect(answered).toBe(isSlow ? 2_000 : 0);
+    expect(streams.every(stream => stream.lastId() === id)).toBe(true);
+  });
+
+  it('is not called when an event is delivered, and all streams share its frame', async () => {
+    const members = new Members('ann a', 'bob a');
+    const hub = members.hub();
+    const frames = new Set<unknown>();
+    const streams = ['ann', 'bob'].map(client => open(hub, undefined, of(client)));
+    for (const { stream, transport } of streams) {
+      const { write } = transport;
+      transport.write = frame => {
+        if (frame.events > 0) frames.add(frame);
+        return write.call(transport, frame);
+      };
+      stream.subscribe('a');
+    }
+    await until(() => members.asked.length === 2);
+    await until(() => streams.every(({ transport }) => transport.status === 200));
+    for (const data of ['one', 'two', 'three']) {
+      await hub.publish('a', data);
+      await Promise.all(streams.map(stream => has(stream, data)));
+    }
+    expect(members.asked).toHaveLength(2);
+    expect(frames.size).toBe(3);
+  });
+
   it('is told of the data of the stream', async () => {
     interface User {
       readonly rooms: string[];

@@ -1,4 +1,5 @@
 import { checkType, invalid, isWhole } from './base/option-checks.ts';
+import { checkNames, optionNames } from './base/option-names.ts';
 import type { Hub } from './hub/hub.ts';
 
 /** What can stop listening: a server of `node:http`, `node:http2` or @hono/node-server, or an application of Fastify. */
@@ -24,6 +25,13 @@ export interface ShutdownOptions {
   before?: (() => unknown) | undefined;
 }
 
+const SHUTDOWN_OPTIONS = optionNames<ShutdownOptions>({
+  signals: true,
+  within: true,
+  retry: true,
+  before: true,
+});
+
 /**
  * Ends the process in order when it receives a signal: calls `before`; stops listening; cancels the sources of
  * `channel.from()`, and waits until what they published last and the ends of their channels are stored; sends all
@@ -39,6 +47,7 @@ export function gracefulShutdown(
   options: ShutdownOptions = {},
 ): () => Promise<void> {
   checkType('options', 'object', options);
+  checkNames(options, SHUTDOWN_OPTIONS);
   const { signals = ['SIGINT', 'SIGTERM'], within = 10_000, retry = [1_000, 15_000], before } = options;
   if (!Array.isArray(signals)) throw invalid('signals', 'an array of names', signals);
   if (!isWhole(within)) throw invalid('within', 'an integer of ms', within);

@@ -8,7 +8,6 @@ export type { ClientRegistry, Who } from './hub/clients.ts';
 export { createHub } from './hub/create-hub.ts';
 export type { Hub } from './hub/hub.ts';
 export type {
-  AnyChannels,
   Channel,
   PublishArguments,
   PublishFields,
@@ -20,7 +19,7 @@ export type { BrokerStats, DeliveryStats, HubStats } from './hub/observability/h
 export type { Observer } from './hub/observability/observer.ts';
 export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
 export type { Presence, PresenceOptions } from './hub/presence/presence-options.ts';
-export type { ProducerOptions } from './hub/producer-options.ts';
+export type { ProducerOptions } from './hub/producing/producer-options.ts';
 export type {
   Broker,
   ChannelState,
@@ -38,6 +37,14 @@ export type { Entry } from './log/entry.ts';
 export type { Keep } from './log/history.ts';
 export type { QueueStats } from './log/publish-queue.ts';
 export type { BrokerCall } from './log/timed-broker.ts';
+export type {
+  AnyChannels,
+  EventOf,
+  NameOf,
+  Received,
+  Register,
+  RegisteredChannels,
+} from './protocol/channel-events.ts';
 export type { ChannelName } from './protocol/channel-name.ts';
 export { type EventFields, encodeEvent, type ServerSentEvent } from './protocol/event.ts';
 export type { Position } from './protocol/event-id.ts';

@@ -1,39 +1,24 @@
 import type { DeliveryWriter } from './delivery-writer.ts';
-import type { Retentions } from './retentions.ts';
-import { type AccessOwner, type AccessPhase, ChannelAccess } from './subscriptions/channel-access.ts';
+import { type AccessOwner, type AccessTarget, ChannelAccess } from './subscriptions/channel-access.ts';
 import type { OpenerAccess } from './subscriptions/channel-opener.ts';
 import type { Subscription } from './subscriptions/subscription.ts';
 import type { Subscriptions } from './subscriptions/subscriptions.ts';
 
-/** A stream that may not follow every channel. */
-export interface AccessTarget {
-  /** The client says that it has received everything: it was told so when its last channel was withdrawn. */
-  readonly hasReceivedEnd: boolean;
-  /** Asks the application, which answers in the same tick, or later. */
-  ask(channel: string, phase: AccessPhase, answer: (isAllowed: boolean) => void): void;
-  /** The application has refused a channel that was subscribed to. */
-  refused(channel: string): void;
-  /**
-   * The stream follows these channels no more.
-   *
-   * @param isLast no channel is left.
-   */
-  withdrawn(channels: readonly string[], isLast: boolean): void;
-}
-
 /** The delivery to such a stream. */
 export interface GuardedDelivery {
   readonly writer: Pick<DeliveryWriter, 'hold'>;
-  readonly retentions: Retentions;
-  /** Subscriptions may have been waiting for an answer. */
-  accessAnswered(): void;
-  /** Ends subscriptions, and changes that would make them again. */
-  withdraw(names: readonly string[]): void;
+  readonly opener: { answered(): void };
+  /** Changes of the subscriptions that are still to come. */
+  readonly changes: { withdraw(names: readonly string[]): void } | undefined;
+  unsubscribe(names: readonly string[]): void;
   schedule(): void;
 }
 
 /** What the answers about channels do to the delivery of one stream. */
 export class DeliveryAccess implements AccessOwner, OpenerAccess {
+  isAsking = false;
+  /** Something of a channel has to wait for an answer. */
+  isHolding = false;
   readonly #channels: ChannelAccess;
   readonly #target: AccessTarget;
   readonly #subscriptions: Subscriptions;
@@ -60,7 +45,8 @@ export class DeliveryAccess implements AccessOwner, OpenerAccess {
   }
 
   areAllowed(subscriptions: readonly Subscription[], isAtStart: boolean): boolean {
-    if (!this.#channels.areAnswered(subscriptions.map(({ channel }) => channel.name))) return false;
+    this.isAsking = !this.#channels.areAnswered(subscriptions.map(({ channel }) => channel.name));
+    if (this.isAsking) return false;
     const refused = this.#channels.takeRefused();
     if (refused.length === 0) return true;
     this.#subscriptions.remove(refused);
@@ -82,18 +68,19 @@ export class DeliveryAccess implements AccessOwner, OpenerAccess {
   }
 
   accessAnswered(): void {
-    const { writer, retentions } = this.#delivery;
+    const { writer } = this.#delivery;
     const { isHolding } = this.#channels;
-    if (isHolding || retentions.isHeld) {
-      retentions.isHeld = isHolding;
+    if (isHolding || this.isHolding) {
+      this.isHolding = isHolding;
       writer.hold(isHolding ? position => this.#channels.limit(position) : undefined);
       this.#delivery.schedule();
     }
-    this.#delivery.accessAnswered();
+    this.#delivery.opener.answered();
   }
 
   withdraw(names: readonly string[]): void {
-    this.#delivery.withdraw(names);
+    this.#delivery.changes?.withdraw(names);
+    this.#delivery.unsubscribe(names);
   }
 
   withdrawn(names: readonly string[]): void {

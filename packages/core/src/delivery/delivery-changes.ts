@@ -20,8 +20,9 @@ interface ChangeTarget {
 
 /** What makes the changes: the delivery of the stream. */
 export interface ChangeOwner {
-  /** The state of a channel may still be sent. */
-  readonly awaitsState: boolean;
+  readonly isLive: boolean;
+  /** Waiting: for a snapshot. */
+  readonly reader: { readonly isWaiting: boolean };
   readonly writer: Pick<DeliveryWriter, 'isClosing' | 'runAfter'>;
   subscribeAt(names: readonly string[], options: BoundOptions, at: Position): void;
   unsubscribe(names: readonly string[]): void;
@@ -48,8 +49,9 @@ export class DeliveryChanges {
   /** Makes a change when everything up to its position has been delivered. */
   add(change: SubscriptionChange): void {
     this.#pending.push(change);
-    // A state that is sent later has what was published after the change.
-    if (change.type === 'unsubscribe' && this.#owner.awaitsState) {
+    const { isLive, reader } = this.#owner;
+    // A state that is requested later, or is on its way, may have what was published after the change.
+    if (change.type === 'unsubscribe' && (!isLive || reader.isWaiting)) {
       this.#owner.unsubscribe(change.channels.filter(name => this.#hasState(name)));
     }
     this.#owner.writer.runAfter(change.position, () => this.#apply());

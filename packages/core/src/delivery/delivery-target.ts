@@ -2,10 +2,10 @@ import type { BrokerSync } from '../log/broker-sync.ts';
 import type { Log } from '../log/log.ts';
 import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
-import type { AccessTarget } from './delivery-access.ts';
 import type { DeliveryLoop } from './delivery-loop.ts';
 import type { ReaderStream } from './reader/reader-stream.ts';
 import type { ReplayMeter } from './replay.ts';
+import type { AccessTarget } from './subscriptions/channel-access.ts';
 
 /** What the deliveries of a hub share. */
 export interface DeliveryContext {

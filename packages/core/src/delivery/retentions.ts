@@ -10,8 +10,6 @@ export class Retentions {
   readonly #reader: LogReader;
   readonly #opener: ChannelOpener;
   #isDeliveryScheduled = false;
-  /** Something of a channel has to wait. */
-  isHeld = false;
   /** Most streams never wait. */
   #retained: [channel: ChannelLog, retention: Retention][] | undefined;
 
@@ -45,7 +43,7 @@ export class Retentions {
     const { phase } = this.#opener;
     const isDue = this.#isDeliveryScheduled && (this.#reader.hasBackfill || this.#retained !== undefined);
     const isNeeded =
-      phase === 'adding' || (phase === 'live' && (isDue || this.isHeld || this.#reader.isWaiting));
+      phase === 'adding' || (phase === 'live' && (isDue || this.#opener.isHolding || this.#reader.isWaiting));
     if (isNeeded) this.#retain();
     else this.release();
   }

@@ -4,11 +4,11 @@ import type { Comment } from '../protocol/comment.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { DeliveryAccess, type GuardedDelivery } from './delivery-access.ts';
-import { type ChangeOwner, DeliveryChanges, type SubscriptionChange } from './delivery-changes.ts';
+import type { ChangeOwner, DeliveryChanges } from './delivery-changes.ts';
 import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { type DeliveryOwner, type DeliveryState, DeliveryWriter } from './delivery-writer.ts';
 import type { SnapshotListener } from './reader/backfill.ts';
-import { type Backlog, LogReader } from './reader/log-reader.ts';
+import { LogReader } from './reader/log-reader.ts';
 import { ReplayMeter } from './replay.ts';
 import { Retentions } from './retentions.ts';
 import { ChannelOpener, type OpenerOwner } from './subscriptions/channel-opener.ts';
@@ -27,29 +27,29 @@ export class StreamDelivery
   implements LogListener, OpenerOwner, SnapshotListener, DeliveryOwner, ChangeOwner, GuardedDelivery
 {
   readonly #target: DeliveryTarget;
-  readonly #subscriptions: Subscriptions;
-  readonly #reader: LogReader;
+  readonly subscriptions: Subscriptions;
+  readonly reader: LogReader;
   readonly writer: DeliveryWriter;
   /** Begins the delivery, which then calls `deliveryReady`. */
   readonly opener: ChannelOpener;
-  readonly retentions: Retentions;
+  readonly #retentions: Retentions;
   /** Absent: it may follow every channel. */
   readonly access: DeliveryAccess | undefined;
   /** Most streams have none. */
-  #changes: DeliveryChanges | undefined;
+  changes: DeliveryChanges | undefined;
   #isDelivering = false;
   #epoch: string | undefined;
 
   constructor(target: DeliveryTarget) {
     this.#target = target;
-    this.#subscriptions = new Subscriptions(target.context.log, this);
-    this.#reader = new LogReader(this.#subscriptions, target, this);
-    this.writer = new DeliveryWriter(this.#reader, target);
+    this.subscriptions = new Subscriptions(target.context.log, this);
+    this.reader = new LogReader(this.subscriptions, target, this);
+    this.writer = new DeliveryWriter(this.reader, target);
     const { access } = target;
-    this.access = access && new DeliveryAccess(access, this.#subscriptions, this);
-    this.opener = new ChannelOpener(target.context, this.#subscriptions, this, this.access);
+    this.access = access && new DeliveryAccess(access, this.subscriptions, this);
+    this.opener = new ChannelOpener(target.context, this.subscriptions, this);
     this.opener.lastEventId = target.lastEventId;
-    this.retentions = new Retentions(this.#reader, this.opener);
+    this.#retentions = new Retentions(this.reader, this.opener);
   }
 
   get #log(): Log {
@@ -65,29 +65,10 @@ export class StreamDelivery
     return this.opener.hasBegun && this.#epoch !== this.#log.epoch;
   }
 
-  get channels(): string[] {
-    return this.#subscriptions.list.map(({ channel }) => channel.name);
-  }
-
-  /** The id up to which everything was written; undefined without subscriptions. */
-  get lastId(): string | undefined {
-    return this.channels.length > 0 && this.opener.hasBegun ? this.#log.id(this.#reader.position) : undefined;
-  }
-
-  /** Entries that are yet to be handed to the stream. */
-  get backlog(): Backlog {
-    return this.#reader.backlog;
-  }
-
-  /** Bytes of direct sends that are queued. */
-  get bufferedBytes(): number {
-    return this.writer.bufferedBytes;
-  }
-
   /** Without a `from`, existing subscriptions stay where they are, with the new filter. */
   subscribe(names: readonly string[], given: BoundOptions): void {
-    const options = this.#changes?.resuming(given) ?? given;
-    const others = options.from === undefined ? this.#subscriptions.setFilter(names, options.filter) : names;
+    const options = this.changes?.resuming(given) ?? given;
+    const others = options.from === undefined ? this.subscriptions.setFilter(names, options.filter) : names;
     if (others.length > 0) this.subscribeAt(others, options);
   }
 
@@ -98,60 +79,36 @@ export class StreamDelivery
   }
 
   #add(names: readonly string[], options: BoundOptions, at?: Position): void {
-    const isFirst = this.#subscriptions.list.length === 0;
-    this.#subscriptions.add(names, options, at);
+    const isFirst = this.subscriptions.list.length === 0;
+    this.subscriptions.add(names, options, at);
     // A stream without subscriptions has missed nothing.
-    if (isFirst && this.isLive) this.#reader.client.reach(at ?? this.#log.head);
-    this.#reader.subscriptionsChanged();
+    if (isFirst && this.isLive) this.reader.client.reach(at ?? this.#log.head);
+    this.reader.subscriptionsChanged();
     this.opener.add();
   }
 
   unsubscribe(names: readonly string[]): void {
     this.access?.forget(names);
-    if (!this.#subscriptions.remove(names)) return;
-    this.#reader.subscriptionsChanged();
+    if (!this.subscriptions.remove(names)) return;
+    this.reader.subscriptionsChanged();
     // It may have waited for one of these.
     this.opener.subscriptionsRemoved();
     this.schedule();
   }
 
-  isSubscribedTo(name: string): boolean {
-    return this.#subscriptions.has(name);
-  }
-
-  /** Changes the subscriptions when everything up to the position of the change has been delivered. */
-  change(change: SubscriptionChange): void {
-    this.#changes ??= new DeliveryChanges(this.#subscriptions, this.#target, this);
-    this.#changes.add(change);
-  }
-
-  /** A snapshot may still be requested, or is on its way. */
-  get awaitsState(): boolean {
-    return !this.isLive || this.#reader.isWaiting;
-  }
-
-  withdraw(names: readonly string[]): void {
-    this.#changes?.withdraw(names);
-    this.unsubscribe(names);
-  }
-
-  accessAnswered(): void {
-    this.opener.answered();
-  }
-
   waitForChannels(): void {
     // A stream that closes does not wait for channels that were added.
     if (this.opener.phase === 'adding' && this.writer.isClosing) this.#end('cut-short');
-    else this.retentions.update();
+    else this.#retentions.update();
   }
 
   begin(start: Start | undefined): void {
     this.#epoch = this.#log.epoch;
     this.writer.limit(this.#log.head);
     if (start !== undefined) this.#countReplay(start);
-    if (start === undefined) this.#reader.client.reach(this.#log.head);
-    else this.#reader.begin(start);
-    if (this.#reader.hasUnreportedLoss) this.#end('lost');
+    if (start === undefined) this.reader.client.reach(this.#log.head);
+    else this.reader.begin(start);
+    if (this.reader.hasUnreportedLoss) this.#end('lost');
     else {
       const isFinished = this.writer.isFinished && this.#target.writer.bufferedBytes === 0;
       this.#ready(start === undefined || isFinished || this.access?.isFinished === true);
@@ -175,10 +132,10 @@ export class StreamDelivery
 
   beginAdded(added: readonly Subscription[]): void {
     const { lastEventId } = this.opener;
-    const isFirst = added.length === this.#subscriptions.list.length;
+    const isFirst = added.length === this.subscriptions.list.length;
     // Without subscriptions, the stream may have begun before this process reached the client's id.
-    if (isFirst) this.#reader.client.reach(this.#log.positionOf(lastEventId) ?? 0);
-    this.#reader.add(added);
+    if (isFirst) this.reader.client.reach(this.#log.positionOf(lastEventId) ?? 0);
+    this.reader.add(added);
     this.schedule();
   }
 
@@ -192,7 +149,7 @@ export class StreamDelivery
   /** Runs in the delivery loop, or when the client has read. */
   schedule(): void {
     if (!this.opener.hasBegun) return;
-    this.retentions.deliveryScheduled();
+    this.#retentions.deliveryScheduled();
     this.#target.context.loop.add(this);
   }
 
@@ -206,7 +163,7 @@ export class StreamDelivery
     if (this.#isDelivering) return;
     if (this.#isOfPastEpoch) this.startOver();
     if (!this.isLive) return;
-    this.retentions.deliveryBegins();
+    this.#retentions.deliveryBegins();
     this.#isDelivering = true;
     let state: DeliveryState;
     try {
@@ -220,10 +177,10 @@ export class StreamDelivery
       this.#isDelivering = false;
     }
     if (state === 'turn-spent') {
-      this.retentions.deliveryContinues();
+      this.#retentions.deliveryContinues();
       this.resume();
     } else if (state === 'caught-up' || state === 'full' || state === 'waiting') {
-      if (this.#reader.hasBackfill) this.retentions.update();
+      if (this.reader.hasBackfill) this.#retentions.update();
     } else this.#end(state);
   }
 
@@ -252,7 +209,7 @@ export class StreamDelivery
   /** A marker, named `event`, in place of a heartbeat, if the client's id is older than the stream's position. */
   heartbeatMarker(event?: string): Frame | undefined {
     if (this.#isOfPastEpoch) this.startOver();
-    return this.isLive && this.writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
+    return this.isLive && this.writer.isIdle ? this.reader.client.headMarker(event) : undefined;
   }
 
   /** The stream takes nothing more: delivers what was published before, then ends as `closed` or `cut-short`. */
@@ -271,9 +228,9 @@ export class StreamDelivery
   /** Cancels all subscriptions, for good. */
   stop(): void {
     this.opener.stop();
-    this.#subscriptions.clear();
-    this.#reader.clear();
-    this.retentions.release();
+    this.subscriptions.clear();
+    this.reader.clear();
+    this.#retentions.release();
     this.writer.clear();
   }
 
@@ -283,8 +240,8 @@ export class StreamDelivery
     if (!this.opener.hasBegun) return;
     // What has no start yet is read again before it begins.
     const isLost = ({ channel, hasStart }: Subscription) => hasStart && channels.has(channel.name);
-    const lost = this.#subscriptions.list.filter(isLost);
-    this.#reader.reportLoss(
+    const lost = this.subscriptions.list.filter(isLost);
+    this.reader.reportLoss(
       'history',
       lost.filter(({ channel }) => channel.reportsLoss),
     );
@@ -293,7 +250,7 @@ export class StreamDelivery
 
   startOver(): void {
     if (this.opener.phase === 'over') return;
-    this.#reader.clear();
+    this.reader.clear();
     this.writer.limit(0);
     try {
       this.opener.startOver();

@@ -5,7 +5,7 @@ import { drain } from './drain.ts';
 import type { Listeners } from './listening/listeners.ts';
 import type { CloseSettings } from './options.ts';
 import type { Presence } from './presence/presence.ts';
-import type { Producers } from './producers.ts';
+import type { Producers } from './producing/producers.ts';
 import type { Publisher } from './publisher.ts';
 
 /** The parts of a hub that have to be closed. */

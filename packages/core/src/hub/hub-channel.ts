@@ -1,13 +1,7 @@
 import type { EventStream } from '../stream/event-stream.ts';
 import type { SourceInput } from '../stream/source-options.ts';
 import type { ChannelStats } from './observability/channel-stats.ts';
-import type { ProducerOptions } from './producer-options.ts';
-
-/**
- * The type of the map for `createHub<Channels>()`: channel → event → data. `message` is the event without a name. For
- * channels whose names are not known in advance, use a pattern as the key: `[user: `user:${string}`]`.
- */
-export type AnyChannels = Record<string, Record<string, unknown>>;
+import type { ProducerOptions } from './producing/producer-options.ts';
 
 /**
  * The arguments of `publish` for a channel with these events: the data, and its fields.

@@ -1,17 +1,19 @@
+import type { FilterEvent } from '../delivery/subscriptions/subscribe-options.ts';
+import type { AnyChannels, EventOf, NameOf } from '../protocol/channel-events.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { EventStream, StreamOptions } from '../stream/event-stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import type { ControlRequest, ControlResponse } from './access/side-request.ts';
 import type { ClientRegistry } from './clients.ts';
-import type { AnyChannels, Channel, PublishArguments } from './hub-channel.ts';
+import type { Channel, PublishArguments } from './hub-channel.ts';
 import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
 import type { Listening } from './listening/listeners.ts';
 import type { HubStats } from './observability/hub-stats.ts';
 import type { Observer } from './observability/observer.ts';
 import type { ChannelOptions, CloseOptions } from './options.ts';
 
-/** A channel, or its name. */
-type NameOf<Name extends string> = Name | { readonly name: Name };
+/** The data of the event `snapshot` of a channel. Any data, if it has none: its snapshot may have another name. */
+type SnapshotOf<Events> = Events extends { snapshot: infer Data } ? Data : unknown;
 
 /**
  * Publishes events to streams, and has a list of all open streams. An application needs one.
@@ -53,7 +55,7 @@ export interface Hub<Channels = AnyChannels, Data = unknown> {
    */
   channel<Name extends keyof Channels & string>(
     name: Name,
-    options?: ChannelOptions,
+    options?: ChannelOptions<SnapshotOf<Channels[Name]>>,
   ): Channel<Channels[Name], Name>;
   /**
    * Calls a function with the events of channels, in the order of the hub, each once. What an async listener returns is
@@ -68,8 +70,8 @@ export interface Hub<Channels = AnyChannels, Data = unknown> {
    */
   listen<Name extends keyof Channels & string>(
     channels: NameOf<Name> | readonly NameOf<Name>[],
-    listener: (event: ListenEvent) => unknown,
-    options?: ListenOptions,
+    listener: (event: EventOf<Channels, Name> & ListenEvent) => unknown,
+    options?: ListenOptions<EventOf<Channels, Name> & FilterEvent>,
   ): Listening;
   /**
    * Changes the channels of an open stream, as a page asks for it: see {@link ControlRequest}. Adapters call this. The

@@ -8,23 +8,23 @@ import type { ChannelSettings } from '../log/channel-log.ts';
 import { Log } from '../log/log.ts';
 import { PublishQueue } from '../log/publish-queue.ts';
 import { type ChannelName, nameOf, namesOf } from '../protocol/channel-name.ts';
+import type { Position } from '../protocol/event-id.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { ErrorContext, EventStream, StreamOptions } from '../stream/event-stream.ts';
 import type { Stream } from '../stream/stream.ts';
 import type { Transport } from '../stream/transport.ts';
-import { Authorizer } from './access/authorizer.ts';
+import type { ControlChannel } from './access/control-channel.ts';
+import { createControlChannel } from './access/create-control-channel.ts';
 import { type ControlRequest, type ControlResponse, control } from './access/side-request.ts';
 import { brokerAnswer } from './broker-answer.ts';
 import { Clients } from './clients.ts';
 import { closeHub } from './close-hub.ts';
 import { CONTROL_SETTINGS } from './control.ts';
-import { ControlChannel } from './control-channel.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
 import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
 import { Listeners, type Listening } from './listening/listeners.ts';
 import { createChannel } from './local-channel.ts';
-import { Membership } from './membership.ts';
 import { Counters } from './observability/counters.ts';
 import type { HubStats } from './observability/hub-stats.ts';
 import type { Observer } from './observability/observer.ts';
@@ -39,7 +39,7 @@ import {
 import { countClients, createPresence } from './presence/create-presence.ts';
 import type { Presence } from './presence/presence.ts';
 import { PRESENCE_CHANNEL } from './presence/presence-options.ts';
-import { Producers } from './producers.ts';
+import { Producers } from './producing/producers.ts';
 import { readPublished } from './publish-fields.ts';
 import { Publisher } from './publisher.ts';
 import { StreamRegistry } from './stream-registry.ts';
@@ -80,7 +80,7 @@ export class LocalHub implements Hub {
       broker &&
       new BrokerSync(broker, log, {
         onError: error => this.#report(error, { stage: 'broker' }),
-        onControl: entry => messages.receive(entry),
+        onControl: entry => this.#messages.receive(entry),
         // The lost messages may have named any client, and any stream whose id is known.
         onControlLost: () => void this.#registry.disconnectNamed(),
       });
@@ -88,25 +88,10 @@ export class LocalHub implements Hub {
     this.#context = { log, loop: new DeliveryLoop(log), resetEvent: settings.resetEvent, sync };
     this.#counters.follow(this.#context.loop);
     this.#queue = queue;
-    this.#clients = new Clients(
-      message => messages.send(message),
-      stream => this.#registry.recheck(stream, true),
-    );
-    const membership = new Membership({
-      log,
-      clients: this.#clients,
-      isRemote: broker !== undefined,
-      recheck: stream => this.#registry.recheck(stream, true),
-    });
-    const messages = new ControlChannel(log, queue, (message, position, isOwn) => {
-      // A hub asks again at once when it is told to, and stops its own sources. It does not do so once more when its own
-      // message arrives.
-      const isDone = isOwn && (message.type === 'recheck' || message.type === 'stop');
-      if (isDone) return;
-      if (message.type === 'stop') this.#producers.stop(message.channel, position);
-      else membership.apply(message, position);
-    });
-    this.#messages = messages;
+    const recheck = (stream: Stream) => this.#registry.recheck(stream, true);
+    this.#clients = new Clients(message => this.#messages.send(message), recheck);
+    const stop = (channel: string, position: Position) => this.#producers.stop(channel, position);
+    this.#messages = createControlChannel({ log, queue, clients: this.#clients, recheck, stop });
     this.#publisher = new Publisher({
       log,
       queue,
@@ -132,18 +117,14 @@ export class LocalHub implements Hub {
       onError: error => this.#report(error, { stage: 'presence' }),
     });
     this.#clients.count = () => countClients(settings, sync, this.#presence, this.#clients);
-    const { authorize, authorizeTimeout, revokedEvent } = settings;
-    const report = (error: unknown, context: ErrorContext) => this.#report(error, context);
-    const guard = authorize && new Authorizer({ authorize, timeout: authorizeTimeout, revokedEvent, report });
     this.#registry = new StreamRegistry({
-      guard,
       settings,
       scheduler,
       context: this.#context,
       clients: this.#clients,
       counters: this.#counters,
       presence: this.#presence,
-      onError: report,
+      onError: (error, context) => this.#report(error, context),
     });
   }
 
@@ -196,11 +177,15 @@ export class LocalHub implements Hub {
 
   listen(
     channels: ChannelName | readonly ChannelName[],
-    listener: (event: ListenEvent) => unknown,
-    options?: ListenOptions,
+    listener: (event: never) => unknown,
+    options?: ListenOptions<never>,
   ): Listening {
     if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
-    return this.#listeners.add(namesOf(channels), listener, options);
+    return this.#listeners.add(
+      namesOf(channels),
+      listener as (event: ListenEvent) => unknown,
+      options as ListenOptions,
+    );
   }
 
   async #stateOf(name: string): ReturnType<Channel['state']> {

@@ -1,5 +1,6 @@
 import { bindContext } from '../base/async-context.ts';
 import { checkType, invalid, isWhole, readCount, readDuration } from '../base/option-checks.ts';
+import { checkNames, optionNames } from '../base/option-names.ts';
 import type { Broker } from '../log/broker.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
 import type { ErrorContext } from '../stream/event-stream.ts';
@@ -132,11 +133,39 @@ export interface HubSettings extends StreamLimits {
   onError: (error: unknown, context: ErrorContext) => void;
 }
 
+const HUB_OPTIONS = optionNames<HubOptions>({
+  broker: true,
+  publishTimeout: true,
+  heartbeat: true,
+  maxBufferedBytes: true,
+  bufferedBytesLimit: true,
+  stallTimeout: true,
+  maxAge: true,
+  limits: true,
+  history: true,
+  channels: true,
+  presence: true,
+  observer: true,
+  resetEvent: true,
+  authorize: true,
+  recheck: true,
+  authorizeTimeout: true,
+  revokedEvent: true,
+  onError: true,
+});
+
+const LIMITS = optionNames<Limits>({
+  streams: true,
+  perClient: true,
+});
+
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readHubOptions(options: HubOptions): HubSettings {
   checkType('options', 'object', options);
+  checkNames(options, HUB_OPTIONS);
   const { limits = {}, channels, onError = createErrorLog() } = options;
   checkType('limits', 'object', limits);
+  checkNames(limits, LIMITS, 'limits.');
   checkType('channels', 'function', channels);
   checkType('onError', 'function', onError);
   const heartbeat = readHeartbeat(options.heartbeat);
@@ -209,9 +238,15 @@ export function readObserver(observer: Observer): Observer {
 /** With more, a timer fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
+const CLOSE_OPTIONS = optionNames<CloseOptions>({
+  within: true,
+  retry: true,
+});
+
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readCloseOptions(options: CloseOptions): CloseSettings {
   checkType('options', 'object', options);
+  checkNames(options, CLOSE_OPTIONS);
   const { within = 10_000, retry = [1_000, 15_000] } = options;
   if (!(isWhole(within) && within <= LONGEST_TIMER))
     throw invalid('within', 'an integer of ms, at most 2 ** 31 - 1', within);

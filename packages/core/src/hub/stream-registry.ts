@@ -3,11 +3,12 @@ import { Scheduler } from '../base/scheduler.ts';
 import type { DeliveryContext } from '../delivery/delivery-target.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { CloseReason, ErrorContext, StreamOptions } from '../stream/event-stream.ts';
+import type { StreamHost } from '../stream/response/stream-host.ts';
 import { type Range, RETRY_AFTER_LOSS, RETRY_LATER, randomBetween } from '../stream/retry.ts';
-import { Stream, type StreamHost } from '../stream/stream.ts';
-import type { StreamGuard } from '../stream/stream-access.ts';
+import { Stream } from '../stream/stream.ts';
 import { readStreamOptions } from '../stream/stream-options.ts';
 import type { Transport } from '../stream/transport.ts';
+import { Authorizer } from './access/authorizer.ts';
 import { Slices } from './access/slices.ts';
 import type { Clients } from './clients.ts';
 import type { Counters } from './observability/counters.ts';
@@ -22,8 +23,6 @@ export interface StreamRegistryOptions {
   readonly clients: Clients<Stream>;
   readonly counters: Counters;
   readonly presence: Presence | undefined;
-  /** Absent: every stream may follow every channel. */
-  readonly guard: StreamGuard | undefined;
   readonly onError: (error: unknown, context: ErrorContext) => void;
 }
 
@@ -34,7 +33,7 @@ const isWorkers =
 export class StreamRegistry {
   readonly streams = new Set<Stream>();
   readonly #options: StreamRegistryOptions;
-  readonly #host: StreamHost;
+  readonly #host: StreamHost<Stream>;
   readonly #rechecks = new Slices<Generator<void>>(steps => steps.next().done !== true);
   /** Set when the hub closes: ms after which clients that connect from now on are to reconnect. */
   #refusedRetry: Range | undefined;
@@ -63,7 +62,7 @@ export class StreamRegistry {
       clients.add(stream);
       counters.opened(stream);
       presence?.opened(stream);
-      stream.start();
+      stream.response.start();
     }
     return stream;
   }
@@ -80,13 +79,16 @@ export class StreamRegistry {
    */
   async disconnectNamed(): Promise<void> {
     const streams = [...this.streams].filter(({ isNamed }) => isNamed);
-    for (const stream of streams) stream.beginEnd('closed', { retry: randomBetween(RETRY_AFTER_LOSS) });
+    // Positions may have begun again. No message of before names one of these.
+    for (const stream of this.streams) if (!stream.isNamed) stream.openedAt = 0;
+    for (const stream of streams)
+      stream.response.beginEnd('closed', { retry: randomBetween(RETRY_AFTER_LOSS) });
     await inTurns(streams, stream => stream.end('closed'));
   }
 
   /** Asks again whether a stream may follow its channels. Urgent: until then, nothing of them is delivered. */
   recheck(stream: Stream, isUrgent: boolean): void {
-    const steps = stream.isOpen ? stream.askAgain(isUrgent) : undefined;
+    const steps = stream.isOpen ? stream.response.delivery?.access?.recheck(isUrgent) : undefined;
     if (steps !== undefined) this.#rechecks.push(steps);
   }
 
@@ -100,14 +102,17 @@ export class StreamRegistry {
     }
   }
 
-  #createHost(): StreamHost {
+  #createHost(): StreamHost<Stream> {
     const { settings, scheduler, context, counters, onError } = this.#options;
+    const { authorize, authorizeTimeout: timeout, revokedEvent } = settings;
+    const guard = authorize && new Authorizer({ authorize, timeout, revokedEvent, report: onError });
     return {
       scheduler,
       limits: settings,
       context,
       isDraining: false,
-      guard: this.#options.guard,
+      guard,
+      mayWait: context.sync !== undefined || guard !== undefined,
       recheck: stream => this.recheck(stream, false),
       responses: new TurnBudget(),
       report: onError,
@@ -121,7 +126,7 @@ export class StreamRegistry {
   }
 
   /** On Workers a timer ends with the request that created it, so each stream has a clock of its own. */
-  #createWorkersHost(): StreamHost {
+  #createWorkersHost(): StreamHost<Stream> {
     const scheduler = new Scheduler(this.#options.settings.precision, start => start());
     return { ...this.#host, scheduler, responses: new TurnBudget() };
   }

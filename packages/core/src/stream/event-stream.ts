@@ -1,4 +1,5 @@
-import type { SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
+import type { FilterEvent, SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
+import type { EventOf, NameOf, RegisteredChannels } from '../protocol/channel-events.ts';
 import type { ChannelName } from '../protocol/channel-name.ts';
 import type { EventFields } from '../protocol/event.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
@@ -8,9 +9,15 @@ import type { StreamStats } from './stream-stats.ts';
 export type CloseReason =
   /** The client disconnected. */
   | 'disconnected'
-  /** The application called `close()` or `hub.clients.disconnect()`, or the request was a HEAD request. */
+  /**
+   * The application called `close()` or `hub.clients.disconnect()`, or the request was a HEAD request. With a broker also:
+   * control messages were lost that may have named the stream.
+   */
   | 'closed'
-  /** A source given to `stream()` is finished; or all channels have ended, and everything was delivered. */
+  /**
+   * A source given to `stream()` is finished; or all channels have ended, and everything was delivered; or `authorize`
+   * has refused all of them.
+   */
   | 'ended'
   /**
    * The client reads too slowly: more than `maxBufferedBytes` was buffered and no byte moved for 1 s; or more than
@@ -138,9 +145,9 @@ export interface EventStream<Data = unknown> {
    * @throws {TidingsError} `invalid-option`: a channel without a name, or an invalid option, by its name; `from:
    *   'state'` for a channel without `compact` and `snapshot`. It also throws what `HubOptions.channels` throws.
    */
-  subscribe(
-    channels: ChannelName | readonly ChannelName[],
-    options?: SubscribeOptions<EventStream<Data>>,
+  subscribe<Name extends keyof RegisteredChannels & string>(
+    channels: NameOf<Name> | readonly NameOf<Name>[],
+    options?: SubscribeOptions<EventStream<Data>, EventOf<RegisteredChannels, Name> & FilterEvent>,
   ): this;
   /** Ends subscriptions. Channels that are not subscribed are ignored. */
   unsubscribe(channels: ChannelName | readonly ChannelName[]): this;

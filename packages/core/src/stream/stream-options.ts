@@ -1,5 +1,6 @@
 import { TidingsError } from '../base/errors.ts';
 import { checkType, invalid, isWhole, show } from '../base/option-checks.ts';
+import { checkNames, optionNames } from '../base/option-names.ts';
 import type { StreamHeaders, StreamOptions } from './event-stream.ts';
 
 /** Headers that belong to the stream or to the connection. The application cannot set them. */
@@ -17,6 +18,15 @@ export interface StreamSettings extends StreamOptions {
   headers: Record<string, string> | undefined;
 }
 
+const STREAM_OPTIONS = optionNames<StreamOptions>({
+  client: true,
+  data: true,
+  retry: true,
+  markers: true,
+  headers: true,
+  expiresAt: true,
+});
+
 /**
  * Checks the options of a stream.
  *
@@ -24,6 +34,7 @@ export interface StreamSettings extends StreamOptions {
  */
 export function readStreamOptions(options: StreamOptions): StreamSettings {
   checkType('options', 'object', options);
+  checkNames(options, STREAM_OPTIONS);
   const { client, data, retry, markers, headers, expiresAt } = options;
   checkType('client', 'string', client);
   checkType('markers', 'boolean', markers);

@@ -1,11 +1,7 @@
 import { invalid } from '../base/option-checks.ts';
-import type { SubscriptionChange } from '../delivery/delivery-changes.ts';
 import type { DeliveryContext, DeliveryOutcome, DeliveryTarget } from '../delivery/delivery-target.ts';
-import type { Backlog } from '../delivery/reader/log-reader.ts';
 import type { ReplayMeter } from '../delivery/replay.ts';
-import { StreamDelivery } from '../delivery/stream-delivery.ts';
-import { guardFilter } from '../delivery/subscriptions/guard-filter.ts';
-import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
+import type { SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
 import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
 import { Comment } from '../protocol/comment.ts';
 import { type EventFields, encode } from '../protocol/event.ts';
@@ -13,39 +9,24 @@ import type { Position } from '../protocol/event-id.ts';
 import { createFrame } from '../protocol/frame.ts';
 import { readLastEventId, type StreamRequest } from '../protocol/last-event-id.ts';
 import type { ResetReason } from '../protocol/reset.ts';
+import { type GuardedStream, StreamAccess } from './channels/stream-access.ts';
+import { subscribeTo } from './channels/subscribing.ts';
 import { sendDirect } from './direct-send.ts';
 import type { CloseReason, ErrorContext, EventStream } from './event-stream.ts';
 import type { EndOptions } from './response/closing.ts';
-import { markRejected, rejectRequest } from './response/rejection.ts';
+import { rejectRequest } from './response/rejection.ts';
 import { StreamResponse } from './response/response.ts';
 import { FINISHED_ID } from './response/response-head.ts';
 import { responseKind } from './response/response-kind.ts';
-import type { ResponseHost, ResponseOwner } from './response/response-owner.ts';
+import type { ResponseOwner } from './response/response-owner.ts';
+import type { StreamHost } from './response/stream-host.ts';
 import type { Writer } from './response/writer.ts';
 import { RETRY_LATER, randomBetween } from './retry.ts';
 import { pump } from './source.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
-import { type GuardedStream, StreamAccess, type StreamGuard } from './stream-access.ts';
 import { readExpiry, type StreamSettings } from './stream-options.ts';
-import type { StreamStats } from './stream-stats.ts';
+import { readStreamStats, type StreamStats } from './stream-stats.ts';
 import type { Transport } from './transport.ts';
-
-/** What a stream needs of its hub. */
-export interface StreamHost extends ResponseHost {
-  isDraining: boolean;
-  /** Decides which channels a stream may follow. Absent: all. */
-  readonly guard: StreamGuard | undefined;
-  /** The stream asks again, soon, whether it may follow its channels. */
-  recheck(stream: Stream): void;
-  report(error: unknown, context: ErrorContext): void;
-  /** The stream has got its id. */
-  streamNamed(stream: Stream): void;
-  /** @param id of the stream, if it has got one. */
-  streamClosed(stream: Stream, reason: CloseReason, id: string | undefined): void;
-  streamLagging(stream: Stream): void;
-  streamReset(stream: Stream, reason: ResetReason, channels: readonly string[]): void;
-  streamBegan(stream: Stream, replay: ReplayMeter): void;
-}
 
 /**
  * What an application sends to one client, behind {@link EventStream}: frames of its own, and the entries of channels.
@@ -58,23 +39,29 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
   readonly data: unknown;
   readonly lastEventId: string | undefined;
   /** The newest position when it was opened: control messages up to it are not for this stream. Absent: unknown. */
-  readonly openedAt: Position | undefined;
+  openedAt: Position | undefined;
   /** Seconds since 1970: a small integer takes no memory of its own. */
   readonly #openedTime = Math.floor(Date.now() / 1_000);
-  readonly #host: StreamHost;
-  readonly #response: StreamResponse;
+  readonly #host: StreamHost<Stream>;
+  /** For the hub. */
+  readonly response: StreamResponse;
   #id: string | undefined;
   /** The application has sent events of its own. */
   hasSent = false;
 
-  constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamSettings) {
+  constructor(
+    host: StreamHost<Stream>,
+    transport: Transport,
+    request: StreamRequest,
+    options: StreamSettings,
+  ) {
     this.#host = host;
     this.client = options.client;
     this.data = options.data;
     this.lastEventId = readLastEventId(request);
     this.openedAt = host.context.log.now;
     const kind = responseKind(request.method, options.markers);
-    this.#response = new StreamResponse(host, this, transport, kind, options);
+    this.response = new StreamResponse(host, this, transport, kind, options);
   }
 
   // EventStream
@@ -82,72 +69,61 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
   get id(): string {
     if (this.#id === undefined) {
       this.#id = crypto.randomUUID();
-      if (!this.#response.isClosed) this.#host.streamNamed(this);
+      if (!this.response.isClosed) this.#host.streamNamed(this);
     }
     return this.#id;
   }
 
   get signal(): AbortSignal {
-    const { waiters, isOpen } = this.#response;
+    const { waiters, isOpen } = this.response;
     const { signal } = waiters;
     if (!isOpen) waiters.ended();
     return signal;
   }
 
   get closed(): Promise<CloseReason> {
-    const { waiters, isClosed, closing } = this.#response;
+    const { waiters, isClosed, closing } = this.response;
     const { closed } = waiters;
     if (isClosed && closing !== undefined) waiters.closedWith(closing.reason);
     return closed;
   }
 
   get bufferedBytes(): number {
-    return this.#response.bufferedBytes;
+    return this.response.bufferedBytes;
   }
 
   stats(): StreamStats {
-    const { delivery, writer } = this.#response;
-    const { request } = writer;
-    return {
-      openedAt: this.#openedTime * 1_000,
-      channels: delivery?.channels ?? [],
-      position: delivery?.lastId,
-      lagEvents: this.backlog?.events ?? 0,
-      lagAge: this.backlog?.age ?? 0,
-      bufferedBytes: this.bufferedBytes,
-      url: request?.url,
-      protocol: request?.protocol,
-    };
+    return readStreamStats(this.response, this.#openedTime * 1_000);
   }
 
   send(data: unknown, fields?: EventFields): boolean {
-    if (this.#response.delivery !== undefined && fields?.id !== undefined && this.isOpen) {
+    if (this.response.delivery !== undefined && fields?.id !== undefined && this.isOpen) {
       throw invalid('id', 'left out when subscribed: ids are positions', fields.id, 'invalid-field');
     }
     this.hasSent = true;
     return (
       this.isOpen &&
-      sendDirect(this, this.#response, createFrame(encode(data, fields), 1, fields?.id !== undefined))
+      sendDirect(this, this.response, createFrame(encode(data, fields), 1, fields?.id !== undefined))
     );
   }
 
   comment(text = ''): boolean {
-    return this.isOpen && sendDirect(this, this.#response, new Comment(text));
+    return this.isOpen && sendDirect(this, this.response, new Comment(text));
   }
 
   drained(): Promise<void> {
-    const isReady = !this.isOpen || this.#response.isDrained;
-    return isReady ? Promise.resolve() : this.#response.waiters.drained;
+    const isReady = !this.isOpen || this.response.isDrained;
+    return isReady ? Promise.resolve() : this.response.waiters.drained;
   }
 
   async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
     this.hasSent = true;
-    if (this.hasReceivedAll) this.#response.respond(204);
+    if (this.hasReceivedAll) this.response.respond(204);
     const report = (error: unknown) => this.report(error, 'source');
     try {
       const isComplete = await pump(this, source, options, report);
       if (isComplete && options.end !== false)
-        this.end('ended', this.#response.kind.isGet ? { id: FINISHED_ID } : {});
+        this.end('ended', this.response.kind.isGet ? { id: FINISHED_ID } : {});
       return isComplete;
     } catch (error) {
       report(error);
@@ -157,34 +133,18 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
   }
 
   subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions<EventStream>): this {
-    const names = namesOf(channels);
-    const { from, filter } = readSubscribeOptions(options);
-    if (!this.isOpen) {
-      markRejected(this.#response, this.lastEventId);
-      return this;
-    }
-    const onError = (error: unknown) => this.report(error, 'subscribe');
-    this.#createDelivery().subscribe(names, { from, filter: filter && guardFilter(filter, this, onError) });
+    subscribeTo(this, this.response, channels, options);
     return this;
   }
 
-  #createDelivery(): StreamDelivery {
-    const response = this.#response;
-    if (response.delivery === undefined) {
-      response.delivery = new StreamDelivery(this);
-      if (response.headersSent) response.delivery.opener.startSoon();
-    }
-    return response.delivery;
-  }
-
   unsubscribe(channels: ChannelName | readonly ChannelName[]): this {
-    this.#response.delivery?.unsubscribe(namesOf(channels));
+    this.response.delivery?.unsubscribe(namesOf(channels));
     return this;
   }
 
   renew(expiresAt: Date | number): void {
     const time = readExpiry(expiresAt);
-    if (this.isOpen) this.#response.timers.renew(time);
+    if (this.isOpen) this.response.timers.renew(time);
   }
 
   close(): void {
@@ -198,60 +158,24 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
     return this.client !== undefined || this.#id !== undefined;
   }
 
-  isSubscribedTo(name: string): boolean {
-    return this.#response.delivery?.isSubscribedTo(name) === true;
-  }
-
-  /** Changes the subscriptions when everything up to the position of the change has been delivered. */
-  change(change: SubscriptionChange): void {
-    const isUnsubscribed = this.#response.delivery === undefined;
-    if (!isUnsubscribed || change.type === 'subscribe') this.#createDelivery().change(change);
-  }
-
   get isOpen(): boolean {
-    return this.#response.isOpen;
+    return this.response.isOpen;
   }
 
   get hasReceivedAll(): boolean {
-    return this.#response.hasReceivedAll;
-  }
-
-  /** The client asks again when the response ends: see ResponseKind. */
-  get isRepeatable(): boolean {
-    return this.#response.kind.isRepeatable;
-  }
-
-  /** What a slow consumer has yet to be handed; undefined while the client keeps up. */
-  get backlog(): Backlog | undefined {
-    const { headersSent, isClosed, writer, delivery } = this.#response;
-    if (!headersSent || isClosed || writer.hasRoom) return undefined;
-    return delivery?.backlog ?? { events: 0, age: 0 };
-  }
-
-  start(): void {
-    this.#response.start();
+    return this.response.hasReceivedAll;
   }
 
   reject(reason: CloseReason, retry?: number): void {
-    rejectRequest(this.#response, reason, retry);
+    rejectRequest(this.response, reason, retry);
   }
 
   end(reason: CloseReason, options?: EndOptions): void {
-    this.#response.end(reason, options);
+    this.response.end(reason, options);
   }
 
   abort(reason: CloseReason): void {
-    this.#response.abort(reason);
-  }
-
-  /** The first part of `end`, which takes next to no time: see there. */
-  beginEnd(reason: CloseReason, options: EndOptions): void {
-    this.#response.beginEnd(reason, options);
-  }
-
-  /** Asks again whether it may follow its channels: one channel a step. Absent: there is nothing to ask. */
-  askAgain(isUrgent: boolean): Generator<void> | undefined {
-    return this.#response.delivery?.access?.recheck(isUrgent);
+    this.response.abort(reason);
   }
 
   // For its response
@@ -279,7 +203,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
   }
 
   get writer(): Writer {
-    return this.#response.writer;
+    return this.response.writer;
   }
 
   get canReconnect(): boolean {
@@ -289,7 +213,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
   /** Called once, by its delivery. */
   get access(): StreamAccess | undefined {
     const { guard } = this.#host;
-    return guard && new StreamAccess(guard, this, this.#response);
+    return guard && new StreamAccess(guard, this, this.response);
   }
 
   isExcludedBy(name: string): boolean {
@@ -297,7 +221,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
   }
 
   get hasMarkers(): boolean {
-    return this.#response.kind.hasMarkers;
+    return this.response.kind.hasMarkers;
   }
 
   began(replay: ReplayMeter): void {
@@ -309,23 +233,23 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
   }
 
   directSendsWritten(): void {
-    this.#response.reportDrained();
+    this.response.reportDrained();
   }
 
   deliveryReady(isFinished: boolean): void {
-    this.#response.respond(isFinished ? 204 : 200);
+    this.response.respond(isFinished ? 204 : 200);
   }
 
   deliveryOver(outcome: DeliveryOutcome, error?: unknown, stage: 'subscribe' | 'write' = 'subscribe'): void {
     if (outcome === 'error') this.report(error, stage);
-    this.#response.stopDelivery();
-    if (outcome === 'lost') this.#response.lose();
+    this.response.stopDelivery();
+    if (outcome === 'lost') this.response.lose();
     // The client of a GET resumes from its last id.
-    else if (outcome === 'cut-short' && !this.isRepeatable) this.abort('closed');
+    else if (outcome === 'cut-short' && !this.response.kind.isRepeatable) this.abort('closed');
     else {
       const reason = outcome === 'cut-short' ? 'closed' : outcome;
       this.end(reason, reason === 'error' ? { retry: randomBetween(RETRY_LATER) } : {});
-      this.#response.respond(200);
+      this.response.respond(200);
     }
   }
 }

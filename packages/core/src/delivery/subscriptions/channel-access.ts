@@ -5,8 +5,23 @@ import type { Subscriptions } from './subscriptions.ts';
 /** Why a guard is asked: the stream subscribes, or follows the channel already. */
 export type AccessPhase = 'subscribe' | 'recheck';
 
-/** Asks whether a stream may follow a channel, and calls back: in the same tick, or later. A failure is a no. */
-type Ask = (channel: string, phase: AccessPhase, answer: (isAllowed: boolean) => void) => void;
+/** A stream that may not follow every channel. */
+export interface AccessTarget {
+  /** The client says that it has received everything: it was told so when its last channel was withdrawn. */
+  readonly hasReceivedEnd: boolean;
+  /** Asks the application, and calls back: in the same tick, or later. A failure is a no. */
+  ask(channel: string, phase: AccessPhase, answer: (isAllowed: boolean) => void): void;
+  /** The application has refused a channel that was subscribed to. */
+  refused(channel: string): void;
+  /**
+   * The stream follows these channels no more.
+   *
+   * @param isLast no channel is left.
+   */
+  withdrawn(channels: readonly string[], isLast: boolean): void;
+}
+
+type Ask = AccessTarget['ask'];
 
 /** Whose access it is: the delivery of a stream. */
 export interface AccessOwner {
@@ -54,6 +69,7 @@ export class ChannelAccess {
       this.#allowed.delete(name);
       this.#pending.delete(name);
     }
+    this.#refused = this.#refused.filter(name => !names.includes(name));
   }
 
   /** Asks for the channels that are unknown. Returns whether every one has an answer. */
@@ -74,7 +90,8 @@ export class ChannelAccess {
 
   /** Nothing of any channel is delivered until it has been asked for again. {@link recheck} has to follow. */
   holdAll(): void {
-    for (const name of this.#allowed) this.#pending.set(name, {});
+    // Answers that are on their way do not count any more.
+    for (const name of [...this.#allowed, ...this.#pending.keys()]) this.#pending.set(name, {});
     this.#owner.accessAnswered();
   }
 

@@ -21,10 +21,15 @@ type Phase = 'gathering' | 'opening' | 'live' | 'adding' | 'over';
 export interface OpenerAccess {
   /** Whether that is known of these subscriptions. Those of channels that it may not follow are removed. */
   areAllowed(subscriptions: readonly Subscription[], isAtStart: boolean): boolean;
+  /** The last answer was no: the opener waits. */
+  readonly isAsking: boolean;
+  readonly isHolding: boolean;
 }
 
 /** What an opener calls: the delivery of its stream. */
 export interface OpenerOwner {
+  /** Absent: the stream may follow every channel. */
+  readonly access: OpenerAccess | undefined;
   /** The stream begins. Undefined: all channels have ended, and the client has received everything. */
   begin(start: Start | undefined): void;
   /** Subscriptions that were made later begin. */
@@ -53,23 +58,13 @@ export class ChannelOpener {
   /** The id after which the stream begins. */
   lastEventId: string | undefined;
   #phase: Phase = 'gathering';
-  /** Waits until the application has said which channels the stream may follow. */
-  #isAsking = false;
   /** What waits for the broker now. */
   #waiter: ChannelWaiter | undefined;
   readonly #context: DeliveryContext;
   readonly #subscriptions: Subscriptions;
   readonly #owner: OpenerOwner;
-  /** Absent: the stream may follow every channel. */
-  readonly #access: OpenerAccess | undefined;
 
-  constructor(
-    context: DeliveryContext,
-    subscriptions: Subscriptions,
-    owner: OpenerOwner,
-    access: OpenerAccess | undefined,
-  ) {
-    this.#access = access;
+  constructor(context: DeliveryContext, subscriptions: Subscriptions, owner: OpenerOwner) {
     this.#context = context;
     this.#subscriptions = subscriptions;
     this.#owner = owner;
@@ -81,6 +76,11 @@ export class ChannelOpener {
 
   get hasBegun(): boolean {
     return this.#phase === 'live' || this.#phase === 'adding';
+  }
+
+  /** Something of a channel has to wait for the application. */
+  get isHolding(): boolean {
+    return this.#owner.access?.isHolding === true;
   }
 
   /** Whether a stream that closes waits for it. A client that has an id resumes from it, and need not wait. */
@@ -131,7 +131,8 @@ export class ChannelOpener {
 
   /** The application has answered: goes on, if it has waited for that. */
   answered(): void {
-    if (this.#isAsking && (this.#phase === 'opening' || this.#phase === 'adding')) this.#load(this.#phase);
+    if (this.#owner.access?.isAsking && (this.#phase === 'opening' || this.#phase === 'adding'))
+      this.#load(this.#phase);
   }
 
   stop(): void {
@@ -140,8 +141,7 @@ export class ChannelOpener {
 
   #load(phase: 'opening' | 'adding'): void {
     this.#phase = phase;
-    this.#isAsking = this.#access?.areAllowed(this.#unplaced, phase === 'opening') === false;
-    if (this.#isAsking) {
+    if (this.#owner.access?.areAllowed(this.#unplaced, phase === 'opening') === false) {
       this.#owner.waitForChannels();
       return;
     }

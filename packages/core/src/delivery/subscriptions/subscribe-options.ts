@@ -1,4 +1,5 @@
 import { checkType, invalid, isObject, isWhole } from '../../base/option-checks.ts';
+import { checkNames, optionNames } from '../../base/option-names.ts';
 
 /**
  * Where a subscription begins.
@@ -27,8 +28,11 @@ export interface FilterEvent {
   readonly data: unknown;
 }
 
-/** @typeParam Stream the second argument of the filter. */
-export interface SubscribeOptions<Stream = unknown> {
+/**
+ * @typeParam Stream the second argument of the filter.
+ * @typeParam Event the first.
+ */
+export interface SubscribeOptions<Stream = unknown, Event = FilterEvent> {
   /**
    * Where the subscription begins. Default: after the client's Last-Event-ID if it sent one, else `'now'` (a channel
    * with state: its state). Last-Event-ID counts for the subscriptions made in the same tick as the stream's first one;
@@ -36,10 +40,10 @@ export interface SubscribeOptions<Stream = unknown> {
    */
   from?: From | undefined;
   /**
-   * Returns whether the stream, its second argument, receives an event. An event for which it throws is skipped for this stream, and the error
-   * goes to `onError`. Default: all events.
+   * Returns whether the stream, its second argument, receives an event. An event for which it throws is skipped for this
+   * stream, and the error goes to `onError`. Default: all events.
    */
-  filter?: ((event: FilterEvent, stream: Stream) => boolean) | undefined;
+  filter?: ((event: Event, stream: Stream) => boolean) | undefined;
 }
 
 /** Those of one stream: its filter needs to be given the event alone. */
@@ -47,6 +51,11 @@ export type BoundOptions = SubscribeOptions<void>;
 
 /** Shared by most subscriptions. */
 const DEFAULTS = {};
+
+const SUBSCRIBE_OPTIONS = optionNames<SubscribeOptions>({
+  from: true,
+  filter: true,
+});
 
 /**
  * Checks the options of a subscription, and returns them in their simplest form.
@@ -57,6 +66,7 @@ export function readSubscribeOptions<Stream>(
   options: SubscribeOptions<Stream> = DEFAULTS,
 ): SubscribeOptions<Stream> {
   checkType('options', 'object', options);
+  checkNames(options, SUBSCRIBE_OPTIONS);
   const { from, filter } = options;
   if (from !== undefined && !isFrom(from)) {
     throw invalid(

@@ -3,8 +3,8 @@ import { isThenable } from '../../base/deferred.ts';
 import { TidingsError } from '../../base/errors.ts';
 import { show } from '../../base/option-checks.ts';
 import type { AccessPhase } from '../../delivery/subscriptions/channel-access.ts';
+import type { StreamGuard } from '../../stream/channels/stream-access.ts';
 import type { ErrorContext, EventStream } from '../../stream/event-stream.ts';
-import type { StreamGuard } from '../../stream/stream-access.ts';
 import { Slices } from './slices.ts';
 
 /** What `authorize` is told of the stream that wants to follow a channel. */

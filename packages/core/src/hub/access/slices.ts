@@ -24,14 +24,20 @@ export class Slices<T> {
 
   #run(): void {
     const start = performance.now();
-    for (let handled = 0; handled < MOST && this.#next < this.#items.length; handled++) {
-      if (this.#handle(this.#items[this.#next] as T) !== true) this.#next += 1;
-      if (performance.now() - start > TURN_BUDGET) break;
+    try {
+      for (let handled = 0; handled < MOST && this.#next < this.#items.length; handled++) {
+        const item = this.#items[this.#next++] as T;
+        if (this.#handle(item) === true) this.#next -= 1;
+        if (performance.now() - start > TURN_BUDGET) break;
+      }
+    } finally {
+      // Whatever one of them has thrown, the others are handled.
+      if (this.#next < this.#items.length) nextTurn(() => this.#run());
+      else this.#clear();
     }
-    if (this.#next < this.#items.length) {
-      nextTurn(() => this.#run());
-      return;
-    }
+  }
+
+  #clear(): void {
     this.#items = [];
     this.#next = 0;
     this.#isRunning = false;

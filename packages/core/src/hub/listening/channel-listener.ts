@@ -15,7 +15,7 @@ import { CallQueue } from './call-queue.ts';
 import type { ListenEvent, ListenOptions } from './listen-options.ts';
 
 /** Why a listener receives nothing more. */
-export type ListenEnd = Exclude<DeliveryOutcome, 'slow' | 'lost'>;
+export type ListenEnd = 'closed' | 'ended' | 'error';
 
 const ALL = () => true;
 
@@ -137,8 +137,7 @@ export class ChannelListener implements DeliveryTarget, DeliverySink {
 
   deliveryOver(outcome: DeliveryOutcome, error?: unknown): void {
     if (outcome === 'error') this.#onError(error);
-    // Neither is for a target that receives resets, and cannot reconnect.
-    this.#end(outcome === 'slow' || outcome === 'lost' ? 'error' : outcome);
+    this.#end(outcome === 'ended' || outcome === 'error' ? outcome : 'closed');
   }
 }
 

@@ -1,11 +1,12 @@
 import { checkType, invalid } from '../../base/option-checks.ts';
+import { checkNames, optionNames } from '../../base/option-names.ts';
 import {
   type FilterEvent,
   type From,
   readSubscribeOptions,
 } from '../../delivery/subscriptions/subscribe-options.ts';
 import type { Reset } from '../../protocol/reset.ts';
-import { isSignal } from '../producer-options.ts';
+import { isSignal } from '../producing/producer-options.ts';
 
 /** An event as a listener receives it. */
 export interface ListenEvent {
@@ -22,12 +23,16 @@ export interface ListenEvent {
   data: unknown;
 }
 
-/** The options of `hub.listen()`. */
-export interface ListenOptions {
+/**
+ * The options of `hub.listen()`.
+ *
+ * @typeParam Event the argument of the filter.
+ */
+export interface ListenOptions<Event = FilterEvent> {
   /** Where it begins. Default: now; in a channel with state (`compact` or `snapshot`), with the state. */
   from?: From | undefined;
   /** Returns whether the listener receives an event. Default: all events. */
-  filter?: ((event: FilterEvent) => boolean) | undefined;
+  filter?: ((event: Event) => boolean) | undefined;
   /** Ends the listening when it is aborted. Default: none. */
   signal?: AbortSignal | undefined;
   /**
@@ -38,9 +43,17 @@ export interface ListenOptions {
   onReset?: ((reset: Reset) => unknown) | undefined;
 }
 
+const LISTEN_OPTIONS = optionNames<ListenOptions>({
+  from: true,
+  filter: true,
+  signal: true,
+  onReset: true,
+});
+
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readListenOptions(options: ListenOptions = {}): ListenOptions {
   checkType('options', 'object', options);
+  checkNames(options, LISTEN_OPTIONS);
   const { from, filter, signal, onReset } = options;
   if (signal !== undefined && !isSignal(signal)) throw invalid('signal', 'an AbortSignal', signal);
   checkType('onReset', 'function', onReset);

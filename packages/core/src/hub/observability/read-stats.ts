@@ -3,6 +3,7 @@ import { CONTROL_CHANNEL } from '../../log/broker.ts';
 import type { Log } from '../../log/log.ts';
 import type { PublishQueue } from '../../log/publish-queue.ts';
 import type { Stream } from '../../stream/stream.ts';
+import { backlogOf } from '../../stream/stream-stats.ts';
 import type { ChannelStats } from './channel-stats.ts';
 import type { Counters } from './counters.ts';
 import type { HubStats } from './hub-stats.ts';
@@ -23,7 +24,7 @@ export function readStats(
   let lagAge = 0;
   for (const stream of streams) {
     bufferedBytes += stream.bufferedBytes;
-    const { backlog } = stream;
+    const backlog = backlogOf(stream.response);
     if (backlog === undefined) continue;
     lagging += 1;
     lagEvents += backlog.events;

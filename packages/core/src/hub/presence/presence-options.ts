@@ -1,5 +1,6 @@
 import { bindContext } from '../../base/async-context.ts';
 import { checkType, invalid, readDuration } from '../../base/option-checks.ts';
+import { checkNames, optionNames } from '../../base/option-names.ts';
 import type { Broker } from '../../log/broker.ts';
 import type { ChannelSettings } from '../../log/channel-log.ts';
 import { nameOf } from '../../protocol/channel-name.ts';
@@ -48,6 +49,12 @@ export const PRESENCE_CHANNEL: ChannelSettings = {
   snapshot: undefined,
 };
 
+const PRESENCE_OPTIONS = optionNames<PresenceOptions>({
+  channel: true,
+  linger: true,
+  data: true,
+});
+
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readPresence(
   presence: PresenceOptions | undefined,
@@ -55,6 +62,7 @@ export function readPresence(
 ): PresenceSettings | undefined {
   checkType('presence', 'object', presence);
   if (presence === undefined) return undefined;
+  checkNames(presence, PRESENCE_OPTIONS, 'presence.');
   const { linger, data } = presence;
   checkType('presence.data', 'function', data);
   if (broker !== undefined && broker.lease === undefined) {

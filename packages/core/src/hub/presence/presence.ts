@@ -48,6 +48,8 @@ export class Presence {
   #missing = new Set<string>();
   #mirror: Listening | undefined;
   #renewals = 0;
+  /** ms, by the clock of the hub. */
+  #renewalDue = 0;
   #isClosing = false;
   readonly #renewal: Timed = { slot: undefined, run: now => this.#renew(now) };
 
@@ -87,9 +89,12 @@ export class Presence {
   closed({ client }: EventStream): void {
     const { scheduler, clients } = this.#hub;
     if (client === undefined || this.#isClosing || clients.has(client)) return;
+    const due = scheduler.now + this.#settings.linger;
     const timed: Timed = {
       slot: undefined,
       run: now => {
+        // The clock may run it earlier.
+        if (now < due) return due;
         scheduler.delete(timed);
         this.#lingering.delete(client);
         this.#wanted.delete(client);
@@ -98,7 +103,7 @@ export class Presence {
       },
     };
     this.#lingering.set(client, timed);
-    scheduler.add(timed, scheduler.now + this.#settings.linger);
+    scheduler.add(timed, due);
   }
 
   /** The hub closes: from now on clients do not leave, since they reconnect elsewhere. */
@@ -125,7 +130,8 @@ export class Presence {
       },
     });
     this.#keeper.renew();
-    scheduler.add(this.#renewal, scheduler.now + this.#ttl / RENEWALS);
+    this.#renewalDue = scheduler.now + this.#ttl / RENEWALS;
+    scheduler.add(this.#renewal, this.#renewalDue);
     return this.#mirror;
   }
 
@@ -135,13 +141,15 @@ export class Presence {
   }
 
   #renew(now: number): number {
+    if (now < this.#renewalDue) return this.#renewalDue;
     this.#renewals += 1;
     // Processes may have died long ago, and with them what they held. The clients of one that has died just now are
     // held for so long.
     if (this.#renewals === RENEWALS + 1) this.#keeper.verify();
     if (this.#keeper.isIdle) this.#repair();
     this.#keeper.renew();
-    return now + this.#ttl / RENEWALS;
+    this.#renewalDue = now + this.#ttl / RENEWALS;
+    return this.#renewalDue;
   }
 
   #repair(): void {

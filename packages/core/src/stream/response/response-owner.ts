@@ -9,8 +9,8 @@ export interface ResponseHost {
   readonly scheduler: Scheduler;
   readonly limits: StreamLimits;
   readonly context: DeliveryContext;
-  /** Set if the application decides which channels a stream may follow: it may take its time. */
-  readonly guard: object | undefined;
+  /** A broker, or the application, may take its time before a stream can begin. */
+  readonly mayWait: boolean;
   /** The hub closes. Connections end with their responses. */
   readonly isDraining: boolean;
   /** The time that responses may take to begin in this turn. */

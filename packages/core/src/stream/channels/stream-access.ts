@@ -1,13 +1,12 @@
-import { TidingsError } from '../base/errors.ts';
-import { show } from '../base/option-checks.ts';
-import type { AccessTarget } from '../delivery/delivery-access.ts';
-import type { AccessPhase } from '../delivery/subscriptions/channel-access.ts';
-import { encode } from '../protocol/event.ts';
-import { createFrame } from '../protocol/frame.ts';
-import type { EventStream } from './event-stream.ts';
-import type { EndOptions } from './response/closing.ts';
-import type { StreamResponse } from './response/response.ts';
-import { FINISHED_ID } from './response/response-head.ts';
+import { TidingsError } from '../../base/errors.ts';
+import { show } from '../../base/option-checks.ts';
+import type { AccessPhase, AccessTarget } from '../../delivery/subscriptions/channel-access.ts';
+import { encode } from '../../protocol/event.ts';
+import { createFrame } from '../../protocol/frame.ts';
+import type { EventStream } from '../event-stream.ts';
+import type { EndOptions } from '../response/closing.ts';
+import type { StreamResponse } from '../response/response.ts';
+import { FINISHED_ID } from '../response/response-head.ts';
 
 /** Decides which channels a stream may follow. */
 export interface StreamGuard {

@@ -1,5 +1,6 @@
-import { checkType, invalid, isObject } from '../base/option-checks.ts';
-import type { SourceItem } from '../stream/source-options.ts';
+import { checkType, invalid, isObject } from '../../base/option-checks.ts';
+import { checkNames, optionNames } from '../../base/option-names.ts';
+import type { SourceItem } from '../../stream/source-options.ts';
 
 /**
  * The options of `channel.from()`.
@@ -22,9 +23,17 @@ export interface ProducerOptions<T, Name extends string = string, Data = unknown
   end?: boolean | undefined;
 }
 
+const PRODUCER_OPTIONS = optionNames<ProducerOptions<unknown>>({
+  signal: true,
+  map: true,
+  event: true,
+  end: true,
+});
+
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readProducerOptions<T>(options: ProducerOptions<T> = {}): ProducerOptions<T> {
   checkType('options', 'object', options);
+  checkNames(options, PRODUCER_OPTIONS);
   const { signal, map, event, end } = options;
   if (signal !== undefined && !isSignal(signal)) throw invalid('signal', 'an AbortSignal', signal);
   checkType('map', 'function', map);

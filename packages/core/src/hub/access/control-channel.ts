@@ -1,9 +1,9 @@
-import { CONTROL_CHANNEL } from '../log/broker.ts';
-import type { Entry } from '../log/entry.ts';
-import type { Log } from '../log/log.ts';
-import type { PublishQueue } from '../log/publish-queue.ts';
-import type { Position } from '../protocol/event-id.ts';
-import { type ControlMessage, controlDraft, readControl } from './control.ts';
+import { CONTROL_CHANNEL } from '../../log/broker.ts';
+import type { Entry } from '../../log/entry.ts';
+import type { Log } from '../../log/log.ts';
+import type { PublishQueue } from '../../log/publish-queue.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import { type ControlMessage, controlDraft, readControl } from '../control.ts';
 
 /**
  * Applies a message.

@@ -1,9 +1,10 @@
-import type { Log } from '../log/log.ts';
-import type { Position } from '../protocol/event-id.ts';
-import { RETRY_AFTER_LOSS, randomBetween } from '../stream/retry.ts';
-import type { Stream } from '../stream/stream.ts';
-import type { Clients } from './clients.ts';
-import type { ControlMessage } from './control.ts';
+import type { Log } from '../../log/log.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import { changeSubscriptions } from '../../stream/channels/subscribing.ts';
+import { RETRY_AFTER_LOSS, randomBetween } from '../../stream/retry.ts';
+import type { Stream } from '../../stream/stream.ts';
+import type { Clients } from '../clients.ts';
+import type { ControlMessage } from '../control.ts';
 
 /** A message that names streams. */
 type MembershipMessage = Exclude<ControlMessage, { type: 'stop' }>;
@@ -47,8 +48,13 @@ export class Membership {
   ): void {
     const { type, channels } = message;
     const options = message.type === 'subscribe' ? message.options : {};
-    if (!this.#isUnclear(stream, position)) stream.change({ type, channels, options, position });
-    else if (channels.some(name => stream.isSubscribedTo(name) === (type === 'unsubscribe'))) {
+    if (!this.#isUnclear(stream, position))
+      changeSubscriptions(stream, { type, channels, options, position });
+    else if (
+      channels.some(
+        name => (stream.response.delivery?.subscriptions.has(name) === true) === (type === 'unsubscribe'),
+      )
+    ) {
       stream.end('closed', { retry: randomBetween(RETRY_AFTER_LOSS) });
     }
   }
