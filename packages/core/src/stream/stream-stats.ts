@@ -1,7 +1,3 @@
-import type { Backlog } from '../delivery/reader/log-reader.ts';
-import type { StreamDelivery } from '../delivery/stream-delivery.ts';
-import type { StreamResponse } from './response/response.ts';
-
 /** What one stream is and does now. */
 export interface StreamStats {
   /** When it was opened: ms since 1970, to within a second. */
@@ -20,29 +16,4 @@ export interface StreamStats {
   url: string | undefined;
   /** `HTTP/1.1`, `HTTP/2.0`, or `fetch` for a web Request; if the transport knows. */
   protocol: string | undefined;
-}
-
-export function readStreamStats(response: StreamResponse, openedAt: number): StreamStats {
-  const { delivery, writer, bufferedBytes } = response;
-  const { events, age } = backlogOf(response) ?? { events: 0, age: 0 };
-  return {
-    openedAt,
-    channels: delivery?.subscriptions.list.map(({ channel }) => channel.name) ?? [],
-    position: delivery && lastId(delivery),
-    lagEvents: events,
-    lagAge: age,
-    bufferedBytes,
-    url: writer.request?.url,
-    protocol: writer.request?.protocol,
-  };
-}
-
-/** What a slow consumer has yet to be handed; undefined while the client keeps up. */
-export function backlogOf({ isClosed, writer, delivery }: StreamResponse): Backlog | undefined {
-  if (isClosed || !writer.isLagging) return undefined;
-  return delivery?.reader.backlog ?? { events: 0, age: 0 };
-}
-
-function lastId({ subscriptions, opener, reader }: StreamDelivery): string | undefined {
-  return subscriptions.list.length > 0 && opener.hasBegun ? subscriptions.log.id(reader.position) : undefined;
 }

@@ -13,6 +13,7 @@ import { type GuardedStream, StreamAccess } from './channels/stream-access.ts';
 import { subscribeTo } from './channels/subscribing.ts';
 import { sendDirect } from './direct-send.ts';
 import type { CloseReason, ErrorContext, EventStream } from './event-stream.ts';
+import { readStreamStats } from './read-stream-stats.ts';
 import type { EndOptions } from './response/closing.ts';
 import { rejectRequest } from './response/rejection.ts';
 import { StreamResponse } from './response/response.ts';
@@ -25,7 +26,7 @@ import { RETRY_LATER, randomBetween } from './retry.ts';
 import { pump } from './source.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
 import { readExpiry, type StreamSettings } from './stream-options.ts';
-import { readStreamStats, type StreamStats } from './stream-stats.ts';
+import type { StreamStats } from './stream-stats.ts';
 import type { Transport } from './transport.ts';
 
 /**
