@@ -4,6 +4,7 @@ export type { FilterEvent, From, SubscribeOptions } from './delivery/subscriptio
 export type { Authorize, AuthorizeContext } from './hub/access/authorizer.ts';
 export type { ControlRequest, ControlResponse } from './hub/access/side-request.ts';
 export type { ClientRegistry, Who } from './hub/clients.ts';
+export type { CloseOptions } from './hub/close-options.ts';
 export type { HubStats } from './hub/counters.ts';
 export { createHub } from './hub/create-hub.ts';
 export type { Hub } from './hub/hub.ts';
@@ -15,7 +16,7 @@ export type {
 export type { ListenEvent, ListenOptions } from './hub/listening/listen-options.ts';
 export type { Listening } from './hub/listening/listeners.ts';
 export type { Observer } from './hub/observer.ts';
-export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
+export type { ChannelOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
 export type { Presence, PresenceOptions } from './hub/presence/presence-options.ts';
 export type { ProducerOptions } from './hub/producing/producer-options.ts';
 export type {
