@@ -25,6 +25,8 @@ export default defineConfig({
           { text: 'Resume and reset', link: '/resume' },
           { text: 'Typed events', link: '/types' },
           { text: 'The client', link: '/client' },
+          { text: 'Producers and listeners', link: '/producers' },
+          { text: 'Presence', link: '/presence' },
           { text: 'Frameworks', link: '/frameworks' },
           { text: 'Next.js', link: '/nextjs' },
           { text: 'Migrating', link: '/migrating' },

@@ -5,6 +5,7 @@ export type { FilterEvent, From, SubscribeOptions } from './delivery/subscriptio
 export type { Authorize, AuthorizeContext } from './hub/access/authorizer.ts';
 export type { ControlRequest, ControlResponse } from './hub/access/side-request.ts';
 export type { ClientRegistry, Who } from './hub/clients.ts';
+export type { CloseOptions } from './hub/close-options.ts';
 export { createHub } from './hub/create-hub.ts';
 export type { Hub } from './hub/hub.ts';
 export type {
@@ -17,7 +18,7 @@ export type { Listening } from './hub/listening/listeners.ts';
 export type { ChannelStats } from './hub/observability/channel-stats.ts';
 export type { BrokerStats, DeliveryStats, HubStats } from './hub/observability/hub-stats.ts';
 export type { Observer } from './hub/observability/observer.ts';
-export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
+export type { ChannelOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
 export type { Presence, PresenceOptions } from './hub/presence/presence-options.ts';
 export type { ProducerOptions } from './hub/producing/producer-options.ts';
 export type {

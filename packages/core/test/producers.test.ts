@@ -212,6 +212,45 @@ describe('channel.stop()', () => {
   });
 });
 
+describe('channel.stop() in another process', () => {
+  it('cancels the sources that have begun before it, and no later ones', async () => {
+    const log = new MemoryLog();
+    const [a, b] = [start({ broker: log.broker() }).hub, start({ broker: log.broker() }).hub];
+    const first = endless();
+    const stopped = a.channel('job').from(first.count, { end: false });
+    await eventually(() => first.state.given > 1);
+    await b.channel('job').stop();
+    expect(await stopped).toBe(false);
+    const second = endless();
+    const going = a.channel('job').from(second.count, { end: false });
+    await eventually(() => second.state.given > 2);
+    // A process that begins now reads the message, and its sources are later.
+    const c = start({ broker: log.broker() }).hub;
+    const third = endless();
+    const alsoGoing = c.channel('job').from(third.count, { end: false });
+    await eventually(() => third.state.given > 2);
+    expect([second, third].map(({ state }) => state.isCancelled)).toEqual([false, false]);
+    await c.channel('job').stop();
+    expect(await Promise.all([going, alsoGoing])).toEqual([false, false]);
+  });
+
+  it('leaves the sources alone that its own process begins while the message is stored', async () => {
+    const { hub } = start({ broker: new MemoryLog().broker() });
+    const first = endless();
+    const stopped = hub.channel('job').from(first.count, { end: false });
+    await eventually(() => first.state.given > 1);
+    const message = hub.channel('job').stop();
+    const second = endless();
+    const going = hub.channel('job').from(second.count, { end: false });
+    await message;
+    expect(await stopped).toBe(false);
+    await eventually(() => second.state.given > 2);
+    expect(second.state.isCancelled).toBe(false);
+    await hub.close();
+    expect(await going).toBe(false);
+  });
+});
+
 describe('hub.close()', () => {
   it('cancels sources, and sends what they and the application publish last before it ends streams', async () => {
     const { hub, errors } = start();

@@ -1,25 +1,30 @@
-import type { Log } from '../log/log.ts';
+import type { DeliveryContext } from '../delivery/delivery-target.ts';
+import type { ControlChannel } from './access/control-channel.ts';
 import type { Channel } from './hub-channel.ts';
 import type { Listeners } from './listening/listeners.ts';
+import { readChannelStats } from './observability/read-stats.ts';
+import type { Producers } from './producing/producers.ts';
 import { readPublished } from './publish-fields.ts';
 import type { Publisher } from './publisher.ts';
 
 /** What a channel needs of its hub. */
-export interface ChannelHub extends Pick<Channel, 'state' | 'stats' | 'from' | 'stop'> {
-  readonly log: Log;
+export interface ChannelHub extends Pick<Channel, 'state'> {
+  readonly context: DeliveryContext;
   readonly publisher: Publisher;
   readonly listeners: Listeners;
+  readonly producers: Producers;
+  readonly messages: ControlChannel;
 }
 
 /** Creates the object of a channel: its name, and the calls that it makes. */
 export function createChannel<Name extends string>(
   name: Name,
-  { log, publisher, listeners, state, stats, from, stop }: ChannelHub,
+  { context, publisher, listeners, producers, messages, state }: ChannelHub,
 ): Channel<Record<string, unknown>, Name> {
   return {
     name,
     get subscriberCount() {
-      const subscribers = log.channels.find(name)?.listeners.size ?? 0;
+      const subscribers = context.log.channels.find(name)?.listeners.size ?? 0;
       // Those of `hub.listen()` are no streams.
       return subscribers && subscribers - listeners.countOf(name);
     },
@@ -27,8 +32,15 @@ export function createChannel<Name extends string>(
     end: () => publisher.appendMark(name, 'end'),
     begin: () => publisher.appendMark(name, 'begin'),
     state,
-    stats,
-    from,
-    stop,
+    stats: () => readChannelStats(context.log, name),
+    from(source, options) {
+      // Another process may stop it.
+      void context.sync?.start();
+      return producers.run(name, source, options);
+    },
+    stop() {
+      producers.stop(name);
+      return messages.send({ type: 'stop', channel: name });
+    },
   };
 }

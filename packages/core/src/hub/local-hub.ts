@@ -19,6 +19,7 @@ import { type ControlRequest, type ControlResponse, control } from './access/sid
 import { brokerAnswer } from './broker-answer.ts';
 import { Clients } from './clients.ts';
 import { closeHub } from './close-hub.ts';
+import { type CloseOptions, readCloseOptions } from './close-options.ts';
 import { CONTROL_SETTINGS } from './control.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
@@ -28,14 +29,8 @@ import { createChannel } from './local-channel.ts';
 import { Counters } from './observability/counters.ts';
 import type { HubStats } from './observability/hub-stats.ts';
 import type { Observer } from './observability/observer.ts';
-import { readChannelStats, readStats } from './observability/read-stats.ts';
-import {
-  type ChannelOptions,
-  type CloseOptions,
-  type HubSettings,
-  readCloseOptions,
-  readObserver,
-} from './options.ts';
+import { readStats } from './observability/read-stats.ts';
+import { type ChannelOptions, type HubSettings, readObserver } from './options.ts';
 import { countClients, createPresence } from './presence/create-presence.ts';
 import type { Presence } from './presence/presence.ts';
 import { PRESENCE_CHANNEL } from './presence/presence-options.ts';
@@ -158,20 +153,12 @@ export class LocalHub implements Hub {
     const name = nameOf(channel) as Name;
     if (options !== undefined) this.#pin(name, this.#settings.channel(name, options));
     return createChannel(name, {
-      log: this.#context.log,
+      context: this.#context,
       publisher: this.#publisher,
       listeners: this.#listeners,
+      producers: this.#producers,
+      messages: this.#messages,
       state: () => this.#stateOf(name),
-      from: (source, options) => {
-        // Another process may stop it.
-        void this.#context.sync?.start();
-        return this.#producers.run(name, source, options);
-      },
-      stop: () => {
-        this.#producers.stop(name);
-        return this.#messages.send({ type: 'stop', channel: name });
-      },
-      stats: () => readChannelStats(this.#context.log, name),
     });
   }
 

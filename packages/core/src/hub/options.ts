@@ -1,5 +1,5 @@
 import { bindContext } from '../base/async-context.ts';
-import { checkType, invalid, isWhole, readCount, readDuration } from '../base/option-checks.ts';
+import { checkType, invalid, readCount, readDuration } from '../base/option-checks.ts';
 import { checkNames, optionNames } from '../base/option-names.ts';
 import type { Broker } from '../log/broker.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
@@ -15,6 +15,7 @@ import {
   readEventName,
   readHistory,
 } from './channel-options.ts';
+import { LONGEST_TIMER } from './close-options.ts';
 import { createErrorLog } from './error-log.ts';
 import { CALLBACKS, type Observer } from './observability/observer.ts';
 import { type PresenceOptions, type PresenceSettings, readPresence } from './presence/presence-options.ts';
@@ -100,19 +101,6 @@ export interface Limits {
   streams?: number | undefined;
   /** How many streams a client may have. A further one closes its oldest. Default: no limit. */
   perClient?: number | undefined;
-}
-
-export interface CloseOptions {
-  /** ms after which streams that have not ended are aborted. Default: 10,000. */
-  within?: number | undefined;
-  /** Each client is told to wait a random number of ms between these two before it reconnects. Default: [1_000, 15_000]. */
-  retry?: readonly [min: number, max: number] | undefined;
-}
-
-/** {@link CloseOptions} with every default filled in. */
-export interface CloseSettings {
-  within: number;
-  retry: readonly [min: number, max: number];
 }
 
 /** {@link HubOptions} with every default filled in. What is switched off is Infinity. */
@@ -233,25 +221,4 @@ export function readObserver(observer: Observer): Observer {
   checkType('observer', 'object', observer);
   for (const name of CALLBACKS) checkType(`observer.${name}`, 'function', observer[name]);
   return observer;
-}
-
-/** With more, a timer fires at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-
-const CLOSE_OPTIONS = optionNames<CloseOptions>({
-  within: true,
-  retry: true,
-});
-
-/** @throws {TidingsError} `invalid-option`, naming the option. */
-export function readCloseOptions(options: CloseOptions): CloseSettings {
-  checkType('options', 'object', options);
-  checkNames(options, CLOSE_OPTIONS);
-  const { within = 10_000, retry = [1_000, 15_000] } = options;
-  if (!(isWhole(within) && within <= LONGEST_TIMER))
-    throw invalid('within', 'an integer of ms, at most 2 ** 31 - 1', within);
-  if (!Array.isArray(retry) || !isWhole(retry[0]) || !isWhole(retry[1]) || retry[0] > retry[1]) {
-    throw invalid('retry', 'two integers of ms, the smaller first', retry);
-  }
-  return { within, retry };
 }
