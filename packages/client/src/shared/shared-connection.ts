@@ -25,6 +25,15 @@ const WITHOUT_IDS = '?';
 /** Relays that are kept while a tab catches up. */
 const KEPT = 1_000;
 
+/** The part of a BroadcastChannel that is used. */
+interface Channel {
+  onmessage: ((event: { data: unknown }) => void) | null;
+  postMessage(message: unknown): void;
+  close(): void;
+}
+
+const scope = globalThis as unknown as { BroadcastChannel: new (name: string) => Channel };
+
 /**
  * One connection for all tabs. The tab that has the lock has the connection, and relays what arrives.
  *
@@ -46,7 +55,7 @@ export class SharedConnection {
   readonly #liveness: Liveness;
   readonly #leadership: Leadership;
   #role: Role = 'away';
-  #channel: BroadcastChannel | undefined;
+  #channel: Channel | undefined;
   #connection: Connection | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Of the newest leader. */
@@ -106,7 +115,7 @@ export class SharedConnection {
   #join(): void {
     this.#become('joining');
     if (!this.#channel) {
-      this.#channel = new BroadcastChannel(this.#parts.name);
+      this.#channel = new scope.BroadcastChannel(this.#parts.name);
       this.#channel.onmessage = ({ data }) => this.#hear(data as Message);
     }
     this.#leadership.seek();
