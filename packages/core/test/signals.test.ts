@@ -200,12 +200,16 @@ it('measures streams that were open before their first observer from then on', a
   const { hub, open } = serve();
   const { stream } = open('ann');
   await turns();
-  stream.send('unseen');
+  stream.send('before');
   const { observer, summaries } = record();
   hub.observe(observer);
-  stream.send('seen');
+  stream.send('after');
   stream.close();
-  expect(summaries.get('ann')).toMatchObject({ events: 1, headersAfter: undefined });
+  expect(summaries.get('ann')).toMatchObject({
+    events: 2,
+    headersAfter: undefined,
+    firstEventAfter: undefined,
+  });
 });
 
 it('refuses a callback that is no function, and names it', () => {

@@ -1,6 +1,7 @@
-import type { Frame } from '../protocol/frame.ts';
-
-/** What one stream has done. Counts are from its opening, or from `hub.observe()` if that was later. */
+/**
+ * What one stream has done. Times, `maxBufferedBytes` and `lagged` are from its opening on, or from `hub.observe()` if that
+ * was later; `events` and `bytes` are always complete.
+ */
 export interface StreamSummary {
   /** ms until the response was over. */
   readonly duration: number;
@@ -18,14 +19,12 @@ export interface StreamSummary {
   readonly lagged: number;
 }
 
-/** Counts what one stream does. Only streams of a hub with an observer have one. */
+/** Measures one stream. Only streams of a hub with an observer have one. */
 export class StreamMeter {
   readonly #openedAt = performance.now();
   readonly #onHeaders: (status: number, ms: number) => void;
   #headersAfter: number | undefined;
   #firstEventAfter: number | undefined;
-  #events = 0;
-  #bytes = 0;
   #maxBufferedBytes = 0;
   #lagged = 0;
 
@@ -40,10 +39,9 @@ export class StreamMeter {
     this.#onHeaders(status, this.#headersAfter);
   }
 
-  written(frame: Frame): void {
-    this.#events += frame.events;
-    this.#bytes += frame.length;
-    if (frame.events > 0) this.#firstEventAfter ??= this.#elapsed;
+  /** The first event was handed to the transport. */
+  firstEvent(): void {
+    this.#firstEventAfter = this.#elapsed;
   }
 
   /** So many bytes are buffered. */
@@ -61,13 +59,14 @@ export class StreamMeter {
     return performance.now() - this.#openedAt;
   }
 
-  get summary(): StreamSummary {
+  /** Adds what was handed to the transport. */
+  sumUp(events: number, bytes: number): StreamSummary {
     return {
       duration: this.#elapsed,
       headersAfter: this.#headersAfter,
       firstEventAfter: this.#firstEventAfter,
-      events: this.#events,
-      bytes: this.#bytes,
+      events,
+      bytes,
       maxBufferedBytes: this.#maxBufferedBytes,
       lagged: this.#lagged,
     };

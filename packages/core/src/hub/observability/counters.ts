@@ -54,8 +54,8 @@ export class Counters {
   closed(stream: Stream, reason: CloseReason): void {
     const { closed } = this.totals;
     closed[reason] = (closed[reason] ?? 0) + 1;
-    const { meter } = stream.writer;
-    if (meter !== undefined) this.observers.notify('closed', stream, reason, meter.summary);
+    const { summary } = stream.writer;
+    if (summary !== undefined) this.observers.notify('closed', stream, reason, summary);
   }
 
   refused(stream: Stream): void {

@@ -3,7 +3,7 @@ import { Comment } from '../../protocol/comment.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { FrameQueue, isLarge } from '../../protocol/frame-queue.ts';
 import type { StreamLimits } from '../stream-limits.ts';
-import type { StreamMeter } from '../stream-meter.ts';
+import type { StreamMeter, StreamSummary } from '../stream-meter.ts';
 import type { Transport } from '../transport.ts';
 import type { ResponseHead, Status } from './response-head.ts';
 
@@ -44,6 +44,9 @@ export class Writer {
   /** Bytes in the transport at the last check, and when they last moved. */
   #checkedBytes = 0;
   #movedAt: number;
+  /** Handed to the transport. Counted here, and not by the meter: this object is at hand for each write. */
+  #events = 0;
+  #bytes = 0;
 
   constructor(transport: Transport, listener: WriterListener, head: ResponseHead) {
     this.#transport = transport;
@@ -90,6 +93,11 @@ export class Writer {
 
   get request(): Transport['request'] {
     return this.#transport.request;
+  }
+
+  /** What the stream has done since it has a meter. */
+  get summary(): StreamSummary | undefined {
+    return this.meter?.sumUp(this.#events, this.#bytes);
   }
 
   get bufferedBytes(): number {
@@ -172,7 +180,9 @@ export class Writer {
     this.lastWriteAt = scheduler.now + scheduler.resolution;
     this.#isFull = !this.#transport.write(frame);
     this.#listener.onWritten(frame);
-    this.meter?.written(frame);
+    if (this.#events === 0 && frame.events > 0) this.meter?.firstEvent();
+    this.#events += frame.events;
+    this.#bytes += frame.length;
     if (this.#isFull) {
       this.meter?.full(this.bufferedBytes);
       // Most clients keep up. A listener for each would take as much memory as the rest of this.
