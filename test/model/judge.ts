@@ -221,6 +221,8 @@ export class Judge {
 
   /** The broker has lost something of channels. */
   disturb(channels: Iterable<ChannelName>): void {
+    // What it has not begun with is read again.
+    if (!this.#isAnswered) return;
     for (const name of channels) this.interests.get(name)?.disturb();
   }
 

@@ -50,7 +50,14 @@ async function find(mutation: Mutation, folder: string): Promise<string | undefi
     join(folder, file),
     source.replace(from, () => to),
   );
-  const common = { seed: Number(SEED), store: undefined, minutes: undefined, threads: 1, isThorough: false, core: folder };
+  const common = {
+    seed: Number(SEED),
+    store: undefined,
+    minutes: undefined,
+    threads: 1,
+    isThorough: false,
+    core: folder,
+  };
   const known = knownCourses().map(({ course }) => course);
   const explorations: Exploration[] = [{ ...common, nodes: 0, courses: known.length, known }];
   for (const nodes of [1, 0, 2]) explorations.push({ ...common, nodes, courses: Number(RUNS) });

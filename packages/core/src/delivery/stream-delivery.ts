@@ -82,9 +82,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   }
 
   waitForChannels(): void {
-    // A stream that closes does not wait for channels that were added.
-    if (this.opener.phase === 'adding' && this.writer.isClosing) this.#end('closed');
-    else this.#retentions.update();
+    this.#retentions.update();
   }
 
   begin(start: Start | undefined): void {
