@@ -257,7 +257,7 @@ export class Judge {
     sent.isOptional = !isTaken;
   }
 
-  /** The hub has nothing to do, and the client has read everything. */
+  /** A write is complete, or the hub has nothing to do. */
   rest(): void {
     if (this.told >= this.#unmarkedAt) return;
     const interests = [...this.interests.values()];
@@ -294,6 +294,7 @@ export class Judge {
       const lack = interest.lacks(this.node.head, this.owner, this.#court.now);
       if (lack !== undefined) return lack;
     }
+    if (this.isInBackfill) return 'the end of a backfill';
     const sent = this.#sent.find(({ isOptional }) => !isOptional);
     return sent === undefined ? '' : `what was sent as no. ${sent.serial}`;
   }
@@ -306,6 +307,7 @@ export class Judge {
       this.#fail('wrong write', (error as Error).message);
     }
     for (const block of written.blocks) this.#read(block);
+    if (!this.#isStale) this.rest();
     if (this.#hasOlder && !isBuffered()) this.#hasOlder = false;
     return written;
   }
@@ -383,6 +385,9 @@ export class Judge {
     if (sent !== undefined)
       this.#fail('wrong end', `closed, and it lacks what was sent as no. ${sent.serial}`);
     if (!this.node.isInProcess) return;
+    const { truth } = this.node;
+    const wasToWait = (name: ChannelName) => truth.channel(name).setting.snapshot !== null;
+    if ([...this.#earlier].some(name => !this.interests.has(name) && wasToWait(name))) return;
     for (const interest of this.interests.values()) {
       this.#place(interest);
       // Nobody waits for a state who is to close.
