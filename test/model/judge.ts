@@ -307,7 +307,8 @@ export class Judge {
       this.#fail('wrong write', (error as Error).message);
     }
     for (const block of written.blocks) this.#read(block);
-    if (!this.#isStale) this.rest();
+    // A reset may be the last of a stream that closes: what is newer is for the next one.
+    if (!this.#isStale && this.#closedAt === undefined) this.rest();
     if (this.#hasOlder && !isBuffered()) this.#hasOlder = false;
     return written;
   }
