@@ -97,9 +97,7 @@ export class StreamDelivery
   }
 
   waitForChannels(): void {
-    // A stream that closes does not wait for channels that were added.
-    if (this.opener.phase === 'adding' && this.writer.isClosing) this.#end('cut-short');
-    else this.#retentions.update();
+    this.#retentions.update();
   }
 
   begin(start: Start | undefined): void {

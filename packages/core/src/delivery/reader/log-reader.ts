@@ -184,7 +184,7 @@ export class LogReader implements EntryReader {
 
   /** All channels have ended, and the stream has received everything. */
   get isFinished(): boolean {
-    return this.#subscriptions.areFinished(this.position, this.stream) && this.isInOrder;
+    return this.#subscriptions.areFinished(this.position, this.stream);
   }
 
   #reset(reason: ResetReason, subscriptions: readonly Subscription[]): void {
@@ -210,9 +210,10 @@ export class LogReader implements EntryReader {
   }
 
   #encode(notices: Notices): Frame[] {
+    const { position, isInterrupted } = this;
     this.#notices = undefined;
-    this.client.lastIdSent = this.position;
-    return notices.encode(this.#log, this.position, this.isInterrupted, this.stream.context.resetEvent);
+    this.client.lastIdSent = isInterrupted ? undefined : position;
+    return notices.encode(this.#log, position, isInterrupted, this.stream.context.resetEvent);
   }
 
   #takeNotices(notices: Notices, upTo: Position): Next {
