@@ -107,7 +107,7 @@ export default defineConfig({
           globalSetup: PACKED,
           include: [
             'test/examples/copies.test.ts',
-            'test/builds/{bundlers,commonjs,frameworks,jest,next,sites,sqlite}.test.ts',
+            'test/builds/{bundlers,client,commonjs,frameworks,jest,next,sites,sqlite}.test.ts',
           ],
         },
       },

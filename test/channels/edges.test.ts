@@ -144,6 +144,23 @@ it('the id of a quiet stream follows the hub, so that what others did is no loss
   expect(quiet.lastId()).toBe(id);
 });
 
+it('a marker replaces the heartbeat that is due', async () => {
+  const hub = createHub({ heartbeat: 20 });
+  const { stream, transport } = open(hub);
+  stream.subscribe('quiet');
+  await wait(10);
+  const id = await hub.publish('other', 1);
+  const write = transport.write.bind(transport);
+  const after = new Promise<string>(resolve => {
+    transport.write = frame => {
+      const hasRoom = write(frame);
+      if (transport.text.endsWith(`id: ${id}\n\n`)) setImmediate(() => resolve(transport.text));
+      return hasRoom;
+    };
+  });
+  expect(await after).toMatch(new RegExp(`id: ${id}\n\n$`));
+});
+
 it.each([
   ['to nothing', []],
   ['to what nobody knows', ['a']],

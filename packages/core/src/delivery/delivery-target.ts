@@ -22,9 +22,10 @@ export interface DeliveryContext {
  * - `slow`: entries that it needs were trimmed, and their channel has `overflow: 'disconnect'`.
  * - `error`: a snapshot failed.
  * - `closed`: the stream was closed, and what was published before has been delivered.
+ * - `cut-short`: the stream was closed, and does not wait for the rest of what was published before.
  * - `lost`: the client has missed events, and receives no resets.
  */
-export type DeliveryOutcome = 'ended' | 'slow' | 'error' | 'closed' | 'lost';
+export type DeliveryOutcome = 'ended' | 'slow' | 'error' | 'closed' | 'cut-short' | 'lost';
 
 /** Where a delivery writes. */
 export interface DeliverySink {

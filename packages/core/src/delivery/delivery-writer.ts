@@ -61,7 +61,7 @@ export class DeliveryWriter {
       // It has begun behind the position as of which it closes: its backfill may have what was published in between.
       if (this.#closeAfter !== undefined && this.#reader.position > this.#closeAfter) return 'closed';
       const next = this.#next();
-      if (next === 'waiting') return this.isClosing ? 'closed' : 'waiting';
+      if (next === 'waiting') return this.isClosing ? 'cut-short' : 'waiting';
       if (next === 'caught-up') {
         // A filter may have subscribed, or sent.
         if (!this.isIdle || !owner.isLive) continue;
@@ -116,11 +116,13 @@ export class DeliveryWriter {
 
   /**
    * The stream closes when it has received everything up to a position: by default, what is published by now, and not
-   * later, because the client may ask for other channels next, from there. The first call counts.
+   * later, because the client may ask for other channels next, from there. The lowest counts: another process may have
+   * disconnected the client before.
    */
   close(after?: Position): void {
     const { now, head } = this.#target.context.log;
-    this.#closeAfter ??= after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
+    const last = after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
+    this.#closeAfter = Math.min(this.#closeAfter ?? last, last);
     this.#directSends?.limit(this.#closeAfter);
   }
 
@@ -138,7 +140,7 @@ export class DeliveryWriter {
    */
   writeLast(outcome: DeliveryOutcome, keptId: () => Frame | undefined): void {
     const { writer, hasMarkers } = this.#target;
-    if (outcome === 'closed') {
+    if (outcome === 'closed' || outcome === 'cut-short') {
       this.#directSends?.limit(0);
       for (
         let content = this.#directSends?.take(0);

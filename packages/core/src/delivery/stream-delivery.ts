@@ -83,7 +83,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   waitForChannels(): void {
     // A stream that closes does not wait for channels that were added.
-    if (this.opener.phase === 'adding' && this.writer.isClosing) this.#end('closed');
+    if (this.opener.phase === 'adding' && this.writer.isClosing) this.#end('cut-short');
     else this.#retentions.update();
   }
 
@@ -107,6 +107,10 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   }
 
   beginAdded(added: readonly Subscription[]): void {
+    const { lastEventId } = this.opener;
+    const isFirst = added.length === this.#subscriptions.list.length;
+    // Without subscriptions, the stream may have begun before this process reached the client's id.
+    if (isFirst) this.#reader.client.reach(this.#log.positionOf(lastEventId) ?? 0);
     this.#reader.add(added);
     this.#schedule();
   }
@@ -184,17 +188,17 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     return this.isLive && this.writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
   }
 
-  /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
+  /** The stream takes nothing more: delivers what was published before, then ends as `closed` or `cut-short`. */
   close(): void {
     if (this.#isOfPastEpoch) this.startOver();
     this.writer.close();
     if (this.opener.mustBeginBeforeClosing) this.catchUp();
-    else this.#end('closed');
+    else this.#end('cut-short');
   }
 
   /** The broker has not answered in time: a stream that closes waits no longer. */
   stopWaiting(): void {
-    if (this.writer.isClosing && !this.opener.hasBegun) this.#end('closed');
+    if (this.writer.isClosing && !this.opener.hasBegun) this.#end('cut-short');
   }
 
   /** Cancels all subscriptions, for good. */
@@ -208,7 +212,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
 
   lose(channels: ReadonlySet<string>): void {
     // Its client resumes from its last id, and gets a reset if it has missed something.
-    if (this.opener.hasBegun && this.writer.isClosing) this.#end('closed');
+    if (this.opener.hasBegun && this.writer.isClosing) this.#end('cut-short');
     if (!this.opener.hasBegun) return;
     // What has no start yet is read again before it begins.
     const isLost = ({ channel, hasStart }: Subscription) => hasStart && channels.has(channel.name);
@@ -229,7 +233,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     } catch (error) {
       this.#end('error', error);
     }
-    if (this.writer.isClosing) this.#end('closed');
+    if (this.writer.isClosing) this.#end('cut-short');
   }
 
   snapshotArrived(): void {

@@ -11,7 +11,8 @@ export interface HeartbeatOptions {
   interval?: number | undefined;
   /**
    * The name of an event with empty data. Pages can listen for it: no browser shows a comment to a page. It has the id of
-   * the position if that has moved. Default: none, an SSE comment.
+   * the position if that has moved. Responses to other requests than GET have comments all the same. Default: none, an
+   * SSE comment.
    */
   event?: string | undefined;
 }
@@ -29,14 +30,14 @@ export class Heartbeat {
     this.#frame = event === undefined ? undefined : createMarker(undefined, { event });
   }
 
-  /** The name of the event for a kind of response: none if its client receives comments. */
-  eventFor({ hasMarkers }: ResponseKind): string | undefined {
-    return hasMarkers ? this.event : undefined;
+  /** The name of the event for a kind of response. None for a POST: its client sees comments, or parses every event. */
+  eventFor({ hasMarkers, isGet }: ResponseKind): string | undefined {
+    return hasMarkers && isGet ? this.event : undefined;
   }
 
   /** A heartbeat without an id. */
-  contentFor({ hasMarkers }: ResponseKind): Frame | Comment {
-    return (hasMarkers ? this.#frame : undefined) ?? emptyComment;
+  contentFor(kind: ResponseKind): Frame | Comment {
+    return (this.eventFor(kind) === undefined ? undefined : this.#frame) ?? emptyComment;
   }
 }
 

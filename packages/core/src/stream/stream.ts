@@ -236,11 +236,13 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   deliveryOver(outcome: DeliveryOutcome, error?: unknown, stage: 'subscribe' | 'write' = 'subscribe'): void {
     if (outcome === 'error') this.report(error, stage);
     this.#response.stopDelivery();
-    if (outcome === 'lost') {
-      this.#response.lose();
-      return;
+    if (outcome === 'lost') this.#response.lose();
+    // The client of a GET resumes from its last id.
+    else if (outcome === 'cut-short' && !this.isRepeatable) this.abort('closed');
+    else {
+      const reason = outcome === 'cut-short' ? 'closed' : outcome;
+      this.end(reason, reason === 'error' ? { retry: randomBetween(RETRY_LATER) } : {});
+      this.#response.respond(200);
     }
-    this.end(outcome, outcome === 'error' ? { retry: randomBetween(RETRY_LATER) } : {});
-    this.#response.respond(200);
   }
 }
