@@ -116,11 +116,13 @@ export class DeliveryWriter {
 
   /**
    * The stream closes when it has received everything up to a position: by default, what is published by now, and not
-   * later, because the client may ask for other channels next, from there. The first call counts.
+   * later, because the client may ask for other channels next, from there. The lowest counts: another process may have
+   * disconnected the client before.
    */
   close(after?: Position): void {
     const { now, head } = this.#target.context.log;
-    this.#closeAfter ??= after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
+    const last = after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
+    this.#closeAfter = Math.min(this.#closeAfter ?? last, last);
     this.#directSends?.limit(this.#closeAfter);
   }
 

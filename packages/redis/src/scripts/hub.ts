@@ -76,7 +76,7 @@ local publish, count = ARGV[5], tonumber(ARGV[7])
 local process, at = 'p:' .. ARGV[6], 8 + count
 
 local function int(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
 
 -- Read by each call: behind a proxy, the server may change while the connection stays. This section of INFO takes a

@@ -107,7 +107,7 @@ export class ChannelOpener {
   startOver(): void {
     // Any id that is not of this epoch: a client that was told a position gets a reset.
     if (this.hasBegun) this.lastEventId = '';
-    this.#subscriptions.renew();
+    this.#subscriptions.renew(this.hasBegun);
     if (this.#phase === 'live') this.#load('opening');
     else if (this.#phase === 'adding') this.#phase = 'opening';
   }
@@ -125,7 +125,7 @@ export class ChannelOpener {
     }
     // Each time another one: an answer to an earlier question must not count.
     const waiter: ChannelWaiter = {
-      wants: () => this.#subscriptions.wants(this.#unplaced, this.#beginning),
+      wants: () => this.#subscriptions.wants(this.#unplaced, this.#beginning, this.lastEventId),
       loaded: () => {
         if (this.#waiter === waiter) this.#loaded();
       },

@@ -84,9 +84,14 @@ export class Subscriptions {
     subscription.channel.listeners.delete(this.#listener);
   }
 
-  /** Makes them again, in a new epoch: the channels of the old one are forgotten. None of them is late any more. */
-  renew(): void {
-    this.list = this.list.map(({ channel, options }) => {
+  /**
+   * Makes them again, in a new epoch: the channels of the old one are forgotten. None of them is late any more.
+   *
+   * @param hasBegun the client gets a reset for each: for one that begins with the state, too, since keys may be missing.
+   */
+  renew(hasBegun: boolean): void {
+    this.list = this.list.map(({ channel, options: { from, filter } }) => {
+      const options = { from: hasBegun && from === 'state' ? undefined : from, filter };
       return new Subscription(this.log.channels.get(channel.name), options, this.log.now, false);
     });
     for (const subscription of this.list) this.#attach(subscription);
@@ -119,11 +124,19 @@ export class Subscriptions {
     return this.list.some(({ channel }) => channel.isAboutToTrim(position, now));
   }
 
-  /** The channels of subscriptions that the broker has to be asked for, and after which position, as things are now. */
-  wants(subscriptions: readonly Subscription[], beginning: Beginning): Map<string, Position> {
+  /**
+   * The channels of subscriptions that the broker has to be asked for, and after which position, as things are now.
+   *
+   * @param lastEventId the id that the client sent.
+   */
+  wants(
+    subscriptions: readonly Subscription[],
+    beginning: Beginning,
+    lastEventId: string | undefined,
+  ): Map<string, Position> {
     const newest = subscriptions.reduce(
       (highest, subscription) => Math.max(highest, subscription.newestNamed(this.log)),
-      beginning.last ?? 0,
+      this.log.positionIn(lastEventId) ?? 0,
     );
     // Somebody knows of a position that this process has not reached.
     const isAhead = newest > this.log.head;

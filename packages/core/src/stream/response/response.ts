@@ -147,9 +147,9 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   /** Takes nothing more, and delivers nothing that is published from now on. `end` has to follow: it writes. */
   beginEnd(reason: CloseReason, options: EndOptions): void {
+    this.delivery?.writer.close(options.after);
     if (this.closing === undefined) {
       this.closing = { ...options, reason, hangUp: options.hangUp || this.host.isDraining };
-      this.delivery?.writer.close(options.after);
       this.#waiters?.ended();
     } else if (options.hangUp) {
       this.closing.hangUp = true;
