@@ -10,7 +10,7 @@ const PACKED = 'test/support/packed.ts';
 const CHROMIUM = 'test/support/chromium.ts';
 
 /** Brokers that need only Node.js. */
-const SQLITE = 'test/brokers/sqlite{,-faults,-hub,-retention}.test.ts';
+const SQLITE = 'test/brokers/sqlite{,-faults,-hub,-replaced,-retention}.test.ts';
 
 /** They run side by side, with ports, folders and servers of their own. They wait more than they compute. */
 const sideBySide = { maxWorkers: 3, sequence: { groupOrder: 1 }, testTimeout: 60_000 };
@@ -107,7 +107,7 @@ export default defineConfig({
           globalSetup: PACKED,
           include: [
             'test/examples/copies.test.ts',
-            'test/builds/{bundlers,commonjs,frameworks,jest,next,sites,sqlite}.test.ts',
+            'test/builds/{bundlers,client,commonjs,frameworks,jest,next,sites,sqlite}.test.ts',
           ],
         },
       },

@@ -24,6 +24,7 @@ export default defineConfig({
           { text: 'Streams and options', link: '/streams' },
           { text: 'Resume and reset', link: '/resume' },
           { text: 'Typed events', link: '/types' },
+          { text: 'The client', link: '/client' },
           { text: 'Frameworks', link: '/frameworks' },
           { text: 'Next.js', link: '/nextjs' },
           { text: 'Migrating', link: '/migrating' },
@@ -33,6 +34,7 @@ export default defineConfig({
         text: 'In production',
         items: [
           { text: 'Authentication and CORS', link: '/authentication' },
+          { text: 'Access control', link: '/access' },
           { text: 'Connections and limits', link: '/connections' },
           { text: 'Behind a proxy', link: '/proxies' },
           { text: 'Shutdown and deploys', link: '/shutdown' },
@@ -73,6 +75,7 @@ export default defineConfig({
           'fastify',
           'redis',
           'sqlite',
+          'client',
           'testing',
         ].map(name => ({ text: `@tidings/${name}`, link: `/api/@tidings/${name}` })),
       },

@@ -1,6 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { Broker, Page, TidingsError } from '@tidings/core';
 import { afterEach, describe, expect, it } from 'vitest';
+import { leaseContract } from './lease-contract.ts';
 import { draft, type StartedBroker, start } from './recorder.ts';
 
 export interface BrokerMount {
@@ -38,6 +39,8 @@ export function brokerContract({ name, broker }: BrokerMount): void {
     async function two(): Promise<[StartedBroker, StartedBroker]> {
       return (await startAll(2)) as [StartedBroker, StartedBroker];
     }
+
+    leaseContract(two);
 
     it('starts at 0, in an epoch that all processes share', async () => {
       const [a, b] = await two();

@@ -30,7 +30,7 @@ contract('a stream ends', ({ connect, serve, mount }) => {
   });
 
   it('for a peer that does not read, once it is given up', async () => {
-    const { hub, client, stream } = await connect({ hub: { stallTimeout: 400, maxBufferedBytes: 64 * MIB } });
+    const { hub, client, stream } = await connect({ hub: { stallTimeout: 700, maxBufferedBytes: 64 * MIB } });
     client.stall();
     await fill(stream);
     stream.send('x'.repeat(8 * MIB));

@@ -16,6 +16,10 @@ export interface Exploration {
   threads: number;
   /** Goes on when a course has failed. */
   isThorough: boolean;
+  /** Run in place of courses of the seed. */
+  known?: readonly Course[];
+  /** The folder of the engine's sources. Default: those of this repository. */
+  core?: string;
 }
 
 export interface Outcome {
@@ -46,6 +50,9 @@ export async function explore(exploration: Exploration): Promise<Outcome> {
       target: 'node20',
       external: ['libsql', 'better-sqlite3'],
       logLevel: 'error',
+      // Binding callbacks to an async context takes time, and a course has none.
+      define: { 'globalThis.process': 'undefined' },
+      ...(exploration.core && { alias: { '@tidings/core': join(exploration.core, 'index.ts') } }),
     });
     return await exploreWith(outfile, exploration);
   } finally {
@@ -54,7 +61,7 @@ export async function explore(exploration: Exploration): Promise<Outcome> {
 }
 
 async function exploreWith(file: string, exploration: Exploration): Promise<Outcome> {
-  const { seed, nodes, store, courses, minutes, threads, isThorough } = exploration;
+  const { seed, nodes, store, courses, minutes, threads, isThorough, known } = exploration;
   const failures = new Map<string, number[]>();
   const start = process.cpuUsage();
   const deadline = minutes === undefined ? Number.POSITIVE_INFINITY : Date.now() + minutes * 60_000;
@@ -77,6 +84,7 @@ async function exploreWith(file: string, exploration: Exploration): Promise<Outc
         end: courses,
         deadline,
         isThorough,
+        known,
         progress,
       };
       // A course makes much garbage, and keeps nothing of it.

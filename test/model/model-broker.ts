@@ -21,8 +21,8 @@ import { tick } from './turns.ts';
 export abstract class ModelLog {
   /** `life` and the number of the epoch. */
   epoch = 'life1';
-  /** Called with every entry that is stored. */
-  onAppend: ((entry: Entry) => void) | undefined;
+  /** Called with every entry that is stored, and the broker that has stored it. */
+  onAppend: ((entry: Entry, from: ModelBroker) => void) | undefined;
   /** Called with positions that are skipped: those before this one. */
   onSkip: ((before: Position) => void) | undefined;
   readonly habits: Habits;
@@ -120,12 +120,13 @@ export abstract class ModelBroker implements Broker {
   }
 
   async open(wants: ReadonlyMap<string, Position>): Promise<Opened> {
-    const { before, after, rejectsOnRestart } = this.#log.habits;
+    const { before, after, rejectsOnRestart, isSilent } = this.#log.habits;
     await this.#travel(before);
     for (;;) {
       if (this.#isRejected('open')) throw new TidingsError('broker', 'open');
       let generation = this.#generation;
-      this.deliver();
+      if (isSilent) this.#give(this.#inbox.splice(0));
+      else this.deliver();
       const opening = this.openNow(wants);
       let opened: Opened;
       if (isPromise(opening)) {

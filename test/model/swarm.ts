@@ -166,6 +166,7 @@ class Swarm {
       if (chance.is(0.6)) course.broker = this.#habits();
     }
     course.moves = this.#moves(chance.of([4, 8, 15, 25, 50]));
+    if (course.oneOwner === undefined && chance.is(0.3)) course.anonymous = true;
     return course;
   }
 
@@ -210,6 +211,7 @@ class Swarm {
       deliver: chance.of([0, 0, 1, 3]),
       rejectsOnRestart: chance.is(0.3),
       lostFirst: chance.is(0.5),
+      isSilent: chance.is(0.3),
     };
     // A course that fails reads better without what is the default anyway.
     const differs = (name: string) => habits[name as keyof Habits] !== HABITS[name as keyof Habits];
@@ -345,10 +347,12 @@ class Swarm {
     const turns = chance.between(0, 4);
     const pause: Move[] = turns === 0 ? [] : [{ move: 'turn', turns }];
     const end = chance.of(['close', 'close', 'cut', 'disconnect'] as const);
+    const added = chance.is(0.3) ? [this.#subscribe(client, chance.of(this.#channels))] : [];
     return [
       { move: 'cut', client },
       { move: 'connect', client, ...this.#node() },
       ...pause,
+      ...added,
       { move: end, client },
     ];
   }

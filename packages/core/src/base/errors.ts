@@ -8,6 +8,8 @@ export type TidingsErrorCode =
   | 'invalid-field'
   /** The value of an option is not valid. */
   | 'invalid-option'
+  /** `authorize` has refused a channel, or has not answered in time. */
+  | 'not-authorized'
   /** The channel has ended: nothing can be published to it. */
   | 'ended'
   /** The hub is closed. */

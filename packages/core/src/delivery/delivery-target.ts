@@ -4,6 +4,7 @@ import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryLoop } from './delivery-loop.ts';
 import type { ReaderStream } from './reader/reader-stream.ts';
+import type { AccessTarget } from './subscriptions/channel-access.ts';
 
 /** What the deliveries of a hub share. */
 export interface DeliveryContext {
@@ -40,6 +41,11 @@ export interface DeliveryTarget extends ReaderStream {
   readonly context: DeliveryContext;
   readonly lastEventId: string | undefined;
   readonly writer: DeliverySink;
+  /** Its client reconnects when it ends: a channel with `overflow: 'disconnect'` may close it for reading slowly. */
+  readonly canReconnect: boolean;
+  /** Absent: it may follow every channel. */
+  readonly access?: AccessTarget | undefined;
+  report(error: unknown, stage: 'subscribe'): void;
   /** The client resumes after the last event that it received. */
   resumed(): void;
   /** What was sent while the stream was behind has been written. */

@@ -3,7 +3,7 @@ import type { Comment } from '../protocol/comment.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
-import { DirectSendQueue } from './direct-send-queue.ts';
+import { type Action, DirectSendQueue } from './direct-send-queue.ts';
 import type { LogReader } from './reader/log-reader.ts';
 import { Gap, type Next } from './reader/next.ts';
 
@@ -14,8 +14,8 @@ export interface DeliveryOwner {
 }
 
 /**
- * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot,
- * `turn-spent`; or how the stream ends.
+ * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot or for
+ * the answer whether a channel may be followed, `turn-spent`; or how the stream ends.
  */
 export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | DeliveryOutcome;
 
@@ -74,9 +74,11 @@ export class DeliveryWriter {
         continue;
       }
       if (next instanceof Gap) {
-        if (next.subscriptions.some(({ channel }) => channel.disconnectsSlow)) return 'slow';
+        const isSlow = next.subscriptions.some(({ channel }) => channel.disconnectsSlow);
+        if (isSlow && this.#target.canReconnect) return 'slow';
         this.#reader.skip(next);
-      } else if (next !== 'more') this.#target.writer.write(next);
+      } else if (typeof next === 'function') next();
+      else if (next !== 'more') this.#target.writer.write(next);
       // One stream must not hold the event loop. Most have one frame, and need no clock.
       frames += 1;
       if (frames === 2) start = performance.now();
@@ -86,11 +88,29 @@ export class DeliveryWriter {
     return 'full';
   }
 
-  #next(): Next | Comment {
+  #next(): Next | Comment | Action {
     const reader = this.#reader;
-    const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
+    const queue = this.#directSends;
+    const upTo = queue?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
+    // Most streams have no queue.
+    const limit = queue?.hold?.(reader.position);
+    if (limit !== undefined && (limit < upTo || !reader.isInOrder)) return this.#nextWithin(limit);
     if (!reader.isInOrder) return reader.next(upTo);
-    return this.#directSends?.take(reader.position) ?? reader.nextEntries(upTo);
+    return queue?.take(reader.position) ?? reader.nextEntries(upTo);
+  }
+
+  /** What comes next while something after a position has to wait. */
+  #nextWithin(limit: Position): Next {
+    const reader = this.#reader;
+    if (!reader.isInOrder || limit <= reader.position) return 'waiting';
+    const next = reader.nextEntries(limit);
+    return next === 'caught-up' ? 'waiting' : next;
+  }
+
+  /** Nothing is delivered beyond what this returns for a position. Absent: everything is. */
+  hold(limit: ((position: Position) => Position) | undefined): void {
+    if (limit !== undefined) this.#directSends ??= new DirectSendQueue();
+    if (this.#directSends !== undefined) this.#directSends.hold = limit;
   }
 
   /**
@@ -109,6 +129,12 @@ export class DeliveryWriter {
     this.#directSends.push(frame, after);
   }
 
+  /** Runs an action when everything up to a position has been written. */
+  runAfter(position: Position, action: Action): void {
+    this.#directSends ??= new DirectSendQueue();
+    this.#directSends.push(action, position);
+  }
+
   /** Tells the target, once everything that was sent has been written. */
   reportWritten(): void {
     if (this.#directSends?.isEmpty) this.#target.directSendsWritten();
@@ -116,11 +142,13 @@ export class DeliveryWriter {
 
   /**
    * The stream closes when it has received everything up to a position: by default, what is published by now, and not
-   * later, because the client may ask for other channels next, from there. The first call counts.
+   * later, because the client may ask for other channels next, from there. The lowest counts: another process may have
+   * disconnected the client before.
    */
   close(after?: Position): void {
     const { now, head } = this.#target.context.log;
-    this.#closeAfter ??= after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
+    const last = after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
+    this.#closeAfter = Math.min(this.#closeAfter ?? last, last);
     this.#directSends?.limit(this.#closeAfter);
   }
 
@@ -145,7 +173,7 @@ export class DeliveryWriter {
         content !== undefined;
         content = this.#directSends?.take(0)
       ) {
-        writer.write(content);
+        if (typeof content !== 'function') writer.write(content);
       }
     }
     const pending = this.#reader.takePending();

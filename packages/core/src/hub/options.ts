@@ -1,10 +1,12 @@
 import { bindContext } from '../base/async-context.ts';
 import { checkType, invalid, isWhole, readCount, readDuration } from '../base/option-checks.ts';
+import { checkNames, optionNames } from '../base/option-names.ts';
 import type { Broker } from '../log/broker.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
 import type { ErrorContext } from '../stream/event-stream.ts';
 import { type HeartbeatOptions, readHeartbeat } from '../stream/heartbeat.ts';
 import type { StreamLimits } from '../stream/stream-limits.ts';
+import type { Authorize } from './access/authorizer.ts';
 import {
   type ChannelOptions,
   channelOptionsFor,
@@ -15,10 +17,11 @@ import {
 } from './channel-options.ts';
 import { createErrorLog } from './error-log.ts';
 import type { Observer } from './observer.ts';
+import { type PresenceOptions, type PresenceSettings, readPresence } from './presence/presence-options.ts';
 
 export type { ChannelOptions, HistoryOptions } from './channel-options.ts';
 
-export interface HubOptions {
+export interface HubOptions<Data = unknown> {
   /** Where the log is stored, so that several processes share it. Default: in this process, in memory. */
   broker?: Broker | undefined;
   /**
@@ -63,10 +66,28 @@ export interface HubOptions {
   history?: HistoryOptions | false | undefined;
   /** Returns the options of a channel, by its name. Every process must return the same. */
   channels?: ((name: string) => ChannelOptions | undefined) | undefined;
+  /** Keeps a list of the clients that are connected to any process, in a channel. Default: none. */
+  presence?: PresenceOptions | undefined;
   /** Callbacks for metrics and logs. Default: none. */
-  observer?: Observer | undefined;
+  observer?: Observer<Data> | undefined;
   /** The name of the event that tells a client what it has missed. Default: `reset`. */
   resetEvent?: string | undefined;
+  /**
+   * Returns whether a stream may follow a channel. Called at every subscribe, before anything of the channel is read, and
+   * again every {@link HubOptions.recheck} ms. Only `true` is a yes: if it throws, rejects, or does not answer within
+   * `authorizeTimeout`, `onError` is called, and that is a no. Runs in the async context of `createHub()`. Default: every
+   * stream may follow every channel.
+   */
+  authorize?: Authorize<Data> | undefined;
+  /**
+   * ms between two calls of `authorize` for each stream and channel; the calls are spread over this time. Default:
+   * 60,000. `false`: only `hub.clients.recheck()` asks again.
+   */
+  recheck?: number | false | undefined;
+  /** ms after which `authorize` counts as a no. Default: 5,000. */
+  authorizeTimeout?: number | undefined;
+  /** The name of the event that tells a client which channels it may not follow any more. Default: `revoked`. */
+  revokedEvent?: string | undefined;
   /**
    * Called with errors in the background. None of them reaches a client. Default: prints to `console.error`, the same
    * error at most once a minute.
@@ -97,9 +118,13 @@ export interface CloseSettings {
 /** {@link HubOptions} with every default filled in. What is switched off is Infinity. */
 export interface HubSettings extends StreamLimits {
   readonly resetEvent: string;
+  readonly revokedEvent: string;
+  authorize: Authorize | undefined;
+  authorizeTimeout: number;
   broker: Broker | undefined;
   publishTimeout: number;
   observer: Observer;
+  presence: PresenceSettings | undefined;
   maxStreams: number;
   maxPerClient: number;
   channel: (name: string, options?: ChannelOptions) => ChannelSettings;
@@ -108,11 +133,39 @@ export interface HubSettings extends StreamLimits {
   onError: (error: unknown, context: ErrorContext) => void;
 }
 
+const HUB_OPTIONS = optionNames<HubOptions>({
+  broker: true,
+  publishTimeout: true,
+  heartbeat: true,
+  maxBufferedBytes: true,
+  bufferedBytesLimit: true,
+  stallTimeout: true,
+  maxAge: true,
+  limits: true,
+  history: true,
+  channels: true,
+  presence: true,
+  observer: true,
+  resetEvent: true,
+  authorize: true,
+  recheck: true,
+  authorizeTimeout: true,
+  revokedEvent: true,
+  onError: true,
+});
+
+const LIMITS = optionNames<Limits>({
+  streams: true,
+  perClient: true,
+});
+
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readHubOptions(options: HubOptions): HubSettings {
   checkType('options', 'object', options);
+  checkNames(options, HUB_OPTIONS);
   const { limits = {}, channels, onError = createErrorLog() } = options;
   checkType('limits', 'object', limits);
+  checkNames(limits, LIMITS, 'limits.');
   checkType('channels', 'function', channels);
   checkType('onError', 'function', onError);
   const heartbeat = readHeartbeat(options.heartbeat);
@@ -121,16 +174,30 @@ export function readHubOptions(options: HubOptions): HubSettings {
   const history = readHistory(options.history);
   // Snapshots run in the context of `createHub()`, whichever request uses their channel first.
   const inContext = bindContext((read: () => ChannelSettings) => read());
+  checkType('authorize', 'function', options.authorize);
+  const recheckInterval = readDuration('recheck', options.recheck, 60_000);
+  const recheck = options.authorize === undefined ? Number.POSITIVE_INFINITY : recheckInterval;
   const maxBufferedBytes = readCount('maxBufferedBytes', options.maxBufferedBytes, 1024 * 1024);
   return {
     broker: readBroker(options.broker),
     observer: readObserver(options.observer),
+    presence: readPresence(options.presence, options.broker),
     publishTimeout: Math.min(LONGEST_TIMER, readDuration('publishTimeout', options.publishTimeout, 5_000)),
     heartbeat,
     stallTimeout,
     maxAge,
+    authorize: options.authorize,
+    recheck,
+    authorizeTimeout: Math.min(
+      LONGEST_TIMER,
+      readDuration('authorizeTimeout', options.authorizeTimeout, 5_000),
+    ),
+    revokedEvent: readEventName('revokedEvent', options.revokedEvent, 'revoked'),
     // Whole, so that the times that every stream keeps are small integers, which take no memory of their own.
-    precision: Math.max(5, Math.ceil(Math.min(32_000, heartbeat.interval, stallTimeout, maxAge) / 32)),
+    precision: Math.max(
+      5,
+      Math.ceil(Math.min(32_000, heartbeat.interval, stallTimeout, maxAge, recheck) / 32),
+    ),
     maxBufferedBytes,
     bufferedBytesLimit: readLimit(options.bufferedBytesLimit, maxBufferedBytes),
     resetEvent: readEventName('resetEvent', options.resetEvent, 'reset'),
@@ -183,9 +250,15 @@ function readObserver(observer: Observer | undefined): Observer {
 /** With more, a timer fires at once. */
 const LONGEST_TIMER = 2 ** 31 - 1;
 
+const CLOSE_OPTIONS = optionNames<CloseOptions>({
+  within: true,
+  retry: true,
+});
+
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readCloseOptions(options: CloseOptions): CloseSettings {
   checkType('options', 'object', options);
+  checkNames(options, CLOSE_OPTIONS);
   const { within = 10_000, retry = [1_000, 15_000] } = options;
   if (!(isWhole(within) && within <= LONGEST_TIMER))
     throw invalid('within', 'an integer of ms, at most 2 ** 31 - 1', within);

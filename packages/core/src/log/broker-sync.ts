@@ -1,7 +1,14 @@
 import { createOutside } from '../base/async-context.ts';
 import { inTurns, nextTurn, TurnBudget } from '../base/event-loop.ts';
 import type { Position } from '../protocol/event-id.ts';
-import { type Broker, CONTROL_CHANNEL, type LogHead, type Page, type Sink } from './broker.ts';
+import {
+  type Broker,
+  CONTROL_CHANNEL,
+  type LeaseChange,
+  type LogHead,
+  type Page,
+  type Sink,
+} from './broker.ts';
 import { BrokerHealth } from './broker-health.ts';
 import { ControlFollower, type ControlListener } from './control-follower.ts';
 import type { ChannelWaiter } from './listener.ts';
@@ -83,6 +90,12 @@ export class BrokerSync {
   async head(): Promise<LogHead> {
     await this.start();
     return this.#broker.head();
+  }
+
+  /** Changes what this process holds: see {@link Broker.lease}, which this broker has. */
+  async lease(set: string, change: LeaseChange): Promise<{ came: string[]; left: string[] }> {
+    await this.start();
+    return (this.#broker as Required<Broker>).lease(set, change);
   }
 
   /** Stops following a channel that was dropped. */

@@ -1,4 +1,5 @@
 import { checkType, invalid, isObject, readDuration } from '../base/option-checks.ts';
+import { checkNames, optionNames } from '../base/option-names.ts';
 import { type Comment, emptyComment } from '../protocol/comment.ts';
 import { fieldText } from '../protocol/event.ts';
 import type { Frame } from '../protocol/frame.ts';
@@ -44,10 +45,16 @@ export class Heartbeat {
 /** Bun's server closes a response that is silent for 10 s. */
 const INTERVAL = 'Bun' in globalThis ? 8_000 : 15_000;
 
+const HEARTBEAT_OPTIONS = optionNames<HeartbeatOptions>({
+  interval: true,
+  event: true,
+});
+
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readHeartbeat(heartbeat: number | false | HeartbeatOptions | undefined): Heartbeat {
   if (!isObject(heartbeat)) return new Heartbeat(readDuration('heartbeat', heartbeat, INTERVAL));
   const { interval, event } = heartbeat as HeartbeatOptions;
+  checkNames(heartbeat, HEARTBEAT_OPTIONS, 'heartbeat.');
   checkType('heartbeat.event', 'string', event);
   if (event === '') throw invalid('heartbeat.event', 'a string of at least one character', event);
   const name = event === undefined ? undefined : fieldText('heartbeat.event', event, 'invalid-option');

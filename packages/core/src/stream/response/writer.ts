@@ -70,6 +70,11 @@ export class Writer {
     return this.#head === undefined && !this.#isFull && this.#queue === undefined;
   }
 
+  /** Its client does not keep up. */
+  get isLagging(): boolean {
+    return this.#head === undefined && !this.hasRoom;
+  }
+
   /** The end of the response follows what is queued. */
   get isEnding(): boolean {
     return this.#end !== undefined;
