@@ -34,8 +34,7 @@ export class StreamMeter {
   }
 
   headersSent(status: number): void {
-    // The first event may have been handed over together with the headers.
-    this.#headersAfter = this.#firstEventAfter ?? this.#elapsed;
+    this.#headersAfter = this.#elapsed;
     this.#onHeaders(status, this.#headersAfter);
   }
 
