@@ -33,7 +33,8 @@ try {
   }
   tryOut(tarballs);
   checkTypeLayouts(tarballs, scratch, run);
-  await measure('@tidings/core', 25 * 1024);
+  await measure('@tidings/core', 28 * 1024);
+  await measure('@tidings/client', 4 * 1024, 2 * 1024);
 } finally {
   rmSync(scratch, { recursive: true });
 }
@@ -44,13 +45,19 @@ function tryOut(tarballs) {
     '@tidings/core/node': 'openStream',
     '@tidings/core/fetch': 'streamResponse',
     '@tidings/core/client': 'parse',
+    '@tidings/client': 'connect',
     '@tidings/express': 'sse',
     '@tidings/koa': 'sse',
     '@tidings/hono': 'sse',
     '@tidings/fastify': 'sse',
     '@tidings/redis': 'redisBroker',
     '@tidings/sqlite': 'sqliteBroker',
+    '@tidings/inspector': 'inspector',
+    '@tidings/inspector/koa': 'inspector',
+    '@tidings/inspector/hono': 'inspector',
+    '@tidings/inspector/fetch': 'inspector',
     '@tidings/testing': 'connect',
+    '@tidings/metrics': 'instrument',
   };
   const project = join(scratch, 'project');
   mkdirSync(project);
@@ -70,9 +77,14 @@ function tryOut(tarballs) {
   run(process.execPath, ['esm.mjs'], project);
   run(process.execPath, ['cjs.cjs'], project);
   // A page has the types of a browser, and none of Node's.
-  for (const name of ['page.ts', 'channels.ts']) {
-    copyFileSync(join(root, 'packages/core/test/page', name), join(project, name));
-  }
+  const pages = ['core', 'client'].map(name => {
+    const folder = join(project, `${name}-page`);
+    mkdirSync(folder);
+    for (const file of ['page.ts', 'channels.ts']) {
+      copyFileSync(join(root, 'packages', name, 'test/page', file), join(folder, file));
+    }
+    return join(folder, 'page.ts');
+  });
   const compilerOptions = {
     strict: true,
     exactOptionalPropertyTypes: true,
@@ -82,21 +94,32 @@ function tryOut(tarballs) {
     noEmit: true,
     allowImportingTsExtensions: true,
   };
-  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: ['page.ts'] }));
+  writeFileSync(join(project, 'tsconfig.json'), JSON.stringify({ compilerOptions, include: pages }));
   run('tsc', ['--project', '.'], project);
 }
 
-/** Fails if a package, minified and compressed as for a download, takes more than so many bytes. */
-async function measure(name, limit) {
+/**
+ * Fails if a package, minified and compressed as for a download, takes more than so many bytes: what is loaded at once,
+ * and what is loaded later.
+ */
+async function measure(name, limit, lazyLimit = 0) {
   const { outputFiles } = await build({
     stdin: { contents: `export * from '${name}'`, resolveDir: join(scratch, 'project') },
     bundle: true,
+    splitting: true,
+    outdir: '/',
     minify: true,
     format: 'esm',
     platform: 'neutral',
     write: false,
   });
-  const size = gzipSync(outputFiles[0].contents).length;
-  console.log(`${name}: ${size} of ${limit} bytes, minified and compressed`);
-  if (size > limit) process.exitCode = 1;
+  const [size, lazySize] = [false, true].map(isLazy =>
+    outputFiles
+      .filter(({ path }) => path.endsWith('stdin.js') !== isLazy)
+      .reduce((sum, { contents }) => sum + gzipSync(contents).length, 0),
+  );
+  console.log(
+    `${name}: ${size} of ${limit} bytes, minified and compressed; later ${lazySize} of ${lazyLimit}`,
+  );
+  if (size > limit || lazySize > lazyLimit) process.exitCode = 1;
 }

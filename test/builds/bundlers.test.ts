@@ -9,7 +9,7 @@ import { tarballs, unpack } from '../support/packed.ts';
 import { root } from '../support/snippets.ts';
 
 // Adapters import only types of their frameworks, so that a bundle needs none of them.
-const names = ['core', 'express', 'koa', 'hono', 'fastify', 'redis', 'sqlite', 'testing'];
+const names = ['core', 'client', 'express', 'koa', 'hono', 'fastify', 'redis', 'sqlite', 'testing'];
 const PROGRAM = `
 import { createServer } from 'node:net';
 ${names.map(name => `import * as ${name} from '@tidings/${name}';`).join('\n')}

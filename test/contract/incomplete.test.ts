@@ -1,4 +1,5 @@
 import { once } from 'node:events';
+import http from 'node:http';
 import net from 'node:net';
 import type { EventStream } from '@tidings/core';
 import { expect, it } from 'vitest';
@@ -129,7 +130,9 @@ contract('the response to a POST', ({ connect, serve, mount }) => {
     const { hub, get } = await serve(context => context.stream(stream => stream.send('must not go out')), {
       limits: { streams: 0 },
     });
-    const client = await get('/', POST);
+    // A client that would keep the connection.
+    const agent = new http.Agent({ keepAlive: true });
+    const client = await get('/', { ...POST, agent });
     expect(await client.ended).toBe(true);
     expect(client.status).toBe(503);
     expect(Number(client.headers['retry-after'])).toBeGreaterThanOrEqual(15);

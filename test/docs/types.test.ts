@@ -26,11 +26,16 @@ const common: ts.CompilerOptions = {
 const page = ['lib.es2024.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'];
 /** Blocks that are checked by themselves: h3 and Elysia declare globals of Bun, and NestJS has decorators of its own. */
 const FRAMEWORKS = 'ts of frameworks';
-const kindOf = ({ file, language }: Snippet) =>
-  language === 'ts' && /^docs\/(frameworks|nextjs)\.md$/.test(file) ? FRAMEWORKS : language;
+/** What a block registers would hold for all others. */
+const REGISTERED = 'ts with registered channels';
+const kindOf = ({ file, language, code }: Snippet) => {
+  if (language === 'ts' && code.includes('interface Register')) return REGISTERED;
+  return language === 'ts' && /^docs\/(frameworks|nextjs)\.md$/.test(file) ? FRAMEWORKS : language;
+};
 /** What is in a block, by its language. */
 const kinds: Record<string, ts.CompilerOptions> = {
   ts: { ...common, lib: page, types: ['node'] },
+  [REGISTERED]: { ...common, lib: page, types: ['node'] },
   [FRAMEWORKS]: { ...common, lib: page, types: ['node'], experimentalDecorators: true },
   // A page's. Its types are what TypeScript infers.
   js: { ...common, lib: page, types: [], noImplicitAny: false },

@@ -268,8 +268,8 @@ export class ModelClient {
 
   #optionsOf({ from, isPicky, channel }: Wish): SubscribeOptions {
     const judge = this.#connection?.judge;
-    const filter = ({ data }: { data: string }) => {
-      const n = Number.parseInt(data.slice(1), 10);
+    const filter = ({ data }: { data: unknown }) => {
+      const n = Number.parseInt(String(data).slice(1), 10);
       const onNextFilter = this.#onNextFilter;
       this.#onNextFilter = undefined;
       onNextFilter?.();

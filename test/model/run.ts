@@ -1,7 +1,7 @@
 // Before the core, which keeps the `setImmediate` that it finds.
 import './turns.ts';
 
-import { type CloseReason, createHub, type ErrorContext } from '@tidings/core';
+import { type CloseReason, createHub, type ErrorContext, type Hub } from '@tidings/core';
 import { type ClientHost, ModelClient, type Wish } from './client.ts';
 import type { Clock } from './clock.ts';
 import {
@@ -127,7 +127,7 @@ export class Run implements ClientHost {
   #createNode(truth: Truth): Node {
     const { perClient, maxAge, publishTimeout } = this.#course;
     const broker = this.#log?.createBroker();
-    const hub = createHub({
+    const hub: Hub = createHub({
       channels: name => this.#optionsOf(name as ChannelName, truth),
       heartbeat: HEARTBEAT,
       stallTimeout: false,

@@ -8,6 +8,7 @@ import express, { type Request } from 'express';
 import { generate } from 'selfsigned';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { eventually } from '../support/client.ts';
+import { clientFiles } from '../support/client-files.ts';
 import { type Running, run } from '../support/server.ts';
 import { browsers, type Page } from './browser-drivers.ts';
 import { describeSubject } from './subject.ts';
@@ -37,10 +38,25 @@ interface Site {
   cut(): void;
 }
 
+/** A page that follows by @tidings/client, and notes what it receives. */
+const CLIENT_PAGE = `<!doctype html><title>Client</title><link rel="icon" href="data:,"><script type="module">
+  import { connect } from '/client.js';
+  window.seen = [];
+  window.states = [];
+  const url = new URLSearchParams(location.search).get('follow');
+  const headers = () => ({ 'x-token': String(states.length) });
+  window.events = connect(url, { headers, retry: { initial: 50, max: 100 }, storage: sessionStorage });
+  events.on('state', state => states.push(state));
+  for (const name of ['message', 'tick', 'reset'])
+    events.on(name, ({ event, data, id = '' }) => seen.push([event, data, id]));
+</script>`;
+
 const running: Running[] = [];
 afterEach(() => {
   for (const server of running.splice(0)) server.kill();
 });
+
+const files = await clientFiles();
 
 async function serve(options: HubOptions = {}): Promise<Site> {
   const hub = createHub(options);
@@ -49,6 +65,12 @@ async function serve(options: HubOptions = {}): Promise<Site> {
   app.use(sse({ hub }));
   app.get('/page', (_req, res) => {
     res.cookie('session', 'ann').send(PAGE);
+  });
+  app.get('/client', (_req, res) => {
+    res.send(CLIENT_PAGE);
+  });
+  app.get(['/client.js', '/shared.js'], (req, res) => {
+    res.type('text/javascript').send(files.get(req.path));
   });
   app.get('/other', (_req, res) => {
     res.send('<title>Other</title>');
@@ -260,6 +282,69 @@ describe('Browsers', () => {
         });
         await poll(data).toEqual(all);
         expect(await page.evaluate('window.wasHidden')).toBe(true);
+      });
+
+      describe('@tidings/client', () => {
+        const connect = async (site: Site, path: string) => {
+          await page.open(`${site.origin}/client?follow=${encodeURIComponent(path)}`);
+        };
+        const stateOf = () => page.evaluate<string>('events.state');
+
+        test('named events, several lines, ids', async () => {
+          const site = await serve();
+          await connect(site, '/kinds');
+          await poll(seen).toEqual([
+            ['message', 'plain', ''],
+            ['tick', 'one\ntwo\n\nthree ü 😀', 'ü-7'],
+            ['message', { text: ' ' }, ''],
+          ]);
+          site.cut();
+          await poll(async () => site.requests.length).toBe(2);
+          const sent = String(site.requests[1]?.headers['last-event-id']);
+          expect(Buffer.from(sent, 'latin1').toString()).toBe('ü-7');
+        });
+
+        test('resume after a clean end, a killed connection and a reload: nothing lost, nothing twice', async () => {
+          const site = await serve();
+          await connect(site, '/news');
+          await eventually(() => site.hub.streams.size === 1);
+          const all = Array.from({ length: 90 }, (_, n) => n);
+          for (const n of all) {
+            await site.hub.publish('news', n);
+            if (n === 30) for (const stream of site.hub.streams) stream.close();
+            if (n === 60) site.cut();
+            await new Promise(resolve => setTimeout(resolve, 5));
+          }
+          await poll(data).toEqual(all);
+          expect(site.requests[2]?.headers['x-token']).toBe('5');
+          await page.open(`${site.origin}/other`);
+          await site.hub.publish('news', 'while away');
+          await connect(site, '/news');
+          await poll(data).toEqual(['while away']);
+        });
+
+        test('the end of a stream, without another request', async () => {
+          const site = await serve();
+          await connect(site, '/source');
+          await poll(stateOf).toBe('ended');
+          expect(await data()).toEqual(['a', 'b']);
+          expect(site.requests).toHaveLength(1);
+        });
+
+        test('a stream is closed when its page is left, and resumes on return', async () => {
+          const site = await serve();
+          await connect(site, '/news');
+          await eventually(() => site.hub.streams.size === 1);
+          await site.hub.publish('news', 'first');
+          await poll(data).toEqual(['first']);
+          await page.open(`${site.origin}/other`);
+          await eventually(() => site.hub.streams.size === 0);
+          await site.hub.publish('news', 'meanwhile');
+          await page.back();
+          await poll(async () => (await data()).at(-1)).toBe('meanwhile');
+          await page.evaluate('events.close()');
+          await eventually(() => site.hub.streams.size === 0);
+        });
       });
 
       test('the server notices a source that is closed', async () => {

@@ -3,6 +3,7 @@ import {
   type Broker,
   type ChannelState,
   type Draft,
+  type LeaseChange,
   type LogHead,
   type Opened,
   type Page,
@@ -17,6 +18,7 @@ import { ReconnectingConnection } from './connection/reconnecting-connection.ts'
 import { findEvictionRisk, readServerInfo } from './connection/server.ts';
 import { toBrokerError } from './errors.ts';
 import { Names } from './format.ts';
+import { Leases } from './leases.ts';
 import { LiveFeed } from './live-feed.ts';
 import { type RedisBrokerOptions, type RedisBrokerSettings, readOptions } from './options.ts';
 import { Publisher } from './publisher.ts';
@@ -96,6 +98,10 @@ class RedisBroker implements Broker {
       if (last === undefined) return { state: 'unknown', last: 0 };
       return { state: endedAt === undefined ? 'open' : 'ended', last };
     });
+  }
+
+  lease(set: string, change: LeaseChange): Promise<{ came: string[]; left: string[] }> {
+    return this.#use(({ leases }) => leases.change(set, change, this.#deadline()));
   }
 
   async close(): Promise<void> {
@@ -188,6 +194,7 @@ function createParts(settings: RedisBrokerSettings, sink: Sink, report: (error: 
     store,
     feed,
     publisher: new Publisher(store),
+    leases: new Leases(caller),
     close() {
       onConnection.stop();
       feed.close();

@@ -69,7 +69,7 @@ describe('comments', () => {
       res.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
       server.once('late', () => res.write(': one\n\n'));
     });
-    const client = await connect(server, '/', { timeout: 20 });
+    const client = await connect(server, '/', { timeout: 500 });
     clients.push(client);
     const failed = await Promise.allSettled([client.nextComment(), client.nextComment()]);
     expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
@@ -85,6 +85,12 @@ describe('until', () => {
   it('skips other events, by name', async () => {
     const client = await receiving(...events);
     expect(await client.until('b')).toEqual({ event: 'b', data: '2' });
+    expect(await client.until('b')).toEqual({ event: 'b', data: '4' });
+  });
+
+  it('leaves the events that follow to `next`', async () => {
+    const client = await receiving(...events);
+    await client.until('b');
     expect(await client.next()).toEqual({ event: 'a', data: '3' });
   });
 

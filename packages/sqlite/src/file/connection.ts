@@ -55,7 +55,10 @@ export class Connection {
    * it: the next process makes new ones, and neither would see what the other writes.
    */
   get isReplaced(): boolean {
-    return identify(this.#file).isEmpty || FILES.some((suffix, index) => this.#isOther(suffix, index));
+    return FILES.some((suffix, index) => {
+      const { id, isEmpty } = identify(this.#file + suffix);
+      return (suffix === '' && isEmpty) || (this.#ids[index] !== '' && id !== this.#ids[index]);
+    });
   }
 
   /**
@@ -124,11 +127,6 @@ export class Connection {
     } catch {
       // The file is gone or damaged: there is nothing to write back.
     }
-  }
-
-  #isOther(suffix: string, index: number): boolean {
-    const id = this.#ids[index];
-    return id !== '' && identify(this.#file + suffix).id !== id;
   }
 
   #prepare(sql: string): SqliteStatement {

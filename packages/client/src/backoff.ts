@@ -1,0 +1,22 @@
+/** The waits between attempts that fail. */
+export interface RetryOptions {
+  /** ms. The longest first wait; it doubles with every further failure. A `retry` of the server replaces it. Default: 1,000. */
+  initial?: number | undefined;
+  /** ms. The longest wait. Default: 30,000. */
+  max?: number | undefined;
+  /** The part of a wait that is random, 0 to 1. Default: 1, "full jitter": anything between 0 and the longest. */
+  jitter?: number | undefined;
+}
+
+/**
+ * ms to wait after so many failures in a row.
+ *
+ * @param retry ms that the server has asked for.
+ */
+export function backoff(
+  { initial = 1_000, max = 30_000, jitter = 1 }: RetryOptions = {},
+  failures = 0,
+  retry = initial,
+): number {
+  return Math.min(Math.max(max, retry), retry * 2 ** failures) * (1 - jitter * Math.random());
+}

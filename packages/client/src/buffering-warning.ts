@@ -1,0 +1,42 @@
+/** ms. A connection that is shorter was ended by something on the way, or by the server's handler. */
+const SHORT = 1_000;
+/** Short connections in a row that are no accident. */
+const MANY = 3;
+/** ms. Tidings sends its first byte at once, or with a broker within a second. */
+const LATE = 5_000;
+
+/** Warns, once, of a proxy that seems to hold back the response. Its only symptom is that nothing arrives. */
+export class BufferingWarning {
+  readonly #url: string;
+  #shortOnes = 0;
+  #sentAt = 0;
+  #isOver = false;
+
+  constructor(url: string) {
+    this.#url = url;
+  }
+
+  sent(): void {
+    this.#sentAt = Date.now();
+  }
+
+  /** Bytes have arrived. */
+  arrived(): void {
+    if (this.#sentAt && Date.now() - this.#sentAt > LATE) this.#warn('the first byte came late');
+    this.#sentAt = 0;
+  }
+
+  /** @param ms that the response has lasted. */
+  ended(ms: number): void {
+    this.#shortOnes = ms < SHORT ? this.#shortOnes + 1 : 0;
+    if (this.#shortOnes === MANY) this.#warn(`${MANY} responses in a row ended within a second`);
+  }
+
+  #warn(what: string): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    console.warn(
+      `${this.#url}: ${what}. A proxy may buffer it: nginx needs "proxy_buffering off". See docs/proxies.md`,
+    );
+  }
+}

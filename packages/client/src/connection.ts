@@ -1,0 +1,217 @@
+import { attempt, type Outcome } from './attempt.ts';
+import { backoff } from './backoff.ts';
+import { BufferingWarning } from './buffering-warning.ts';
+import type { State } from './events.ts';
+import { Liveness } from './liveness.ts';
+import type { ConnectOptions } from './options.ts';
+import { isOffline, type PageWatcher } from './page.ts';
+import { type Block, createParser } from './parser.ts';
+
+/** An event as it was sent. */
+export interface RawEvent {
+  readonly event: string;
+  readonly data: string;
+  readonly id: string | undefined;
+}
+
+/** Receives what a connection receives. */
+export interface Receiver {
+  receive(event: RawEvent): void;
+  /** Bytes have arrived, and everything in them has been received. The position may have moved. */
+  arrived(): void;
+  stateChanged(): void;
+}
+
+/** ms that a connection has to last for the waits to begin again with the shortest. */
+const STABLE = 5_000;
+/** Statuses of a request that was not processed. */
+const REJECTED = [429, 503];
+/** ms. A longer timer fires at once. */
+const MAX_TIMER = 2 ** 31 - 1;
+/** Markers of Tidings: they move the position, and are not events. */
+const MARKER = 'tidings';
+
+/**
+ * One connection at a time. Each state, and what ends it:
+ *
+ * | state          | outcome of the attempt                                                   | other                              |
+ * | -------------- | ------------------------------------------------------------------------ | ---------------------------------- |
+ * | `connecting`   | event stream → `open`; the rest as `open`                                | silent → `connecting`              |
+ * | `open`         | end → `waiting`, by POST → `ended`; 204, end marker → `ended`;           | silent → `connecting`              |
+ * |                | 401, 403 → `connecting` once, then `unauthorized`;                       |                                    |
+ * |                | broken → `waiting`, `offline`; by POST without an id → `failed`          |                                    |
+ * | `waiting`      |                                                                          | timer, `wake` → `connecting`       |
+ * | `offline`      |                                                                          | timer, `wake` → `connecting`       |
+ * | `ended`, `unauthorized`, `failed` |                                                       | only `reconnect` → `connecting`    |
+ *
+ * `suspend` leads from the first four states to `waiting`, without a timer. `reconnect` leads from every state to
+ * `connecting`, and `close` to `ended`, from which nothing leads then.
+ */
+export class Connection implements PageWatcher {
+  state: State = 'connecting';
+  error: Error | undefined;
+  lastEventId = '';
+  readonly #url: string;
+  readonly #options: ConnectOptions;
+  readonly #receiver: Receiver;
+  readonly #liveness = new Liveness(() => {
+    this.error = new Error('the connection was silent for too long');
+    this.#connect();
+  });
+  readonly #warning: BufferingWarning;
+  /** Aborts the attempt that is under way. What an aborted one still does is ignored. */
+  #controller = new AbortController();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** Twice the interval of heartbeats that the last response announced, in ms. */
+  #silence: number | undefined;
+  /** ms to wait that the server has sent. */
+  #retry: number | undefined;
+  #failures = 0;
+  /** 401 or 403, if the last response had that status. */
+  #rejected: number | undefined;
+  /** When the response began. 0: it has not. */
+  #openedAt = 0;
+  /** The server has set how long to wait. A page that wakes does not shorten it. */
+  #isWaitSet = false;
+
+  constructor(url: string, options: ConnectOptions, receiver: Receiver) {
+    this.#url = url;
+    this.#options = options;
+    this.#receiver = receiver;
+    this.#warning = new BufferingWarning(url);
+  }
+
+  /** Also makes the first attempt. */
+  reconnect(): void {
+    this.#connect();
+  }
+
+  /** @param _everywhere has a meaning for a shared connection only. */
+  close(_everywhere?: boolean): void {
+    this.#stop('ended');
+  }
+
+  suspend(): void {
+    this.#isWaitSet = false;
+    if (this.#isActive()) this.#stop('waiting');
+  }
+
+  wake(): void {
+    if (this.state === 'open') this.#liveness.check();
+    else if (this.state !== 'connecting' && this.#isActive() && !this.#isWaitSet) this.#connect();
+  }
+
+  #isActive(): boolean {
+    return !['ended', 'unauthorized', 'failed'].includes(this.state);
+  }
+
+  #connect(): void {
+    this.#abort();
+    this.#controller = new AbortController();
+    const { signal } = this.#controller;
+    const parse = createParser(
+      block => signal.aborted || this.#receive(block),
+      retry => {
+        this.#retry = retry;
+      },
+    );
+    this.#openedAt = 0;
+    attempt({
+      url: this.#url,
+      options: this.#options,
+      lastEventId: this.lastEventId,
+      rejected: this.#rejected,
+      signal,
+      onSend: () => {
+        this.#warning.sent();
+        this.#liveness.start(this.silence);
+      },
+      onOpen: headers => {
+        if (!signal.aborted) this.#open(headers);
+      },
+      onText: text => {
+        if (signal.aborted) return;
+        this.#liveness.touch();
+        this.#warning.arrived();
+        parse(text);
+        this.#receiver.arrived();
+      },
+    }).then(outcome => signal.aborted || this.#settle(outcome));
+    this.#set('connecting');
+  }
+
+  #open(headers: Headers): void {
+    this.#openedAt = Date.now();
+    this.#rejected = undefined;
+    this.#silence = Number(headers.get('tidings-heartbeat')) * 2 || undefined;
+    this.error = undefined;
+    this.#liveness.start(this.silence);
+    this.#set('open');
+  }
+
+  /** ms without a byte that mean a dead connection. Undefined: there is no limit. */
+  get silence(): number | undefined {
+    const { silence = this.#silence } = this.#options;
+    return silence || undefined;
+  }
+
+  #receive({ event, data, id }: Block): void {
+    if (id !== undefined) this.lastEventId = id;
+    if (event !== MARKER) {
+      if (data !== undefined) this.#receiver.receive({ event, data, id });
+    } else if (id?.endsWith('.')) this.#stop('ended');
+  }
+
+  #settle(outcome: Outcome): void {
+    this.error = outcome.error;
+    if (this.#openedAt) {
+      const lasted = Date.now() - this.#openedAt;
+      if (lasted >= STABLE) this.#failures = 0;
+      this.#warning.ended(lasted);
+    }
+    const next = this.#after(outcome);
+    if (next === 'connecting') this.#connect();
+    else if (next === 'waiting') this.#wait(outcome);
+    else this.#stop(next);
+  }
+
+  #after({ kind, status, isRepeatable }: Outcome): State {
+    if (kind === 'complete' || (kind === 'end' && !isRepeatable)) return 'ended';
+    if (kind === 'unauthorized') {
+      // Static headers would be the same again.
+      if (this.#rejected || typeof this.#options.headers !== 'function') return kind;
+      this.#rejected = status;
+      return 'connecting';
+    }
+    const mayRepeat = isRepeatable || this.lastEventId || REJECTED.includes(status ?? 0);
+    return kind === 'failed' || !mayRepeat ? 'failed' : 'waiting';
+  }
+
+  #wait({ kind, retryAfter }: Outcome): void {
+    const ms = Number(kind === 'end' ? this.#retry : retryAfter);
+    this.#isWaitSet = ms >= 0;
+    const wait = this.#isWaitSet ? ms : backoff(this.#options.retry, this.#failures++, this.#retry);
+    this.#abort();
+    this.#timer = setTimeout(() => this.#connect(), Math.min(wait, MAX_TIMER));
+    this.#set(isOffline() ? 'offline' : 'waiting');
+  }
+
+  #stop(state: State): void {
+    this.#abort();
+    this.#set(state);
+  }
+
+  /** Ends what is under way. */
+  #abort(): void {
+    this.#controller.abort();
+    clearTimeout(this.#timer);
+    this.#liveness.stop();
+  }
+
+  /** Comes last: a listener may close the connection, or connect anew. */
+  #set(state: State): void {
+    if (this.state === state) return;
+    this.state = state;
+    this.#receiver.stateChanged();
+  }
+}

@@ -1,0 +1,13 @@
+export type { EventsOf, Reset, ResetReason } from '@tidings/core/client';
+export type { RetryOptions } from './backoff.ts';
+export { connect } from './connect.ts';
+export type {
+  AnyChannels,
+  AnyEvent,
+  EventNamed,
+  Events,
+  ReceivedEvent,
+  Revoked,
+  State,
+} from './events.ts';
+export type { ConnectOptions, PerAttempt, PositionStorage, RequestContext } from './options.ts';

@@ -1,0 +1,2 @@
+// Loaded when a client is shared, and only then.
+export { SharedConnection } from './shared/shared-connection.ts';

@@ -1,0 +1,35 @@
+import type { RawEvent } from '../connection.ts';
+import type { State } from '../events.ts';
+
+/** An event as the leader passes it on. */
+export interface RelayedEvent extends RawEvent {
+  /** It does not move the position, as a `reset`: whoever receives it is at its id afterwards. */
+  readonly isNotice: boolean;
+}
+
+/** What the leader has received since its last relay. */
+export interface Relay {
+  readonly type: 'relay';
+  readonly term: number;
+  /** Counts the relays of a term. */
+  readonly n: number;
+  /** The leader's position before and after the events. */
+  readonly before: string;
+  readonly after: string;
+  readonly events: readonly RelayedEvent[];
+  readonly state: State;
+  readonly error: string | undefined;
+  /** ms without a relay after which the leader is dead. */
+  readonly silence: number | undefined;
+}
+
+/** What tabs send to each other. */
+export type Message =
+  | Relay
+  /** A tab has joined: the leader sends a relay. */
+  | { readonly type: 'joined' }
+  /** There is a new leader: everyone sends their position. */
+  | { readonly type: 'elected'; readonly term: number }
+  | { readonly type: 'position'; readonly term: number; readonly id: string }
+  | { readonly type: 'reconnect' }
+  | { readonly type: 'close' };

@@ -1,0 +1,35 @@
+import { execFileSync } from 'node:child_process';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import type * as Client from '@tidings/client';
+import { createHub } from '@tidings/core';
+import { openStream } from '@tidings/core/node';
+import { expect, test } from 'vitest';
+import { PACKED } from '../support/packed.ts';
+import { listen } from '../support/server.ts';
+
+const file = (extension: string) =>
+  pathToFileURL(join(PACKED, 'node_modules/@tidings/client/dist', `index.${extension}`)).href;
+
+test.each(['js', 'cjs'])('the packed client (%s) receives events, and ends', async extension => {
+  const { connect }: typeof Client = await import(file(extension));
+  const hub = createHub();
+  const server = await listen((req, res) => {
+    openStream(req, res, { hub }).stream([{ n: 1 }, { n: 2 }]);
+  });
+  const seen: unknown[] = [];
+  for await (const { data } of connect(server.origin)) seen.push(data);
+  server.kill();
+  expect(seen).toEqual([{ n: 1 }, { n: 2 }]);
+});
+
+test.each(['js', 'cjs'])('to import the packed client (%s) on a server does nothing', extension => {
+  const program = `
+    const before = Object.getOwnPropertyNames(globalThis).join();
+    delete globalThis.fetch;
+    await import('${file(extension)}');
+    process.stdout.write(JSON.stringify([process.getActiveResourcesInfo(), globalThis.fetch ?? null]));
+  `;
+  const args = ['--input-type=module', '--eval', program];
+  expect(JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' }))).toEqual([[], null]);
+});
