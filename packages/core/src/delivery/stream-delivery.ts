@@ -125,7 +125,7 @@ export class StreamDelivery
 
   beginAdded(added: readonly Subscription[]): void {
     const { lastEventId } = this.opener;
-    const isFirst = added.length === this.#subscriptions.list.length;
+    const isFirst = added.length === this.subscriptions.list.length;
     // Without subscriptions, the stream may have begun before this process reached the client's id.
     if (isFirst) this.reader.client.reach(this.#log.positionOf(lastEventId) ?? 0);
     this.reader.add(added);

@@ -117,8 +117,6 @@ export class LocalHub implements Hub {
     });
   }
 
-  // Streams
-
   get clients(): Clients<Stream> {
     void this.#context.sync?.start();
     return this.#clients;
@@ -133,8 +131,6 @@ export class LocalHub implements Hub {
     if (options.client !== undefined) void this.#context.sync?.start();
     return this.#registry.open(transport, request, options);
   }
-
-  // Channels
 
   publish(channel: ChannelName, data: unknown, fields?: PublishFields): Promise<string> {
     return this.#publisher.append(channel, () => readPublished(data, fields));
@@ -219,8 +215,6 @@ export class LocalHub implements Hub {
     this.#counters.totals.dropped += 1;
     this.#counters.notify('dropped', name);
   }
-
-  // The hub
 
   stats(): HubStats {
     return readStats(this.#context, this.streams, this.#clients.size, this.#counters);

@@ -241,7 +241,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
     this.response.stopDelivery();
     if (outcome === 'lost') this.response.lose();
     // The client of a GET resumes from its last id.
-    else if (outcome === 'cut-short' && !this.isRepeatable) this.abort('closed');
+    else if (outcome === 'cut-short' && !this.response.kind.isRepeatable) this.abort('closed');
     else {
       const reason = outcome === 'cut-short' ? 'closed' : outcome;
       this.end(reason, reason === 'error' ? { retry: randomBetween(RETRY_LATER) } : {});
