@@ -123,8 +123,6 @@ export class LocalHub implements Hub {
     });
   }
 
-  // Streams
-
   get clients(): Clients<Stream> {
     void this.#context.sync?.start();
     return this.#clients;
@@ -139,8 +137,6 @@ export class LocalHub implements Hub {
     if (options.client !== undefined) void this.#context.sync?.start();
     return this.#registry.open(transport, request, options);
   }
-
-  // Channels
 
   publish(channel: ChannelName, data: unknown, fields?: PublishFields): Promise<string> {
     return this.#publisher.append(channel, () => readPublished(data, fields));
@@ -229,8 +225,6 @@ export class LocalHub implements Hub {
     const names = Array.from(this.#context.log.channels.all(), ({ name }) => name);
     return names.filter(name => !name.startsWith('\0'));
   }
-
-  // The hub
 
   stats(): HubStats {
     return readStats(this.streams, this.#clients.size, this.#context, this.#counters, this.#queue);
