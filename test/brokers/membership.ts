@@ -66,6 +66,7 @@ export class Member {
   readonly received: number[] = [];
   /** Rooms that were named by resets. */
   readonly resets: string[] = [];
+  readonly trace: unknown[] = [];
   connection = new Connection(this);
   readonly #hubs: readonly Hub[];
   readonly #rooms: readonly string[];
@@ -95,12 +96,14 @@ export class Member {
     const { lastEventId } = this;
     const stream = hub.open(connection, { method: 'GET', url: '/', lastEventId }, { client: this.name });
     connection.stream = stream;
+    this.trace.push(['connect', this.#hubs.indexOf(hub), lastEventId, this.received.at(-1), this.#rooms.filter(room => this.#database.since(this.name, room) !== undefined).join()]);
     stream.subscribe('all');
     for (const room of this.#rooms) {
       const since = this.#database.since(this.name, room);
       if (since !== undefined) stream.subscribe(room, { from: { since } });
     }
-    stream.closed.then(async () => {
+    stream.closed.then(async reason => {
+      this.trace.push(['closed', reason, this.received.at(-1)]);
       await turn();
       if (!this.#isOver) this.#connect();
     });

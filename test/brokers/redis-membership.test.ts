@@ -137,6 +137,10 @@ describeWith(REDIS, 'changing members of rooms, on two processes', () => {
         if (!OPEN_ROOMS.includes(room) || resets.includes(room) || seen.has(number)) return [];
         return isIn(rightsOf(member, room).in, number) ? [number] : [];
       });
+      if (lost.length > 0) {
+        const room = roomOf[lost[0] as number] as string;
+        console.log('LOST', name, room, lost.length, lost.slice(0, 3), lost.at(-1), JSON.stringify(rightsOf(member, room)), JSON.stringify(member.trace.slice(-400)));
+      }
       expect(lost, `${name} receives all while it is in`).toEqual([]);
     }
     for (const { received, from } of disconnected) {

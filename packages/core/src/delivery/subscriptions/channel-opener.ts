@@ -131,7 +131,8 @@ export class ChannelOpener {
 
   /** The application has answered: goes on, if it has waited for that. */
   answered(): void {
-    if (this.#owner.access?.isAsking && (this.#phase === 'opening' || this.#phase === 'adding')) this.#load(this.#phase);
+    if (this.#owner.access?.isAsking && (this.#phase === 'opening' || this.#phase === 'adding'))
+      this.#load(this.#phase);
   }
 
   stop(): void {
