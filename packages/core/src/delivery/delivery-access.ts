@@ -8,8 +8,6 @@ import type { Subscriptions } from './subscriptions/subscriptions.ts';
 export interface GuardedDelivery {
   readonly writer: Pick<DeliveryWriter, 'hold'>;
   readonly opener: { answered(): void };
-  /** Changes of the subscriptions that are still to come. */
-  readonly changes: { withdraw(names: readonly string[]): void } | undefined;
   unsubscribe(names: readonly string[]): void;
   schedule(): void;
 }
@@ -79,7 +77,6 @@ export class DeliveryAccess implements AccessOwner, OpenerAccess {
   }
 
   withdraw(names: readonly string[]): void {
-    this.#delivery.changes?.withdraw(names);
     this.#delivery.unsubscribe(names);
   }
 

@@ -35,15 +35,16 @@ export class DeliveryChanges {
   readonly #target: ChangeTarget;
   readonly #owner: ChangeOwner;
   /** Those whose position the stream has not reached, in order. */
-  #pending: SubscriptionChange[] = [];
+  readonly #pending: SubscriptionChange[] = [];
   /** The application has not subscribed the stream: a control message came first. */
   #isFirst: boolean;
 
-  constructor(subscriptions: Subscriptions, target: ChangeTarget, owner: ChangeOwner) {
+  /** @param isFirst the application has not subscribed the stream. */
+  constructor(subscriptions: Subscriptions, target: ChangeTarget, owner: ChangeOwner, isFirst: boolean) {
     this.#subscriptions = subscriptions;
     this.#target = target;
     this.#owner = owner;
-    this.#isFirst = subscriptions.list.length === 0;
+    this.#isFirst = isFirst;
   }
 
   /** Makes a change when everything up to its position has been delivered. */
@@ -68,12 +69,6 @@ export class DeliveryChanges {
     if (options.from !== undefined || lastEventId === undefined) return options;
     // Which part of a backfill the client has received is unknown.
     return { ...options, from: { after: lastEventId.endsWith('~') ? UNKNOWN_ID : lastEventId } };
-  }
-
-  /** The stream may not follow these channels any more: no pending change subscribes to them. */
-  withdraw(names: readonly string[]): void {
-    const isKept = (name: string) => !names.includes(name);
-    this.#pending = this.#pending.map(change => ({ ...change, channels: change.channels.filter(isKept) }));
   }
 
   #apply(): void {

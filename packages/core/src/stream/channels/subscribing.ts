@@ -39,9 +39,10 @@ export function changeSubscriptions(
   change: SubscriptionChange,
 ): void {
   const { response } = stream;
+  const isFirst = response.delivery === undefined;
   const delivery = change.type === 'subscribe' ? deliveryOf(stream, response) : response.delivery;
   if (delivery === undefined) return;
-  delivery.changes ??= new DeliveryChanges(delivery.subscriptions, stream, delivery);
+  delivery.changes ??= new DeliveryChanges(delivery.subscriptions, stream, delivery, isFirst);
   delivery.changes.add(change);
 }
 
