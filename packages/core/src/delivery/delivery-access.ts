@@ -34,6 +34,7 @@ export class DeliveryAccess implements AccessOwner, OpenerAccess {
   /** These are subscribed to, or were unsubscribed: earlier answers do not count. */
   forget(names: readonly string[]): void {
     this.#channels.forget(names);
+    if (this.isHolding) this.#updateHold();
   }
 
   /** Asks for all channels again: one a step. Urgent: until then, nothing of them is delivered. */
@@ -66,14 +67,15 @@ export class DeliveryAccess implements AccessOwner, OpenerAccess {
   }
 
   accessAnswered(): void {
-    const { writer } = this.#delivery;
-    const { isHolding } = this.#channels;
-    if (isHolding || this.isHolding) {
-      this.isHolding = isHolding;
-      writer.hold(isHolding ? position => this.#channels.limit(position) : undefined);
-      this.#delivery.schedule();
-    }
+    if (this.#channels.isHolding || this.isHolding) this.#updateHold();
     this.#delivery.opener.answered();
+  }
+
+  #updateHold(): void {
+    const { writer } = this.#delivery;
+    this.isHolding = this.#channels.isHolding;
+    writer.hold(this.isHolding ? position => this.#channels.limit(position) : undefined);
+    this.#delivery.schedule();
   }
 
   withdraw(names: readonly string[]): void {
