@@ -59,6 +59,7 @@ export default defineConfig({
           include: [
             'packages/*/test/**/*.test.ts',
             'test/{contract,spec,channels,frameworks}/**/*.test.ts',
+            'test/inspector/http.test.ts',
             SQLITE,
           ],
         },
@@ -70,7 +71,11 @@ export default defineConfig({
           name: 'system',
           ...sideBySide,
           globalSetup: CHROMIUM,
-          include: ['test/{browser,brokers}/**/*.test.ts', 'test/examples/{fresh,stop}.test.ts'],
+          include: [
+            'test/{browser,brokers,metrics}/**/*.test.ts',
+            'test/inspector/page.test.ts',
+            'test/examples/{fresh,stop}.test.ts',
+          ],
           exclude: [...measured, SQLITE],
         },
       },
@@ -107,7 +112,7 @@ export default defineConfig({
           globalSetup: PACKED,
           include: [
             'test/examples/copies.test.ts',
-            'test/builds/{bundlers,client,commonjs,frameworks,jest,next,sites,sqlite}.test.ts',
+            'test/builds/{bundlers,client,commonjs,frameworks,jest,metrics,next,sites,sqlite}.test.ts',
           ],
         },
       },

@@ -52,7 +52,12 @@ function tryOut(tarballs) {
     '@tidings/fastify': 'sse',
     '@tidings/redis': 'redisBroker',
     '@tidings/sqlite': 'sqliteBroker',
+    '@tidings/inspector': 'inspector',
+    '@tidings/inspector/koa': 'inspector',
+    '@tidings/inspector/hono': 'inspector',
+    '@tidings/inspector/fetch': 'inspector',
     '@tidings/testing': 'connect',
+    '@tidings/metrics': 'instrument',
   };
   const project = join(scratch, 'project');
   mkdirSync(project);

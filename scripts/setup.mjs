@@ -28,6 +28,7 @@ const programs = {
   '/usr/sbin/ip': 'iproute2',
   '/usr/sbin/nft': 'nftables',
   '/usr/bin/curl': 'curl',
+  '/usr/bin/promtool': 'prometheus',
   '/usr/bin/go': 'golang-go',
   '/usr/share/gocode/src/github.com/donovanhide/eventsource': 'golang-github-donovanhide-eventsource-dev',
   '/usr/lib/python3/dist-packages/requests/__init__.py': 'python3-requests',

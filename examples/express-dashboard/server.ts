@@ -5,8 +5,10 @@ import { fileURLToPath } from 'node:url';
 import { createHub } from '@tidings/core';
 import { gracefulShutdown } from '@tidings/core/node';
 import { sse } from '@tidings/express';
+import { instrument } from '@tidings/metrics';
 import { sqliteBroker } from '@tidings/sqlite';
 import express from 'express';
+import { register } from 'prom-client';
 import { createSampler, describeMachine } from './metrics.ts';
 
 const port = Number(process.env.PORT ?? 3000);
@@ -26,6 +28,7 @@ const hub = createHub({
   channels: name => ({ compact: name === 'metrics' }),
 });
 hub.ready().catch(error => giveUp(`Cannot use ${file}: ${error.message}`));
+instrument(hub, { registry: register });
 const takeSample = createSampler();
 
 const app = express();
@@ -33,6 +36,9 @@ app.use(sse({ hub }));
 app.get('/events', (_req, res) => {
   res.sse({ retry: 1_000 }).subscribe(['metrics', 'samples'], { from: { last: shown } });
   countStreams();
+});
+app.get('/metrics', async (_req, res) => {
+  res.type(register.contentType).send(await register.metrics());
 });
 app.use('/uplot', express.static(dirname(createRequire(import.meta.url).resolve('uplot'))));
 app.use(express.static(fileURLToPath(new URL('public', import.meta.url))));

@@ -221,6 +221,8 @@ export class Judge {
 
   /** The broker has lost something of channels. */
   disturb(channels: Iterable<ChannelName>): void {
+    // What it has not begun with is read again.
+    if (!this.#isAnswered) return;
     for (const name of channels) this.interests.get(name)?.disturb();
   }
 
@@ -255,7 +257,7 @@ export class Judge {
     sent.isOptional = !isTaken;
   }
 
-  /** The hub has nothing to do, and the client has read everything. */
+  /** A write is complete, or the hub has nothing to do. */
   rest(): void {
     if (this.told >= this.#unmarkedAt) return;
     const interests = [...this.interests.values()];
@@ -292,6 +294,7 @@ export class Judge {
       const lack = interest.lacks(this.node.head, this.owner, this.#court.now);
       if (lack !== undefined) return lack;
     }
+    if (this.isInBackfill) return 'the end of a backfill';
     const sent = this.#sent.find(({ isOptional }) => !isOptional);
     return sent === undefined ? '' : `what was sent as no. ${sent.serial}`;
   }
@@ -304,6 +307,8 @@ export class Judge {
       this.#fail('wrong write', (error as Error).message);
     }
     for (const block of written.blocks) this.#read(block);
+    // A reset may be the last of a stream that closes: what is newer is for the next one.
+    if (!this.#isStale && this.#closedAt === undefined) this.rest();
     if (this.#hasOlder && !isBuffered()) this.#hasOlder = false;
     return written;
   }
@@ -381,6 +386,9 @@ export class Judge {
     if (sent !== undefined)
       this.#fail('wrong end', `closed, and it lacks what was sent as no. ${sent.serial}`);
     if (!this.node.isInProcess) return;
+    const { truth } = this.node;
+    const wasToWait = (name: ChannelName) => truth.channel(name).setting.snapshot !== null;
+    if ([...this.#earlier].some(name => !this.interests.has(name) && wasToWait(name))) return;
     for (const interest of this.interests.values()) {
       this.#place(interest);
       // Nobody waits for a state who is to close.

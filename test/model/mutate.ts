@@ -2,14 +2,14 @@ import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync }
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { type Exploration, explore } from './explore.ts';
+import { exploreWith, withWorker } from './explore.ts';
 import { knownCourses } from './known.ts';
 
 /*
  * Breaks one rule of the engine after the other, and reports whether the model finds that:
  *
  *   npm run test:mutations                    all rules
- *   npm run test:mutations -- tombstone       those whose name or file has this word
+ *   npm run test:mutations -- tombstone       those whose file or name matches
  *
  * SEED and RUNS choose the courses of each variant, see engine.test.ts; the known courses are run before. A rule that is
  * not found is no rule, or has a test of its own, or the model lacks a move.
@@ -50,29 +50,31 @@ async function find(mutation: Mutation, folder: string): Promise<string | undefi
     join(folder, file),
     source.replace(from, () => to),
   );
-  const common = {
-    seed: Number(SEED),
-    store: undefined,
-    minutes: undefined,
-    threads: 1,
-    isThorough: false,
-    core: folder,
-  };
-  const known = knownCourses().map(({ course }) => course);
-  const explorations: Exploration[] = [{ ...common, nodes: 0, courses: known.length, known }];
-  for (const nodes of [1, 0, 2]) explorations.push({ ...common, nodes, courses: Number(RUNS) });
-  for (const exploration of explorations) {
-    const { failures, courses } = await explore(exploration);
-    const variant = exploration.known === undefined ? `${exploration.nodes} nodes` : 'known';
-    for (const [kind] of failures) return `${variant}, course ${courses}: ${kind.slice(0, 80)}`;
-  }
-  return undefined;
+  return withWorker(folder, async worker => {
+    const known = knownCourses().map(({ course }) => course);
+    const common = {
+      seed: Number(SEED),
+      store: undefined,
+      minutes: undefined,
+      threads: 1,
+      isThorough: false,
+    };
+    for (const nodes of [1, 0, 2]) {
+      const courses = Number(RUNS);
+      const exploration = { ...common, nodes, courses, ...(nodes === 1 && { known }) };
+      const { failures, courses: count } = await exploreWith(worker, exploration);
+      for (const [kind] of failures) {
+        return `${nodes === 1 && count <= known.length ? 'known' : `${nodes} nodes`}, course ${count}: ${kind.slice(0, 80)}`;
+      }
+    }
+    return undefined;
+  });
 }
 
 const [word = ''] = process.argv.slice(2);
 const folder = mkdtempSync(join(tmpdir(), 'tidings-mutation-'));
 const missed: string[] = [];
-const mutations = all().filter(({ file, rule }) => `${file}: ${rule}`.includes(word));
+const mutations = all().filter(({ file, rule }) => new RegExp(word).test(`${file}: ${rule}`));
 try {
   for (const mutation of mutations) {
     const found = await find(mutation, folder);

@@ -69,7 +69,7 @@ describe('comments', () => {
       res.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
       server.once('late', () => res.write(': one\n\n'));
     });
-    const client = await connect(server, '/', { timeout: 300 });
+    const client = await connect(server, '/', { timeout: 500 });
     clients.push(client);
     const failed = await Promise.allSettled([client.nextComment(), client.nextComment()]);
     expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected']);

@@ -34,3 +34,9 @@ export class TidingsError extends Error {
     this.code = code;
   }
 }
+
+/** The code of a TidingsError, for counts; `unknown` for every other error, whose codes could be any number of texts. */
+export function errorCode(error: unknown): string {
+  const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
+  return name === 'TidingsError' && typeof code === 'string' ? code : 'unknown';
+}

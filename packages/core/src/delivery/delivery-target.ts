@@ -4,6 +4,7 @@ import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryLoop } from './delivery-loop.ts';
 import type { ReaderStream } from './reader/reader-stream.ts';
+import type { ReplayMeter } from './replay.ts';
 import type { AccessTarget } from './subscriptions/channel-access.ts';
 
 /** What the deliveries of a hub share. */
@@ -43,11 +44,11 @@ export interface DeliveryTarget extends ReaderStream {
   readonly writer: DeliverySink;
   /** Its client reconnects when it ends: a channel with `overflow: 'disconnect'` may close it for reading slowly. */
   readonly canReconnect: boolean;
+  /** The stream begins. The meter counts what it receives until it has caught up. */
+  began(replay: ReplayMeter): void;
   /** Absent: it may follow every channel. */
   readonly access?: AccessTarget | undefined;
   report(error: unknown, stage: 'subscribe'): void;
-  /** The client resumes after the last event that it received. */
-  resumed(): void;
   /** What was sent while the stream was behind has been written. */
   directSendsWritten(): void;
   /** The delivery can begin: the headers may be sent. `isFinished`: there is nothing to deliver, now or later. */

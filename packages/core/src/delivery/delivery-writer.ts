@@ -6,6 +6,7 @@ import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { type Action, DirectSendQueue } from './direct-send-queue.ts';
 import type { LogReader } from './reader/log-reader.ts';
 import { Gap, type Next } from './reader/next.ts';
+import type { ReplayMeter } from './replay.ts';
 
 /** Whose writer it is. */
 export interface DeliveryOwner {
@@ -26,6 +27,8 @@ export class DeliveryWriter {
   #directSends: DirectSendQueue | undefined;
   /** The stream closes when it has received everything up to here. */
   #closeAfter: Position | undefined;
+  /** Until the stream has caught up for the first time. */
+  replay: ReplayMeter | undefined;
 
   constructor(reader: LogReader, target: DeliveryTarget) {
     this.#reader = reader;
@@ -65,6 +68,10 @@ export class DeliveryWriter {
       if (next === 'caught-up') {
         // A filter may have subscribed, or sent.
         if (!this.isIdle || !owner.isLive) continue;
+        if (this.replay !== undefined) {
+          this.#endReplay(true);
+          continue;
+        }
         if (this.#closeAfter !== undefined && this.#reader.position >= this.#closeAfter) return 'closed';
         if (this.isFinished) return 'ended';
         const marker = this.#reader.client.dueMarker();
@@ -95,22 +102,33 @@ export class DeliveryWriter {
     // Most streams have no queue.
     const limit = queue?.hold?.(reader.position);
     if (limit !== undefined && (limit < upTo || !reader.isInOrder)) return this.#nextWithin(limit);
-    if (!reader.isInOrder) return reader.next(upTo);
-    return queue?.take(reader.position) ?? reader.nextEntries(upTo);
+    if (!reader.isInOrder) return this.#counted(reader.next(upTo));
+    return queue?.take(reader.position) ?? this.#counted(reader.nextEntries(upTo));
   }
 
   /** What comes next while something after a position has to wait. */
   #nextWithin(limit: Position): Next {
     const reader = this.#reader;
     if (!reader.isInOrder || limit <= reader.position) return 'waiting';
-    const next = reader.nextEntries(limit);
+    const next = this.#counted(reader.nextEntries(limit));
     return next === 'caught-up' ? 'waiting' : next;
+  }
+
+  #counted(next: Next): Next {
+    if (this.replay !== undefined && typeof next === 'object' && !(next instanceof Gap))
+      this.replay.count(next);
+    return next;
   }
 
   /** Nothing is delivered beyond what this returns for a position. Absent: everything is. */
   hold(limit: ((position: Position) => Position) | undefined): void {
     if (limit !== undefined) this.#directSends ??= new DirectSendQueue();
     if (this.#directSends !== undefined) this.#directSends.hold = limit;
+  }
+
+  #endReplay(isComplete: boolean): void {
+    this.replay?.end(isComplete);
+    this.replay = undefined;
   }
 
   /**
@@ -188,5 +206,6 @@ export class DeliveryWriter {
 
   clear(): void {
     this.#directSends?.clear();
+    this.#endReplay(false);
   }
 }

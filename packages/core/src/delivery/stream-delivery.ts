@@ -9,6 +9,7 @@ import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { type DeliveryOwner, type DeliveryState, DeliveryWriter } from './delivery-writer.ts';
 import type { SnapshotListener } from './reader/backfill.ts';
 import { LogReader } from './reader/log-reader.ts';
+import { ReplayMeter } from './replay.ts';
 import { Retentions } from './retentions.ts';
 import { ChannelOpener, type OpenerOwner } from './subscriptions/channel-opener.ts';
 import type { Start } from './subscriptions/resume.ts';
@@ -96,15 +97,13 @@ export class StreamDelivery
   }
 
   waitForChannels(): void {
-    // A stream that closes does not wait for channels that were added.
-    if (this.opener.phase === 'adding' && this.writer.isClosing) this.#end('cut-short');
-    else this.#retentions.update();
+    this.#retentions.update();
   }
 
   begin(start: Start | undefined): void {
     this.#epoch = this.#log.epoch;
     this.writer.limit(this.#log.head);
-    if (start?.isResumed) this.#target.resumed();
+    if (start !== undefined) this.#countReplay(start);
     if (start === undefined) this.reader.client.reach(this.#log.head);
     else this.reader.begin(start);
     if (this.reader.hasUnreportedLoss) this.#end('lost');
@@ -113,6 +112,12 @@ export class StreamDelivery
       this.#ready(start === undefined || isFinished || this.access?.isFinished === true);
       this.access?.begun();
     }
+  }
+
+  #countReplay({ isResumed, lost, reason }: Start): void {
+    const replay = new ReplayMeter(isResumed, lost.length > 0 ? reason : undefined);
+    this.writer.replay = replay;
+    this.#target.began(replay);
   }
 
   /** @param isFinished there is nothing to deliver, now or later. */

@@ -1,5 +1,6 @@
 import type { EventStream } from '../stream/event-stream.ts';
 import type { SourceInput } from '../stream/source-options.ts';
+import type { ChannelStats } from './observability/channel-stats.ts';
 import type { ProducerOptions } from './producing/producer-options.ts';
 
 /**
@@ -90,6 +91,11 @@ export interface Channel<Events = Record<string, unknown>, Name extends string =
    * @returns resolves when the message to the other processes is stored; rejects when the broker cannot store it.
    */
   stop(): Promise<void>;
+  /**
+   * What the channel holds now in this process, and what was published to it since the first call for this channel,
+   * which begins to count. Two numbers for each name are stored for as long as the hub lives.
+   */
+  stats(): ChannelStats;
 }
 
 /** The fields of a published event, beside its data. */

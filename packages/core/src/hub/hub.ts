@@ -6,10 +6,11 @@ import type { Transport } from '../stream/transport.ts';
 import type { ControlRequest, ControlResponse } from './access/side-request.ts';
 import type { ClientRegistry } from './clients.ts';
 import type { CloseOptions } from './close-options.ts';
-import type { HubStats } from './counters.ts';
 import type { Channel, PublishArguments } from './hub-channel.ts';
 import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
 import type { Listening } from './listening/listeners.ts';
+import type { HubStats } from './observability/hub-stats.ts';
+import type { Observer } from './observability/observer.ts';
 import type { ChannelOptions } from './options.ts';
 
 /** The data of the event `snapshot` of a channel. Any data, if it has none: its snapshot may have another name. */
@@ -89,8 +90,18 @@ export interface Hub<Channels = AnyChannels, Data = unknown> {
    *   closed.
    */
   ready(): Promise<void>;
+  /** The names of the channels that are in memory in this process: they have subscribers, or retain events. */
+  channelNames(): string[];
   /** Counts of this process. Takes time proportional to the number of open streams. */
   stats(): HubStats;
+  /**
+   * Adds an observer, beside `HubOptions.observer`. Its callbacks run in the async context of this call. Streams that are
+   * open already are measured from now on.
+   *
+   * @returns a function that removes the observer. Idempotent.
+   * @throws {TidingsError} `invalid-option`, naming the callback.
+   */
+  observe(observer: Observer): () => void;
   /**
    * Returns the id of the newest event of all processes. Read it, then load what a page shows, then connect with
    * `?lastEventId=`: no event is missing in between.

@@ -2,6 +2,7 @@ import type { DeliveryContext } from '../delivery/delivery-target.ts';
 import type { ControlChannel } from './access/control-channel.ts';
 import type { Channel } from './hub-channel.ts';
 import type { Listeners } from './listening/listeners.ts';
+import { readChannelStats } from './observability/read-stats.ts';
 import type { Producers } from './producing/producers.ts';
 import { readPublished } from './publish-fields.ts';
 import type { Publisher } from './publisher.ts';
@@ -31,6 +32,7 @@ export function createChannel<Name extends string>(
     end: () => publisher.appendMark(name, 'end'),
     begin: () => publisher.appendMark(name, 'begin'),
     state,
+    stats: () => readChannelStats(context.log, name),
     from(source, options) {
       // Another process may stop it.
       void context.sync?.start();

@@ -21,20 +21,22 @@ import { Clients } from './clients.ts';
 import { closeHub } from './close-hub.ts';
 import { type CloseOptions, readCloseOptions } from './close-options.ts';
 import { CONTROL_SETTINGS } from './control.ts';
-import { Counters, type HubStats } from './counters.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
 import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
 import { Listeners, type Listening } from './listening/listeners.ts';
 import { createChannel } from './local-channel.ts';
-import type { ChannelOptions, HubSettings } from './options.ts';
+import { Counters } from './observability/counters.ts';
+import type { HubStats } from './observability/hub-stats.ts';
+import type { Observer } from './observability/observer.ts';
+import { readStats } from './observability/read-stats.ts';
+import { type ChannelOptions, type HubSettings, readObserver } from './options.ts';
 import { countClients, createPresence } from './presence/create-presence.ts';
 import type { Presence } from './presence/presence.ts';
 import { PRESENCE_CHANNEL } from './presence/presence-options.ts';
 import { Producers } from './producing/producers.ts';
 import { readPublished } from './publish-fields.ts';
 import { Publisher } from './publisher.ts';
-import { readStats } from './read-stats.ts';
 import { StreamRegistry } from './stream-registry.ts';
 
 /** Bytes of all histories together. */
@@ -53,13 +55,15 @@ export class LocalHub implements Hub {
   readonly #presence: Presence | undefined;
   readonly #registry: StreamRegistry;
   readonly #pinned = new Map<string, ChannelSettings>();
+  readonly #queue: PublishQueue | undefined;
   #drained: Promise<void> | undefined;
 
   constructor(settings: HubSettings) {
     this.#settings = settings;
     const scheduler = new Scheduler(settings.precision);
-    this.#counters = new Counters(settings.observer, error => this.#report(error, { stage: 'observer' }));
-    const { broker, publishTimeout } = settings;
+    this.#counters = new Counters(error => this.#report(error, { stage: 'observer' }));
+    if (settings.observer !== undefined) this.#counters.observers.add(settings.observer);
+    const broker = settings.broker && this.#counters.timed(settings.broker);
     const log = new Log({
       settingsOf: name => this.#settingsOf(name),
       maxBytes: MAX_HISTORY_BYTES,
@@ -75,8 +79,10 @@ export class LocalHub implements Hub {
         // The lost messages may have named any client, and any stream whose id is known.
         onControlLost: () => void this.#registry.disconnectNamed(),
       });
-    const queue = broker && sync && new PublishQueue(broker, sync, publishTimeout);
+    const queue = broker && sync && new PublishQueue(broker, sync, settings.publishTimeout);
     this.#context = { log, loop: new DeliveryLoop(log), resetEvent: settings.resetEvent, sync };
+    this.#counters.follow(this.#context.loop);
+    this.#queue = queue;
     const recheck = (stream: Stream) => this.#registry.recheck(stream, true);
     this.#clients = new Clients(message => this.#messages.send(message), recheck);
     const stop = (channel: string, position: Position) => this.#producers.stop(channel, position);
@@ -85,11 +91,11 @@ export class LocalHub implements Hub {
       log,
       queue,
       settingsOf: name => this.#settingsOf(name),
-      onPublished: channel => {
-        this.#counters.totals.published += 1;
-        this.#counters.notify('published', channel);
+      onPublished: channel => this.#counters.published(channel),
+      onError: (error, channel) => {
+        this.#counters.notPublished(error);
+        this.#report(error, { stage: 'publish', channel });
       },
-      onError: (error, channel) => this.#report(error, { stage: 'publish', channel }),
     });
     this.#producers = new Producers({
       log,
@@ -212,12 +218,22 @@ export class LocalHub implements Hub {
 
   #channelDropped(name: string): void {
     this.#context.sync?.release(name);
-    this.#counters.totals.dropped += 1;
-    this.#counters.notify('dropped', name);
+    this.#counters.dropped(name);
+  }
+
+  channelNames(): string[] {
+    const names = Array.from(this.#context.log.channels.all(), ({ name }) => name);
+    return names.filter(name => !name.startsWith('\0'));
   }
 
   stats(): HubStats {
-    return readStats(this.#context, this.streams, this.#clients.size, this.#counters);
+    return readStats(this.streams, this.#clients.size, this.#context, this.#counters, this.#queue);
+  }
+
+  observe(observer: Observer): () => void {
+    const stop = this.#counters.observers.add(readObserver(observer));
+    for (const stream of this.streams) this.#counters.measure(stream);
+    return stop;
   }
 
   close(options: CloseOptions = {}): Promise<void> {

@@ -17,7 +17,7 @@ import {
 } from './channel-options.ts';
 import { LONGEST_TIMER } from './close-options.ts';
 import { createErrorLog } from './error-log.ts';
-import type { Observer } from './observer.ts';
+import { CALLBACKS, type Observer } from './observability/observer.ts';
 import { type PresenceOptions, type PresenceSettings, readPresence } from './presence/presence-options.ts';
 
 export type { ChannelOptions, HistoryOptions } from './channel-options.ts';
@@ -111,7 +111,7 @@ export interface HubSettings extends StreamLimits {
   authorizeTimeout: number;
   broker: Broker | undefined;
   publishTimeout: number;
-  observer: Observer;
+  observer: Observer | undefined;
   presence: PresenceSettings | undefined;
   maxStreams: number;
   maxPerClient: number;
@@ -168,7 +168,7 @@ export function readHubOptions(options: HubOptions): HubSettings {
   const maxBufferedBytes = readCount('maxBufferedBytes', options.maxBufferedBytes, 1024 * 1024);
   return {
     broker: readBroker(options.broker),
-    observer: readObserver(options.observer),
+    observer: options.observer === undefined ? undefined : readObserver(options.observer),
     presence: readPresence(options.presence, options.broker),
     publishTimeout: Math.min(LONGEST_TIMER, readDuration('publishTimeout', options.publishTimeout, 5_000)),
     heartbeat,
@@ -216,20 +216,8 @@ function readBroker(broker: Broker | undefined): Broker | undefined {
   throw invalid('broker', 'a Broker, as redisBroker() of @tidings/redis makes one', broker);
 }
 
-const CALLBACKS = [
-  'opened',
-  'closed',
-  'refused',
-  'published',
-  'delivered',
-  'lagging',
-  'reset',
-  'replayed',
-  'dropped',
-] as const satisfies readonly (keyof Observer)[];
-
-function readObserver(observer: Observer | undefined): Observer {
-  if (observer === undefined) return {};
+/** @throws {TidingsError} `invalid-option`, naming the callback. */
+export function readObserver(observer: Observer): Observer {
   checkType('observer', 'object', observer);
   for (const name of CALLBACKS) checkType(`observer.${name}`, 'function', observer[name]);
   return observer;

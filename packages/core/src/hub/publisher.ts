@@ -15,6 +15,7 @@ export interface PublisherOptions {
   readonly queue: PublishQueue | undefined;
   readonly settingsOf: (name: string) => ChannelSettings;
   readonly onPublished: (channel: string) => void;
+  /** An event was not accepted. */
   readonly onError: (error: unknown, channel: string | undefined) => void;
 }
 

@@ -11,7 +11,7 @@ import type { Transport } from '../stream/transport.ts';
 import { Authorizer } from './access/authorizer.ts';
 import { Slices } from './access/slices.ts';
 import type { Clients } from './clients.ts';
-import type { Counters } from './counters.ts';
+import type { Counters } from './observability/counters.ts';
 import type { HubSettings } from './options.ts';
 import type { Presence } from './presence/presence.ts';
 
@@ -54,15 +54,13 @@ export class StreamRegistry {
       stream.reject('closed');
     } else if (this.#refusedRetry !== undefined || (isFull && !stream.hasReceivedAll)) {
       stream.reject('refused', randomBetween(this.#refusedRetry ?? RETRY_LATER));
-      counters.totals.refused += 1;
-      counters.notify('refused', stream);
+      counters.refused(stream);
     } else {
       // A request that will get 204 does not count against `perClient`.
       if (!stream.hasReceivedAll) this.#makeRoom(stream);
       this.streams.add(stream);
       clients.add(stream);
-      counters.totals.opened += 1;
-      counters.notify('opened', stream);
+      counters.opened(stream);
       presence?.opened(stream);
       stream.response.start();
     }
@@ -121,15 +119,9 @@ export class StreamRegistry {
       streamNamed: stream => this.#options.clients.name(stream),
       streamClosed: (stream, reason, id) => this.#streamClosed(stream, reason, id),
       streamWritten: (events, bytes) => counters.delivered(events, bytes),
-      streamLagging: stream => counters.notify('lagging', stream),
-      streamReset: (stream, reason, channels) => {
-        counters.totals.resets += 1;
-        counters.notify('reset', stream, reason, channels);
-      },
-      streamResumed: stream => {
-        counters.totals.replayed += 1;
-        counters.notify('replayed', stream);
-      },
+      streamLagging: stream => counters.lagging(stream),
+      streamReset: (stream, reason, channels) => counters.reset(stream, reason, channels),
+      streamBegan: (stream, replay) => counters.began(stream, replay),
     };
   }
 
@@ -145,7 +137,6 @@ export class StreamRegistry {
     // A stream that was rejected, or whose client had disconnected before, was never opened.
     if (!this.streams.delete(stream)) return;
     presence?.closed(stream);
-    counters.closed(reason);
-    counters.notify('closed', stream, reason);
+    counters.closed(stream, reason);
   }
 }

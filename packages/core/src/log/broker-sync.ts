@@ -101,7 +101,7 @@ export class BrokerSync {
     const beganAt = performance.now();
     const sink: Sink = {
       entries: list => {
-        this.health.confirm();
+        this.health.arrived(list);
         log.appendRemote(list);
       },
       advanced: head => {

@@ -3,6 +3,7 @@ import type { EventOf, NameOf, RegisteredChannels } from '../protocol/channel-ev
 import type { ChannelName } from '../protocol/channel-name.ts';
 import type { EventFields } from '../protocol/event.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
+import type { StreamStats } from './stream-stats.ts';
 
 /** Why a stream closed. */
 export type CloseReason =
@@ -101,6 +102,8 @@ export interface EventStream<Data = unknown> {
   readonly closed: Promise<CloseReason>;
   /** Bytes that are buffered in this process until the client reads. */
   readonly bufferedBytes: number;
+  /** What the stream is and does now. Takes time proportional to the number of its channels. */
+  stats(): StreamStats;
   /**
    * Sends one event to this stream.
    *

@@ -1,10 +1,6 @@
 import { invalid } from '../base/option-checks.ts';
-import type {
-  DeliveryContext,
-  DeliveryOutcome,
-  DeliverySink,
-  DeliveryTarget,
-} from '../delivery/delivery-target.ts';
+import type { DeliveryContext, DeliveryOutcome, DeliveryTarget } from '../delivery/delivery-target.ts';
+import type { ReplayMeter } from '../delivery/replay.ts';
 import type { SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
 import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
 import { Comment } from '../protocol/comment.ts';
@@ -17,6 +13,7 @@ import { type GuardedStream, StreamAccess } from './channels/stream-access.ts';
 import { subscribeTo } from './channels/subscribing.ts';
 import { sendDirect } from './direct-send.ts';
 import type { CloseReason, ErrorContext, EventStream } from './event-stream.ts';
+import { readStreamStats } from './read-stream-stats.ts';
 import type { EndOptions } from './response/closing.ts';
 import { rejectRequest } from './response/rejection.ts';
 import { StreamResponse } from './response/response.ts';
@@ -24,10 +21,12 @@ import { FINISHED_ID } from './response/response-head.ts';
 import { responseKind } from './response/response-kind.ts';
 import type { ResponseOwner } from './response/response-owner.ts';
 import type { StreamHost } from './response/stream-host.ts';
+import type { Writer } from './response/writer.ts';
 import { RETRY_LATER, randomBetween } from './retry.ts';
 import { pump } from './source.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
 import { readExpiry, type StreamSettings } from './stream-options.ts';
+import type { StreamStats } from './stream-stats.ts';
 import type { Transport } from './transport.ts';
 
 /**
@@ -42,6 +41,8 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
   readonly lastEventId: string | undefined;
   /** The newest position when it was opened: control messages up to it are not for this stream. Absent: unknown. */
   openedAt: Position | undefined;
+  /** Seconds since 1970: a small integer takes no memory of its own. */
+  readonly #openedTime = Math.floor(Date.now() / 1_000);
   readonly #host: StreamHost<Stream>;
   /** For the hub. */
   readonly response: StreamResponse;
@@ -90,6 +91,10 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
 
   get bufferedBytes(): number {
     return this.response.bufferedBytes;
+  }
+
+  stats(): StreamStats {
+    return readStreamStats(this.response, this.#openedTime * 1_000);
   }
 
   send(data: unknown, fields?: EventFields): boolean {
@@ -198,7 +203,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
     return this.#host.context;
   }
 
-  get writer(): DeliverySink {
+  get writer(): Writer {
     return this.response.writer;
   }
 
@@ -220,8 +225,8 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
     return this.response.kind.hasMarkers;
   }
 
-  resumed(): void {
-    this.#host.streamResumed(this);
+  began(replay: ReplayMeter): void {
+    this.#host.streamBegan(this, replay);
   }
 
   resetQueued(reason: ResetReason, channels: readonly string[]): void {

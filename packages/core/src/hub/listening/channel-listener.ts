@@ -127,7 +127,7 @@ export class ChannelListener implements DeliveryTarget, DeliverySink {
     this.#onError(error);
   }
 
-  resumed(): void {}
+  began(): void {}
 
   directSendsWritten(): void {}
 

@@ -1,3 +1,4 @@
+import type { ReplayMeter } from '../../delivery/replay.ts';
 import type { ResetReason } from '../../protocol/reset.ts';
 import type { StreamGuard } from '../channels/stream-access.ts';
 import type { CloseReason, ErrorContext } from '../event-stream.ts';
@@ -17,5 +18,5 @@ export interface StreamHost<Stream> extends ResponseHost {
   streamClosed(stream: Stream, reason: CloseReason, id: string | undefined): void;
   streamLagging(stream: Stream): void;
   streamReset(stream: Stream, reason: ResetReason, channels: readonly string[]): void;
-  streamResumed(stream: Stream): void;
+  streamBegan(stream: Stream, replay: ReplayMeter): void;
 }
