@@ -74,6 +74,7 @@ export default defineConfig({
           'redis',
           'sqlite',
           'client',
+          'client/files',
           'testing',
         ].map(name => ({ text: `@tidings/${name}`, link: `/api/@tidings/${name}` })),
       },

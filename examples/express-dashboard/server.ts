@@ -30,7 +30,7 @@ hub.ready().catch(error => giveUp(`Cannot use ${file}: ${error.message}`));
 const takeSample = createSampler();
 
 const app = express();
-app.use(sse({ hub }));
+app.use(sse({ hub }), sse.client());
 app.get('/events', (_req, res) => {
   res.sse({ retry: 1_000 }).subscribe(['metrics', 'samples'], { from: { last: shown } });
   countStreams();

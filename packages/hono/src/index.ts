@@ -1,3 +1,4 @@
+import { clientFile } from '@tidings/client/files';
 import { createHub, type EventStream, type Hub, type StreamOptions } from '@tidings/core';
 import {
   type FetchConnection,
@@ -74,6 +75,21 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   };
   return Object.assign(middleware, { hub });
 }
+
+/**
+ * A route for the files of @tidings/client, for pages without a bundler: `import { connect } from '/tidings/client.js'`.
+ *
+ * @param path the folder of the files. Default: `/tidings`.
+ */
+function client(path = '/tidings'): MiddlewareHandler {
+  return async (c, next) => {
+    const file = clientFile(c.req.path, path, c.req.header('if-none-match'));
+    if (file === undefined) return next();
+    return c.newResponse(file.status === 200 ? file.body : null, file.status, file.headers);
+  };
+}
+
+sse.client = client;
 
 /** The connection, as @hono/node-server passes it; undefined on other servers. */
 function connectionOf(env: unknown): FetchConnection | undefined {

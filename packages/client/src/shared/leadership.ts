@@ -10,7 +10,7 @@ interface Locks {
 
 /** A lock that one tab has at a time. The browser releases it when the tab is gone. */
 export class Leadership {
-  readonly #locks = (navigator as unknown as { locks: Locks }).locks;
+  readonly #locks = (globalThis as unknown as { navigator: { locks: Locks } }).navigator.locks;
   readonly #name: string;
   readonly #onWon: () => void;
   readonly #onLost: () => void;

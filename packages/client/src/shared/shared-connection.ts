@@ -2,7 +2,7 @@ import type { Connection, Receiver } from '../connection.ts';
 import type { State } from '../events.ts';
 import type { Liveness } from '../liveness.ts';
 import { Leadership } from './leadership.ts';
-import type { Message, Relay, RelayedEvent } from './messages.ts';
+import type { Channel, Message, Relay, RelayedEvent } from './messages.ts';
 import { compare } from './position.ts';
 
 /** What the root of the package passes: it is loaded before this file, and holds the code of both. */
@@ -31,7 +31,8 @@ const KEPT = 1_000;
  * | role        | connection       | what it does                                                     | next                              |
  * | ----------- | ---------------- | ---------------------------------------------------------------- | --------------------------------- |
  * | `joining`   | none             | waits for a relay or the lock                                    | any                               |
- * | `catching`  | its own          | receives what is older than the leader's position, keeps relays  | `following` when the two overlap  |
+ * | `catching`  | its own          | receives what is older than the leader's position, keeps relays  | `following` when the two overlap, |
+ * |             |                  |                                                                  | or there is a new leader          |
  * | `following` | none             | delivers relays                                                  | `catching` at a gap; `leading`    |
  * | `leading`   | that of all tabs | asks all for positions, resumes from the oldest, relays          | `joining` when the lock is stolen |
  * | `away`      | none             | the page is frozen or was left                                   | `joining`                         |
@@ -46,7 +47,7 @@ export class SharedConnection {
   readonly #liveness: Liveness;
   readonly #leadership: Leadership;
   #role: Role = 'away';
-  #channel: BroadcastChannel | undefined;
+  #channel: Channel | undefined;
   #connection: Connection | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** Of the newest leader. */
@@ -60,6 +61,8 @@ export class SharedConnection {
   #rivals = Number.NaN;
   /** Where the connection is. */
   #at = () => '';
+  /** ms without a relay after which the leader is dead. */
+  #silence: number | undefined;
   /** Of a tab that catches up. */
   #kept: Relay[] = [];
 
@@ -106,8 +109,8 @@ export class SharedConnection {
   #join(): void {
     this.#become('joining');
     if (!this.#channel) {
-      this.#channel = new BroadcastChannel(this.#parts.name);
-      this.#channel.onmessage = ({ data }) => this.#hear(data as Message);
+      this.#channel = new BroadcastChannel(this.#parts.name) as unknown as Channel;
+      this.#channel.onmessage = ({ data }) => this.#hear(data);
     }
     this.#leadership.seek();
     this.#post({ type: 'joined' });
@@ -213,7 +216,10 @@ export class SharedConnection {
       // The leader lives: its lock is not taken.
       if (this.#role === 'following') clearTimeout(this.#timer);
       if (message.type === 'elected') {
-        this.#liveness.touch();
+        // The leader resumes where this tab is. A connection of its own would be one of six that a browser has, and the
+        // leader could be without.
+        if (this.lastEventId) this.#become('following');
+        if (this.#role === 'following') this.#liveness.start(this.#silence);
         this.#post({ type: 'position', term: message.term, id: this.lastEventId });
       } else if (this.#role !== 'catching') this.#follow(message);
       else {
@@ -231,6 +237,7 @@ export class SharedConnection {
     }
     if (this.#role !== 'following') this.#become('following');
     this.#n = relay.n;
+    this.#silence = relay.silence;
     this.#liveness.start(relay.silence);
     for (const event of relay.events) this.#deliver(event);
     this.#moveTo(relay.after);
