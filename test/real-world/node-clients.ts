@@ -29,7 +29,8 @@ export const nodeClients: SseClient[] = [
   {
     name: '@tidings/client',
     follow(url, see) {
-      const events = connect(url, { text: TYPES });
+      // Longer than the site's heartbeats announce: the machine that runs the tests may be slow.
+      const events = connect(url, { text: TYPES, silence: 10_000 });
       for (const type of TYPES) events.on(type, ({ data }) => see(type, String(data)));
       return () => events.close();
     },
