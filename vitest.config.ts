@@ -1,12 +1,16 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
+// Where the packages are packed. Among the tests, so that the frameworks are found as from any other. Workers inherit it.
+const packed = fileURLToPath(new URL(`test/.packed-${process.pid}`, import.meta.url));
+process.env.TIDINGS_PACKED = packed;
+
 /** Global setups: see there. */
 const PACKED = 'test/support/packed.ts';
 const CHROMIUM = 'test/support/chromium.ts';
 
 /** Brokers that need only Node.js. */
-const SQLITE = 'test/brokers/sqlite{,-faults,-hub,-retention}.test.ts';
+const SQLITE = 'test/brokers/sqlite{,-faults,-hub,-replaced,-retention}.test.ts';
 
 /** They run side by side, with ports, folders and servers of their own. They wait more than they compute. */
 const sideBySide = { maxWorkers: 3, sequence: { groupOrder: 1 }, testTimeout: 60_000 };
@@ -20,13 +24,12 @@ const measured = [
 
 /** A part of the contract, against a format of the packages as they are packed. */
 function build(name: string, extension: string): TestProjectInlineConfiguration {
-  const packed = fileURLToPath(new URL('test/.packed/node_modules', import.meta.url));
   return {
     extends: true,
     resolve: {
       alias: [
-        { find: /^(@tidings\/\w+)$/, replacement: `${packed}/$1/dist/index.${extension}` },
-        { find: /^(@tidings\/\w+)\/(\w+)$/, replacement: `${packed}/$1/dist/$2.${extension}` },
+        { find: /^(@tidings\/\w+)$/, replacement: `${packed}/node_modules/$1/dist/index.${extension}` },
+        { find: /^(@tidings\/\w+)\/(\w+)$/, replacement: `${packed}/node_modules/$1/dist/$2.${extension}` },
       ],
     },
     test: {
@@ -56,6 +59,7 @@ export default defineConfig({
           include: [
             'packages/*/test/**/*.test.ts',
             'test/{contract,spec,channels,frameworks}/**/*.test.ts',
+            'test/inspector/http.test.ts',
             SQLITE,
           ],
         },
@@ -67,7 +71,11 @@ export default defineConfig({
           name: 'system',
           ...sideBySide,
           globalSetup: CHROMIUM,
-          include: ['test/{browser,brokers}/**/*.test.ts', 'test/examples/{fresh,stop}.test.ts'],
+          include: [
+            'test/{browser,brokers,metrics}/**/*.test.ts',
+            'test/inspector/page.test.ts',
+            'test/examples/{fresh,stop}.test.ts',
+          ],
           exclude: [...measured, SQLITE],
         },
       },
@@ -104,7 +112,7 @@ export default defineConfig({
           globalSetup: PACKED,
           include: [
             'test/examples/copies.test.ts',
-            'test/builds/{bundlers,client,commonjs,jest,sqlite}.test.ts',
+            'test/builds/{bundlers,client,commonjs,frameworks,jest,metrics,next,sites,sqlite}.test.ts',
           ],
         },
       },

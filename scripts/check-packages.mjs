@@ -33,7 +33,7 @@ try {
   }
   tryOut(tarballs);
   checkTypeLayouts(tarballs, scratch, run);
-  await measure('@tidings/core', 25 * 1024);
+  await measure('@tidings/core', 28 * 1024);
   await measure('@tidings/client', 4 * 1024, 2 * 1024);
 } finally {
   rmSync(scratch, { recursive: true });
@@ -53,7 +53,12 @@ function tryOut(tarballs) {
     '@tidings/fastify': 'sse',
     '@tidings/redis': 'redisBroker',
     '@tidings/sqlite': 'sqliteBroker',
+    '@tidings/inspector': 'inspector',
+    '@tidings/inspector/koa': 'inspector',
+    '@tidings/inspector/hono': 'inspector',
+    '@tidings/inspector/fetch': 'inspector',
     '@tidings/testing': 'connect',
+    '@tidings/metrics': 'instrument',
   };
   const project = join(scratch, 'project');
   mkdirSync(project);

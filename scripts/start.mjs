@@ -1,24 +1,49 @@
-// Installs and serves the dashboard. It runs in this process, so that Ctrl-C reaches the server.
-import { spawnSync } from 'node:child_process';
+// Installs and serves an example, by default the dashboard. It runs in this process, so that Ctrl-C reaches the server.
+import { readdirSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { fileURLToPath, pathToFileURL } from 'node:url';
+import { run } from './run.mjs';
 
-if (process.argv.length > 2) {
-  console.error('npm start takes no arguments. For another port: PORT=4000 npm start');
+const examples = new URL('../examples/', import.meta.url);
+/** What an example needs besides Node.js. */
+const services = { 'multi-node': 'redis-server and nginx' };
+
+const [name = 'express-dashboard', ...rest] = process.argv.slice(2);
+const names = readdirSync(examples, { withFileTypes: true }).flatMap(entry =>
+  entry.isDirectory() ? [entry.name] : [],
+);
+if (name === '--list') {
+  for (const each of names) {
+    const needs = services[each] ? ` Needs ${services[each]}.` : '';
+    console.log(`${each.padEnd(18)} ${readPackage(each).description}${needs}`);
+  }
+} else if (rest.length > 0 || !names.includes(name)) {
+  console.error(`npm start takes the name of one example: ${names.join(', ')}.`);
+  console.error('npm start -- --list describes them. For another port: PORT=4000 npm start');
   process.exit(1);
+} else {
+  await serve(name);
+  console.log('Other examples: npm start -- --list');
 }
 
-const setup = fileURLToPath(new URL('setup.mjs', import.meta.url));
-const { status } = spawnSync(process.execPath, [setup, '--for', 'express-dashboard'], { stdio: 'inherit' });
-// What has failed has been printed.
-if (status !== 0) process.exit(status ?? 1);
+async function serve(example) {
+  const { scripts, dependencies } = readPackage(example);
+  // Packages resolve to TypeScript in the repository, so that an example in JavaScript needs the dashboard's tsx.
+  const withTsx = 'tsx' in dependencies ? example : 'express-dashboard';
+  const setup = fileURLToPath(new URL('setup.mjs', import.meta.url));
+  await run(process.execPath, [setup, ...[...new Set([example, withTsx])].flatMap(each => ['--for', each])]);
+  const require = createRequire(new URL(`${withTsx}/`, examples));
+  require('tsx/cjs/api').register();
+  // `require` resolves to tsx's CommonJS build, whose `register` does not find its hooks; the ESM build is beside it.
+  const esm = require.resolve('tsx/esm/api').replace(/\.cjs$/, '.mjs');
+  (await import(pathToFileURL(esm).href)).register();
+  // Its last word is a file: "exec node --import tsx server.ts".
+  const file = scripts.start.split(' ').at(-1);
+  const folder = new URL(`${example}/`, examples);
+  process.chdir(fileURLToPath(folder));
+  await import(new URL(file, folder).href);
+}
 
-const example = new URL('../examples/express-dashboard/', import.meta.url);
-// The example's tsx: the root's is not installed here. `require` resolves to its CommonJS build, whose `register` does
-// not find its hooks; the ESM build is beside it.
-const tsx = createRequire(example)
-  .resolve('tsx/esm/api')
-  .replace(/\.cjs$/, '.mjs');
-const { register } = await import(pathToFileURL(tsx).href);
-register();
-await import(new URL('server.ts', example).href);
+function readPackage(example) {
+  return JSON.parse(readFileSync(new URL(`${example}/package.json`, examples), 'utf8'));
+}

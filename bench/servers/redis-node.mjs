@@ -7,7 +7,7 @@ import { createClient } from 'redis';
 
 /**
  * @typedef {object} End
- * @property {(text: string) => Promise<unknown>} publish
+ * @property {(text: string, channel?: string) => Promise<unknown>} publish
  * @property {(receive: (at: number, texts: Iterable<string>) => void) => unknown} subscribe `at`: when it was given.
  */
 
@@ -17,7 +17,7 @@ const [what, client, url = ''] = process.argv.slice(2);
 const STORE = `
 local position = redis.call('HINCRBY', 'hub', 'seq', 1)
 redis.call('XADD', 'log', position .. '-1', 'd', ARGV[1])
-redis.call('PUBLISH', 'news', ARGV[1])
+redis.call('PUBLISH', ARGV[2], ARGV[1])
 return position`;
 
 /** µs. */
@@ -38,7 +38,7 @@ function hub() {
   // Nothing is lost, so that all can be counted.
   const hub = createHub({ broker, channels: () => ({ history: { events: 100_000, bytes: 1e8 } }) });
   return {
-    publish: text => hub.publish('news', text),
+    publish: (text, channel = 'news') => hub.publish(channel, text),
     subscribe(receive) {
       const transport = {
         bufferedBytes: 0,
@@ -67,10 +67,10 @@ async function nodeRedis() {
   const [publisher, subscriber] = await Promise.all([url, url].map(url => createClient({ url }).connect()));
   const digest = (await publisher?.scriptLoad(STORE)) ?? '';
   return {
-    publish: async text =>
+    publish: async (text, channel = 'news') =>
       what === 'script'
-        ? publisher?.sendCommand(['EVALSHA', digest, '0', text])
-        : publisher?.publish('news', text),
+        ? publisher?.sendCommand(['EVALSHA', digest, '0', text, channel])
+        : publisher?.publish(channel, text),
     subscribe: receive => subscriber?.subscribe('news', text => receive(now(), [text])),
   };
 }
@@ -80,8 +80,8 @@ async function ioredis() {
   const [publisher, subscriber] = [url, url].map(url => new Redis(url, { enableAutoPipelining: true }));
   const digest = String(await publisher?.script('LOAD', STORE));
   return {
-    publish: async text =>
-      what === 'script' ? publisher?.evalsha(digest, 0, text) : publisher?.publish('news', text),
+    publish: async (text, channel = 'news') =>
+      what === 'script' ? publisher?.evalsha(digest, 0, text, channel) : publisher?.publish(channel, text),
     subscribe(receive) {
       subscriber?.on('message', (_channel, text) => receive(now(), [text]));
       return subscriber?.subscribe('news');
@@ -99,6 +99,17 @@ const jobs = {
       publish(String(now()));
       await pause(interval);
     }
+  },
+  /** The same, while 20 MB a second are published to another channel, 10 KB each. */
+  async flooded(count = 0, interval = 0) {
+    const text = 'x'.repeat(10_000);
+    let published = 0;
+    const start = now();
+    const flood = setInterval(() => {
+      for (; published < (now() - start) / 500; published++) publish(text, 'flood').catch(() => {});
+    }, 5);
+    await jobs.pace?.(count, interval);
+    clearInterval(flood);
   },
   /** Publishes so many in one turn, again and again. Returns when it began. */
   async bursts(count = 0, size = 1) {

@@ -1,13 +1,14 @@
-import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { dirname } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createHub } from '@tidings/core';
+import { gracefulShutdown } from '@tidings/core/node';
 import { sse } from '@tidings/express';
+import { instrument } from '@tidings/metrics';
 import { sqliteBroker } from '@tidings/sqlite';
 import express from 'express';
+import { register } from 'prom-client';
 import { createSampler, describeMachine } from './metrics.ts';
 
 const port = Number(process.env.PORT ?? 3000);
@@ -27,6 +28,7 @@ const hub = createHub({
   channels: name => ({ compact: name === 'metrics' }),
 });
 hub.ready().catch(error => giveUp(`Cannot use ${file}: ${error.message}`));
+instrument(hub, { registry: register });
 const takeSample = createSampler();
 
 const app = express();
@@ -34,6 +36,9 @@ app.use(sse({ hub }), sse.client());
 app.get('/events', (_req, res) => {
   res.sse({ retry: 1_000 }).subscribe(['metrics', 'samples'], { from: { last: shown } });
   countStreams();
+});
+app.get('/metrics', async (_req, res) => {
+  res.type(register.contentType).send(await register.metrics());
 });
 app.use('/uplot', express.static(dirname(createRequire(import.meta.url).resolve('uplot'))));
 app.use(express.static(fileURLToPath(new URL('public', import.meta.url))));
@@ -54,17 +59,11 @@ const server = app.listen(port, host, error => {
   console.log(`Dashboard: ${pageUrl(server.address() as AddressInfo)}`);
 });
 
-process.on('SIGINT', stop);
-process.on('SIGTERM', stop);
-
-/** May be called again: under npm, a Ctrl-C comes from the terminal and from npm. */
-async function stop() {
-  clearInterval(sampling);
-  const answered = once(server.close(), 'close');
-  await hub.close({ within: 5_000, retry: [1_000, 3_000] });
-  await Promise.race([answered, delay(2_000)]); // requests that are no streams
-  process.exit(0);
-}
+gracefulShutdown(server, hub, {
+  within: 5_000,
+  retry: [1_000, 3_000],
+  before: () => clearInterval(sampling),
+});
 
 function giveUp(why: string): never {
   console.error(why);

@@ -1,7 +1,6 @@
-const { once } = require('node:events');
 const { dirname, join } = require('node:path');
-const { setTimeout: delay } = require('node:timers/promises');
 const { createHub } = require('@tidings/core');
+const { gracefulShutdown } = require('@tidings/core/node');
 const { sse } = require('@tidings/express');
 const express = require('express');
 const { createMarket } = require('./market.js');
@@ -60,14 +59,8 @@ const server = app.listen(port, host, error => {
   console.log(`Prices: http://${host}:${port}`);
 });
 
-process.on('SIGINT', stop);
-process.on('SIGTERM', stop);
-
-/** May be called again: under npm, a Ctrl-C comes from the terminal and from npm. */
-async function stop() {
-  clearInterval(trading);
-  const answered = once(server.close(), 'close');
-  await hub.close({ within: 5_000, retry: [1_000, 3_000] });
-  await Promise.race([answered, delay(2_000)]); // requests that are no streams
-  process.exit(0);
-}
+gracefulShutdown(server, hub, {
+  within: 5_000,
+  retry: [1_000, 3_000],
+  before: () => clearInterval(trading),
+});

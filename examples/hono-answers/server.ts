@@ -37,8 +37,8 @@ app.use('/answers/*', async (c, next) => {
 
 app.get('/model', c => c.json({ model, longest }));
 
-// The answer is for its reader alone: when that one leaves, the source is ended, and so is the model. A browser comes
-// back after the end of every response; of a finished source it is told that there is no more, and nobody is asked.
+// The answer is for one client. When it disconnects, the source is cancelled, and the model stops. A browser reconnects
+// after the end of every response. After the end of a source it gets 204, and the model is not asked again.
 app.get('/answers', c => {
   const prompt = check(c.req.query('prompt'));
   return c.var.sse(stream =>
@@ -49,7 +49,7 @@ app.get('/answers', c => {
   );
 });
 
-// The answer is written into a channel, whoever reads it.
+// The answer is written into a channel, whether a client is connected or not.
 app.post('/answers', bodyLimit({ maxSize: 16 * 1024 }), async c => {
   const body = await c.req.json().catch(() => undefined);
   const prompt = check(body?.prompt);
@@ -64,13 +64,27 @@ app.get('/answers/:id', c => {
   return c.var.sse(stream => stream.subscribe(id, { from: 'start' }), { retry: 1_000 });
 });
 
-async function write(id: string, prompt: string) {
+// The stop button, for everybody who has the answer open. With a broker it works in every process.
+app.post('/answers/:id/stop', async c => {
+  const id = c.req.param('id');
+  if (!kept.has(id)) return c.text('There is no such answer, or it is too old.', 404);
+  const channel = hub.channel(id);
+  if ((await channel.state()) === 'open') {
+    await channel.publish('', { event: 'stopped' });
+    await channel.stop();
+  }
+  return c.body(null, 204);
+});
+
+function write(id: string, prompt: string) {
   kept.add(id);
   const channel = hub.channel(id);
   channel.publish(prompt, { event: 'question' });
-  for await (const { event, data } of answer(prompt)) channel.publish(data, { event });
-  // Who reads it is told that there is no more, and does not come back.
-  channel.end();
+  // Then it ends the channel, and browsers do not reconnect.
+  channel.from(signal => answer(prompt, signal), {
+    event: ({ event }) => event,
+    map: ({ data }) => data,
+  });
 }
 
 function check(prompt: unknown): string {

@@ -1,10 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createHub } from '@tidings/core';
+import { gracefulShutdown } from '@tidings/core/node';
 import { sse } from '@tidings/express';
 import express from 'express';
 import * as views from './views.ts';
@@ -28,7 +27,6 @@ const hub = createHub<Channels>({
   channels: name => (name === 'jobs' ? { compact: true } : { history: { events: 1_000, age: 2 * kept } }),
 });
 const jobs = new Map<string, views.Job>();
-let isStopping = false;
 
 const app = express();
 app.use(sse({ hub }), express.urlencoded({ extended: false }));
@@ -88,18 +86,13 @@ async function run(job: views.Job, fails: boolean) {
   const channel = hub.channel(`job:${job.id}`);
   publishList();
   channel.publish(views.beginning(job), { event: 'begin' });
-  try {
-    for await (const line of convert(job.files, fails)) {
-      if (isStopping) return;
-      job.done += 1;
-      channel.publish(views.logLine(line), { event: 'log' });
-      channel.publish(views.progressBar(job), { event: 'progress' });
-    }
-    job.state = 'done';
-  } catch (error) {
-    job.state = 'failed';
-    channel.publish(views.logLine(String(error)), { event: 'log' });
-  }
+  const isComplete = await channel.from(work(job, fails), {
+    event: ({ event }) => event,
+    map: ({ html }) => html,
+    end: false,
+  });
+  // A server that stops cancels it, and sends what is published here before it ends the streams.
+  if (job.state === 'running') job.state = isComplete ? 'done' : 'failed';
   channel.publish(views.describe(job), { event: 'done' });
   // Nothing follows: the streams end, and who comes back for more is told that there is none.
   channel.end();
@@ -108,6 +101,19 @@ async function run(job: views.Job, fails: boolean) {
     jobs.delete(job.id);
     publishList();
   }, kept);
+}
+
+async function* work(job: views.Job, fails: boolean) {
+  try {
+    for await (const line of convert(job.files, fails)) {
+      job.done += 1;
+      yield { event: 'log', html: views.logLine(line) };
+      yield { event: 'progress', html: views.progressBar(job) };
+    }
+  } catch (error) {
+    job.state = 'failed';
+    yield { event: 'log', html: views.logLine(String(error)) };
+  }
 }
 
 function publishList() {
@@ -122,14 +128,4 @@ const server = app.listen(port, host, error => {
   console.log(`Jobs: http://${host}:${port}`);
 });
 
-process.on('SIGINT', stop);
-process.on('SIGTERM', stop);
-
-/** May be called again: under npm, a Ctrl-C comes from the terminal and from npm. */
-async function stop() {
-  isStopping = true;
-  const answered = once(server.close(), 'close');
-  await hub.close({ within: 5_000, retry: [1_000, 3_000] });
-  await Promise.race([answered, delay(2_000)]); // requests that are no streams
-  process.exit(0);
-}
+gracefulShutdown(server, hub, { within: 5_000, retry: [1_000, 3_000] });

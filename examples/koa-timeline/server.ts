@@ -1,26 +1,15 @@
-import { once } from 'node:events';
 import { createRequire } from 'node:module';
 import { dirname } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { bodyParser } from '@koa/bodyparser';
 import Router from '@koa/router';
-import { createHub, type EventStream } from '@tidings/core';
+import { createHub, type EventStream, type Presence } from '@tidings/core';
+import { gracefulShutdown } from '@tidings/core/node';
 import { sse } from '@tidings/koa';
 import { sqliteBroker } from '@tidings/sqlite';
 import Koa, { type Context } from 'koa';
 import serve from 'koa-static';
-import {
-  addPost,
-  claimName,
-  cookieKey,
-  db,
-  latestMentions,
-  latestPosts,
-  namesHere,
-  type Post,
-  setHere,
-} from './store.ts';
+import { addPost, claimName, cookieKey, db, latestMentions, latestPosts, type Post } from './store.ts';
 
 const port = Number(process.env.PORT ?? 3000);
 const host = process.env.HOST ?? '127.0.0.1';
@@ -32,39 +21,21 @@ const longest = 280;
 interface Channels {
   [room: `room:${string}`]: { post: Post };
   [user: `user:${string}`]: { mention: Post };
-  here: { came: string; left: string };
+  here: { came: Presence; left: Presence };
 }
 
 // Who has been away for less than an hour is given what was posted meanwhile. Else, and at first, it is given the
-// snapshot: what the database has. `here` keeps one event of everybody who is here.
+// snapshot: what the database has.
 const hub = createHub<Channels>({
   broker: sqliteBroker({ database: db }),
+  presence: { channel: 'here' },
   channels: channel => {
     const [kind, name = ''] = channel.split(':');
-    if (kind === 'here') return { compact: true, history: { events: 10_000 } };
     const snapshot = () =>
       kind === 'room' ? { posts: latestPosts(name) } : { mentions: latestMentions(name) };
     return { snapshot, history: { events: 1_000, age: 60 * 60_000 } };
   },
-  observer: { opened: sayCame, closed: sayLeft },
 });
-
-function sayCame({ client: name = '' }: EventStream) {
-  setHere(name, true);
-  hub.publish('here', name, { event: 'came', key: name });
-}
-
-/** One may have several tabs. */
-function sayLeft({ client: name = '' }: { client?: string | undefined }) {
-  if (hub.clients.has(name)) return;
-  setHere(name, false);
-  hub.publish('here', name, { event: 'left', key: name, gone: true });
-}
-
-// Whoever was here when the server was last ended, and has not reconnected since.
-setTimeout(() => {
-  for (const client of namesHere()) sayLeft({ client });
-}, 10_000).unref();
 
 const router = new Router();
 
@@ -156,13 +127,4 @@ server.on('error', error => {
   process.exit(1);
 });
 
-process.on('SIGINT', stop);
-process.on('SIGTERM', stop);
-
-/** May be called again: under npm, a Ctrl-C comes from the terminal and from npm. */
-async function stop() {
-  const answered = once(server.close(), 'close');
-  await hub.close({ within: 5_000, retry: [1_000, 3_000] });
-  await Promise.race([answered, delay(2_000)]); // requests that are no streams
-  process.exit(0);
-}
+gracefulShutdown(server, hub, { within: 5_000, retry: [1_000, 3_000] });

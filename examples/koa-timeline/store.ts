@@ -25,7 +25,6 @@ db.exec(`
     id INTEGER PRIMARY KEY, room TEXT NOT NULL, author TEXT NOT NULL, text TEXT NOT NULL, at INTEGER NOT NULL
   ) STRICT;
   CREATE INDEX IF NOT EXISTS posts_of_room ON posts (room, id);
-  CREATE TABLE IF NOT EXISTS here (name TEXT PRIMARY KEY) STRICT;
   CREATE TABLE IF NOT EXISTS mentions (user TEXT, post INTEGER, PRIMARY KEY (user, post)) STRICT, WITHOUT ROWID;
 `);
 
@@ -41,15 +40,6 @@ export function cookieKey(): string {
 /** False: somebody has it already. */
 export function claimName(name: string): boolean {
   return db.prepare('INSERT OR IGNORE INTO users VALUES (?)').run(name).changes === 1;
-}
-
-export function setHere(name: string, isHere: boolean): void {
-  const sql = isHere ? 'INSERT OR IGNORE INTO here VALUES (?)' : 'DELETE FROM here WHERE name = ?';
-  db.prepare(sql).run(name);
-}
-
-export function namesHere(): string[] {
-  return (db.prepare('SELECT name FROM here').all() as { name: string }[]).map(({ name }) => name);
 }
 
 /** Stores a post, and says which users it mentions. */

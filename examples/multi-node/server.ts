@@ -1,7 +1,6 @@
-import { once } from 'node:events';
-import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { createHub } from '@tidings/core';
+import { gracefulShutdown } from '@tidings/core/node';
 import { sse } from '@tidings/express';
 import { redisBroker } from '@tidings/redis';
 import express, { type Response } from 'express';
@@ -82,14 +81,9 @@ const server = app.listen(port, host, error => {
   console.log(`${name}: http://${host}:${port}, pid ${process.pid}`);
 });
 
-process.on('SIGINT', stop);
-process.on('SIGTERM', stop);
-
-/** Ends every stream; its page goes on at another node. */
-async function stop() {
-  clearInterval(presence);
-  const answered = once(server.close(), 'close');
-  await hub.close({ within: 5_000, retry: [500, 2_000] });
-  await Promise.race([answered, delay(2_000)]); // requests that are no streams
-  process.exit(0);
-}
+// Each page goes on at another node.
+gracefulShutdown(server, hub, {
+  within: 5_000,
+  retry: [500, 2_000],
+  before: () => clearInterval(presence),
+});

@@ -1,3 +1,6 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { type Client, request } from '../support/client.ts';
 
@@ -5,6 +8,11 @@ import { type Client, request } from '../support/client.ts';
 export interface Post {
   channel: string;
   data: number;
+}
+
+/** Asks to disconnect a client. */
+export interface Removal {
+  disconnect: string;
 }
 
 /** The result of one of them. */
@@ -16,16 +24,83 @@ export interface Outcome {
 /** Published to every client at the end. */
 const LAST = -1;
 const NEVER = new Promise<void>(() => {});
+const CHANNELS = ['a', 'b', 'c', 'd'];
+
+/** Clients of several processes, of which some are removed while events are published. */
+export class Chaos {
+  readonly feed: Feed;
+  /** Has a file for each client that was removed. */
+  readonly refused = mkdtempSync(join(tmpdir(), 'tidings-refused-'));
+  readonly #origin: () => string;
+
+  /** @param origin of a process that is asked next. */
+  constructor(origin: () => string) {
+    this.#origin = origin;
+    this.feed = new Feed(origin);
+  }
+
+  /**
+   * Publishes events to so many clients, and removes every third of them.
+   *
+   * @param trouble called again and again, until all is published.
+   * @returns what is wrong with what the clients have received: nothing if nothing is.
+   */
+  async run(clients: number, events: number, trouble: () => Promise<void>): Promise<string[]> {
+    const all = Array.from({ length: clients }, (_, index) => {
+      const channels = CHANNELS.slice(index % CHANNELS.length).concat('all');
+      return new ReconnectingClient(this.#origin, `client${index}`, channels);
+    });
+    const removed = all.filter((_, index) => index % 3 === 0);
+    const reading = Promise.all(all.map(client => client.read()));
+    let isOver = false;
+    const troubles = (async () => {
+      while (!isOver) await trouble();
+    })();
+    await Promise.all([this.feed.publish(events, CHANNELS), this.#removeAll(removed)]);
+    isOver = true;
+    await troubles;
+    await this.feed.end();
+    for (const client of all) client.isLast = true;
+    await reading;
+    return all.flatMap(client => client.faults(this.feed).slice(0, 5));
+  }
+
+  close(): void {
+    rmSync(this.refused, { recursive: true });
+  }
+
+  /** A few at a time. */
+  async #removeAll(clients: readonly ReconnectingClient[]): Promise<void> {
+    for (let start = 0; start < clients.length; start += 5) {
+      await pause(100 + Math.random() * 400);
+      const removing = clients.slice(start, start + 5).map(async client => {
+        await this.#remove(client.name);
+        client.removedAt = this.feed.next;
+      });
+      await Promise.all(removing);
+    }
+  }
+
+  /** Has every process refuse a client, and one of them disconnect it. Resolves when that is acknowledged. */
+  async #remove(name: string): Promise<void> {
+    writeFileSync(join(this.refused, name), '');
+    for (;;) {
+      const outcome = await post<Outcome>(this.#origin(), { disconnect: name }).catch((): Outcome => ({}));
+      if (outcome.id !== undefined) return;
+    }
+  }
+}
 
 /** Publishes, and records which events were accepted. */
-export class Feed {
+class Feed {
   /** By their data. Of the others nothing is known. */
   readonly accepted = new Map<number, Post>();
   /** The data of events that were certainly not stored. */
   readonly refused = new Set<number>();
+  /** The data of the next event. */
+  next = 0;
   readonly #origin: () => string;
 
-  /** @param origin of a process that is asked next. */
   constructor(origin: () => string) {
     this.#origin = origin;
   }
@@ -33,8 +108,9 @@ export class Feed {
   /** Publishes so many events, in turn to the channels, 16 in a request. */
   async publish(count: number, channels: readonly string[]): Promise<void> {
     const sent: Promise<void>[] = [];
-    for (let first = 0; first < count; first += 16) {
-      const posts = Array.from({ length: 16 }, (_, index) => first + index).map(data => {
+    while (this.next < count) {
+      const posts = Array.from({ length: 16 }, () => {
+        const data = this.next++;
         return { channel: channels[data % channels.length] as string, data };
       });
       sent.push(this.#post(posts));
@@ -49,9 +125,8 @@ export class Feed {
   }
 
   async #post(posts: readonly Post[]): Promise<void> {
-    const response = fetch(this.#origin(), { method: 'POST', body: JSON.stringify(posts) });
     // Without a response, the process was killed, before or after it published.
-    const outcomes = (await response.then(each => each.json()).catch(() => [])) as Outcome[];
+    const outcomes = await post<Outcome[]>(this.#origin(), posts).catch((): Outcome[] => []);
     outcomes.forEach(({ id, code }, index) => {
       const post = posts[index] as Post;
       if (id !== undefined) this.accepted.set(post.data, post);
@@ -62,8 +137,11 @@ export class Feed {
 }
 
 /** A client that reconnects as a browser does: with its last id, to any of the processes. */
-export class ReconnectingClient {
+class ReconnectingClient {
+  readonly name: string;
   readonly channels: readonly string[];
+  /** It must not receive events from this one on: they were published after its removal was acknowledged. */
+  removedAt = Number.POSITIVE_INFINITY;
   readonly received: { position: number; data: number }[] = [];
   readonly resets: string[] = [];
   /** Whether it stays until the last event has arrived. */
@@ -71,20 +149,23 @@ export class ReconnectingClient {
   readonly #origin: () => string;
   #lastEventId: string | undefined;
 
-  constructor(origin: () => string, channels: readonly string[]) {
+  constructor(origin: () => string, name: string, channels: readonly string[]) {
     this.#origin = origin;
+    this.name = name;
     this.channels = channels;
   }
 
-  /** Reads until the last event. */
+  /** Reads until the last event, or until it is refused. */
   async read(): Promise<void> {
     while (this.received.at(-1)?.data !== LAST) {
       const headers = this.#lastEventId === undefined ? {} : { 'last-event-id': this.#lastEventId };
-      const client = await request(this.#origin(), `/${this.channels}`, { headers }).catch(() => undefined);
+      const path = `/${this.channels}/${this.name}`;
+      const client = await request(this.#origin(), path, { headers }).catch(() => undefined);
       if (client === undefined) {
         await pause(50);
         continue;
       }
+      if (client.status === 403) return;
       const isLast = client.until(({ events }) => events.at(-1)?.data === String(LAST)).catch(() => {});
       const leaves = pause(100 + Math.random() * 1_900).then(() => (this.isLast ? NEVER : undefined));
       await Promise.race([isLast, leaves, client.ended]);
@@ -94,8 +175,19 @@ export class ReconnectingClient {
     }
   }
 
-  /** What is wrong with what it has received: '' if nothing is. */
-  faults({ accepted, refused }: Feed): string[] {
+  /** What is wrong with what it has received. */
+  faults(feed: Feed): string[] {
+    const isRemoved = this.removedAt < Number.POSITIVE_INFINITY;
+    const faults = isRemoved ? this.#faultsOfRemoval() : this.#faultsOfDelivery(feed);
+    return faults.map(fault => `${this.name}: ${fault}`);
+  }
+
+  #faultsOfRemoval(): string[] {
+    const late = this.received.filter(({ data }) => data >= this.removedAt || data === LAST);
+    return late.map(({ data }) => `received after its removal: ${data}`);
+  }
+
+  #faultsOfDelivery({ accepted, refused }: Feed): string[] {
     const positions = this.received.map(({ position }) => position);
     const came = new Set(this.received.map(({ data }) => data));
     const expected = [...accepted.values()].filter(({ channel }) => this.channels.includes(channel));
@@ -118,4 +210,9 @@ export class ReconnectingClient {
       this.received.push({ position: Number(id?.split('-')[1]), data: Number(data) });
     }
   }
+}
+
+async function post<T>(origin: string, body: readonly Post[] | Removal): Promise<T> {
+  const response = await fetch(origin, { method: 'POST', body: JSON.stringify(body) });
+  return (await response.json()) as T;
 }

@@ -1,6 +1,10 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Broker, Page, TidingsError } from '@tidings/core';
+import { type Broker, createHub, type Page, type TidingsError } from '@tidings/core';
 import { afterEach, describe, expect, it } from 'vitest';
+
+import { open, until } from '../support/memory-stream.ts';
+import { leaseContract } from './lease-contract.ts';
+
 import { draft, type StartedBroker, start } from './recorder.ts';
 
 export interface BrokerMount {
@@ -38,6 +42,8 @@ export function brokerContract({ name, broker }: BrokerMount): void {
     async function two(): Promise<[StartedBroker, StartedBroker]> {
       return (await startAll(2)) as [StartedBroker, StartedBroker];
     }
+
+    leaseContract(two);
 
     it('starts at 0, in an epoch that all processes share', async () => {
       const [a, b] = await two();
@@ -416,6 +422,26 @@ export function brokerContract({ name, broker }: BrokerMount): void {
       }
       expect(count).toBeGreaterThan(3);
       expect(entries.map(({ position }) => position)).toEqual(Array.from({ length: 150 }, (_, i) => i + 1));
+    });
+
+    it('lets a hub deliver a history of several pages', async () => {
+      const log = `${process.pid}-${++logs}`;
+      const channels = () => ({ history: { bytes: 64 * 1024 * 1024 } });
+      const hubs = [
+        createHub({ broker: await broker(log), channels }),
+        createHub({ broker: await broker(log), channels }),
+      ] as const;
+      try {
+        const ids: string[] = [];
+        for (let index = 0; index < 5; index++) ids.push(await hubs[0].publish('x', 'x'.repeat(500_000)));
+        const [all, rest] = [open(hubs[1]), open(hubs[1], ids[0])];
+        all.stream.subscribe('x', { from: 'start' });
+        rest.stream.subscribe('x');
+        await until(() => [all, rest].every(({ lastId }) => lastId() === ids[4]));
+        expect([all, rest].map(each => each.data().length)).toEqual([5, 4]);
+      } finally {
+        for (const hub of hubs) await hub.close({ within: 0 });
+      }
     });
 
     it('delivers everything after the head of an opening, and nothing up to it, while others publish', async () => {

@@ -72,6 +72,7 @@ export function densePositions(broker: Broker, breaks: Breaks): Broker {
       const { state, last } = await broker.state(channel);
       return { state, last: dense(last) };
     },
+    lease: (set, change) => (broker as Required<Broker>).lease(set, change),
     close: () => broker.close(),
   };
 }

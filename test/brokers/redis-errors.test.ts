@@ -161,7 +161,8 @@ describeWith(REDIS, 'what is wrong with Redis', () => {
       const { hub } = hubOf(client(server.url), { publishTimeout: 300 });
       await expect(hub.ready()).rejects.toMatchObject({
         code: 'broker',
-        message: expect.stringMatching(/could not be reached for 300 ms/),
+        message: expect.stringMatching(/could not be reached for 300 ms: .*ECONNREFUSED/),
+        cause: { message: expect.stringMatching(/ECONNREFUSED/) },
       });
       await server.start();
       await eventually(() => hub.stats().broker?.connected === true);

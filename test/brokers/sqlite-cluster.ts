@@ -1,16 +1,11 @@
-// A server of several processes (node:cluster) on one SQLite file. Each may be killed, and is replaced. Streams subscribe
-// to the channels in their path; posted events are published.
+// A server of several processes (node:cluster) on one SQLite file. Each may be killed, and is replaced.
 import cluster from 'node:cluster';
 import { once } from 'node:events';
-import http from 'node:http';
-import { json } from 'node:stream/consumers';
-import { createHub } from '@tidings/core';
-import { openStream } from '@tidings/core/node';
 import { sqliteBroker } from '@tidings/sqlite';
-import type { Outcome, Post } from './chaos-clients.ts';
+import { createServer } from './chaos-server.ts';
 
 const WORKERS = 4;
-const [file = ''] = process.argv.slice(2);
+const [file = '', refused = ''] = process.argv.slice(2);
 
 if (cluster.isPrimary) {
   // Workers accept connections themselves. One that the primary has handed to a worker that is killed would stay open,
@@ -36,27 +31,5 @@ if (cluster.isPrimary) {
     process.exit();
   });
 } else {
-  const hub = createHub({
-    broker: sqliteBroker({ file }),
-    onError: () => {},
-    // Large enough that nothing a client may resume from is trimmed.
-    channels: () => ({ history: { events: 100_000, bytes: 1e8 } }),
-  });
-  http
-    .createServer(async (req, res) => {
-      if (req.method !== 'POST') {
-        const channels = (req.url ?? '').slice(1).split(',');
-        // A client whose connection is lost before the first id has missed everything.
-        openStream(req, res, { hub }).subscribe(channels, { from: 'start' });
-        return;
-      }
-      const posts = (await json(req)) as Post[];
-      const publish = ({ channel, data }: Post): Promise<Outcome> =>
-        hub.publish(channel, data).then(
-          id => ({ id }),
-          ({ code = 'none' }) => ({ code }),
-        );
-      res.end(JSON.stringify(await Promise.all(posts.map(publish))));
-    })
-    .listen(0, '127.0.0.1');
+  createServer(sqliteBroker({ file }), refused).listen(0, '127.0.0.1');
 }

@@ -1,8 +1,8 @@
-import { statSync, truncateSync, writeFileSync } from 'node:fs';
+import { statSync, writeFileSync } from 'node:fs';
 import type { SqliteDatabase } from '@tidings/sqlite';
 import { describe, expect, it } from 'vitest';
 import { draft } from './recorder.ts';
-import { DatabaseFile, driver, soon } from './sqlite-setup.ts';
+import { DatabaseFile, driver } from './sqlite-setup.ts';
 
 const data = (list: readonly { data: string }[]) => list.map(entry => entry.data);
 
@@ -114,55 +114,6 @@ describe('a start', () => {
     writeFileSync(file.path, 'x'.repeat(8_192));
     const message = expect.stringMatching(/not a database/);
     await expect(file.broker()).rejects.toMatchObject({ code: 'broker', message, cause: { message } });
-  });
-});
-
-describe('a file that is replaced', () => {
-  async function running() {
-    const file = new DatabaseFile();
-    const first = await file.broker();
-    await first.publish(draft('x', '1'));
-    await file.backUp(first);
-    const [a, b] = [await file.broker(), await file.broker()];
-    for (const node of [a, b]) await node.broker.open(new Map([['x', 0]]));
-    await a.publish(draft('x', '2'), draft('x', '3'));
-    await b.sink.until(() => b.sink.list.length === 2);
-    return { file, a, b };
-  }
-
-  it.each<[string, (file: DatabaseFile) => void]>([
-    ['by a backup', file => file.restore()],
-    ['by nothing', file => file.remove()],
-    ['by an empty one', file => truncateSync(file.path)],
-  ])('%s begins a new epoch, the same in every process', async (_, replace) => {
-    const { file, a, b } = await running();
-    replace(file);
-    for (const { sink } of [a, b]) await sink.until(() => sink.epochs.length > 0);
-    expect(a.sink.epochs).toEqual(b.sink.epochs);
-    expect(a.sink.epochs).not.toContain(a.epoch);
-    expect(a.sink.epochs).toHaveLength(1);
-    await b.broker.open(new Map([['x', 0]]));
-    const { epoch } = await a.broker.publish([draft('x', '4')], soon());
-    expect(epoch).toBe(a.sink.epochs[0]);
-    await b.sink.until(() => b.sink.data('x').includes('4'));
-  });
-
-  it('is noticed by a publish, before anything is stored', async () => {
-    const { file, a } = await running();
-    file.restore();
-    const { epoch, results } = await a.broker.publish([draft('x', '4')], soon());
-    expect(a.sink.epochs).toEqual([epoch]);
-    expect(epoch).not.toBe(a.epoch);
-    const page = await a.broker.read('x', 0, results[0] as number);
-    expect(data(page.entries)).toEqual(['1', '4']);
-  });
-
-  it('in place, by one with an older head, begins a new epoch', async () => {
-    const { file, a, b } = await running();
-    file.open().exec('UPDATE tidings_hub SET head = head - 1');
-    for (const { sink } of [a, b]) await sink.until(() => sink.epochs.length > 0);
-    expect(a.sink.epochs).toEqual(b.sink.epochs);
-    expect(a.sink.epochs).toHaveLength(1);
   });
 });
 

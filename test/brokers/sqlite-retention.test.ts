@@ -148,6 +148,16 @@ describe('sqliteBroker', () => {
     );
   });
 
+  it('lets the event loop turn between two batches', async () => {
+    const node = await new DatabaseFile().broker();
+    const order: string[] = [];
+    setImmediate(() => order.push('turn'));
+    await node.publish(draft('x', '1'));
+    await node.publish(draft('x', '2'));
+    order.push('second batch');
+    expect(order).toEqual(['turn', 'second batch']);
+  });
+
   it('belongs to one hub', async () => {
     const node = await new DatabaseFile().broker();
     await expect(node.broker.start(node.sink)).rejects.toMatchObject({ code: 'broker' });

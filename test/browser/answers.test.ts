@@ -140,8 +140,10 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     for (const tab of [page, other]) await showsState(tab, 'live');
     model.say('four');
     for (const tab of [page, other]) await poll(() => text(tab)).toBe('One two three four');
-    await other.reload();
-    await poll(() => text(other)).toBe('One two three four');
+    for (const tab of [page, other]) {
+      await tab.reload();
+      await poll(() => text(tab)).toBe('One two three four');
+    }
 
     model.finish();
     for (const tab of [page, other, await openLink(page)]) {
@@ -149,6 +151,30 @@ describeWith(CHROMIUM, 'hono-answers', () => {
       expect(await text(tab)).toBe('One two three four');
     }
     expect(asked).toHaveLength(1);
+  });
+
+  test('the stop button stops the model for everybody, and what there is stays', async () => {
+    const page = await openPage();
+    const model = await ask(page, 'why?', 'keep');
+    model.say('Because ');
+    await poll(() => text(page)).toBe('Because ');
+    const other = await openLink(page);
+    await poll(() => text(other)).toBe('Because ');
+    await other.getByRole('button', { name: 'Stop the model' }).click();
+    await model.over;
+    for (const tab of [page, other]) {
+      await showsState(tab, 'stopped');
+      expect(await notice(tab)).toBe('The answer was stopped: this is not the whole of it.');
+    }
+    // The page that has asked has the answer again after a reload.
+    await page.reload();
+    await showsState(page, 'stopped');
+    expect([await text(page), await page.locator('#question').textContent()]).toEqual(['Because ', 'why?']);
+    expect(await page.getByRole('button', { name: 'Stop the model' }).isVisible()).toBe(false);
+    // An answer that ends with its reader has no such button: to leave is to stop it.
+    await ask(page, 'again?', 'stop');
+    expect(await page.getByRole('button', { name: 'Stop the model' }).isVisible()).toBe(false);
+    expect(asked).toHaveLength(2);
   });
 
   test.each(['stop', 'keep'] as const)('what goes wrong upstream is said in the page (%s)', async policy => {

@@ -11,7 +11,7 @@ import { freePort } from '../support/server.ts';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 
 it.each(['SIGINT', 'SIGTERM'] as const)(
-  'npm start serves the dashboard, and on %s drains and exits 0',
+  'npm start serves the dashboard and its metrics, and on %s drains and exits 0',
   async signal => {
     const port = await freePort();
     const folder = mkdtempSync(join(tmpdir(), 'dashboard-'));
@@ -21,6 +21,9 @@ it.each(['SIGINT', 'SIGTERM'] as const)(
     expect(page.status).toBe(200);
     const client = await request(`http://127.0.0.1:${port}`, '/events');
     await client.until(({ events }) => events.some(({ event }) => event === 'sample'));
+    const metrics = await request(`http://127.0.0.1:${port}`, '/metrics');
+    await metrics.ended;
+    expect(metrics.text).toMatch(/^tidings_streams_open 1$/m);
     npm.kill(signal);
     expect(await client.ended).toBe(true);
     expect(client.retries).toHaveLength(2);

@@ -9,7 +9,7 @@ import { tarballs, unpack } from '../support/packed.ts';
 import { root } from '../support/snippets.ts';
 
 // Adapters import only types of their frameworks, so that a bundle needs none of them.
-const names = ['core', 'client', 'express', 'koa', 'hono', 'fastify', 'redis', 'sqlite'];
+const names = ['core', 'client', 'express', 'koa', 'hono', 'fastify', 'redis', 'sqlite', 'testing'];
 const PROGRAM = `
 import { createServer } from 'node:net';
 ${names.map(name => `import * as ${name} from '@tidings/${name}';`).join('\n')}
@@ -32,7 +32,10 @@ function createProject(client: string): string {
   const modules = join(folder, 'node_modules');
   mkdirSync(modules);
   for (const [name, tarball] of tarballs()) unpack(name, tarball, modules);
-  symlinkSync(join(root, 'test/node_modules', client), join(modules, client));
+  // @tidings/testing depends on a parser.
+  for (const name of [client, 'eventsource-parser']) {
+    symlinkSync(join(root, 'test/node_modules', name), join(modules, name));
+  }
   writeFileSync(join(folder, 'program.mjs'), PROGRAM);
   return folder;
 }

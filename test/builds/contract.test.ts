@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { PACKED } from '../support/packed.ts';
 import '../contract/begin.test.ts';
 import '../contract/send.test.ts';
+import '../frameworks/fastify.test.ts';
 
 it('tests what is packed', () => {
   const file = `${PACKED}/node_modules/@tidings/core/dist/index.${process.env.PACKED_FORMAT}`;

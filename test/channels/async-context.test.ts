@@ -134,7 +134,7 @@ it('a snapshot of hub.channel(name, options) runs in the context of that call', 
   expect(contexts).toEqual(['setup']);
 });
 
-it('callbacks of an observer run in the context of createHub()', async () => {
+it('callbacks of an observer run in the context of createHub(), but `opened` in that of the request', async () => {
   const contexts: Record<string, Set<unknown>> = {};
   const note = (name: string) => () => {
     contexts[name] ??= new Set();
@@ -142,6 +142,9 @@ it('callbacks of an observer run in the context of createHub()', async () => {
   };
   const observer: Observer = {
     opened: note('opened'),
+    headersSent: note('headersSent'),
+    caughtUp: note('caughtUp'),
+    round: note('round'),
     closed: note('closed'),
     published: note('published'),
     delivered: note('delivered'),
@@ -157,8 +160,10 @@ it('callbacks of an observer run in the context of createHub()', async () => {
     client.reset();
   }
   await eventually(() => hub.streams.size === 0);
-  const names = ['closed', 'delivered', 'opened', 'published', 'replayed', 'reset'];
-  expect(contexts).toEqual(Object.fromEntries(names.map(name => [name, new Set(['hub'])])));
+  const { opened, ...others } = contexts;
+  const names = ['caughtUp', 'closed', 'delivered', 'headersSent', 'published', 'replayed', 'reset', 'round'];
+  expect(others).toEqual(Object.fromEntries(names.map(name => [name, new Set(['hub'])])));
+  expect([...(opened ?? [])]).not.toContain('hub');
 });
 
 describe('a listener for the abort of a stream runs in the context of its request', () => {

@@ -151,7 +151,7 @@ it('values that come while others are given theirs reach those that have had the
   second.stream.subscribe('a', {
     from: 'now',
     filter({ data }) {
-      if (data === '1') for (let i = 2; i <= 100; i++) hub.publish('a', i, { key: 'k' });
+      if (data === 1) for (let i = 2; i <= 100; i++) hub.publish('a', i, { key: 'k' });
       return true;
     },
   });

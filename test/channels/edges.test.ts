@@ -30,13 +30,13 @@ it('a filter may send, close and unsubscribe: all comes in its place', async () 
   const sending = open(hub);
   sending.stream.subscribe('a', {
     from: 'start',
-    filter: ({ data }) => data !== '2' || sending.stream.send('sent'),
+    filter: ({ data }) => data !== 2 || sending.stream.send('sent'),
   });
   const closing = open(hub);
   closing.stream.subscribe('a', {
     from: 'start',
     filter({ data }) {
-      if (data === '2') closing.stream.close();
+      if (data === 2) closing.stream.close();
       return true;
     },
   });
@@ -44,7 +44,7 @@ it('a filter may send, close and unsubscribe: all comes in its place', async () 
   leaving.stream.subscribe('a', {
     from: 'start',
     filter({ data }) {
-      if (data === '2') leaving.stream.unsubscribe('a');
+      if (data === 2) leaving.stream.unsubscribe('a');
       return true;
     },
   });
@@ -88,7 +88,7 @@ it('a filter sees all of an event; an exception is a client or a stream', async 
   hub.publish('a', 3, { except: bob.stream.id });
   hub.publish('a', 4);
   await until(() => ann.data().includes('4') && bob.data().includes('4'));
-  expect(seen[0]).toEqual({ channel: 'a', event: 'e', key: 'k', data: '1' });
+  expect(seen[0]).toEqual({ channel: 'a', event: 'e', key: 'k', data: 1 });
   expect(ann.data()).toEqual(['1', '3', '4']);
   expect(bob.data()).toEqual(['1', '2', '4']);
 });
@@ -142,6 +142,23 @@ it('the id of a quiet stream follows the hub, so that what others did is no loss
   for (let i = 0; i < 10; i++) id = await hub.publish('busy', i);
   for (let i = 0; i < 100 && quiet.lastId() !== id; i++) await wait(10);
   expect(quiet.lastId()).toBe(id);
+});
+
+it('a marker replaces the heartbeat that is due', async () => {
+  const hub = createHub({ heartbeat: 20 });
+  const { stream, transport } = open(hub);
+  stream.subscribe('quiet');
+  await wait(10);
+  const id = await hub.publish('other', 1);
+  const write = transport.write.bind(transport);
+  const after = new Promise<string>(resolve => {
+    transport.write = frame => {
+      const hasRoom = write(frame);
+      if (transport.text.endsWith(`id: ${id}\n\n`)) setImmediate(() => resolve(transport.text));
+      return hasRoom;
+    };
+  });
+  expect(await after).toMatch(new RegExp(`id: ${id}\n\n$`));
 });
 
 it.each([

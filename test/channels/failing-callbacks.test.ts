@@ -30,7 +30,7 @@ async function serve(channel: ChannelOptions, options?: SubscribeOptions) {
 
 /** A filter that fails for events whose data says so. */
 const filter: SubscribeOptions['filter'] = ({ data }) => {
-  if (data.startsWith('bad')) throw new Error(`filter: ${data}`);
+  if (String(data).startsWith('bad')) throw new Error(`filter: ${data}`);
   return true;
 };
 

@@ -166,7 +166,7 @@ describe.each(brokers)(
       history: { events: 10 },
       ...options,
     });
-    const wanted: SubscribeOptions = { filter: ({ data }) => data.startsWith('wanted') };
+    const wanted: SubscribeOptions = { filter: ({ data }) => String(data).startsWith('wanted') };
 
     it('resumes without a reset when a filter has rejected it', async () => {
       const { hub, connect, reconnect } = await serve(few(), wanted);

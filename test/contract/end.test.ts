@@ -30,7 +30,7 @@ contract('a stream ends', ({ connect, serve, mount }) => {
   });
 
   it('for a peer that does not read, once it is given up', async () => {
-    const { hub, client, stream } = await connect({ hub: { stallTimeout: 400, maxBufferedBytes: 64 * MIB } });
+    const { hub, client, stream } = await connect({ hub: { stallTimeout: 700, maxBufferedBytes: 64 * MIB } });
     client.stall();
     await fill(stream);
     stream.send('x'.repeat(8 * MIB));
@@ -103,7 +103,9 @@ contract('a stream ends', ({ connect, serve, mount }) => {
         }),
       { limits: { streams: 0 } },
     );
-    const client = await get();
+    // A client that would keep the connection.
+    const agent = new http.Agent({ keepAlive: true });
+    const client = await get('/', { agent });
     expect(await client.ended).toBe(true);
     expect(client.status).toBe(200);
     expect(client.text).toMatch(/^retry: \d+\n\n$/);
@@ -134,6 +136,16 @@ contract('a stream ends', ({ connect, serve, mount }) => {
     expect(await stream.closed).toBe('drained');
     expect(hub.streams.size).toBe(0);
     await stopped;
+  });
+
+  it('when the hub is closed, with a reconnection time in a marker once the client has an id', async () => {
+    const { hub, client, get } = await connect({ use: stream => stream.send('x', { id: '1' }) });
+    const without = await get('/', { headers: { accept: 'text/event-stream' } });
+    await client.until(({ events }) => events.length === 1);
+    for (const stream of hub.streams) stream.send('y');
+    await hub.close({ retry: [7, 7] });
+    expect(await Promise.all([client.ended, without.ended])).toEqual([true, true]);
+    expect(client.text).toBe('data: x\nid: 1\n\ndata: y\n\nevent: tidings\nretry: 7\ndata: \n\n');
   });
 
   it('when the hub is closed, and its connection, though it was closing already', async () => {

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { createHub, type EventStream } from '@tidings/core';
@@ -21,7 +22,9 @@ type Use = (stream: EventStream) => unknown;
 /** Serves a handler as the framework's users write it. `report` receives what reaches the framework's error handling. */
 type Serve = (use: Use, report: (error: unknown) => void) => Promise<Running>;
 
-const hub = createHub({ onError: () => {} });
+/** What reaches the hub's `onError`. */
+const reported: unknown[] = [];
+const hub = createHub({ onError: error => reported.push(error) });
 
 const onExpress =
   (express: () => Express): Serve =>
@@ -151,6 +154,24 @@ describe.each(frameworks)('a handler on %s', (name, serve) => {
     expect(await stream.closed).toBe('error');
     // After the headers, Hono and Fastify have no error handling: the hub's onError is called.
     if (!/Hono|Fastify/.test(name)) await eventually(() => errors.length > 0);
+  });
+
+  it('that fails with an AbortError of its own is reported, while its stream is open', async () => {
+    const { client, errors } = await connect(() => Promise.reject(new DOMException('mine', 'AbortError')));
+    expect(client.status).toBe(500);
+    expect(errors).toEqual([expect.objectContaining({ message: 'mine' })]);
+  });
+
+  it('that fails with an error of its own is reported, though its stream has closed', async () => {
+    reported.length = 0;
+    const { client, stream, errors } = await connect(async ({ signal }) => {
+      await once(signal, 'abort');
+      throw new Error('mine');
+    });
+    client.reset();
+    expect(await stream.closed).toBe('disconnected');
+    await eventually(() => errors.length + reported.length > 0);
+    expect([...errors, ...reported]).toEqual([expect.objectContaining({ message: 'mine' })]);
   });
 
   it('may add any number of listeners to the signal', async () => {

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import http from 'node:http';
+import net from 'node:net';
 import type { EventStream } from '@tidings/core';
 import { expect, it } from 'vitest';
 import { contract } from './contract.ts';
@@ -60,6 +63,35 @@ contract('the response to a POST', ({ connect, serve, mount }) => {
     expect(client.events.map(({ data }) => data.length)).toEqual(Array.from({ length: 20 }, () => size));
   });
 
+  it('is aborted after what was sent over HTTP/1.0, which has no last chunk', async () => {
+    if (mount.http2) return;
+    let fail = () => {};
+    const failure = new Promise<void>(resolve => {
+      fail = resolve;
+    });
+    const { server } = await serve(
+      context =>
+        context.stream(stream =>
+          stream.stream(async function* () {
+            yield 'half';
+            await failure;
+            throw new Error('the model is gone');
+          }),
+        ),
+      { onError: () => {} },
+    );
+    const socket = net.connect(Number(new URL(server.origin).port), '127.0.0.1');
+    let text = '';
+    socket.on('data', chunk => {
+      text += chunk;
+      // Node.js reads a reset that comes together with bytes as a proper end.
+      if (text.includes('half')) fail();
+    });
+    socket.write('POST / HTTP/1.0\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}');
+    expect(await once(socket, 'end').catch(error => error)).toMatchObject({ code: 'ECONNRESET' });
+    expect(text).toMatch(/\r\n\r\ndata: half\n\n$/);
+  });
+
   it.each([
     [
       'closed',
@@ -98,7 +130,9 @@ contract('the response to a POST', ({ connect, serve, mount }) => {
     const { hub, get } = await serve(context => context.stream(stream => stream.send('must not go out')), {
       limits: { streams: 0 },
     });
-    const client = await get('/', POST);
+    // A client that would keep the connection.
+    const agent = new http.Agent({ keepAlive: true });
+    const client = await get('/', { ...POST, agent });
     expect(await client.ended).toBe(true);
     expect(client.status).toBe(503);
     expect(Number(client.headers['retry-after'])).toBeGreaterThanOrEqual(15);

@@ -34,14 +34,19 @@ contract('a stream sends', ({ connect }) => {
     expect(client.events.filter(({ id }) => id === position)).toHaveLength(1);
   });
 
-  it('heartbeats as comments to a client without markers', async () => {
-    const { client } = await connect({
+  it.each([
+    ['a client without markers', { stream: { markers: false } }],
+    ['the client of a POST', { request: { method: 'POST' } }],
+  ])('heartbeats as comments to %s', async (_, setup) => {
+    const { hub, client } = await connect({
+      ...setup,
       hub: { heartbeat: { interval: 30, event: 'ping' } },
-      stream: { markers: false },
       use: opened => void opened.subscribe('news'),
     });
     await client.until(({ comments }) => comments.length === 3);
-    expect(client.text).toMatch(/^(:\n\n)+$/);
+    await hub.publish('other', 1);
+    await client.until(({ comments }) => comments.length === 6);
+    expect(client.text).not.toContain('ping');
   });
 
   it('comments with a blank line until it has sent an id, and without from then on', async () => {

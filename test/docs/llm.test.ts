@@ -1,4 +1,5 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { getRequestListener } from '@hono/node-server';
 import { createHub } from '@tidings/core';
@@ -6,6 +7,7 @@ import { sse } from '@tidings/hono';
 import * as ai7 from 'ai';
 import * as ai5 from 'ai5';
 import * as ai6 from 'ai6';
+import { transformSync } from 'esbuild';
 import { Hono } from 'hono';
 import OpenAI from 'openai';
 import type { ResumableStreamContext } from 'resumable-stream';
@@ -77,13 +79,99 @@ describe.each(versions)('the server for the AI SDK, version %s', (_, createTrans
     expect(await answer).not.toContain('well.');
     expect(await resume()).toBeNull();
   });
+
+  it('keeps an answer that is asked for meanwhile apart from the one before', async () => {
+    const { send } = await start();
+    const first = textOf(await send());
+    const second = textOf(await send());
+    expect(await second).toBe('Good news: all is well.');
+    expect(await first).not.toContain('well.');
+  });
+});
+
+describe('an answer that continues without a client', () => {
+  const folder = mkdtempSync(`${tmpdir()}/tidings-llm-`);
+  const programs: Program[] = [];
+  afterAll(async () => {
+    await Promise.all(programs.map(program => program.stop()));
+    rmSync(folder, { recursive: true });
+  });
+
+  /** One of several processes. It tells which questions it was asked, and which of them were cancelled. */
+  async function start(): Promise<Program> {
+    const broker = `createHub({ broker: sqliteBroker({ file: ${JSON.stringify(`${folder}/hub.db`)} }), `;
+    const program = await runProgram(`
+      import { setTimeout as sleep } from 'node:timers/promises';
+      import { serve } from '@hono/node-server';
+      import { sse } from '@tidings/hono';
+      import { sqliteBroker } from '@tidings/sqlite';
+      import { Hono } from 'hono';
+      const app = new Hono();
+      app.use((c, next) => sse({ hub })(c, next));
+      const asked: string[] = [];
+      const cancelled: string[] = [];
+      async function* ask(question: string, { signal }: { signal: AbortSignal }) {
+        asked.push(question);
+        signal.addEventListener('abort', () => cancelled.push(question));
+        for (let n = 1; !(question === 'short' && n > 3); n++) {
+          yield String(n);
+          await sleep(10, undefined, { signal });
+        }
+      }
+      app.get('/asked', c => c.json({ asked, cancelled }));
+      ${code('continue').replace('createHub({', broker)}
+      serve({ fetch: app.fetch, port: 3000 });`);
+    programs.push(program);
+    await program.get('/asked');
+    return program;
+  }
+
+  const post = async ({ get }: Program, path: string, body?: object) => {
+    const answer = await get(path, { method: 'POST', body: JSON.stringify(body ?? {}) });
+    await answer.ended;
+    return answer;
+  };
+  const askedOf = async ({ get }: Program) => {
+    const answer = await get('/asked');
+    await answer.ended;
+    return JSON.parse(answer.text);
+  };
+
+  it('is followed, and stopped, in another process than that which asks the model', async () => {
+    const [first, second] = await Promise.all([start(), start()]);
+    const { id } = JSON.parse((await post(first, '/answers', { question: 'long' })).text);
+    const clients = [await first.get(`/answers/${id}`), await second.get(`/answers/${id}`)];
+    for (const client of clients) await client.until(({ events }) => events.length > 5);
+    expect((await post(second, `/answers/${id}/stop`)).status).toBe(204);
+    for (const client of clients) {
+      expect(await client.ended).toBe(true);
+      const shown = client.events.filter(({ event }) => event !== 'tidings');
+      expect(shown.at(-1)).toMatchObject({ event: 'failed' });
+      const tokens = shown.slice(0, -1).map(({ data }) => Number(data));
+      expect(tokens).toEqual(tokens.map((_, n) => n + 1));
+    }
+    expect(await askedOf(first)).toEqual({ asked: ['long'], cancelled: ['long'] });
+    expect(await askedOf(second)).toEqual({ asked: [], cancelled: [] });
+
+    const short = JSON.parse((await post(second, '/answers', { question: 'short' })).text);
+    const client = await first.get(`/answers/${short.id}`);
+    expect(await client.ended).toBe(true);
+    const tokens = client.events.filter(({ event }) => event === 'token').map(({ data }) => data);
+    expect(tokens).toEqual(['1', '2', '3']);
+    // A client that comes later receives all of it, and then 204.
+    const late = await second.get(`/answers/${short.id}`);
+    expect(await late.ended).toBe(true);
+    expect(late.events.filter(({ event }) => event === 'token')).toHaveLength(3);
+    const headers = { 'last-event-id': late.events.at(-1)?.id ?? '' };
+    expect((await first.get(`/answers/${short.id}`, { headers })).status).toBe(204);
+  });
 });
 
 it('a response is retrieved with openai-node, after a sequence number', async () => {
   const hub = createHub();
   const app = new Hono();
   app.use(sse({ hub }));
-  new Function('app', code('responses'))(app);
+  new Function('app', transformSync(code('responses'), { loader: 'ts' }).code)(app);
   const { origin, kill } = await listen(getRequestListener(app.fetch));
   for (let n = 0; n < 4; n++) {
     const event = { type: 'response.output_text.delta', sequence_number: n, delta: String(n) };

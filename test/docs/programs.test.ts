@@ -202,11 +202,18 @@ describe('what the page about MCP shows', () => {
   });
 
   it('answers what it does not know with errors', async () => {
-    const { ask, post, session } = await initialize();
+    const { ask, get, post, session } = await initialize();
     for (const method of ['toString', 'constructor', 'resources/list']) {
       expect(await ask({ id: 2, method })).toMatchObject({ id: 2, error: { code: -32_601 } });
     }
-    expect(await ask({ id: 3, method: 'tools/call' })).toMatchObject({ id: 3, error: { code: -32_602 } });
+    for (const params of [undefined, null, {}]) {
+      const answer = await ask({ id: 3, method: 'tools/call', params });
+      expect(answer).toMatchObject({ id: 3, error: { code: -32_602 } });
+    }
+    const sent = { 'mcp-session-id': session, 'content-type': 'text/plain' };
+    const answer = await get('/mcp', { method: 'POST', headers: sent, body: '{' });
+    await answer.ended;
+    expect([answer.status, JSON.parse(answer.text).error.code]).toEqual([400, -32_700]);
     expect(await ask([{ jsonrpc: '2.0', id: 4, method: 'ping' }])).toMatchObject({
       status: 400,
       error: { code: -32_600 },

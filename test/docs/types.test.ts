@@ -1,4 +1,5 @@
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
 import ts from 'typescript';
 import { afterAll, describe, expect, it } from 'vitest';
 import { root, type Snippet, snippet, snippets } from '../support/snippets.ts';
@@ -25,11 +26,16 @@ const common: ts.CompilerOptions = {
 const page = ['lib.es2024.d.ts', 'lib.dom.d.ts', 'lib.dom.iterable.d.ts'];
 /** Blocks that are checked by themselves: h3 and Elysia declare globals of Bun, and NestJS has decorators of its own. */
 const FRAMEWORKS = 'ts of frameworks';
-const kindOf = ({ file, language }: Snippet) =>
-  language === 'ts' && file === 'docs/frameworks.md' ? FRAMEWORKS : language;
+/** What a block registers would hold for all others. */
+const REGISTERED = 'ts with registered channels';
+const kindOf = ({ file, language, code }: Snippet) => {
+  if (language === 'ts' && code.includes('interface Register')) return REGISTERED;
+  return language === 'ts' && /^docs\/(frameworks|nextjs)\.md$/.test(file) ? FRAMEWORKS : language;
+};
 /** What is in a block, by its language. */
 const kinds: Record<string, ts.CompilerOptions> = {
   ts: { ...common, lib: page, types: ['node'] },
+  [REGISTERED]: { ...common, lib: page, types: ['node'] },
   [FRAMEWORKS]: { ...common, lib: page, types: ['node'], experimentalDecorators: true },
   // A page's. Its types are what TypeScript infers.
   js: { ...common, lib: page, types: [], noImplicitAny: false },
@@ -63,12 +69,17 @@ describe('the code of the documentation', () => {
     expect(unnamed.map(({ file, line }) => `${file}:${line}`)).toEqual([]);
   });
 
+  /** Files of a site import each other. */
+  const pathOf = ({ name, file, line }: Snippet) =>
+    name?.startsWith('site ') ? name.replace(' ', '/') : `${file.replaceAll('/', '-')}-${line}.ts`;
+
   /** What the compiler says, by page and line. */
   function check(blocks: readonly Snippet[], options: ts.CompilerOptions): string[] {
-    const files = new Map(
-      blocks.map(block => [`${folder}/${block.file.replaceAll('/', '-')}-${block.line}.ts`, block]),
-    );
-    for (const [file, { given, code }] of files) writeFileSync(file, `${given}\n${code}`);
+    const files = new Map(blocks.map(block => [`${folder}/${pathOf(block)}`, block]));
+    for (const [file, { given, code }] of files) {
+      mkdirSync(dirname(file), { recursive: true });
+      writeFileSync(file, `${given}\n${code}`);
+    }
     const program = ts.createProgram([...files.keys()], options);
     return ts.getPreEmitDiagnostics(program).map(({ file, start = 0, messageText }) => {
       const block = files.get(file?.fileName ?? '');

@@ -21,7 +21,7 @@ const tenantOf = (url = '') => new URL(url, 'http://x').searchParams.get('tenant
 /** Subscribes to the events of the tenant that the framework's async context names. */
 function follow(stream: EventStream, tenant: () => string | undefined) {
   const ended: (string | undefined)[] = [];
-  stream.subscribe('orders', { filter: ({ data }) => JSON.parse(data).tenant === tenant() });
+  stream.subscribe('orders', { filter: ({ data }) => (data as { tenant: string }).tenant === tenant() });
   stream.signal.addEventListener('abort', () => ended.push(tenant()));
   return ended;
 }

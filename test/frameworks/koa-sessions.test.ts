@@ -100,6 +100,19 @@ describe.each([
     expect(client.status).toBe(200);
   });
 
+  it('is not replaced by a middleware that responds to the status 404 after next()', async () => {
+    const notFound = (): Middleware => async (ctx, next) => {
+      await next();
+      if (ctx.status === 404) ctx.body = 'not found';
+    };
+    const { client } = await connect(
+      notFound,
+      streaming(opened => opened.send('first')),
+    );
+    await client.until(({ events }) => events.length === 1);
+    expect(client.status).toBe(200);
+  });
+
   it('begins while its middleware awaits the end of a source', async () => {
     const source = (): Middleware => async ctx => {
       await ctx.sse().stream(async function* () {

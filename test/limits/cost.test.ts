@@ -68,6 +68,16 @@ describe('idle streams', () => {
     expect(tidings.open.timers - bare.open.timers).toBeLessThanOrEqual(1);
   }, 180_000);
 
+  it('cost at most 64 bytes more with a client and data', async () => {
+    server = await start(new URL('server.ts', import.meta.url), 'node');
+    for (const path of ['/tidings', '/owned']) await measure(path, WARM_UP);
+    const each = ({ before, open }: Cost) => (open.heap - before.heap) / 5_000;
+    const plain = each(await measure('/tidings', 5_000));
+    const owned = each(await measure('/owned', 5_000));
+    console.log(`with a client and data: ${(owned - plain).toFixed(0)} bytes of heap more`);
+    expect(owned - plain).toBeLessThanOrEqual(64);
+  }, 90_000);
+
   // Of Hono, a third is what tsx adds to closures, so that they keep their names.
   it.each([
     ['express4', 720],

@@ -34,6 +34,11 @@ const HEADERS = {
 // A channel that nobody follows any more is dropped after a quarter of that, and the clock stops.
 const hub = createHub({ history: { age: 1_000 } });
 let bare = 0;
+
+/** The owners of streams, which an application has anyway. */
+const owners = Array.from({ length: 10_000 }, (_, index) => ({ client: `client ${index}`, data: { index } }));
+let owned = 0;
+const ownedBy = () => owners[owned++ % owners.length];
 const leave = () => {
   bare -= 1;
 };
@@ -52,6 +57,7 @@ function count(res: Pick<ServerResponse, 'on'>): void {
 const frameworks: Record<string, () => RequestListener> = {
   node: () => (req, res) => {
     if (req.url === '/tidings') openStream(req, res, { hub }).subscribe('news');
+    else if (req.url === '/owned') openStream(req, res, { hub, ...ownedBy() }).subscribe('news');
     else respond(req, res);
   },
   express4: () => serveExpress(express4),

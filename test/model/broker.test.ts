@@ -314,6 +314,70 @@ describe('a hub with a broker', () => {
     expect(ann.stream.signal.aborted).toBe(false);
   });
 
+  it('delivers a history that the broker returns in several pages', async () => {
+    const log = new SharedLog({ page: 2 });
+    const one = hubOn(new VirtualBroker(log));
+    for (let count = 1; count <= 5; count++) await one.publish('a', count);
+    const { stream, transport } = open(hubOn(new VirtualBroker(log)));
+    stream.subscribe('a', { from: 'start' });
+    await until(() => transport.text.includes('data: 5'));
+    expect(transport.text.match(/(?<=data: )\d+/g)).toEqual(['1', '2', '3', '4', '5']);
+  });
+
+  it('carries out a control message of a page though a newer one arrived before the page', async () => {
+    const log = new SharedLog();
+    const one = hubOn(new VirtualBroker(log));
+    const broker = new VirtualBroker(log);
+    let isFirst = true;
+    const two = hubOn(
+      like(broker, {
+        async open(wants) {
+          if (isFirst) await one.clients.disconnect('ann');
+          const opened = await broker.open(wants as ReadonlyMap<string, number>);
+          if (isFirst) await one.clients.disconnect('bob');
+          isFirst = false;
+          return opened;
+        },
+      }),
+    );
+    const [ann, bob] = ['ann', 'bob'].map(client => open(two, undefined, { client }));
+    for (const each of [ann, bob]) expect(await each?.stream.closed).toBe('closed');
+  });
+
+  it.each<[string, (stream: EventStream) => void]>([
+    ['', stream => stream.subscribe('a', { from: 'start' })],
+    [', with a snapshot', stream => stream.subscribe('b', { from: 'state' })],
+  ])(
+    'delivers nothing that follows a control message to a stream that waited for the hub to begin%s',
+    async (_, use) => {
+      const log = new SharedLog();
+      const one = hubOn(new VirtualBroker(log));
+      const broker = new VirtualBroker(log);
+      let letThrough = () => {};
+      const gate = new Promise<void>(resolve => {
+        letThrough = resolve;
+      });
+      const two = hubOn(
+        like(broker, {
+          async start(sink) {
+            await gate;
+            return broker.start(sink);
+          },
+        }),
+        { channels: name => (name === 'b' ? { snapshot: () => 'after' } : {}) },
+      );
+      const id = await one.publish('a', 'before');
+      const ann = open(two, undefined, { client: 'ann' });
+      use(ann.stream);
+      await one.clients.disconnect('ann');
+      for (const channel of ['a', 'b']) await one.publish(channel, 'after');
+      letThrough();
+      expect(await ann.stream.closed).toBe('closed');
+      expect(ann.transport.text).not.toContain('after');
+      expect(id).not.toBe('');
+    },
+  );
+
   it('knows a position that another node has given', async () => {
     const log = new SharedLog();
     const behind = new VirtualBroker(log);

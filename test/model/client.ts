@@ -1,4 +1,5 @@
 import type { CloseReason, EventStream, SubscribeOptions } from '@tidings/core';
+import type { Stream } from '../../packages/core/src/stream/stream.ts';
 import type { ChannelName, ClientName } from './course.ts';
 import type { From, Start } from './interest.ts';
 import { type Court, Judge } from './judge.ts';
@@ -50,6 +51,7 @@ interface Connection {
 /** A client with the habits of an EventSource, and the handler that answers it. */
 export class ModelClient {
   readonly name: ClientName;
+  /** Empty: its streams have no `client`. */
   readonly owner: string;
   readonly wishes = new Map<ChannelName, Wish>();
   resets = 0;
@@ -77,10 +79,10 @@ export class ModelClient {
     return this.#connection?.transport.isOver === false;
   }
 
-  /** The stream takes what comes. Not asked lightly: a signal costs as much as the rest of a stream. */
+  /** The stream takes what comes. Its signal would say so, too, and cost as much as the rest of a stream. */
   get isOpen(): boolean {
     const connection = this.#connection;
-    return this.isConnected && connection?.hasEnded === false && !connection.stream.signal.aborted;
+    return this.isConnected && connection?.hasEnded === false && (connection.stream as Stream).isOpen;
   }
 
   /** The judge of the stream, while it is open or drains. */
@@ -114,7 +116,7 @@ export class ModelClient {
     const request = { method: 'GET', url: '/', lastEventId };
     // What is published while they are closed is newer than their close.
     const closedAt = new Map(rivals.map(rival => [rival, rival.judge?.node.head]));
-    const stream = node.hub.open(transport, request, { client: this.owner });
+    const stream = node.hub.open(transport, request, { client: this.owner || undefined });
     for (const [rival, head] of closedAt) if (!rival.isOpen) rival.judge?.close(head);
     this.#connection = {
       node,
@@ -213,10 +215,7 @@ export class ModelClient {
   }
 
   #checkReason(reason: CloseReason, judge: Judge, transport: VirtualTransport): void {
-    const isOk =
-      judge.mayCloseFor(reason) ||
-      (reason === 'error' && judge.isExcused) ||
-      this.#host.mayClose(reason, this);
+    const isOk = judge.mayCloseFor(reason) || this.#host.mayClose(reason, this);
     if (!isOk && !(reason === 'disconnected' && transport.isOver)) {
       this.#host.fail(this.name, 'wrong end', `closed as ${reason}`);
     }
@@ -269,8 +268,8 @@ export class ModelClient {
 
   #optionsOf({ from, isPicky, channel }: Wish): SubscribeOptions {
     const judge = this.#connection?.judge;
-    const filter = ({ data }: { data: string }) => {
-      const n = Number.parseInt(data.slice(1), 10);
+    const filter = ({ data }: { data: unknown }) => {
+      const n = Number.parseInt(String(data).slice(1), 10);
       const onNextFilter = this.#onNextFilter;
       this.#onNextFilter = undefined;
       onNextFilter?.();

@@ -1,3 +1,5 @@
+import type { Turns } from './turns.ts';
+
 interface Timer {
   due: number;
   readonly every: number | undefined;
@@ -9,7 +11,7 @@ interface Timer {
 
 /**
  * Time that passes as a test wants it, for whatever asks `performance` or waits for a timer; and chance that repeats
- * itself, so that a course can be run again. Turns of the event loop are real.
+ * itself, so that a course can be run again. Turns of the event loop: see turns.ts.
  */
 export class Clock {
   #now = 0;
@@ -67,9 +69,9 @@ export class Clock {
   }
 
   /** Nobody does anything for so many ms. @param between called after each timer. */
-  async idle(ms: number, between: () => Promise<void>): Promise<void> {
+  *idle(ms: number, between: () => Turns): Turns {
     const end = this.#timersNow + ms;
-    while (this.#fire(end, true)) await between();
+    while (this.#fire(end, true)) yield* between();
     this.#now += end - this.#timersNow;
     this.#timersNow = end;
   }

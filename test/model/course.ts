@@ -46,6 +46,8 @@ export interface Habits {
   rejectsOnRestart: boolean;
   /** `lost` is called before the head advances past what was lost. */
   lostFirst: boolean;
+  /** `open` answers with a head of which the sink has not been told. */
+  isSilent: boolean;
 }
 
 export const HABITS: Habits = {
@@ -56,6 +58,7 @@ export const HABITS: Habits = {
   deliver: 0,
   rejectsOnRestart: false,
   lostFirst: false,
+  isSilent: false,
 };
 
 /** What holds for a whole course. */
@@ -70,6 +73,8 @@ interface World {
   socketBuffer?: number;
   /** All clients are connections of one owner. */
   oneOwner?: boolean;
+  /** Streams have no `client`: a new epoch and lost control messages do not close them. */
+  anonymous?: boolean;
   /** `limits.perClient`. Default: none. */
   perClient?: number;
   /** `maxAge`, in ms. Default: none. */
@@ -77,6 +82,8 @@ interface World {
   /** `publishTimeout`, in ms. Default: practically none. */
   publishTimeout?: number;
   broker?: Partial<Habits>;
+  /** Where the nodes have their log. Default: in memory. */
+  store?: 'sqlite';
 }
 
 /** An id: that of the event published so many events ago, or a special one. */

@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os';
 import { expect, it } from 'vitest';
+import type { Course } from './course.ts';
 import { explore } from './explore.ts';
 import { play, verdictOf } from './play.ts';
 import { shrink } from './shrink.ts';
@@ -20,40 +21,55 @@ const { SEED, RUNS, MINUTES, THREADS, ALL, COURSE, SHRINK } = process.env;
 const seed = Number(SEED ?? 3);
 // Few, and these, until the engine is right about what is in courses/.
 const courses = MINUTES === undefined ? Number(RUNS ?? 800) : Number.MAX_SAFE_INTEGER;
+/** A course with SQLite takes as long as ten others. */
+const coursesWithSqlite = RUNS === undefined && MINUTES === undefined ? 100 : courses;
 const isLong = courses > 20_000;
 const threads = Number(THREADS ?? (isLong ? availableParallelism() : 1));
 
-const VARIANTS = [
+const VARIANTS: [name: string, nodes: number, store?: Course['store']][] = [
   ['in one process', 0],
   ['on one node with a broker', 1],
   ['on two nodes', 2],
-] as const;
+  ['on one node with SQLite', 1, 'sqlite'],
+  ['on two nodes with SQLite', 2, 'sqlite'],
+];
 
 it.each(VARIANTS)(
   'loses nothing, repeats nothing and keeps the order, or says so: %s',
   { timeout: isLong ? 86_400_000 : 300_000 },
-  async (_, nodes) => {
+  async (_, nodes, store) => {
     if (COURSE !== undefined) {
-      expect(await explain(nodes, Number(COURSE))).toBe('');
+      expect(await explain(Number(COURSE), nodes, store)).toBe('');
       return;
     }
     const minutes = MINUTES === undefined ? undefined : Number(MINUTES);
-    const exploration = { seed, nodes, courses, minutes, threads, isThorough: ALL !== undefined };
-    const { courses: count, cpu, failures } = await explore(exploration);
+    const count = store === undefined ? courses : coursesWithSqlite;
+    const exploration = {
+      seed,
+      nodes,
+      store,
+      courses: count,
+      minutes,
+      threads,
+      isThorough: ALL !== undefined,
+    };
+    const { courses: played, cpu, failures } = await explore(exploration);
     if (isLong)
-      console.log(`${count} courses, ${Math.round(count / cpu)} a second of CPU time, SEED=${seed}`);
+      console.log(`${played} courses, ${Math.round(played / cpu)} a second of CPU time, SEED=${seed}`);
     const kinds = [...failures].sort(([, one], [, other]) => other.length - one.length);
     const list = kinds.map(([kind, [first, ...rest]]) => `${1 + rest.length} × ${kind} (COURSE=${first})`);
     const [first] = kinds;
     if (first !== undefined) {
-      expect.fail(`SEED=${seed}\n${list.join('\n')}\n\n${await explain(nodes, first[1][0] as number)}`);
+      expect.fail(
+        `SEED=${seed}\n${list.join('\n')}\n\n${await explain(first[1][0] as number, nodes, store)}`,
+      );
     }
   },
 );
 
 /** What goes wrong in a course, as a trace of one that is as short as it can be; nothing if nothing does. */
-async function explain(nodes: number, index: number): Promise<string> {
-  let course = createCourse(seed, index, nodes);
+async function explain(index: number, nodes: number, store: Course['store']): Promise<string> {
+  let course = createCourse(seed, index, nodes, store);
   const failure = await verdictOf(course);
   if (failure === undefined) return '';
   if (SHRINK !== '0') course = await shrink(course, failure, verdictOf);

@@ -221,12 +221,14 @@ export class Interest {
       else this.#owe(PLENTY, head);
     } else if (typeof from === 'object' && 'last' in from && from.last > 0) {
       this.after = -1;
-      if (compact) return;
-      const first = this.#owe(from.last, head);
+      const first = compact ? undefined : this.#owe(from.last, head);
       const isExact =
         isInProcess && channel.begunAt === -1 && history !== false && from.last <= (history.events ?? 256);
       if (isExact && first !== undefined) this.after = first.order - 1;
     }
+    // Nothing of an earlier life of the channel.
+    if (channel.begunAt !== -1 && channel.begunAt <= heard)
+      this.after = Math.max(this.after, channel.droppedUpTo);
   }
 
   /** The last so many events up to a place in the order must come. Returns the first. */
@@ -359,8 +361,8 @@ export class Interest {
    * @returns what it lacks.
    */
   pass(order: Order, owner: string, now: number, isReset: boolean, isStale: boolean): string | undefined {
-    // Other resets may follow in the same write.
-    if (!isReset) {
+    // Other resets may follow in the same write, and what concerns an earlier interest may follow what is stale.
+    if (!isReset && !isStale) {
       this.isNew = false;
       if (this.#hasReset) this.#isDisturbed = false;
     }
@@ -394,7 +396,10 @@ export class Interest {
     for (; next < entries.length; next++) {
       const entry = entries[next] as Stored;
       if (entry.order > order) break;
-      if (entry.order > epoch && this.#isMissing(entry, owner)) return channel.name + entry.n;
+      if (entry.order <= epoch || !this.#isMissing(entry, owner)) continue;
+      if (!isStale) return channel.name + entry.n;
+      // It is told where an earlier interest was, and comes as a backfill.
+      this.#debts = (this.#debts ?? new Set()).add(entry);
     }
     if (passes) this.#next = Math.max(this.#next, next);
     if (isStale) return undefined;

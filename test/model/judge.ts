@@ -31,6 +31,8 @@ export interface Court {
   readonly turns: number;
   /** The hub is in the middle of something. */
   readonly isInHub: boolean;
+  /** A snapshot has failed: streams may end before they have given everything. */
+  readonly hasFailed: boolean;
   /** Of which entry's life a snapshot is. */
   snapshot(serial: number): { readonly channel: ChannelName; readonly upTo: Order } | undefined;
   /** Reports a fault, once for each course. */
@@ -87,8 +89,6 @@ export class Judge {
   /** Its client has read everything at once so far. */
   isFast = true;
   hasSubscribed = false;
-  /** Something that the application does has failed: the stream may end before it has given everything. */
-  isExcused = false;
   /** The newest position that it has been told; -1: none. */
   told: Order = -1;
   resets = 0;
@@ -113,6 +113,8 @@ export class Judge {
   readonly #earlier = new Set<ChannelName>();
   /** The newest entry when the application closed the stream. */
   #closedAt: Order | undefined;
+  /** The message of another node that has disconnected its owner. */
+  #disconnectedAt: Order | undefined;
   #hasStopped = false;
   readonly #heardAtStart: Order;
   readonly #headAtStart: Order;
@@ -219,6 +221,8 @@ export class Judge {
 
   /** The broker has lost something of channels. */
   disturb(channels: Iterable<ChannelName>): void {
+    // What it has not begun with is read again.
+    if (!this.#isAnswered) return;
     for (const name of channels) this.interests.get(name)?.disturb();
   }
 
@@ -253,7 +257,7 @@ export class Judge {
     sent.isOptional = !isTaken;
   }
 
-  /** The hub has nothing to do, and the client has read everything. */
+  /** A write is complete, or the hub has nothing to do. */
   rest(): void {
     if (this.told >= this.#unmarkedAt) return;
     const interests = [...this.interests.values()];
@@ -271,6 +275,11 @@ export class Judge {
     return floors;
   }
 
+  /** Another node has disconnected its owner: nothing newer is for it. */
+  disconnect(order: Order): void {
+    this.#disconnectedAt ??= order;
+  }
+
   /** The application closes the stream. */
   close(head = this.node.head): void {
     this.#closedAt ??= head;
@@ -285,6 +294,7 @@ export class Judge {
       const lack = interest.lacks(this.node.head, this.owner, this.#court.now);
       if (lack !== undefined) return lack;
     }
+    if (this.isInBackfill) return 'the end of a backfill';
     const sent = this.#sent.find(({ isOptional }) => !isOptional);
     return sent === undefined ? '' : `what was sent as no. ${sent.serial}`;
   }
@@ -297,6 +307,8 @@ export class Judge {
       this.#fail('wrong write', (error as Error).message);
     }
     for (const block of written.blocks) this.#read(block);
+    // A reset may be the last of a stream that closes: what is newer is for the next one.
+    if (!this.#isStale && this.#closedAt === undefined) this.rest();
     if (this.#hasOlder && !isBuffered()) this.#hasOlder = false;
     return written;
   }
@@ -366,8 +378,17 @@ export class Judge {
     if (this.hasSubscribed && !this.hasId) {
       this.#fail('lost', 'the response ends, and has told no position');
     }
-    if (this.#closedAt === undefined || !this.node.isInProcess || this.isExcused) return;
+    if (this.#closedAt === undefined || this.#court.hasFailed) return;
     if (!this.isFast && this.#mayOverflow) return;
+    const sent = this.#sent.find(
+      ({ before, isOptional }) => before !== Number.POSITIVE_INFINITY && !isOptional,
+    );
+    if (sent !== undefined)
+      this.#fail('wrong end', `closed, and it lacks what was sent as no. ${sent.serial}`);
+    if (!this.node.isInProcess) return;
+    const { truth } = this.node;
+    const wasToWait = (name: ChannelName) => truth.channel(name).setting.snapshot !== null;
+    if ([...this.#earlier].some(name => !this.interests.has(name) && wasToWait(name))) return;
     for (const interest of this.interests.values()) {
       this.#place(interest);
       // Nobody waits for a state who is to close.
@@ -378,20 +399,16 @@ export class Judge {
       const lack = interest.lacks(this.#closedAt, this.owner, this.#court.now);
       if (lack !== undefined) this.#fail('wrong end', `closed, and it lacks ${lack}`);
     }
-    const sent = this.#sent.find(
-      ({ before, isOptional }) => before !== Number.POSITIVE_INFINITY && !isOptional,
-    );
-    if (sent !== undefined)
-      this.#fail('wrong end', `closed, and it lacks what was sent as no. ${sent.serial}`);
   }
 
   #read({ id, event, data }: Block): void {
     // A marker without an id gives the client a reconnection time, and nothing else.
     if (data === undefined || (event === 'tidings' && id === undefined)) return;
     // The write of a farewell may end the stream once more.
-    if (id !== '0-0') this.#complain();
-    const isFarewell = id === '0-0' || (!this.hasId && id === this.#lastEventId);
-    if (event === 'tidings' && isFarewell && !this.node.isInProcess) this.#readFarewell(id ?? '');
+    const isFirst = !this.hasId || this.#suspended !== undefined;
+    const isFarewell = event === 'tidings' && (id === '0-0' || (isFirst && id === this.#lastEventId));
+    if (!isFarewell) this.#complain();
+    if (isFarewell && !this.node.isInProcess) this.#readFarewell(id ?? '');
     else if (event === 'tidings') this.#readMarker(id ?? '');
     else if (event === 'reset') this.#readReset(id ?? '', data);
     else if (event === 'snapshot') this.#readSnapshot(id, data);
@@ -573,6 +590,9 @@ export class Judge {
         'wrong id',
         `${name} with the id of ${truth.show(place.order)}, not ${truth.show(entry.order)}`,
       );
+    }
+    if (this.#disconnectedAt !== undefined && entry.order > this.#disconnectedAt) {
+      this.#fail('not wanted', `${name}, which is newer than the message that disconnects it`);
     }
     const interest = this.interests.get(entry.channel);
     if (interest === undefined) {

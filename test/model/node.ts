@@ -1,13 +1,13 @@
 import type { Hub } from '@tidings/core';
 import type { NodeView } from './judge.ts';
-import type { VirtualBroker } from './shared-log.ts';
+import type { ModelBroker } from './model-broker.ts';
 import type { Order, Truth } from './truth.ts';
 
 /** A process with its hub, as far as the judge has to know it. */
 export class Node implements NodeView {
   readonly hub: Hub;
   readonly truth: Truth;
-  readonly broker: VirtualBroker | undefined;
+  readonly broker: ModelBroker | undefined;
   /** Nothing that a broker is asked for has been rejected so far. */
   isReliable = true;
   isClosing = false;
@@ -15,7 +15,7 @@ export class Node implements NodeView {
   restedAt: Order = 0;
   #acknowledged: Order = 0;
 
-  constructor(hub: Hub, truth: Truth, broker: VirtualBroker | undefined) {
+  constructor(hub: Hub, truth: Truth, broker: ModelBroker | undefined) {
     this.hub = hub;
     this.truth = truth;
     this.broker = broker;

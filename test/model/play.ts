@@ -1,6 +1,7 @@
 import { Clock } from './clock.ts';
 import type { Course } from './course.ts';
 import { type Failure, Run } from './run.ts';
+import { awaitTurns, makeTurns } from './turns.ts';
 
 const clock = new Clock();
 
@@ -11,8 +12,10 @@ export async function play(course: Course, isTraced = false): Promise<Run> {
   if (!isTraced) Error.stackTraceLimit = 0;
   clock.start();
   const run = new Run(course, clock, isTraced);
+  // A file of SQLite needs turns of Node.js.
+  const pass = course.store === undefined ? makeTurns : awaitTurns;
   try {
-    await run.play();
+    await pass(() => run.play());
   } catch (error) {
     run.fail(
       'hub',
@@ -21,6 +24,7 @@ export async function play(course: Course, isTraced = false): Promise<Run> {
     );
   } finally {
     clock.stop();
+    await run.close();
     Error.stackTraceLimit = stackTraceLimit;
   }
   return run;

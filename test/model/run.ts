@@ -1,7 +1,7 @@
 // Before the core, which keeps the `setImmediate` that it finds.
 import './turns.ts';
 
-import { type CloseReason, createHub, type ErrorContext } from '@tidings/core';
+import { type CloseReason, createHub, type ErrorContext, type Hub } from '@tidings/core';
 import { type ClientHost, ModelClient, type Wish } from './client.ts';
 import type { Clock } from './clock.ts';
 import {
@@ -18,10 +18,12 @@ import {
   type Setting,
 } from './course.ts';
 import type { Fault } from './judge.ts';
+import type { ModelBroker, ModelLog } from './model-broker.ts';
 import { Node } from './node.ts';
-import { SharedLog, VirtualBroker } from './shared-log.ts';
+import { SharedLog } from './shared-log.ts';
+import { SqliteLog } from './sqlite-log.ts';
 import { EPOCH, type Order, type Stored, Truth } from './truth.ts';
-import { isQuiet, tick, turn } from './turns.ts';
+import { isQuiet, type Turns, tick } from './turns.ts';
 
 /** What went wrong in a course. */
 export interface Failure {
@@ -44,6 +46,11 @@ const ROUNDS = 60;
 /** Turns of one round, at most. */
 const TURNS = 20_000;
 
+function createLog({ nodes, store, broker }: Course): ModelLog | undefined {
+  if (nodes === 0) return undefined;
+  return store === 'sqlite' ? new SqliteLog(broker) : new SharedLog(broker);
+}
+
 /** Hubs and clients, what happens to them, and whether that was right. */
 export class Run implements ClientHost {
   readonly clients: ModelClient[];
@@ -52,12 +59,13 @@ export class Run implements ClientHost {
   readonly trace: Line[] | undefined;
   turns = 0;
   isInHub = false;
+  hasFailed = false;
   patience: number;
   readonly socketBuffer: number;
   readonly #course: Course;
   readonly #clock: Clock;
   readonly #settings: ReadonlyMap<ChannelName, Setting>;
-  readonly #log: SharedLog | undefined;
+  readonly #log: ModelLog | undefined;
   readonly #nodes: Node[];
   readonly #closing: Promise<unknown>[] = [];
   #published = 0;
@@ -71,7 +79,6 @@ export class Run implements ClientHost {
   /** Timers are needed for everything to come to rest. */
   #needsTime: boolean;
   /** Errors of `onError` that are to be expected. */
-  #hasSnapshotFailed = false;
   #hasFilterThrown = false;
 
   constructor(course: Course, clock: Clock, isTraced = false) {
@@ -79,7 +86,7 @@ export class Run implements ClientHost {
     this.#clock = clock;
     this.trace = isTraced ? [{ move: undefined, notes: [] }] : undefined;
     this.#settings = new Map(CHANNELS.map(name => [name, { ...SETTING, ...course.channels?.[name] }]));
-    this.#log = course.nodes === 0 ? undefined : new SharedLog(course.broker);
+    this.#log = createLog(course);
     this.socketBuffer = course.socketBuffer ?? 0;
     this.#needsTime = course.perClient !== undefined || course.maxAge !== undefined;
     // What a broker is asked for comes in pages.
@@ -87,18 +94,28 @@ export class Run implements ClientHost {
     const truth = this.#createTruth();
     if (this.#log !== undefined) {
       this.#log.onSkip = before => truth.skip(before);
-      this.#log.onAppend = ({ channel, kind, data, position }) => {
-        if (kind === 'control') truth.pass(position);
+      this.#log.onAppend = ({ channel, kind, data, position }, from) => {
+        if (kind === 'control') this.#passControl(truth, data, position, from);
         else this.#append(data, channel, kind, position);
       };
     }
     this.#nodes = Array.from({ length: Math.max(1, course.nodes) }, () => this.#createNode(truth));
-    this.clients = CLIENTS.map(name => new ModelClient(name, course.oneOwner ? 'one' : name, this));
+    const ownerOf = (name: string) => (course.anonymous ? '' : course.oneOwner ? 'one' : name);
+    this.clients = CLIENTS.map(name => new ModelClient(name, ownerOf(name), this));
   }
 
   #patienceWithBroker(): number {
     const { page = 3, before = 1, after = 1 } = this.#course.broker ?? {};
     return page >= 3 && before + after <= 2 ? 40 : Number.POSITIVE_INFINITY;
+  }
+
+  /** A control message is stored. */
+  #passControl(truth: Truth, data: string, position: number, from: ModelBroker): void {
+    truth.pass(position);
+    const { disconnect } = JSON.parse(data) as { disconnect?: string };
+    for (const { owner, node, judge } of this.clients) {
+      if (owner === disconnect && node?.broker !== from) judge?.disconnect(truth.head);
+    }
   }
 
   #createTruth(): Truth {
@@ -109,8 +126,8 @@ export class Run implements ClientHost {
 
   #createNode(truth: Truth): Node {
     const { perClient, maxAge, publishTimeout } = this.#course;
-    const broker = this.#log && new VirtualBroker(this.#log);
-    const hub = createHub({
+    const broker = this.#log?.createBroker();
+    const hub: Hub = createHub({
       channels: name => this.#optionsOf(name as ChannelName, truth),
       heartbeat: HEARTBEAT,
       stallTimeout: false,
@@ -190,11 +207,11 @@ export class Run implements ClientHost {
 
   mayClose(reason: CloseReason, { owner }: ModelClient): boolean {
     // Access fails closed.
-    if (reason === 'closed') return this.#disconnected.has(owner) || this.#hasLostControl;
+    if (reason === 'closed') return owner !== '' && (this.#disconnected.has(owner) || this.#hasLostControl);
     if (reason === 'replaced') return this.#course.perClient !== undefined;
     if (reason === 'maxAge') return this.#course.maxAge !== undefined;
     if (reason === 'drained' || reason === 'refused') return this.#closing.length > 0;
-    return reason === 'error' && this.#hasSnapshotFailed;
+    return reason === 'error' && this.hasFailed;
   }
 
   /** Whatever the hub reports must be something that was ordered: anything else is a fault in it. */
@@ -204,7 +221,7 @@ export class Run implements ClientHost {
     this.note('hub', `onError ${stage}: ${code ?? message}`);
     if (message === 'a filter that fails' && this.#hasFilterThrown) return;
     if (stage === 'subscribe' && this.#settings.size > 0 && /snapshot/.test(message)) {
-      this.#hasSnapshotFailed = true;
+      this.hasFailed = true;
       return;
     }
     if (stage === 'broker' && code === 'broker' && (!node.isReliable || this.#log?.habits.rejectsOnRestart)) {
@@ -350,25 +367,25 @@ export class Run implements ClientHost {
     return { channel, from: { since: this.#idOf(from.since) }, isPicky: picky };
   }
 
-  async play(): Promise<void> {
+  *play(): Turns {
     for (const move of this.#course.moves) {
       if (this.failure !== undefined) return;
       this.trace?.push({ move, notes: [] });
-      if (move.move === 'turn') await this.#pass(move.turns);
-      else if (move.move === 'wait' || move.move === 'idle') await this.#wait(move);
+      if (move.move === 'turn') yield* this.#pass(move.turns);
+      else if (move.move === 'wait' || move.move === 'idle') yield* this.#wait(move);
       else this.#do(move);
     }
     this.trace?.push({ move: undefined, notes: [] });
-    if (this.failure === undefined) await this.#settle();
+    if (this.failure === undefined) yield* this.#settle();
   }
 
-  async #wait({ move, ms }: { move: 'wait' | 'idle'; ms: number }): Promise<void> {
+  *#wait({ move, ms }: { move: 'wait' | 'idle'; ms: number }): Turns {
     // A hub starts its clock in a microtask.
-    for (let i = 0; i < 3; i++) await undefined;
+    yield 'microtasks';
     // For the hub, what comes after its timers may be in the same turn, or not.
     this.turns += 0.01;
     if (move === 'wait') this.#clock.pass(ms);
-    else await this.#clock.idle(ms, () => this.#passIfDue());
+    else yield* this.#clock.idle(ms, () => this.#passIfDue());
   }
 
   #do(move: Move): void {
@@ -403,6 +420,7 @@ export class Run implements ClientHost {
   }
 
   #disconnect({ owner }: ModelClient, node: Node): void {
+    if (owner === '') return;
     this.#disconnected.add(owner);
     const open = this.clients.filter(each => each.owner === owner && each.node === node && each.isOpen);
     for (const each of open) each.judge?.close();
@@ -443,7 +461,7 @@ export class Run implements ClientHost {
     void index;
   }
 
-  #befall(log: SharedLog, move: Move): void {
+  #befall(log: ModelLog, move: Move): void {
     if (move.move === 'away') {
       log.isAway = true;
       this.patience = Number.POSITIVE_INFINITY;
@@ -480,15 +498,15 @@ export class Run implements ClientHost {
     }
   }
 
-  async #passIfDue(): Promise<void> {
-    for (let i = 0; i < 3; i++) await undefined;
-    if (!isQuiet()) await this.#pass(1);
+  *#passIfDue(): Turns {
+    yield 'microtasks';
+    if (!isQuiet()) yield* this.#pass(1);
   }
 
-  async #pass(turns: number): Promise<void> {
+  *#pass(turns: number): Turns {
     for (let passed = 0; passed < turns; passed++) {
       this.turns += 0.5;
-      await turn();
+      yield 'turn';
       this.turns += 0.5;
       if (!isQuiet()) continue;
       this.turns += turns - passed - 1;
@@ -501,30 +519,35 @@ export class Run implements ClientHost {
   // The end.
 
   /** In the end everybody reads, and comes back as often as it is told to. */
-  async #settle(): Promise<void> {
+  *#settle(): Turns {
     if (this.#log !== undefined) {
       if (this.#log.isAway) this.#needsTime = true;
       this.#log.isAway = false;
       for (const { broker } of this.#nodes) broker?.catchUp();
     }
-    await this.#comeToRest();
+    yield* this.#comeToRest();
     if (this.failure !== undefined) return;
     // Whoever comes back now has missed nothing.
     this.trace?.push({ move: undefined, notes: ['all: cut, and connect again'] });
     for (const client of this.clients) client.cut();
-    await this.#comeToRest();
+    yield* this.#comeToRest();
     if (this.failure !== undefined) return;
-    await this.#leave();
+    yield* this.#leave();
   }
 
-  async #comeToRest(): Promise<void> {
+  /** Frees what the course has used. */
+  async close(): Promise<void> {
+    await this.#log?.close();
+  }
+
+  *#comeToRest(): Turns {
     // With a limit for each client, whoever connects takes the place of another: one comes after the other.
     const groups =
       this.#course.perClient === undefined ? [this.clients] : this.clients.map(client => [client]);
-    for (const group of groups) await this.#comeToRestTogether(group);
+    for (const group of groups) yield* this.#comeToRestTogether(group);
   }
 
-  async #comeToRestTogether(clients: readonly ModelClient[]): Promise<void> {
+  *#comeToRestTogether(clients: readonly ModelClient[]): Turns {
     let lacks = '';
     for (let round = 0; round < ROUNDS && this.failure === undefined; round++) {
       for (const client of this.clients) client.read();
@@ -532,8 +555,11 @@ export class Run implements ClientHost {
         if (client.wishes.size > 0) client.connect(this.#node());
         client.arrive();
       }
-      await this.#pass(TURNS);
-      if (!isQuiet()) return this.fail('hub', 'stuck', `it has something to do in each of ${TURNS} turns`);
+      yield* this.#pass(TURNS);
+      if (!isQuiet()) {
+        this.fail('hub', 'stuck', `it has something to do in each of ${TURNS} turns`);
+        return;
+      }
       this.#checkRegistry();
       const isReliable = !this.#nodes.some(node => this.mayReject(node));
       const disconnected = clients.find(({ isToEnd, node }) => isToEnd && node && this.#nodes.includes(node));
@@ -562,7 +588,7 @@ export class Run implements ClientHost {
         this.fail('hub', 'leak', `${node.hub.streams.size} streams, and there are ${here.length}`);
       }
       for (const { owner, name } of here) {
-        const count = here.filter(client => client.owner === owner).length;
+        const count = owner === '' ? 0 : here.filter(client => client.owner === owner).length;
         if (node.hub.clients.get(owner).size !== count)
           this.fail(name, 'leak', `not all streams of ${owner}`);
       }
@@ -570,19 +596,19 @@ export class Run implements ClientHost {
   }
 
   /** Nothing must be left of streams that are over. */
-  async #leave(): Promise<void> {
+  *#leave(): Turns {
     for (const client of this.clients) client.cut();
-    await this.#pass(TURNS);
+    yield* this.#pass(TURNS);
     if (this.#closing.length > 0) {
       for (let i = 0; i < 8; i++) {
         this.#clock.pass(1_600);
-        await this.#pass(TURNS);
+        yield* this.#pass(TURNS);
       }
       let isClosed = false;
       void Promise.all(this.#closing).then(() => {
         isClosed = true;
       });
-      await this.#pass(TURNS);
+      yield* this.#pass(TURNS);
       if (!isClosed) this.fail('hub', 'leak', 'close() has not resolved');
     }
     for (const { hub } of this.#nodes) {

@@ -2,7 +2,6 @@
 import './turns.ts';
 
 import {
-  type Broker,
   type ChannelState,
   type Draft,
   type Entry,
@@ -15,8 +14,8 @@ import {
   type Sink,
   TidingsError,
 } from '@tidings/core';
-import { type Call, HABITS, type Habits } from './course.ts';
-import { tick } from './turns.ts';
+import { HABITS, type Habits } from './course.ts';
+import { ModelBroker, ModelLog } from './model-broker.ts';
 
 interface Stored {
   entries: Entry[];
@@ -26,45 +25,24 @@ interface Stored {
   endedAt: Position | undefined;
 }
 
-/** What is on its way to a node. */
-type Delivery = Entry;
-
 /** The log that the nodes of a test share: what a broker's server would be, with faults to order. */
-export class SharedLog {
-  epoch = 'life1';
+export class SharedLog extends ModelLog {
   head: Position = 0;
-  /** Told of every entry that is stored. */
-  onAppend: ((entry: Entry) => void) | undefined;
-  /** Told of positions that are skipped: those before this one. */
-  onSkip: ((before: Position) => void) | undefined;
-  readonly habits: Habits;
-  readonly nodes: VirtualBroker[] = [];
   readonly channels = new Map<string, Stored>();
   readonly #breaks: [after: Position, before: Position][] = [];
   #skips = 0;
-  #isAway = false;
-  #waiting: (() => void)[] = [];
 
   constructor(habits: Partial<Habits> = {}) {
-    this.habits = { ...HABITS, ...habits };
+    super({ ...HABITS, ...habits });
   }
 
-  /** Calls are answered only while it is there. */
-  get isAway(): boolean {
-    return this.#isAway;
+  createBroker(): VirtualBroker {
+    return new VirtualBroker(this);
   }
 
-  set isAway(isAway: boolean) {
-    this.#isAway = isAway;
-    if (!isAway) for (const resolve of this.#waiting.splice(0)) resolve();
-  }
+  async close(): Promise<void> {}
 
-  /** Resolves when it is there. */
-  async reached(): Promise<void> {
-    while (this.#isAway) await new Promise<void>(resolve => this.#waiting.push(resolve));
-  }
-
-  append({ keep, ...draft }: Draft): Position | TidingsError {
+  append({ keep, ...draft }: Draft, from: ModelBroker): Position | TidingsError {
     const stored = this.channels.get(draft.channel) ?? {
       entries: [],
       keep,
@@ -86,7 +64,7 @@ export class SharedLog {
     stored.last = this.head;
     if (entry.kind === 'end') stored.endedAt = entry.position;
     this.#retain(stored, entry, keep);
-    this.onAppend?.(entry);
+    this.onAppend?.(entry, from);
     for (const node of this.nodes) node.receive(entry);
     return this.head;
   }
@@ -112,7 +90,8 @@ export class SharedLog {
     const { page } = this.habits;
     return {
       entries: due.slice(0, page),
-      trimmedUpTo: stored?.trimmedUpTo ?? 0,
+      // As @tidings/redis and @tidings/sqlite do: what is before the page was not asked for.
+      trimmedUpTo: Math.max(stored?.trimmedUpTo ?? 0, Math.min(after, until)),
       more: due.length > page,
       last: stored?.last,
       endedAt: stored?.endedAt,
@@ -152,218 +131,52 @@ export class SharedLog {
     this.channels.clear();
     this.#breaks.length = 0;
     this.#skips = 0;
-    for (const node of this.nodes) node.startOver();
+    const { epoch, head } = this;
+    for (const node of this.nodes) node.restart({ epoch, head });
   }
 }
 
 /** One node's access to a {@link SharedLog}. */
-export class VirtualBroker implements Broker {
-  /** What comes is kept back. */
-  isBehind = false;
-  /** The newest position of which the hub has been told by itself. */
-  told: Position = 0;
-  /** The head that `start` answered. */
-  startedAt: Position | undefined;
-  /** The number of the epoch in which that was. */
-  startedIn = 0;
-  /** Told of a new epoch. */
-  onRestart: (() => void) | undefined;
+export class VirtualBroker extends ModelBroker {
   readonly #log: SharedLog;
-  readonly #open = new Set<string>();
-  readonly #rejects = new Map<Call, { stored: boolean }[]>();
-  #sink: Sink | undefined;
-  #inbox: Delivery[] = [];
-  #generation = 0;
-  #isDelivering = false;
 
   constructor(log: SharedLog) {
+    super(log);
     this.#log = log;
-    log.nodes.push(this);
   }
 
-  async start(sink: Sink): Promise<LogHead> {
-    await this.#travel(this.#log.habits.before);
-    if (this.#isRejected('start')) throw new TidingsError('broker', 'start');
-    this.#sink = sink;
+  protected get newest(): Position {
+    return this.#log.head;
+  }
+
+  protected begin(sink: Sink): LogHead {
     this.#log.introduce(sink);
+    return this.headNow();
+  }
+
+  protected append(drafts: readonly Draft[]): Published {
+    const { epoch } = this.#log;
+    return { epoch, results: drafts.map(draft => this.#log.append(draft, this)) };
+  }
+
+  protected openNow(wants: ReadonlyMap<string, Position>): Opened {
+    const { head } = this.#log;
+    return {
+      head,
+      pages: new Map([...wants].map(([name, from]) => [name, this.#log.read(name, from, head)])),
+    };
+  }
+
+  protected readNow(channel: string, after: Position, until: Position): Page {
+    return this.#log.read(channel, after, until);
+  }
+
+  protected headNow(): LogHead {
     const { epoch, head } = this.#log;
-    this.startedAt = this.told = head;
-    this.startedIn = Number(epoch.slice(4)) - 1;
     return { epoch, head };
   }
 
-  async publish(drafts: readonly Draft[], deadline?: AbortSignal): Promise<Published> {
-    const { before, publishAfter } = this.#log.habits;
-    await this.#travel(before, deadline);
-    if (deadline?.aborted) throw new TidingsError('not-stored', 'away');
-    const rejected = this.#isRejected('publish');
-    if (rejected?.stored === false) throw new TidingsError('not-stored', 'rejected');
-    const { epoch } = this.#log;
-    const results = drafts.map(draft => this.#log.append(draft));
-    await this.#travel(publishAfter, deadline);
-    if (rejected || (publishAfter > 0 && deadline?.aborted)) {
-      throw new TidingsError('maybe-stored', 'the answer is lost');
-    }
-    return { epoch, results };
-  }
-
-  async open(wants: ReadonlyMap<string, Position>): Promise<Opened> {
-    const { before, after, rejectsOnRestart } = this.#log.habits;
-    await this.#travel(before);
-    for (;;) {
-      if (this.#isRejected('open')) throw new TidingsError('broker', 'open');
-      const generation = this.#generation;
-      this.#deliver();
-      const { head } = this.#log;
-      const pages = new Map([...wants].map(([name, from]) => [name, this.#log.read(name, from, head)]));
-      for (const name of wants.keys()) this.#open.add(name);
-      await this.#travel(after);
-      if (generation === this.#generation) return { head, pages };
-      if (rejectsOnRestart) throw new TidingsError('broker', 'another epoch');
-    }
-  }
-
-  release(channels: readonly string[]): void {
-    for (const name of channels) this.#open.delete(name);
-  }
-
-  async read(channel: string, after: Position, until: Position): Promise<Page> {
-    return this.#ask('read', () => this.#log.read(channel, after, until));
-  }
-
-  async head(): Promise<LogHead> {
-    return this.#ask('head', () => ({ epoch: this.#log.epoch, head: this.#log.head }));
-  }
-
-  async state(channel: string): Promise<ChannelState> {
-    return this.#ask('head', () => this.#log.state(channel));
-  }
-
-  async close(): Promise<void> {
-    const { nodes } = this.#log;
-    if (nodes.includes(this)) nodes.splice(nodes.indexOf(this), 1);
-    this.#sink = undefined;
-  }
-
-  /** The next call of a kind rejects. */
-  rejectNext(call: Call, stored: boolean): void {
-    this.#rejects.set(call, [...(this.#rejects.get(call) ?? []), { stored }]);
-  }
-
-  receive(delivery: Delivery): void {
-    if (this.#open.has(delivery.channel)) this.#inbox.push(delivery);
-    if (!this.isBehind) this.#deliverSoon();
-  }
-
-  /** What was kept back comes. */
-  catchUp(): void {
-    this.isBehind = false;
-    this.#deliver();
-  }
-
-  /** Some of what was kept back comes. */
-  trickle(count: number): void {
-    if (!this.isBehind) return;
-    for (const delivery of this.#inbox.splice(0, count)) this.#give([delivery]);
-  }
-
-  /** The channels of which something would be lost. */
-  whatWouldBeLost(of?: string): string[] {
-    if (of === 'all') return [...this.#open];
-    return of === undefined ? [...new Set(this.#inbox.map(({ channel }) => channel))] : [of];
-  }
-
-  /** What was kept back is lost, of one channel, or of all. Default: of those that something was kept back of. */
-  lose(of?: string): void {
-    const names = of === 'all' ? undefined : this.whatWouldBeLost(of);
-    this.#inbox = this.#inbox.filter(({ channel }) => of !== undefined && of !== 'all' && channel !== of);
-    if (names?.length === 0) return;
-    const { lostFirst } = this.#log.habits;
-    // With more in the inbox, not everything up to the head has been given.
-    if (!lostFirst && this.#inbox.length === 0) this.#advance();
-    this.#sink?.lost(names);
-    if (lostFirst && this.#inbox.length === 0 && !this.isBehind) this.#advance();
-  }
-
-  break(after: Position, before: Position): void {
-    this.#sink?.broken(after, before);
-  }
-
-  startOver(): void {
-    this.#inbox = [];
-    this.#open.clear();
-    this.#generation += 1;
-    this.told = this.#log.head;
-    this.onRestart?.();
-    this.#sink?.restarted(this.#log.epoch, this.#log.head);
-  }
-
-  async #ask<T>(call: 'read' | 'head', effect: () => T): Promise<T> {
-    await this.#travel(this.#log.habits.before);
-    if (this.#isRejected(call)) throw new TidingsError('broker', call);
-    const answer = effect();
-    // One turn has passed already.
-    await this.#travel(this.#log.habits.after - 1);
-    return answer;
-  }
-
-  #isRejected(call: Call): { stored: boolean } | undefined {
-    return this.#rejects.get(call)?.shift();
-  }
-
-  async #travel(turns: number, deadline?: AbortSignal): Promise<void> {
-    for (let passed = 0; passed < turns; passed++) {
-      await tick();
-      if (!this.#log.isAway) continue;
-      if (deadline === undefined) await this.#log.reached();
-      else if (await this.#isLate(deadline)) return;
-      await tick();
-    }
-  }
-
-  /** Waits until the log is there, or the deadline has passed. */
-  async #isLate(deadline: AbortSignal): Promise<boolean> {
-    if (deadline.aborted) return true;
-    let onAbort: () => void = () => {};
-    const aborted = new Promise<void>(resolve => {
-      onAbort = resolve;
-      deadline.addEventListener('abort', onAbort);
-    });
-    await Promise.race([aborted, this.#log.reached()]);
-    deadline.removeEventListener('abort', onAbort);
-    return deadline.aborted;
-  }
-
-  async #deliverSoon(): Promise<void> {
-    const { deliver } = this.#log.habits;
-    if (deliver === 0) return this.#deliver();
-    if (this.#isDelivering) return;
-    this.#isDelivering = true;
-    for (let passed = 0; passed < deliver; passed++) await tick();
-    this.#isDelivering = false;
-    if (!this.isBehind) this.#deliver();
-  }
-
-  #deliver(): void {
-    this.#give(this.#inbox.splice(0));
-    this.#advance();
-  }
-
-  #give(deliveries: readonly Delivery[]): void {
-    let entries: Entry[] = [];
-    const flush = () => {
-      const last = entries.at(-1);
-      if (last === undefined) return;
-      this.told = Math.max(this.told, last.position);
-      this.#sink?.entries(entries);
-      entries = [];
-    };
-    entries.push(...deliveries);
-    flush();
-  }
-
-  #advance(): void {
-    this.told = Math.max(this.told, this.#log.head);
-    this.#sink?.advanced(this.#log.head);
+  protected stateNow(channel: string): ChannelState {
+    return this.#log.state(channel);
   }
 }

@@ -60,6 +60,7 @@ function simplerWorlds(course: Course): ((course: Course) => Course)[] {
     'slowWrites',
     'socketBuffer',
     'oneOwner',
+    'anonymous',
     'perClient',
     'maxAge',
     'publishTimeout',

@@ -112,8 +112,9 @@ const COSTLY: readonly Kind[] = ['flood', 'idle'];
  * needs many of one kind, or none of another, is found sooner than by courses that are all alike (Groce et al., "Swarm
  * Testing", 2012).
  */
-export function createCourse(seed: number, index: number, nodes: number): Course {
-  return new Swarm(new Chance(mix(seed, index * 3 + nodes)), nodes).course();
+export function createCourse(seed: number, index: number, nodes: number, store?: Course['store']): Course {
+  const course = new Swarm(new Chance(mix(seed, index * 3 + nodes)), nodes).course();
+  return store === undefined ? course : { ...course, store };
 }
 
 class Swarm {
@@ -165,6 +166,7 @@ class Swarm {
       if (chance.is(0.6)) course.broker = this.#habits();
     }
     course.moves = this.#moves(chance.of([4, 8, 15, 25, 50]));
+    if (course.oneOwner === undefined && chance.is(0.3)) course.anonymous = true;
     return course;
   }
 
@@ -209,6 +211,7 @@ class Swarm {
       deliver: chance.of([0, 0, 1, 3]),
       rejectsOnRestart: chance.is(0.3),
       lostFirst: chance.is(0.5),
+      isSilent: chance.is(0.3),
     };
     // A course that fails reads better without what is the default anyway.
     const differs = (name: string) => habits[name as keyof Habits] !== HABITS[name as keyof Habits];
@@ -344,10 +347,12 @@ class Swarm {
     const turns = chance.between(0, 4);
     const pause: Move[] = turns === 0 ? [] : [{ move: 'turn', turns }];
     const end = chance.of(['close', 'close', 'cut', 'disconnect'] as const);
+    const added = chance.is(0.3) ? [this.#subscribe(client, chance.of(this.#channels))] : [];
     return [
       { move: 'cut', client },
       { move: 'connect', client, ...this.#node() },
       ...pause,
+      ...added,
       { move: end, client },
     ];
   }

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads';
+import type { Course } from './course.ts';
 import { play } from './play.ts';
 import { createCourse } from './swarm.ts';
 
@@ -6,6 +7,7 @@ import { createCourse } from './swarm.ts';
 export interface Task {
   readonly seed: number;
   readonly nodes: number;
+  readonly store: Course['store'];
   readonly first: number;
   readonly step: number;
   /** Not this one. */
@@ -14,6 +16,8 @@ export interface Task {
   readonly deadline: number;
   /** Goes on when a course has failed. */
   readonly isThorough: boolean;
+  /** In place of those of the seed. */
+  readonly known: readonly Course[] | undefined;
   /** The course under way, for when it does not come back; and how many are over. */
   readonly progress: Int32Array;
 }
@@ -26,7 +30,7 @@ export interface Found {
 }
 
 async function work(task: Task): Promise<void> {
-  const { seed, nodes, first, step, end, deadline, isThorough, progress } = task;
+  const { seed, nodes, store, first, step, end, deadline, isThorough, known, progress } = task;
   let isRejected = false;
   process.on('unhandledRejection', () => {
     isRejected = true;
@@ -34,7 +38,7 @@ async function work(task: Task): Promise<void> {
   for (let index = first; index < end && Date.now() < deadline; index += step) {
     progress[0] = index;
     isRejected = false;
-    const { failure } = await play(createCourse(seed, index, nodes));
+    const { failure } = await play(known?.[index] ?? createCourse(seed, index, nodes, store));
     progress[1] = (progress[1] as number) + 1;
     if (failure === undefined && !isRejected) continue;
     const kind = failure === undefined ? 'unhandled rejection' : `${failure.fault}: ${failure.text}`;

@@ -1,6 +1,9 @@
 import Anthropic from '@anthropic-ai/sdk';
 import { GoogleGenAI } from '@google/genai';
 import { Mistral } from '@mistralai/mistralai';
+import * as ai7 from 'ai';
+import * as ai5 from 'ai5';
+import * as ai6 from 'ai6';
 import OpenAI from 'openai';
 
 /** A part of an answer as one provider's API has it: an event of a name, and its data. */
@@ -92,4 +95,41 @@ export const modelSdks: ModelSdk[] = [
       await stream.finalMessage();
     },
   },
+  ...aiSdks(),
 ];
+
+interface Chunk {
+  type: string;
+  delta?: string;
+}
+
+/** What the versions of the AI SDK's transport have in common. */
+interface ChatTransport {
+  sendMessages(options: object): Promise<ReadableStream<Chunk>>;
+}
+
+function aiSdks(): ModelSdk[] {
+  const versions: [string, (options: { api: string }) => ChatTransport][] = [
+    ['ai5', options => new ai5.DefaultChatTransport(options) as ChatTransport],
+    ['ai6', options => new ai6.DefaultChatTransport(options) as ChatTransport],
+    ['ai', options => new ai7.DefaultChatTransport(options) as ChatTransport],
+  ];
+  return versions.map(([packageName, createTransport]) => ({
+    name: 'AI SDK, DefaultChatTransport',
+    package: packageName,
+    parts: words => [
+      { data: { type: 'start' } },
+      { data: { type: 'text-start', id: '1' } },
+      ...words.map(delta => ({ data: { type: 'text-delta', id: '1', delta } })),
+      { data: { type: 'text-end', id: '1' } },
+      { data: { type: 'finish' } },
+      { data: '[DONE]' },
+    ],
+    async ask(origin, hear) {
+      const message = { id: '1', role: 'user', parts: [{ type: 'text', text: 'News?' }] };
+      const request = { trigger: 'submit-message', chatId: 'a', messages: [message] };
+      const chunks = await createTransport({ api: `${origin}/api/chat` }).sendMessages(request);
+      for await (const { type, delta } of chunks) if (type === 'text-delta') hear(delta ?? '');
+    },
+  }));
+}

@@ -13,10 +13,10 @@ const HEARTBEAT = 250;
 const HEADERS = { 'Accept-Encoding': 'gzip' };
 
 describe('Proxies', () => {
-  for (const { configure, http2 = false, isEncoded = false, note, ...subject } of proxies) {
+  for (const { configure, http2 = false, isEncoded = false, hidesBreaks, note, ...subject } of proxies) {
     describeSubject(subject, () => {
       const hubs = {
-        beating: createHub({ heartbeat: HEARTBEAT }),
+        beating: createHub({ heartbeat: HEARTBEAT, onError: () => {} }),
         silent: createHub({ heartbeat: false }),
       };
       /** By the path of their request. */
@@ -24,10 +24,18 @@ describe('Proxies', () => {
       let server: Running | undefined;
       let proxy: Program | undefined;
       let origin: string;
+      /** The rest of the response to a POST. */
+      let rest = async () => 'the rest';
 
       beforeAll(async () => {
         const app = express();
         for (const [name, hub] of Object.entries(hubs)) app.use(`/${name}`, sse({ hub }));
+        app.post('/beating/answer', (_req, res) => {
+          res.sse().stream(async function* () {
+            yield 'half';
+            yield await rest();
+          });
+        });
         app.use((req, res) => {
           streams.set(req.path, res.sse().subscribe('news'));
         });
@@ -107,6 +115,24 @@ describe('Proxies', () => {
         await hubs.silent.publish('news', 5);
         await after.until(() => dataOf(after).length === 3);
         expect([...dataOf(before), ...dataOf(after)]).toEqual(['1', '2', '3', '4', '5']);
+      });
+
+      if (hidesBreaks) return;
+      test('a response to a POST that breaks off does not look complete', async () => {
+        const ask = () =>
+          request(origin, '/beating/answer', { http2, headers: HEADERS, method: 'POST', body: 'x' });
+        const whole = await ask();
+        expect(await whole.ended).toBe(true);
+        expect(dataOf(whole)).toEqual(['half', 'the rest']);
+        let fail = () => {};
+        rest = () =>
+          new Promise((_, reject) => {
+            fail = () => reject(new Error('the model is gone'));
+          });
+        const half = await ask();
+        await half.until(({ events }) => events.length === 1);
+        fail();
+        expect(await half.ended).toBe(false);
       });
     });
   }

@@ -6,6 +6,8 @@ export interface Proxy extends Subject {
   http2?: boolean;
   /** Whether it encodes streams. */
   isEncoded?: boolean;
+  /** It ends a response properly that the server has broken off. */
+  hidesBreaks?: true;
   /** What a user has to know. */
   note?: string;
   /** How it is started in the foreground, on loopback, to give up a response that is silent for `IDLE` s. */
@@ -96,6 +98,9 @@ function apache(...lines: string[]) {
 
 const HAPROXY_NOTE = 'Needs `option http-no-delay`: without it, HTTP/1.1 clients get each event 200 ms late';
 
+const BREAKS_NOTE =
+  'A response to a POST that breaks off looks complete: let the last event tell the client that it is the last';
+
 export const proxies: Proxy[] = [
   {
     name: 'nginx (default settings)',
@@ -140,6 +145,8 @@ export const proxies: Proxy[] = [
     program: '/usr/sbin/haproxy',
     versionArgs: ['-v'],
     http2: true,
+    hidesBreaks: true,
+    note: BREAKS_NOTE,
     configure: haproxy({ bind: 'proto h2' }),
   },
   {
@@ -166,6 +173,8 @@ export const proxies: Proxy[] = [
     name: 'Caddy (`encode`)',
     program: '/usr/bin/caddy',
     versionArgs: ['version'],
+    hidesBreaks: true,
+    note: BREAKS_NOTE,
     configure: ({ port, upstream }, folder) => ({
       args: ['run', '--config', `${folder}/Caddyfile`],
       files: {

@@ -1,4 +1,6 @@
+import { existsSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
+import { pages } from './pages.ts';
 import { beyondServers, rules, SECTIONS } from './rules.ts';
 
 /** The cases of web-platform-tests, folder `eventsource/`, that a server has a part in, or seems to. */
@@ -10,7 +12,7 @@ const CASES = [
   ...['format-field-unknown', 'format-leading-space', 'format-newlines', 'format-null-character'],
   ...['format-mime-bogus', 'format-mime-trailing-semicolon', 'format-mime-valid-bogus', 'format-utf-8'],
   ...['request-accept', 'request-cache-control', 'request-credentials', 'request-redirect'],
-  'request-status-error',
+  ...['request-status-error', 'eventsource-cross-origin-preflight'],
 ];
 
 describe('the rules of WHATWG HTML 9.2 that bind a server', () => {
@@ -25,5 +27,12 @@ describe('the rules of WHATWG HTML 9.2 that bind a server', () => {
   it('cover every case of web-platform-tests', () => {
     const claimed = new Set([...rules.flatMap(({ wpt }) => wpt), ...Object.keys(beyondServers)]);
     expect([...claimed].sort()).toEqual([...CASES].sort());
+  });
+
+  it('leave the other pages of web-platform-tests to the tests of clients', () => {
+    for (const [page, test] of Object.entries(pages)) {
+      expect(CASES).not.toContain(page);
+      if (test !== 'client') expect(existsSync(new URL(test, import.meta.url)), page).toBe(true);
+    }
   });
 });

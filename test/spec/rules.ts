@@ -85,6 +85,19 @@ export const rules: Rule[] = [
     },
   },
   {
+    id: 'id-without-preflight',
+    sentence: 'A Last-Event-ID of up to 128 safe characters is sent to another origin without a preflight.',
+    section: '9.2.3',
+    wpt: ['eventsource-cross-origin-preflight'],
+    async check() {
+      const finished = await respond(stream => stream.stream(['a']));
+      const subscribed = await respond(stream => stream.subscribe('a').close());
+      const ids = [finished, subscribed].map(({ text }) => parseEventStream(text).events.at(-1)?.lastEventId);
+      // Those of the Fetch standard, and not `"` or `(`. A position has at most 16 digits.
+      for (const id of ids) expect(id).toMatch(/^[\w.~-]{1,100}$/);
+    },
+  },
+  {
     id: 'utf-8',
     sentence: 'The stream is UTF-8, whatever is in it.',
     section: '9.2.5',

@@ -31,7 +31,11 @@ export function inChromium(): (
 export const folderOf = (example: string) =>
   fileURLToPath(new URL(`../../examples/${example}`, import.meta.url));
 
-/** Resolves when what a script of npm starts has said where its page is. It ends with the test. */
+/**
+ * Resolves when what a script of npm starts has said where its page is. It ends with the test.
+ *
+ * @param script may have arguments: `start koa-timeline`.
+ */
 export function start(
   cwd: string,
   port: number,
@@ -94,7 +98,7 @@ async function startUntil(
   env: NodeJS.ProcessEnv,
   script: string,
 ): Promise<ChildProcess> {
-  const server = spawn('npm', ['run', script], {
+  const server = spawn('npm', ['run', ...script.split(' ')], {
     cwd,
     env: { ...process.env, HOST: '127.0.0.1', PORT: String(port), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

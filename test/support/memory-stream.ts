@@ -4,9 +4,9 @@ import { expect } from 'vitest';
 import { MemoryTransport } from '../../packages/core/test/memory-transport.ts';
 
 /** A stream whose peer is this process, and what it has been given. */
-export function open(hub: Hub, lastEventId?: string, options?: StreamOptions) {
+export function open(hub: Hub, lastEventId?: string, options?: StreamOptions, method = 'GET') {
   const transport = new MemoryTransport();
-  const stream = hub.open(transport, { method: 'GET', url: '/', lastEventId }, options);
+  const stream = hub.open(transport, { method, url: '/', lastEventId }, options);
   const data = () => [...transport.text.matchAll(/data: (.+)/g)].map(match => match[1]);
   const lastId = () => [...transport.text.matchAll(/id: (\S+)/g)].at(-1)?.[1];
   return { stream, transport, data, lastId };

@@ -1,10 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './snippets.ts';
 
-/** Among the tests, so that the frameworks are found as from any other. */
-export const PACKED = join(root, 'test/.packed');
+/** Set by vitest.config.ts: each run has a folder of its own, because several may run in one clone. */
+export const PACKED = process.env.TIDINGS_PACKED as string;
 
 /** What npm would publish, by the names of the packages. */
 export function tarballs(): Map<string, string> {
@@ -30,17 +30,70 @@ export default function pack(): (() => void) | undefined {
   // Each project has a copy of this module.
   if (shared.areTidingsPacked) return undefined;
   shared.areTidingsPacked = true;
-  const remove = () => rmSync(PACKED, { recursive: true, force: true });
-  const run = (...args: string[]) =>
-    execFileSync('npx', ['pnpm', '--filter', './packages/*', ...args], {
-      cwd: root,
-      stdio: ['ignore', 'ignore', 'inherit'],
-    });
-  remove();
+  removeAbandoned();
   mkdirSync(PACKED);
-  // Declarations take most of a build, and nothing here reads them; `npm run check-packages` does.
-  run('run', 'build', '--no-dts');
-  run('exec', 'pnpm', 'pack', '--pack-destination', PACKED);
+  whileLocked(join(root, 'test/.packed-lock'), () => {
+    // Declarations take most of a build, and nothing here reads them; `npm run check-packages` does.
+    run('run', 'build', '--no-dts');
+    run('exec', 'pnpm', 'pack', '--pack-destination', PACKED);
+  });
   for (const [name, tarball] of tarballs()) unpack(name, tarball, join(PACKED, 'node_modules'));
-  return remove;
+  return () => rmSync(PACKED, { recursive: true, force: true });
+}
+
+function run(...args: string[]): void {
+  execFileSync('npx', ['pnpm', '--filter', './packages/*', ...args], {
+    cwd: root,
+    stdio: ['ignore', 'ignore', 'inherit'],
+  });
+}
+
+/** Removes the folders of runs that were killed. Their names end with the id of the process. */
+function removeAbandoned(): void {
+  for (const name of readdirSync(join(root, 'test'))) {
+    const [, id] = /^\.packed-(\d+)$/.exec(name) ?? [];
+    if (id !== undefined && !isRunning(Number(id))) rmSync(join(root, 'test', name), { recursive: true });
+  }
+}
+
+/** Calls the function while no other process does: all builds write to the same `dist` folders. */
+function whileLocked(lock: string, call: () => void): void {
+  while (!tryLock(lock)) {
+    if (!isRunning(Number(readIfPresent(lock)))) rmSync(lock, { force: true });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+  }
+  try {
+    call();
+  } finally {
+    rmSync(lock);
+  }
+}
+
+function tryLock(lock: string): boolean {
+  try {
+    writeFileSync(lock, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if ((error as { code?: unknown }).code !== 'EEXIST') throw error;
+    return false;
+  }
+}
+
+/** The other process may have removed it meanwhile. */
+function readIfPresent(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** 0, as of a lock that has no content yet, is running: it stands for this process. */
+function isRunning(id: number): boolean {
+  try {
+    process.kill(id, 0);
+    return true;
+  } catch (error) {
+    return (error as { code?: unknown }).code === 'EPERM';
+  }
 }

@@ -5,7 +5,7 @@ import { type Client, request } from './client.ts';
 import { freePort } from './server.ts';
 import { root } from './snippets.ts';
 
-/** A snippet that listens on port 3000, run on a free one. */
+/** A program that listens on a free port. */
 export interface Program {
   origin: string;
   /** Asks until the program listens. */
@@ -20,21 +20,40 @@ export interface Program {
 /** Those of NestJS are not those of the language. */
 const DECORATORS = '{ "compilerOptions": { "experimentalDecorators": true } }';
 
-/** @param page what there is as `index.html`, beside the program. */
-export async function runProgram(source: string, page?: string): Promise<Program> {
+/**
+ * Runs a snippet that listens on port 3000.
+ *
+ * @param page what there is as `index.html`, beside the program.
+ * @param within the folder whose `node_modules` the program imports from. Default: that of the tests, which has the sources.
+ */
+export async function runProgram(source: string, page?: string, within = `${root}test`): Promise<Program> {
   const port = await freePort();
   const local = source
     .replace('listen(3000', `listen(${port}, '127.0.0.1'`)
     .replace('port: 3000', `port: ${port}, hostname: '127.0.0.1'`);
   if (local === source) throw new Error('the program does not listen on port 3000');
-  // Among the tests, so that the packages are found as from any other.
-  const folder = mkdtempSync(`${root}test/.snippets-`);
+  const folder = mkdtempSync(`${within}/.snippets-`);
   const file = `${folder}/program.ts`;
   writeFileSync(file, local);
   if (source.includes('@nestjs/')) writeFileSync(`${folder}/tsconfig.json`, DECORATORS);
   if (page !== undefined) writeFileSync(`${folder}/index.html`, page);
-  const child: ChildProcess = spawn(process.execPath, ['--import', 'tsx', file], {
+  return startProgram(folder, port, ['--import', 'tsx', file]);
+}
+
+/**
+ * Starts a program of Node.js that listens on a port of 127.0.0.1.
+ *
+ * @param folder its working directory, which is removed when it is stopped.
+ */
+export function startProgram(
+  folder: string,
+  port: number,
+  args: string[],
+  env: NodeJS.ProcessEnv = {},
+): Program {
+  const child: ChildProcess = spawn(process.execPath, args, {
     cwd: folder,
+    env: { ...process.env, ...env },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
   const exited = once(child, 'exit').then(([code]) => code as number | null);

@@ -18,6 +18,7 @@ function show(question, keptAs) {
   element('question').textContent = question;
   element('text').textContent = '';
   element('link').hidden = id === undefined;
+  element('stop').hidden = id === undefined;
   element('link').href = `/?answer=${id}`;
   history.replaceState(null, '', id === undefined ? '/' : `/?answer=${id}`);
 }
@@ -40,6 +41,7 @@ function read(url) {
     if (data === 'stop') finish('done', 'Finished');
     else finish('failed', 'Cut short', `The model has stopped before the end: ${data}.`);
   });
+  on('stopped', () => finish('stopped', 'Stopped', 'The answer was stopped: this is not the whole of it.'));
   on('failed', data => finish('failed', 'Failed', data));
   on('reset', () => {
     element('text').textContent = '';
@@ -115,6 +117,9 @@ element('leave').addEventListener('click', () => {
   source.close();
   if (id === undefined) finish('left', 'Left', 'You have left, and the model has been stopped.');
   else finish('away', 'Left', 'You have left. The answer goes on without you.');
+});
+element('stop').addEventListener('click', () => {
+  fetch(`/answers/${id}/stop`, { method: 'POST' });
 });
 element('back').addEventListener('click', () => {
   read(`/answers/${id}?${new URLSearchParams({ lastEventId })}`);

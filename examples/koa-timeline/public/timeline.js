@@ -54,8 +54,8 @@ function connect() {
   });
   on('post', data => add('posts', JSON.parse(data)));
   on('mention', data => add('mentions', JSON.parse(data)));
-  on('came', showCame);
-  on('left', name => element(`here-${name}`)?.remove());
+  on('came', data => showCame(JSON.parse(data).client));
+  on('left', data => element(`here-${JSON.parse(data).client}`)?.remove());
   // What the page shows may not be all. The state comes next, and replaces it.
   on('reset', data => {
     if (JSON.parse(data).channels.includes('here')) element('here').replaceChildren();

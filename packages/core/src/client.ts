@@ -1,23 +1,14 @@
 // For pages. Its types need no server, only EventSource.
+import type { Parsed, SentAsText } from './protocol/parsed.ts';
 import type { Reset } from './protocol/reset.ts';
 
+export type { Parsed } from './protocol/parsed.ts';
 export type { Reset, ResetReason } from './protocol/reset.ts';
 
 declare const carries: unique symbol;
 
 /** Text that is the JSON of a `T`. {@link parse} returns the value. */
 export type Json<T> = string & { readonly [carries]: T };
-
-/** The type of a value after JSON: a Date has become a string, and a function is `never`. */
-export type Parsed<T> = T extends string | number | boolean | null
-  ? T
-  : T extends { toJSON(): infer Sent }
-    ? Parsed<Sent>
-    : T extends (...args: never) => unknown
-      ? never
-      : T extends object
-        ? { [Key in keyof T]: Parsed<T[Key]> }
-        : T;
 
 /** The events of one or several channels, from the map of `createHub<Channels>()`. */
 export type EventsOf<Channels, Names extends keyof Channels = keyof Channels> = {
@@ -32,19 +23,26 @@ type DataOf<Events, Event> = Events extends unknown
     : never
   : never;
 
+/** The data of a `revoked` event: channels that the page may not follow any more. */
+export interface Revoked {
+  channels: string[];
+}
+
 /**
- * Events of the hub itself: `reset` names the channels of which events are missing, and `snapshot` has the state of a
- * channel, unless its `snapshotEvent` has another name.
+ * Events of the hub itself: `reset` names the channels of which events are missing; `revoked`, those that the page may
+ * not follow any more; `snapshot` has the state of a channel, unless its `snapshotEvent` has another name; `tidings` is a
+ * marker, which has an id and no data.
  */
 export interface OwnEvents {
   reset: Reset;
+  revoked: Revoked;
   snapshot: unknown;
+  tidings: '';
 }
 
 type AllEvents<Events> = Events & Omit<OwnEvents, keyof Events>;
 
-/** Types that are sent as text. All others are sent as JSON. For a union of both, the page cannot tell which it is. */
-type SentAsText = string | Uint8Array | ArrayBuffer;
+/** For a union of text and anything else, the page cannot tell which it is. */
 type Text<T> = [Extract<T, SentAsText>] extends [never] ? Json<T> : string;
 
 /** A MessageEvent with the type of its data. */
@@ -84,4 +82,22 @@ interface Listen<Events> {
  */
 export function parse<T>(event: { readonly data: Json<T> }): Parsed<T> {
   return JSON.parse(event.data);
+}
+
+/** A table of listeners, by the name of the event. `message` is the event without a name. */
+export type Listeners<Events> = {
+  [Name in keyof AllEvents<Events>]?: (event: TypedMessageEvent<AllEvents<Events>[Name]>) => unknown;
+};
+
+/** Adds the listeners of a table to an EventSource. Returns a function that removes them. */
+export function addListeners<Events>(
+  source: TypedEventSource<Events>,
+  listeners: Listeners<Events>,
+): () => void {
+  const target = source as unknown as EventTarget;
+  const entries = Object.entries(listeners) as [name: string, listener: (event: Event) => void][];
+  for (const [name, listener] of entries) target.addEventListener(name, listener);
+  return () => {
+    for (const [name, listener] of entries) target.removeEventListener(name, listener);
+  };
 }

@@ -10,7 +10,7 @@ export type { NodeRequest, NodeResponse } from './transports/connection.ts';
 export { type FetchConnection, nodeConnection } from './transports/fetch-connection.ts';
 
 /** The options of {@link streamResponse}. */
-export interface StreamResponseOptions extends StreamOptions {
+export interface StreamResponseOptions<Data = unknown> extends StreamOptions<Data> {
   /** The hub of the stream. */
   hub: Hub;
   /** The connection of the request, if the server gives access to it. Default: none. */
@@ -30,10 +30,10 @@ const opened = new WeakSet<Request>();
  *   `onError`, and the stream closes. Rejects with a TidingsError `already-open` at the second call for a request, and
  *   `invalid-option`, naming the option.
  */
-export async function streamResponse(
+export async function streamResponse<Data = unknown>(
   request: Request,
-  handler: (stream: EventStream) => unknown,
-  options: StreamResponseOptions,
+  handler: (stream: EventStream<Data>) => unknown,
+  options: StreamResponseOptions<Data>,
 ): Promise<Response> {
   const { hub, connection, ...streamOptions } = options;
   if (opened.has(request)) {
@@ -52,7 +52,7 @@ export async function streamResponse(
   );
   opened.add(request);
   if (hub.streams.has(stream)) {
-    (async () => handler(stream))().catch(error => {
+    (async () => handler(stream as EventStream<Data>))().catch(error => {
       if (!isAbortOf(stream, error)) transport.fail(error);
     });
   }

@@ -1,17 +1,26 @@
 export { TidingsError, type TidingsErrorCode } from './base/errors.ts';
+export type { Replay } from './delivery/replay.ts';
+export type { AccessPhase } from './delivery/subscriptions/channel-access.ts';
 export type { FilterEvent, From, SubscribeOptions } from './delivery/subscriptions/subscribe-options.ts';
-export type { ClientRegistry } from './hub/clients.ts';
-export type { HubStats } from './hub/counters.ts';
+export type { Authorize, AuthorizeContext } from './hub/access/authorizer.ts';
+export type { ControlRequest, ControlResponse } from './hub/access/side-request.ts';
+export type { ClientRegistry, Who } from './hub/clients.ts';
+export type { CloseOptions } from './hub/close-options.ts';
 export { createHub } from './hub/create-hub.ts';
 export type { Hub } from './hub/hub.ts';
 export type {
-  AnyChannels,
   Channel,
   PublishArguments,
   PublishFields,
 } from './hub/hub-channel.ts';
-export type { Observer } from './hub/observer.ts';
-export type { ChannelOptions, CloseOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
+export type { ListenEvent, ListenOptions } from './hub/listening/listen-options.ts';
+export type { Listening } from './hub/listening/listeners.ts';
+export type { ChannelStats } from './hub/observability/channel-stats.ts';
+export type { BrokerStats, DeliveryStats, HubStats } from './hub/observability/hub-stats.ts';
+export type { Observer } from './hub/observability/observer.ts';
+export type { ChannelOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
+export type { Presence, PresenceOptions } from './hub/presence/presence-options.ts';
+export type { ProducerOptions } from './hub/producing/producer-options.ts';
 export type {
   Broker,
   ChannelState,
@@ -24,9 +33,19 @@ export type {
   ReadFrom,
   Sink,
 } from './log/broker.ts';
-export type { BrokerStats } from './log/broker-health.ts';
+export type { ConnectionStats } from './log/broker-health.ts';
 export type { Entry } from './log/entry.ts';
 export type { Keep } from './log/history.ts';
+export type { QueueStats } from './log/publish-queue.ts';
+export type { BrokerCall } from './log/timed-broker.ts';
+export type {
+  AnyChannels,
+  EventOf,
+  NameOf,
+  Received,
+  Register,
+  RegisteredChannels,
+} from './protocol/channel-events.ts';
 export type { ChannelName } from './protocol/channel-name.ts';
 export { type EventFields, encodeEvent, type ServerSentEvent } from './protocol/event.ts';
 export type { Position } from './protocol/event-id.ts';
@@ -43,4 +62,6 @@ export type {
 export type { HeartbeatOptions } from './stream/heartbeat.ts';
 export type { Observable } from './stream/observable.ts';
 export type { Source, SourceInput, SourceItem, SourceOptions } from './stream/source-options.ts';
+export type { StreamSummary } from './stream/stream-meter.ts';
+export type { StreamStats } from './stream/stream-stats.ts';
 export type { Transport } from './stream/transport.ts';

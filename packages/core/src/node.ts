@@ -8,10 +8,11 @@ import { type BeforeHeaders, DeferredTransport } from './transports/deferred-tra
 import { areHeadersSent, headersSent, NodeTransport } from './transports/node-transport.ts';
 import { checkRuntime } from './transports/runtime.ts';
 
+export { type ClosableServer, gracefulShutdown, type ShutdownOptions } from './graceful-shutdown.ts';
 export type { BeforeHeaders, NodeRequest, NodeResponse };
 
 /** The options of {@link openStream}. */
-export interface OpenStreamOptions extends StreamOptions {
+export interface OpenStreamOptions<Data = unknown> extends StreamOptions<Data> {
   /** The hub of the stream. */
   hub: Hub;
   /**
@@ -33,7 +34,11 @@ export interface OpenStreamOptions extends StreamOptions {
  * @throws {TidingsError} `already-open`: the response has a stream; `head-sent`: the response headers were sent
  *   already; `invalid-option`, naming the option.
  */
-export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStreamOptions): EventStream {
+export function openStream<Data = unknown>(
+  req: NodeRequest,
+  res: NodeResponse,
+  options: OpenStreamOptions<Data>,
+): EventStream<Data> {
   const { hub, beforeHeaders, ...streamOptions } = options;
   if ((res as ResponseWithTransport)[transportOf] !== undefined) {
     throw new TidingsError(
@@ -57,7 +62,7 @@ export function openStream(req: NodeRequest, res: NodeResponse, options: OpenStr
   (res as ResponseWithTransport)[transportOf] = transport;
   res.on('close', disconnected);
   if (res.socket === null) transport.awaitDisconnect();
-  return stream;
+  return stream as EventStream<Data>;
 }
 
 /**
@@ -94,6 +99,25 @@ export function releaseResponse(res: NodeResponse): boolean {
   if (transport === undefined || res.headersSent) return false;
   transport.release();
   return true;
+}
+
+/** Bytes of a body that is read. */
+const MOST_BYTES = 64 * 1024;
+
+/**
+ * Reads the body of a request that no middleware has read, as text. For adapters.
+ *
+ * @returns undefined if it has more than 64 KiB. Rejects when the client disconnects.
+ */
+export async function readBody(req: NodeRequest): Promise<string | undefined> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of req as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    // The rest is read, too: a request that is not read to its end blocks its connection.
+    if (bytes <= MOST_BYTES) chunks.push(chunk);
+  }
+  return bytes > MOST_BYTES ? undefined : Buffer.concat(chunks).toString();
 }
 
 /**

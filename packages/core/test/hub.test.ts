@@ -3,7 +3,7 @@ import { wait } from '../../../test/support/memory-stream.ts';
 import { createHub } from '../src/hub/create-hub.ts';
 import type { Hub } from '../src/hub/hub.ts';
 import type { PublishFields } from '../src/hub/hub-channel.ts';
-import type { Observer } from '../src/hub/observer.ts';
+import type { Observer } from '../src/hub/observability/observer.ts';
 import { MemoryTransport } from './memory-transport.ts';
 
 const request = { method: 'GET', url: '/' };

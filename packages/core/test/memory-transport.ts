@@ -10,6 +10,8 @@ export class MemoryTransport implements Transport {
   isFull = false;
   /** Of the answer, if there is one. */
   status: number | undefined;
+  /** How the response has ended. */
+  ending: 'complete' | 'incomplete' | 'aborted' | undefined;
 
   open(status?: number): void {
     this.status = status;
@@ -22,10 +24,17 @@ export class MemoryTransport implements Transport {
   }
 
   end(): void {
+    this.ending = 'complete';
+    this.onClose?.();
+  }
+
+  endIncomplete(): void {
+    this.ending = 'incomplete';
     this.onClose?.();
   }
 
   destroy(): void {
+    this.ending = 'aborted';
     this.onClose?.();
   }
 

@@ -122,3 +122,41 @@ it('lets a hub with a map stand where any will do', () => {
   const take = (any: Hub) => any;
   expectTypeOf(take).toBeCallableWith(hub);
 });
+
+it('tells a listener what the data of each event is', () => {
+  const listening = hub.listen(['prices', `user:${42}`], event => {
+    if (event.channel === 'prices' && event.event === 'tick') {
+      expectTypeOf(event.data).toEqualTypeOf<Quote>();
+      // @ts-expect-error: a quote has no text
+      event.data.text;
+    } else if (event.event === 'notice') expectTypeOf(event.data).toEqualTypeOf<{ text: string }>();
+    expectTypeOf(event.id).toEqualTypeOf<string | undefined>();
+  });
+  listening.close();
+  hub.listen('news', ({ event, data }) => event === 'flash' && data.title, {
+    filter: ({ event }) => event === 'flash',
+  });
+  // @ts-expect-error: there is no such channel
+  hub.listen('price', () => {});
+  // @ts-expect-error: there is no such event
+  hub.listen('prices', () => {}, { filter: ({ event }) => event === 'tock' });
+});
+
+it('checks what a source is made of', async () => {
+  await hub.channel('prices').from([1], {
+    event: 'tick',
+    map: price => ({ symbol: 'acme', price }),
+  });
+  // @ts-expect-error: there is no such event
+  hub.channel('prices').from([1], { event: 'tock' });
+  // @ts-expect-error: no event carries that
+  hub.channel('prices').from([1], { map: price => ({ amount: price }) });
+});
+
+it('checks the snapshot of a channel', () => {
+  const typed = createHub<{ prices: { snapshot: Quote[]; tick: Quote }; news: { message: string } }>();
+  typed.channel('prices', { snapshot: async () => [{ symbol: 'acme', price: 1 }] });
+  typed.channel('news', { snapshot: () => 'anything', snapshotEvent: 'state' });
+  // @ts-expect-error: a quote has a price
+  typed.channel('prices', { snapshot: () => [{ symbol: 'acme' }] });
+});

@@ -1,6 +1,6 @@
 import { clientFile } from '@tidings/client/files';
-import { createHub, type EventStream, type Hub, type StreamOptions } from '@tidings/core';
-import { failStream, openStream } from '@tidings/core/node';
+import { createHub, type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
+import { failStream, openStream, readBody } from '@tidings/core/node';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 
 /** The method that `app.use(sse())` adds to every response. */
@@ -22,7 +22,7 @@ export interface SseResponse {
    * });
    * ```
    */
-  sse(options?: StreamOptions): EventStream;
+  sse<Data = unknown>(options?: StreamOptions<Data>): EventStream<Data>;
 }
 
 declare global {
@@ -66,6 +66,55 @@ function handler(handle: (req: Request, res: Response, next: NextFunction) => un
   };
 }
 
+/** The options of {@link sse.control}. */
+export interface ControlOptions {
+  /** Returns who has sent a request. Undefined: nobody, which is answered 401. */
+  client: (req: Request) => string | undefined | Promise<string | undefined>;
+  /** The hub of the streams. Default: that of the middleware `sse()` before it. */
+  hub?: Hub | undefined;
+  /** Origins of pages on other sites, such as `https://app.example`. Default: none. */
+  origins?: readonly string[] | undefined;
+}
+
+/** Whether streams tell their clients by which id they can be changed: `sse.control` was called. */
+let isControlled = false;
+
+/** `res.sse`, with its hub. */
+interface Opener {
+  readonly hub?: Hub;
+}
+
+/**
+ * Creates a handler for the POST requests by which a page changes the channels of its open stream. The stream must have
+ * the `client` of the request, and the hub must have `authorize`. From the first call on, every stream with a `client`
+ * has a header `Tidings-Stream` with its id.
+ *
+ * @example
+ * ```ts
+ * app.post('/events/control', sse.control({ client: async req => (await userOf(req)).id }));
+ * ```
+ */
+function control({ client, hub, origins }: ControlOptions): RequestHandler {
+  isControlled = true;
+  return async (req, res, next) => {
+    try {
+      const its = hub ?? (res.sse as Opener | undefined)?.hub;
+      if (its === undefined) throw new TidingsError('invalid-option', 'mount sse() first, or pass hub');
+      const { status, body } = await its.control({
+        method: req.method,
+        header: name => req.headers[name] as string | undefined,
+        client: await client(req),
+        body: req.body ?? (await readBody(req)),
+        origins,
+      });
+      if (body === undefined) res.status(status).end();
+      else res.status(status).json(body);
+    } catch (error) {
+      next(error);
+    }
+  };
+}
+
 /**
  * A route for the files of @tidings/client, for pages without a bundler: `import { connect } from '/tidings/client.js'`.
  *
@@ -88,9 +137,14 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   // One function for all responses: a closure for each would be retained for as long as its stream is open. It is set
   // on each response, and not on the application's `response`: with several applications, hubs and mount paths, the
   // middleware that ran last wins, and a response that passed none has no `sse`.
-  function open(this: Response, options?: StreamOptions): EventStream {
-    return openStream(this.req, this, { ...options, hub });
+  function open<Data>(this: Response, options?: StreamOptions<Data>): EventStream<Data> {
+    const stream = openStream(this.req, this, { ...options, hub });
+    if (isControlled && stream.client !== undefined && hub.streams.has(stream)) {
+      this.setHeader('Tidings-Stream', stream.id);
+    }
+    return stream;
   }
+  open.hub = hub;
   const middleware = (_req: Request, res: Response, next: NextFunction) => {
     res.sse = open;
     next();
@@ -100,3 +154,4 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
 
 sse.handler = handler;
 sse.client = client;
+sse.control = control;

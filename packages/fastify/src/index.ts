@@ -1,8 +1,8 @@
 import { Readable } from 'node:stream';
 import { clientFile } from '@tidings/client/files';
-import { createHub, type EventStream, type Hub, type StreamOptions } from '@tidings/core';
+import { createHub, type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
 import { failStream, openStream } from '@tidings/core/node';
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 
 /** The method that `app.register(sse())` adds to every reply. */
 export interface SseReply {
@@ -26,7 +26,10 @@ export interface SseReply {
    * });
    * ```
    */
-  sse(handler: (stream: EventStream) => unknown, options?: StreamOptions): Promise<void>;
+  sse<Data = unknown>(
+    handler: (stream: EventStream<Data>) => unknown,
+    options?: StreamOptions<Data>,
+  ): Promise<void>;
 }
 
 declare module 'fastify' {
@@ -45,6 +48,50 @@ export interface SsePlugin {
   readonly hub: Hub;
 }
 
+/** The options of {@link sse.control}. */
+export interface ControlOptions {
+  /** Returns who has sent a request. Undefined: nobody, which is answered 401. */
+  client: (request: FastifyRequest) => string | undefined | Promise<string | undefined>;
+  /** The hub of the streams. Default: that of the plugin `sse()`. */
+  hub?: Hub | undefined;
+  /** Origins of pages on other sites, such as `https://app.example`. Default: none. */
+  origins?: readonly string[] | undefined;
+}
+
+/** Whether streams tell their clients by which id they can be changed: `sse.control` was called. */
+let isControlled = false;
+
+/** `reply.sse`, with its hub. */
+interface Opener {
+  readonly hub?: Hub;
+}
+
+/**
+ * Creates a handler for the POST requests by which a page changes the channels of its open stream. The stream must have
+ * the `client` of the request, and the hub must have `authorize`. From the first call on, every stream with a `client`
+ * has a header `Tidings-Stream` with its id.
+ *
+ * @example
+ * ```ts
+ * app.post('/events/control', sse.control({ client: async request => (await userOf(request)).id }));
+ * ```
+ */
+function control({ client, hub, origins }: ControlOptions) {
+  isControlled = true;
+  return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
+    const its = hub ?? (reply.sse as Opener | undefined)?.hub;
+    if (its === undefined) throw new TidingsError('invalid-option', 'register sse() first, or pass hub');
+    const { status, body } = await its.control({
+      method: request.method,
+      header: name => request.headers[name] as string | undefined,
+      client: await client(request),
+      body: request.body,
+      origins,
+    });
+    await reply.code(status).send(body);
+  };
+}
+
 /**
  * Creates a plugin that adds {@linkcode SseReply.sse | reply.sse()} to every reply, and closes the hub when the
  * application closes.
@@ -52,9 +99,14 @@ export interface SsePlugin {
  * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
  */
 export function sse({ hub = createHub() }: SseOptions = {}): SsePlugin {
-  function open(this: FastifyReply, handler: (stream: EventStream) => unknown, options?: StreamOptions) {
+  function open<Data>(
+    this: FastifyReply,
+    handler: (stream: EventStream<Data>) => unknown,
+    options?: StreamOptions<Data>,
+  ) {
     return respond(this, handler, { ...options, hub });
   }
+  open.hub = hub;
   const plugin = async (app: FastifyInstance) => {
     // In a program that also imports @fastify/sse, the declared type is another.
     app.decorateReply('sse', open as never);
@@ -79,6 +131,7 @@ function client(path = '/tidings'): FastifyPluginAsync {
 }
 
 sse.client = client;
+sse.control = control;
 
 /** What fastify-plugin sets: the method belongs to the application that registers the plugin, and not to a child of it. */
 const PLUGIN = {
@@ -87,10 +140,10 @@ const PLUGIN = {
   [Symbol.for('plugin-meta')]: { name: '@tidings/fastify', fastify: '4.x || 5.x' },
 };
 
-function respond(
+function respond<Data>(
   reply: FastifyReply,
-  handler: (stream: EventStream) => unknown,
-  options: StreamOptions & { hub: Hub },
+  handler: (stream: EventStream<Data>) => unknown,
+  options: StreamOptions<Data> & { hub: Hub },
 ): Promise<void> {
   const { request, raw } = reply;
   return new Promise((resolve, reject) => {
@@ -99,6 +152,9 @@ function respond(
         send(reply, status, headers, () => {
           raw.off('close', resolve);
           begin();
+          // Its hooks have run. To Fastify, the reply is sent only when the stream ends: until then, it would respond to a
+          // second reply or a late error, which fails. In Fastify 4 that ends the process.
+          reply.hijack();
           // Fastify sends an empty reply if this promise resolves before the headers are sent, in a microtask.
           setImmediate(resolve);
         });
@@ -109,6 +165,7 @@ function respond(
       return;
     }
     raw.once('close', resolve);
+    if (isControlled && stream.client !== undefined) reply.header('Tidings-Stream', stream.id);
     (async () => handler(stream))().catch(error => {
       if (failStream(raw, error, true)) reject(error);
     });

@@ -1,5 +1,5 @@
 import { clientFile } from '@tidings/client/files';
-import { createHub, type EventStream, type Hub, type StreamOptions } from '@tidings/core';
+import { createHub, type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
 import {
   type FetchConnection,
   type NodeRequest,
@@ -7,7 +7,7 @@ import {
   nodeConnection,
   streamResponse,
 } from '@tidings/core/fetch';
-import type { MiddlewareHandler } from 'hono';
+import type { Context, Handler, MiddlewareHandler } from 'hono';
 
 /** The variable that `app.use(sse())` adds to every context. No interface: Hono before 4.5 does not accept one. */
 export type SseVariables = {
@@ -30,7 +30,10 @@ export type SseVariables = {
    * });
    * ```
    */
-  sse(handler: (stream: EventStream) => unknown, options?: StreamOptions): Promise<Response>;
+  sse<Data = unknown>(
+    handler: (stream: EventStream<Data>) => unknown,
+    options?: StreamOptions<Data>,
+  ): Promise<Response>;
 };
 
 declare module 'hono' {
@@ -46,6 +49,54 @@ export interface SseOptions {
 /** Middleware for Hono 4, with the hub of its streams. */
 export type SseMiddleware = MiddlewareHandler<{ Variables: SseVariables }> & { readonly hub: Hub };
 
+/** The options of {@link sse.control}. */
+export interface ControlOptions {
+  /** Returns who has sent a request. Undefined: nobody, which is answered 401. */
+  client: (c: Context) => string | undefined | Promise<string | undefined>;
+  /** The hub of the streams. Default: that of the middleware `sse()` before it. */
+  hub?: Hub | undefined;
+  /** Origins of pages on other sites, such as `https://app.example`. Default: none. */
+  origins?: readonly string[] | undefined;
+}
+
+/** Whether streams tell their clients by which id they can be changed: `sse.control` was called. */
+let isControlled = false;
+
+/** `c.var.sse`, with its hub. */
+interface Opener {
+  readonly hub?: Hub;
+}
+
+/** Bytes of the body of a request for `sse.control`. */
+const MOST_BYTES = 64 * 1024;
+
+/**
+ * Creates a handler for the POST requests by which a page changes the channels of its open stream. The stream must have
+ * the `client` of the request, and the hub must have `authorize`. From the first call on, every stream with a `client`
+ * has a header `Tidings-Stream` with its id.
+ *
+ * @example
+ * ```ts
+ * app.post('/events/control', sse.control({ client: async c => (await userOf(c)).id }));
+ * ```
+ */
+function control({ client, hub, origins }: ControlOptions): Handler {
+  isControlled = true;
+  return async c => {
+    const its = hub ?? (c.var.sse as Opener | undefined)?.hub;
+    if (its === undefined) throw new TidingsError('invalid-option', 'mount sse() first, or pass hub');
+    const isLarge = Number(c.req.header('content-length') ?? 0) > MOST_BYTES;
+    const { status, body } = await its.control({
+      method: c.req.method,
+      header: name => c.req.header(name) ?? (name === 'host' ? new URL(c.req.url).host : undefined),
+      client: await client(c),
+      body: isLarge ? undefined : await c.req.text(),
+      origins,
+    });
+    return body === undefined ? new Response(null, { status }) : Response.json(body, { status });
+  };
+}
+
 /** Headers that other middleware may have set, and that are wrong for a stream. */
 const BREAKING = ['content-length', 'content-encoding', 'etag'];
 
@@ -56,8 +107,8 @@ const BREAKING = ['content-length', 'content-encoding', 'etag'];
  */
 export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   const middleware: MiddlewareHandler<{ Variables: SseVariables }> = async (c, next) => {
-    c.set('sse', async (handler, options) => {
-      const response = await streamResponse(c.req.raw, handler, {
+    const open: SseVariables['sse'] = async (handler, options) => {
+      const response = await streamResponse(c.req.raw, announcing(handler, c), {
         ...options,
         hub,
         connection: connectionOf(c.env),
@@ -70,7 +121,8 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
       for (const name of BREAKING) c.header(name, undefined);
       // The context adds the headers that were set with `c.header()`.
       return c.newResponse(response.body, response);
-    });
+    };
+    c.set('sse', Object.assign(open, { hub }));
     await next();
   };
   return Object.assign(middleware, { hub });
@@ -91,8 +143,18 @@ function client(path = '/tidings'): MiddlewareHandler {
 
 sse.client = client;
 
+/** The handler of a stream, after its id has been added to the headers, if there is anyone who may use it. */
+function announcing<Data>(handler: (stream: EventStream<Data>) => unknown, c: Context) {
+  return (stream: EventStream<Data>) => {
+    if (isControlled && stream.client !== undefined) c.header('Tidings-Stream', stream.id);
+    return handler(stream);
+  };
+}
+
 /** The connection, as @hono/node-server passes it; undefined on other servers. */
 function connectionOf(env: unknown): FetchConnection | undefined {
   const { incoming, outgoing } = (env ?? {}) as { incoming?: NodeRequest; outgoing?: NodeResponse };
   return incoming && outgoing && nodeConnection(incoming, outgoing);
 }
+
+sse.control = control;

@@ -1,7 +1,7 @@
 import { clientFile } from '@tidings/client/files';
-import { createHub, type EventStream, type Hub, type StreamOptions } from '@tidings/core';
-import { failStream, openStream, releaseResponse } from '@tidings/core/node';
-import type { Context, Next } from 'koa';
+import { createHub, type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
+import { failStream, openStream, readBody, releaseResponse } from '@tidings/core/node';
+import type { Context, Middleware, Next } from 'koa';
 
 /** The method that `app.use(sse())` adds to every context. */
 export interface SseContext {
@@ -22,7 +22,7 @@ export interface SseContext {
    * });
    * ```
    */
-  sse(options?: StreamOptions): EventStream;
+  sse<Data = unknown>(options?: StreamOptions<Data>): EventStream<Data>;
 }
 
 declare module 'koa' {
@@ -39,6 +39,52 @@ export interface SseOptions {
 export interface SseMiddleware {
   (ctx: Context, next: Next): Promise<void>;
   readonly hub: Hub;
+}
+
+/** The options of {@link sse.control}. */
+export interface ControlOptions {
+  /** Returns who has sent a request. Undefined: nobody, which is answered 401. */
+  client: (ctx: Context) => string | undefined | Promise<string | undefined>;
+  /** The hub of the streams. Default: that of the middleware `sse()` before it. */
+  hub?: Hub | undefined;
+  /** Origins of pages on other sites, such as `https://app.example`. Default: none. */
+  origins?: readonly string[] | undefined;
+}
+
+/** Whether streams tell their clients by which id they can be changed: `sse.control` was called. */
+let isControlled = false;
+
+/** `ctx.sse`, with its hub. */
+interface Opener {
+  readonly hub?: Hub;
+}
+
+/**
+ * Creates middleware for the POST requests by which a page changes the channels of its open stream. The stream must have
+ * the `client` of the request, and the hub must have `authorize`. From the first call on, every stream with a `client`
+ * has a header `Tidings-Stream` with its id.
+ *
+ * @example
+ * ```ts
+ * router.post('/events/control', sse.control({ client: async ctx => (await userOf(ctx)).id }));
+ * ```
+ */
+function control({ client, hub, origins }: ControlOptions): Middleware {
+  isControlled = true;
+  return async ctx => {
+    const its = hub ?? (ctx.sse as Opener | undefined)?.hub;
+    if (its === undefined) throw new TidingsError('invalid-option', 'mount sse() first, or pass hub');
+    const { status, body } = await its.control({
+      method: ctx.method,
+      header: name => ctx.req.headers[name] as string | undefined,
+      client: await client(ctx),
+      // A body parser may have read it.
+      body: (ctx.request as { body?: unknown }).body ?? (await readBody(ctx.req)),
+      origins,
+    });
+    ctx.body = body;
+    ctx.status = status;
+  };
 }
 
 /**
@@ -58,16 +104,24 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
     let stream: EventStream | undefined;
     let hasReturned = false;
     let begin: (() => void) | undefined;
-    ctx.sse = options => {
+    const open = <Data>(options?: StreamOptions<Data>) => {
       const beforeHeaders = () => {
         if (hasReturned) return undefined;
         return new Promise<void>(resolve => {
           begin = within(MAX_WAIT, resolve);
         });
       };
-      stream = openStream(ctx.req, ctx.res, { ...options, hub, beforeHeaders });
-      return stream;
+      const opened = openStream(ctx.req, ctx.res, { ...options, hub, beforeHeaders });
+      stream = opened;
+      if (isControlled && stream.client !== undefined && hub.streams.has(stream)) {
+        ctx.res.setHeader('Tidings-Stream', stream.id);
+      }
+      // Until the headers are sent, the status would be Koa's default of 404, and a middleware that responds to that after
+      // `next()` would replace the stream.
+      ctx.status = 200;
+      return opened;
     };
+    ctx.sse = Object.assign(open, { hub });
     try {
       await next();
     } catch (error) {
@@ -116,3 +170,5 @@ function within(ms: number, callback: () => void): () => void {
 function isLateHeader({ headerSent }: Context, error: unknown): boolean {
   return headerSent && (error as { code?: unknown } | null)?.code === 'ERR_HTTP_HEADERS_SENT';
 }
+
+sse.control = control;

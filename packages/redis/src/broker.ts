@@ -3,6 +3,7 @@ import {
   type Broker,
   type ChannelState,
   type Draft,
+  type LeaseChange,
   type LogHead,
   type Opened,
   type Page,
@@ -17,6 +18,7 @@ import { ReconnectingConnection } from './connection/reconnecting-connection.ts'
 import { findEvictionRisk, readServerInfo } from './connection/server.ts';
 import { toBrokerError } from './errors.ts';
 import { Names } from './format.ts';
+import { Leases } from './leases.ts';
 import { LiveFeed } from './live-feed.ts';
 import { type RedisBrokerOptions, type RedisBrokerSettings, readOptions } from './options.ts';
 import { Publisher } from './publisher.ts';
@@ -98,6 +100,10 @@ class RedisBroker implements Broker {
     });
   }
 
+  lease(set: string, change: LeaseChange): Promise<{ came: string[]; left: string[] }> {
+    return this.#use(({ leases }) => leases.change(set, change, this.#deadline()));
+  }
+
   async close(): Promise<void> {
     this.#parts?.close();
     this.#parts = undefined;
@@ -151,6 +157,7 @@ function createParts(settings: RedisBrokerSettings, sink: Sink, report: (error: 
     },
     onReady: () => onConnection('calls', true),
     onLost: cause => onConnection('calls', false, cause),
+    onFailed: onConnection.failed,
     onMisconfigured: report,
   });
   const caller = new ScriptCaller({
@@ -179,6 +186,7 @@ function createParts(settings: RedisBrokerSettings, sink: Sink, report: (error: 
     timeout,
     probeInterval,
     onConnection: (isConnected, cause) => onConnection('feed', isConnected, cause),
+    onFailed: onConnection.failed,
     onMisconfigured: report,
   });
   return {
@@ -186,6 +194,7 @@ function createParts(settings: RedisBrokerSettings, sink: Sink, report: (error: 
     store,
     feed,
     publisher: new Publisher(store),
+    leases: new Leases(caller),
     close() {
       onConnection.stop();
       feed.close();
@@ -194,18 +203,27 @@ function createParts(settings: RedisBrokerSettings, sink: Sink, report: (error: 
   };
 }
 
-/** Reports when both connections are established, and when the first of them is lost. */
+/**
+ * Reports when both connections are established, and when the first of them is lost. Before that, it reports why each
+ * attempt has failed: a hub that waits for its broker to begin rejects with this cause.
+ */
 function bothConnected(report: (isConnected: boolean, cause?: unknown) => void) {
   const connected = new Set<'calls' | 'feed'>();
+  let hasBegun = false;
   let isStopped = false;
   return Object.assign(
     (which: 'calls' | 'feed', isConnected: boolean, cause?: unknown) => {
       const before = connected.size;
       if (isConnected) connected.add(which);
       else connected.delete(which);
-      if (!isStopped && (connected.size === 2) !== (before === 2)) report(isConnected, cause);
+      if (isStopped || (connected.size === 2) === (before === 2)) return;
+      hasBegun = true;
+      report(isConnected, cause);
     },
     {
+      failed(cause: unknown) {
+        if (!hasBegun && !isStopped) report(false, cause);
+      },
       stop() {
         isStopped = true;
       },

@@ -1,8 +1,8 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
-import type { Opened, Page, Position, ReadFrom, Sink, TidingsError } from '@tidings/core';
+import type { Opened, Page, Position, ReadFrom, Sink } from '@tidings/core';
 import type { Connection } from './connection/connection.ts';
 import type { Dialer } from './connection/dialer.ts';
-import { ReconnectingConnection } from './connection/reconnecting-connection.ts';
+import { ReconnectingConnection, type ReconnectingOptions } from './connection/reconnecting-connection.ts';
 import { readServerInfo } from './connection/server.ts';
 import { interrupted } from './errors.ts';
 import type { Names } from './format.ts';
@@ -10,7 +10,7 @@ import { completePage, LogReader, slices } from './log-reader.ts';
 import { Sequencer } from './sequencer.ts';
 import type { Store } from './store.ts';
 
-export interface LiveFeedOptions {
+export interface LiveFeedOptions extends Pick<ReconnectingOptions, 'onFailed' | 'onMisconfigured'> {
   dialer: Dialer;
   store: Store;
   names: Names;
@@ -21,7 +21,6 @@ export interface LiveFeedOptions {
   probeInterval: number;
   /** The connection was established (and all that was missed is delivered), or lost. */
   onConnection(isConnected: boolean, cause?: unknown): void;
-  onMisconfigured(error: TidingsError): void;
 }
 
 /**
@@ -60,7 +59,7 @@ export class LiveFeed {
   #lastTask: Promise<unknown> = Promise.resolve();
 
   constructor(options: LiveFeedOptions) {
-    const { dialer, store, names, sink, timeout, probeInterval, onConnection, onMisconfigured } = options;
+    const { dialer, store, names, sink, timeout, probeInterval, onConnection } = options;
     this.#store = store;
     this.#names = names;
     this.#timeout = timeout;
@@ -78,7 +77,8 @@ export class LiveFeed {
         this.#sequencer.disconnect();
         onConnection(false, cause);
       },
-      onMisconfigured,
+      onFailed: options.onFailed,
+      onMisconfigured: options.onMisconfigured,
     });
     this.#reader = new LogReader(store, this.#sequencer, timeout, cause => this.#connection.reconnect(cause));
     this.#probing = setInterval(() => {

@@ -1,7 +1,9 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import {
   type Broker,
   type ChannelState,
   type Draft,
+  type LeaseChange,
   type LogHead,
   type Opened,
   type Page,
@@ -16,6 +18,7 @@ import { type Driver, loadDriver } from './file/driver.ts';
 import { retryWhileBusy } from './file/retry.ts';
 import { Store } from './file/store.ts';
 import { Follower } from './follower.ts';
+import { changeLease, type LeaseResult } from './leases.ts';
 import { LiveFeed } from './live-feed.ts';
 import { append } from './log/append.ts';
 import { findChannel } from './log/channels.ts';
@@ -26,6 +29,9 @@ import { readOptions, type SqliteBrokerOptions, type SqliteBrokerSettings } from
 
 /** ms that a call other than `publish` tries to get a lock. */
 const TIMEOUT = 5_000;
+
+/** Keys of a lease that one transaction changes. */
+const LEASE_KEYS = 250;
 
 /** Bounds on one page of `read`. */
 const PAGE = { entries: 2_000, bytes: 1024 * 1024 };
@@ -49,6 +55,8 @@ class SqliteBroker implements Broker {
   readonly #settings: SqliteBrokerSettings;
   #parts: Parts | undefined;
   #isStarting = false;
+  /** A batch was stored in this turn of the event loop. */
+  #hasPublished = false;
 
   constructor(settings: SqliteBrokerSettings) {
     this.#settings = settings;
@@ -78,8 +86,13 @@ class SqliteBroker implements Broker {
   }
 
   async publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<Published> {
-    // The hub may publish while the sink is given entries: those come first.
-    await undefined;
+    // A full queue must not hold the event loop until it is empty. Besides, the hub may publish while the sink is given
+    // entries: those come first.
+    await (this.#hasPublished ? nextTurn() : undefined);
+    this.#hasPublished = true;
+    setImmediate(() => {
+      this.#hasPublished = false;
+    });
     const { store, follower } = this.#started();
     const { maxBytes } = this.#settings;
     try {
@@ -129,6 +142,27 @@ class SqliteBroker implements Broker {
       if (row === undefined) return { state: 'unknown', last: 0 };
       return { state: row.ended === null ? 'open' : 'ended', last: row.last };
     });
+  }
+
+  async lease(set: string, change: LeaseChange): Promise<LeaseResult> {
+    const { hold, release } = change;
+    const came = new Set<string>();
+    const left = new Set<string>();
+    // The event loop goes on between two parts. The last key is in one part only.
+    for (let start = 0; start === 0 || start < hold.length + release.length; start += LEASE_KEYS) {
+      const end = start + LEASE_KEYS;
+      const part = {
+        ...change,
+        release: release.slice(start, end),
+        hold: hold.slice(Math.max(0, start - release.length), Math.max(0, end - release.length)),
+      };
+      const result = await this.#call(({ store }, deadline) =>
+        retryWhileBusy(() => store.write(connection => changeLease(connection, set, part)), deadline),
+      );
+      for (const key of result.left) if (!came.delete(key)) left.add(key);
+      for (const key of result.came) if (!left.delete(key)) came.add(key);
+    }
+    return { came: [...came], left: [...left] };
   }
 
   async close(): Promise<void> {

@@ -27,6 +27,11 @@ export function isBusy(error: unknown): boolean {
   return code === 'BUSY' || code === 'LOCKED';
 }
 
+/** Somebody has deleted one of the tables. */
+export function isTableMissing(error: unknown): boolean {
+  return error instanceof Error && /no such table: (main\.)?tidings_/.test(error.message);
+}
+
 /** The commit of a transaction failed. */
 export class CommitFailed extends Error {
   override readonly name = 'CommitFailed';

@@ -6,21 +6,21 @@ import { type ConnectOptions, createRequest } from './request.ts';
 import type { Host, TestResponse } from './response.ts';
 import { Waits } from './waits.ts';
 
-/** What a test looks at the events of a server with: one client, and the response it has now. */
+/** A client for tests: it has one response at a time, and collects the events of all of them. */
 export class TestClient implements AsyncIterable<ReceivedEvent> {
   readonly #host: Host;
   readonly #path: string;
   readonly #options: ConnectOptions;
   readonly #received: Received;
   readonly #waits: Waits;
-  /** The newest. */
+  /** The newest one. */
   #connection: Connection | undefined;
   readonly #cursor: EventCursor;
   /** Aborts the request that has no response yet. */
   #pending: AbortController | undefined;
   #closed: Promise<void> | undefined;
 
-  /** @internal {@link connect} makes one. */
+  /** @internal Created by {@link connect}. */
   constructor(host: Host, path: string, options: ConnectOptions) {
     this.#host = host;
     this.#path = path;
@@ -39,89 +39,91 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
     });
   }
 
-  /** Of the response; 204 says that there is nothing more, and an EventSource does not come back. */
+  /** The status of the response. After 204, the stream has ended, and an EventSource does not reconnect. */
   get status(): number {
     return this.#connection?.status ?? 0;
   }
 
-  /** Of the response. */
+  /** The headers of the response. */
   get headers(): Headers {
     return this.#connection?.headers ?? new Headers();
   }
 
-  /** All that have been received so far, in all connections: those that `next` has returned, and those it has not. */
+  /** All events received so far, on all connections, whether `next` has returned them or not. */
   get events(): readonly ReceivedEvent[] {
     return this.#received.events;
   }
 
-  /** All that have been received so far, heartbeats too. */
+  /** The texts of all comments received so far. A heartbeat is ''. */
   get comments(): readonly string[] {
     return this.#received.comments;
   }
 
-  /** Events and comments in the order of their arrival, in all connections. */
+  /** Events and comments in the order in which they arrived, on all connections. */
   get items(): readonly ReceivedItem[] {
     return this.#received.items;
   }
 
-  /** Ms that the server last said to wait before a reconnect; undefined: it has not. */
+  /** The newest reconnection time of the server (`retry`), in ms. Undefined if it has sent none. */
   get retry(): number | undefined {
     return this.#received.retry;
   }
 
-  /** What a reconnect says: the id that was received last, whether or not `next` has got there; '' if there is none. */
+  /** The id that `reconnect()` sends: that of the last event received. '' if there is none. */
   get lastEventId(): string {
     return this.#received.lastEventId;
   }
 
   /**
-   * Resolves when the response is over: true if it came to its proper end, false if it was cut. Reading it is a wait.
+   * Resolves when the response is over: true if it ended properly, false if the connection was aborted. `timeout` begins
+   * when the property is read.
    *
-   * @throws {Error} it has not ended within `timeout`.
+   * @throws {Error} the response has not ended within `timeout`.
    */
   get ended(): Promise<boolean> {
-    // Made here, so that it says where in the test.
+    // Created here, so that its stack is that of the test.
     const ended = this.#waitForEnd(new Error());
-    // It may be read, and be awaited later.
+    // It may be awaited later.
     ended.catch(() => {});
     return ended;
   }
 
   /**
-   * The next event, in the order of their arrival; each is returned once.
+   * Returns the next event. Each event is returned once.
    *
-   * The markers of Tidings, which no handler sees, are no events here; they count for `lastEventId`.
+   * Markers of Tidings are not returned. They set `lastEventId`.
    *
-   * @param name what the event has to be called. Nothing is skipped: if another comes, that is an error.
+   * @param name the expected name of the event. Default: any.
    * @typeParam T what `json()` returns.
-   * @throws {Error} there was none within `timeout`, or the response ended first, or it is no stream of events.
+   * @throws {Error} the event has another name, none arrived within `timeout`, the response ended first, or it is not an
+   *   event stream.
    */
   next<T = unknown>(name?: string): Promise<ReceivedEvent<T>> {
     return this.#cursor.next(name) as Promise<ReceivedEvent<T>>;
   }
 
   /**
-   * The first event that is wanted. The events before it are skipped: `next` does not return them. After an error, none is
-   * skipped.
+   * Returns the first event that matches. The events before it are skipped: `next` does not return them. After an error,
+   * none is skipped.
    *
-   * @param wanted the name of the event, or a function that returns whether it is the one.
+   * @param wanted the name of the event, or a function that returns whether it matches.
    * @typeParam T what `json()` returns.
-   * @throws {Error} there was none within `timeout`, or the response ended first, or it is no stream of events.
+   * @throws {Error} none arrived within `timeout`, the response ended first, or it is not an event stream.
    */
   until<T = unknown>(wanted: string | ((event: ReceivedEvent) => boolean)): Promise<ReceivedEvent<T>> {
     return this.#cursor.until(wanted) as Promise<ReceivedEvent<T>>;
   }
 
   /**
-   * The text of the next comment, in the order of their arrival; each is returned once. A heartbeat is ''.
+   * Returns the text of the next comment; '' for a heartbeat. Each comment is returned once.
    *
-   * @throws {Error} there was none within `timeout`, or the response ended first, or it is no stream of events.
+   * @throws {Error} none arrived within `timeout`, the response ended first, or it is not an event stream.
    */
   nextComment(): Promise<string> {
     return this.#cursor.nextComment();
   }
 
-  /** Each event until the response ends properly. Leaving the loop leaves the client as it is. */
+  /** Iterates over the events until the response ends properly. `break` does not close the client. */
   async *[Symbol.asyncIterator](): AsyncGenerator<ReceivedEvent, void, void> {
     for (;;) {
       const event = await this.#cursor.nextUntilEnd();
@@ -130,27 +132,27 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
     }
   }
 
-  /** Stops reading: what the server sends fills the kernel's buffers, and then piles up on its side. */
+  /** Stops reading, so that the buffers of the kernel and then those of the server fill. */
   stall(): void {
     this.#connection?.stall();
   }
 
-  /** Reads on. */
+  /** Continues reading after `stall()`. */
   resume(): void {
     this.#connection?.resume();
   }
 
-  /** Leaves, as a browser does that has lost its network; what was not read yet is lost. The server stays. */
+  /** Aborts the connection. What was not read yet is lost. The server keeps running. */
   disconnect(): void {
     this.#pending?.abort(new Error('the client has left'));
     this.#connection?.leave();
   }
 
   /**
-   * Leaves if it has not, and connects again as a browser would: with the same request, and with `lastEventId`. It does
-   * not wait for `retry` ms before, and it comes back even where a browser would not.
+   * Disconnects if necessary, and sends the same request again with `lastEventId`, as a browser does. It does not wait for
+   * `retry` ms, and reconnects even where a browser would not.
    *
-   * @returns this client. If its `status` is 204, there is nothing more.
+   * @returns this client. If its `status` is 204, the stream has ended.
    * @throws {Error} no response within `timeout`, or the connection failed: that is the `cause`.
    */
   async reconnect(): Promise<this> {
@@ -183,14 +185,14 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
     return this;
   }
 
-  /** Leaves, and ends what was served for this client. What still waits is an error. */
+  /** Disconnects, and stops the server that was started for this client. Pending calls reject. Idempotent. */
   close(): Promise<void> {
     this.disconnect();
     this.#closed ??= this.#host.close();
     return this.#closed;
   }
 
-  /** {@link close}, at the end of the block of an `await using`. */
+  /** Calls {@link close} at the end of the block of an `await using`. */
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }

@@ -1,7 +1,7 @@
 import type { Connection } from './connection.ts';
 import type { Received } from './received.ts';
 import { type ReceivedEvent, show, soFar } from './received-event.ts';
-import type { Waits } from './waits.ts';
+import { Turns, type Waits } from './waits.ts';
 
 /** What a cursor needs of its client. */
 interface Source {
@@ -17,8 +17,11 @@ export class EventCursor {
   readonly #source: Source;
   /** How many events were returned or skipped. */
   #taken = 0;
-  /** How many comments were asked for. */
+  /** How many comments were returned. */
   #comments = 0;
+  /** Apart, so that a comment can be awaited while an event is. */
+  readonly #turns = new Turns();
+  readonly #commentTurns = new Turns();
 
   constructor(received: Received, waits: Waits, source: Source) {
     this.#received = received;
@@ -27,7 +30,7 @@ export class EventCursor {
   }
 
   next(name?: string): Promise<ReceivedEvent> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       await this.#arrival();
       return this.#take(name);
     });
@@ -36,7 +39,7 @@ export class EventCursor {
   until(wanted: string | ((event: ReceivedEvent) => boolean)): Promise<ReceivedEvent> {
     const isWanted = typeof wanted === 'function' ? wanted : ({ event }: ReceivedEvent) => event === wanted;
     const find = () => this.#events.findIndex((event, index) => index >= this.#taken && isWanted(event));
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       await this.#waits.until(() => find() !== -1 || this.#isHopeless);
       const index = find();
       const name = typeof wanted === 'function' ? 'wanted event' : `event ${JSON.stringify(wanted)}`;
@@ -46,18 +49,20 @@ export class EventCursor {
     });
   }
 
-  async nextComment(): Promise<string> {
+  nextComment(): Promise<string> {
     const { comments } = this.#received;
-    const index = this.#comments++;
-    await this.#waits.until(() => index < comments.length || this.#isHopeless);
-    const comment = comments[index];
-    if (comment === undefined) throw new Error(this.#whyNone('comment'));
-    return comment;
+    return this.#commentTurns.take(async () => {
+      await this.#waits.until(() => this.#comments < comments.length || this.#isHopeless);
+      const comment = comments[this.#comments];
+      if (comment === undefined) throw new Error(this.#whyNone('comment'));
+      this.#comments++;
+      return comment;
+    });
   }
 
   /** The next event; undefined when the response has ended properly and all were returned. */
   nextUntilEnd(): Promise<ReceivedEvent | undefined> {
-    return this.#inTurn(async () => {
+    return this.#turns.take(async () => {
       await this.#arrival();
       const { connection } = this.#source;
       const isOver = this.#taken === this.#events.length && connection?.end === 'complete';
@@ -94,15 +99,5 @@ export class EventCursor {
     const { isClosed, connection } = this.#source;
     if (isClosed) return `the client was closed before the ${wanted}; ${soFar(this.#events)}`;
     return connection?.whyNone(wanted, this.#waits.limit) ?? '';
-  }
-
-  /** Concurrent calls get one event each, in the order of the calls. */
-  async #inTurn<T>(take: () => Promise<T>): Promise<T> {
-    const done = await this.#waits.turn();
-    try {
-      return await take();
-    } finally {
-      done();
-    }
   }
 }

@@ -1,20 +1,20 @@
 import { invalid } from './invalid.ts';
 
-/** What to ask for, and how long to wait. */
+/** The options of `connect()`. */
 export interface ConnectOptions {
-  /** Default: GET, or POST with a body. */
+  /** The method of the request. Default: GET, or POST if there is a `body`. */
   method?: string | undefined;
   /** Headers of the request, in addition to `accept`, `cache-control: no-cache` and `last-event-id`. */
   headers?: Record<string, string> | undefined;
-  /** Sent as it is; say in `headers` what it is. */
+  /** The body of the request. Set its `content-type` in `headers`. Default: none. */
   body?: string | undefined;
-  /** As if the client had been here before, and this was the id of the last event it saw. */
+  /** The `Last-Event-ID` of the first request. Default: none. */
   lastEventId?: string | undefined;
-  /** Ms that the answer, and then each wait, may take. Default: 2,000. */
+  /** ms to wait for the response, and then for each event. Default: 2,000. */
   timeout?: number | undefined;
 }
 
-/** What a client asks for. */
+/** The request of a client. */
 export interface TestRequest {
   readonly method: string;
   readonly path: string;

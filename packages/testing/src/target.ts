@@ -11,18 +11,31 @@ import type { Host } from './response.ts';
 /** An Express application, `koa.callback()`, or any other listener of `node:http`. */
 type Listener = (req: IncomingMessage, res: ServerResponse) => unknown;
 
-/** What the servers that frameworks make are; they are asked by HTTP/1.1. */
+/** The servers that frameworks create. The client uses HTTP/1.1. */
 type AnyServer = Server | Http2Server | Http2SecureServer;
 
+/** A Fastify application. Its server responds once its plugins are loaded. */
+interface FastifyApplication {
+  readonly server: AnyServer;
+  ready(): PromiseLike<unknown>;
+}
+
 /**
- * What a client can connect to: an Express, Koa or Hono application, or anything with `fetch(request)`; a request
- * listener or a server of `node:http`; the URL of a server that runs elsewhere.
+ * What a client can connect to: an Express, Koa, Hono or Fastify application, or anything with `fetch(request)`; a
+ * request listener or a server of `node:http`; the URL of a server that runs elsewhere.
  */
-export type Target = string | URL | AnyServer | Listener | { callback(): Listener } | FetchApplication;
+export type Target =
+  | string
+  | URL
+  | AnyServer
+  | Listener
+  | { callback(): Listener }
+  | FetchApplication
+  | FastifyApplication;
 
 const TARGETS =
-  'an Express, Koa or Hono application, an object with fetch(request), a request listener or a server of node:http, ' +
-  'or the URL of a server, beginning with http: or https:';
+  'an Express, Koa, Hono or Fastify application, an object with fetch(request), a request listener or a server of ' +
+  'node:http, or the URL of a server, beginning with http: or https:';
 
 /** Servers that did not listen before a client came, and how many clients they have. */
 const served = new WeakMap<AnyServer, number>();
@@ -41,6 +54,10 @@ export async function hostOf(target: Target): Promise<Host> {
     if ('address' in target) return serve(target);
     if ('callback' in target) return serve(createServer(target.callback()));
     if ('fetch' in target) return inProcess(target);
+    if ('ready' in target) {
+      await target.ready();
+      return serve(target.server);
+    }
   }
   throw invalid('target', TARGETS, target);
 }

@@ -7,7 +7,6 @@ const LONGEST = 2 ** 31 - 1;
 export class Waits {
   readonly #timeout: number;
   readonly #checks = new Set<() => void>();
-  #lastTurn: Promise<void> = Promise.resolve();
 
   /** @param timeout ms. */
   constructor(timeout: number) {
@@ -25,18 +24,27 @@ export class Waits {
     return () => clearTimeout(timer);
   }
 
-  /** Resolves when a condition holds, or the time is up. */
+  /** Resolves when a condition holds, or the time is up. Rejects with what the condition throws. */
   until(condition: () => boolean): Promise<void> {
-    return new Promise(resolve => {
-      const settle = () => {
+    return new Promise((resolve, reject) => {
+      const stop = () => {
         callOff();
         this.#checks.delete(check);
-        resolve();
       };
+      // Called where bytes arrive: an error of the test's own condition must not get there.
       const check = () => {
-        if (condition()) settle();
+        try {
+          if (!condition()) return;
+          resolve();
+        } catch (error) {
+          reject(error);
+        }
+        stop();
       };
-      const callOff = this.late(settle);
+      const callOff = this.late(() => {
+        stop();
+        resolve();
+      });
       this.#checks.add(check);
       check();
     });
@@ -46,15 +54,25 @@ export class Waits {
   look(): void {
     for (const check of this.#checks) check();
   }
+}
 
-  /** Those who want the next of something at the same time get one each, in the order in which they asked. */
-  async turn(): Promise<() => void> {
-    const before = this.#lastTurn;
+/** Concurrent calls for the next of something, one after the other, in the order of the calls. */
+export class Turns {
+  #last: Promise<void> = Promise.resolve();
+
+  /** Calls back when all earlier calls have settled. */
+  async take<T>(next: () => Promise<T>): Promise<T> {
+    const before = this.#last;
     let done = () => {};
-    this.#lastTurn = new Promise(resolve => {
+    this.#last = new Promise(resolve => {
       done = resolve;
     });
     await before;
-    return done;
+    try {
+      // Awaited, so that an error has the caller in its stack.
+      return await next();
+    } finally {
+      done();
+    }
   }
 }

@@ -1,9 +1,11 @@
 import { createHub, type Hub } from '@tidings/core';
 import { sse as expressSse } from '@tidings/express';
+import { sse as fastifySse } from '@tidings/fastify';
 import { sse as honoSse } from '@tidings/hono';
 import { sse as koaSse } from '@tidings/koa';
 import type { Target } from '@tidings/testing';
 import express from 'express';
+import fastify from 'fastify';
 import { Hono } from 'hono';
 import Koa from 'koa';
 
@@ -16,6 +18,7 @@ export const frameworks: Record<string, (hub?: Hub) => Target> = {
   Koa: hub => koaApp(hub),
   'Koa, by its callback': hub => koaApp(hub).callback(),
   Hono: honoApp,
+  Fastify: fastifyApp,
 };
 
 export function expressApp(hub: Hub = createHub()) {
@@ -64,5 +67,16 @@ function honoApp(hub: Hub = createHub()) {
     const body = await c.req.text();
     return c.var.sse(stream => stream.send([body, c.req.header('x-who')], { event: 'echo' }));
   });
+  return app;
+}
+
+function fastifyApp(hub: Hub = createHub()) {
+  const app = fastify();
+  app.register(fastifySse({ hub }));
+  app.get('/prices', (_request, reply) => reply.sse(stream => stream.subscribe('prices'), { retry: 700 }));
+  app.get('/countdown', (_request, reply) => reply.sse(stream => stream.stream(['3', '2', '1'])));
+  app.post('/echo', (request, reply) =>
+    reply.sse(stream => stream.send([request.body, request.headers['x-who']], { event: 'echo' })),
+  );
   return app;
 }

@@ -1,11 +1,13 @@
+import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { promisify } from 'node:util';
 import { createHub } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
 import { connect, type TestClient } from '@tidings/testing';
-import { afterEach, describe, expect, expectTypeOf, it } from 'vitest';
+import { afterEach, describe, expect, expectTypeOf, it, onTestFinished, vi } from 'vitest';
 import { eventually } from '../../../test/support/client.ts';
 import { freePort, run } from '../../../test/support/server.ts';
+import { root } from '../../../test/support/snippets.ts';
 import { expressApp, frameworks } from './apps.ts';
 
 const clients: TestClient[] = [];
@@ -223,4 +225,25 @@ it('has a comment for the first byte, and one for each heartbeat', async () => {
   const client = await open(server, '/');
   await eventually(() => client.comments.length > 2);
   expect(new Set(client.comments)).toEqual(new Set(['']));
+});
+
+it('receives with the fake timers that the README names for Vitest', async () => {
+  const readme = readFileSync(`${root}packages/testing/README.md`, 'utf8');
+  const options = /`vi\.useFakeTimers\((\{.*?\})\)`/.exec(readme)?.[1] ?? '';
+  vi.useFakeTimers(new Function(`return ${options}`)());
+  onTestFinished(() => void vi.useRealTimers());
+  vi.resetModules();
+  const core = await import('@tidings/core');
+  const node = await import('@tidings/core/node');
+  const testing = await import('@tidings/testing');
+  const hub = core.createHub({ heartbeat: 60_000 });
+  const server = createServer((req, res) => void node.openStream(req, res, { hub }).subscribe('news'));
+  const client = await testing.connect(server, '/', { timeout: 500 });
+  await hub.publish('news', 1);
+  expect((await client.next()).data).toBe('1');
+  // The first heartbeat is spread over the interval.
+  await vi.advanceTimersByTimeAsync(120_000);
+  while (client.comments.length < 2) await new Promise(resolve => setImmediate(resolve));
+  await expect(client.next()).rejects.toThrow('no event within');
+  await client.close();
 });

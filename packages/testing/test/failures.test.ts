@@ -179,7 +179,7 @@ describe.concurrent('says why', () => {
     ['', '""'],
   ])('what it is to connect to is none: %o', async (what, shown) => {
     await expect(connect(what as Target, '/events')).rejects.toThrow(
-      'target must be an Express, Koa or Hono application, an object with fetch(request), a request listener or a ' +
+      'target must be an Express, Koa, Hono or Fastify application, an object with fetch(request), a request listener or a ' +
         `server of node:http, or the URL of a server, beginning with http: or https:; got ${shown}`,
     );
   });

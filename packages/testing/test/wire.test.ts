@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { connect, type TestClient } from '@tidings/testing';
 import { afterEach, describe, expect, it } from 'vitest';
+import { eventually } from '../../../test/support/client.ts';
 
 const clients: TestClient[] = [];
 afterEach(() => Promise.all(clients.splice(0).map(client => client.close())));
@@ -62,6 +63,20 @@ describe('comments', () => {
     expect((await event).data).toBe('a');
     await expect(client.nextComment()).rejects.toThrow('no comment within 1 s; got these: message a');
   });
+
+  it('are not skipped by a call that has failed', async () => {
+    const server = createServer((_req, res) => {
+      res.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
+      server.once('late', () => res.write(': one\n\n'));
+    });
+    const client = await connect(server, '/', { timeout: 500 });
+    clients.push(client);
+    const failed = await Promise.allSettled([client.nextComment(), client.nextComment()]);
+    expect(failed.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    server.emit('late');
+    await eventually(() => client.comments.length > 0);
+    expect(await client.nextComment()).toBe('one');
+  });
 });
 
 describe('until', () => {
@@ -70,6 +85,12 @@ describe('until', () => {
   it('skips other events, by name', async () => {
     const client = await receiving(...events);
     expect(await client.until('b')).toEqual({ event: 'b', data: '2' });
+    expect(await client.until('b')).toEqual({ event: 'b', data: '4' });
+  });
+
+  it('leaves the events that follow to `next`', async () => {
+    const client = await receiving(...events);
+    await client.until('b');
     expect(await client.next()).toEqual({ event: 'a', data: '3' });
   });
 
@@ -83,6 +104,15 @@ describe('until', () => {
     const client = await receiving(...events);
     await expect(client.until('c')).rejects.toThrow('no event "c" within 1 s; got these: a 1, b 2, a 3, b 4');
     expect((await client.next()).data).toBe('1');
+  });
+
+  it('rejects with the error of its predicate, and skips nothing', async () => {
+    const client = await receiving('data: 1\n\n', 'data: {oops\n\n', 'data: 2\n\n');
+    const isTwo = client.until(event => event.json() === 2);
+    await expect(isTwo).rejects.toThrow('the data is no JSON: message {oops');
+    expect((await client.next()).data).toBe('1');
+    await client.until(({ data }) => data === '2');
+    expect(await client.ended.catch(({ message }) => message)).toMatch(/^the stream did not end/);
   });
 });
 

@@ -33,10 +33,3 @@ export type Message =
   | { readonly type: 'position'; readonly term: number; readonly id: string }
   | { readonly type: 'reconnect' }
   | { readonly type: 'close' };
-
-/** The part of a BroadcastChannel that is used. */
-export interface Channel {
-  onmessage: ((event: { readonly data: Message }) => void) | null;
-  postMessage(message: Message): void;
-  close(): void;
-}

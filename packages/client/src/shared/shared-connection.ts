@@ -2,7 +2,7 @@ import type { Connection, Receiver } from '../connection.ts';
 import type { State } from '../events.ts';
 import type { Liveness } from '../liveness.ts';
 import { Leadership } from './leadership.ts';
-import type { Channel, Message, Relay, RelayedEvent } from './messages.ts';
+import type { Message, Relay, RelayedEvent } from './messages.ts';
 import { compare } from './position.ts';
 
 /** What the root of the package passes: it is loaded before this file, and holds the code of both. */
@@ -24,6 +24,15 @@ const PATIENCE = 300;
 const WITHOUT_IDS = '?';
 /** Relays that are kept while a tab catches up. */
 const KEPT = 1_000;
+
+/** The part of a BroadcastChannel that is used. */
+interface Channel {
+  onmessage: ((event: { data: unknown }) => void) | null;
+  postMessage(message: unknown): void;
+  close(): void;
+}
+
+const scope = globalThis as unknown as { BroadcastChannel: new (name: string) => Channel };
 
 /**
  * One connection for all tabs. The tab that has the lock has the connection, and relays what arrives.
@@ -109,8 +118,8 @@ export class SharedConnection {
   #join(): void {
     this.#become('joining');
     if (!this.#channel) {
-      this.#channel = new BroadcastChannel(this.#parts.name) as unknown as Channel;
-      this.#channel.onmessage = ({ data }) => this.#hear(data);
+      this.#channel = new scope.BroadcastChannel(this.#parts.name);
+      this.#channel.onmessage = ({ data }) => this.#hear(data as Message);
     }
     this.#leadership.seek();
     this.#post({ type: 'joined' });

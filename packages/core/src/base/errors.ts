@@ -8,6 +8,8 @@ export type TidingsErrorCode =
   | 'invalid-field'
   /** The value of an option is not valid. */
   | 'invalid-option'
+  /** `authorize` has refused a channel, or has not answered in time. */
+  | 'not-authorized'
   /** The channel has ended: nothing can be published to it. */
   | 'ended'
   /** The hub is closed. */
@@ -31,4 +33,10 @@ export class TidingsError extends Error {
     super(message, options);
     this.code = code;
   }
+}
+
+/** The code of a TidingsError, for counts; `unknown` for every other error, whose codes could be any number of texts. */
+export function errorCode(error: unknown): string {
+  const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
+  return name === 'TidingsError' && typeof code === 'string' ? code : 'unknown';
 }

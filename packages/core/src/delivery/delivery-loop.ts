@@ -1,6 +1,7 @@
 import { nextTurn, TURN_BUDGET } from '../base/event-loop.ts';
 import type { LogListener } from '../log/listener.ts';
 import type { Log, Round } from '../log/log.ts';
+import { RoundMeter } from './round-meter.ts';
 
 /** How many deliveries fit in a turn: a first guess, and bounds. */
 const FIRST_STRIDE = 256;
@@ -13,6 +14,7 @@ const MAX_STRIDE = 1_024;
  * the streams that are still to come in this round, and the others in the next.
  */
 export class DeliveryLoop {
+  readonly meter = new RoundMeter();
   readonly #log: Log;
   #list: LogListener[] = [];
   #next = 0;
@@ -77,6 +79,7 @@ export class DeliveryLoop {
     });
     nextTurn(() => {
       const taken = performance.now() - start;
+      this.meter.held(taken, deliveries);
       // A short run says little about how long a delivery takes.
       if (deliveries < this.#stride && taken < TURN_BUDGET) return;
       const fit = Math.floor((deliveries * TURN_BUDGET) / taken);
@@ -85,6 +88,7 @@ export class DeliveryLoop {
   }
 
   #beginRound(): void {
+    this.meter.begin();
     this.#round = this.#log.takeRound();
     const { channels } = this.#round;
     // One delivery brings a stream the entries of all its channels.
@@ -96,6 +100,7 @@ export class DeliveryLoop {
   }
 
   #endRound(): void {
+    if (this.#round !== undefined) this.meter.end(this.#list.length);
     this.#list = [];
     this.#next = 0;
     if (this.#round !== undefined) this.#log.endRound(this.#round);

@@ -4,6 +4,8 @@ import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryLoop } from './delivery-loop.ts';
 import type { ReaderStream } from './reader/reader-stream.ts';
+import type { ReplayMeter } from './replay.ts';
+import type { AccessTarget } from './subscriptions/channel-access.ts';
 
 /** What the deliveries of a hub share. */
 export interface DeliveryContext {
@@ -22,9 +24,10 @@ export interface DeliveryContext {
  * - `slow`: entries that it needs were trimmed, and their channel has `overflow: 'disconnect'`.
  * - `error`: a snapshot failed.
  * - `closed`: the stream was closed, and what was published before has been delivered.
+ * - `cut-short`: the stream was closed, and does not wait for the rest of what was published before.
  * - `lost`: the client has missed events, and receives no resets.
  */
-export type DeliveryOutcome = 'ended' | 'slow' | 'error' | 'closed' | 'lost';
+export type DeliveryOutcome = 'ended' | 'slow' | 'error' | 'closed' | 'cut-short' | 'lost';
 
 /** Where a delivery writes. */
 export interface DeliverySink {
@@ -39,8 +42,13 @@ export interface DeliveryTarget extends ReaderStream {
   readonly context: DeliveryContext;
   readonly lastEventId: string | undefined;
   readonly writer: DeliverySink;
-  /** The client resumes after the last event that it received. */
-  resumed(): void;
+  /** Its client reconnects when it ends: a channel with `overflow: 'disconnect'` may close it for reading slowly. */
+  readonly canReconnect: boolean;
+  /** The stream begins. The meter counts what it receives until it has caught up. */
+  began(replay: ReplayMeter): void;
+  /** Absent: it may follow every channel. */
+  readonly access?: AccessTarget | undefined;
+  report(error: unknown, stage: 'subscribe'): void;
   /** What was sent while the stream was behind has been written. */
   directSendsWritten(): void;
   /** The delivery can begin: the headers may be sent. `isFinished`: there is nothing to deliver, now or later. */

@@ -3,9 +3,10 @@ import type { Comment } from '../protocol/comment.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
-import { DirectSendQueue } from './direct-send-queue.ts';
+import { type Action, DirectSendQueue } from './direct-send-queue.ts';
 import type { LogReader } from './reader/log-reader.ts';
 import { Gap, type Next } from './reader/next.ts';
+import type { ReplayMeter } from './replay.ts';
 
 /** Whose writer it is. */
 export interface DeliveryOwner {
@@ -14,8 +15,8 @@ export interface DeliveryOwner {
 }
 
 /**
- * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot,
- * `turn-spent`; or how the stream ends.
+ * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot or for
+ * the answer whether a channel may be followed, `turn-spent`; or how the stream ends.
  */
 export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | DeliveryOutcome;
 
@@ -26,6 +27,8 @@ export class DeliveryWriter {
   #directSends: DirectSendQueue | undefined;
   /** The stream closes when it has received everything up to here. */
   #closeAfter: Position | undefined;
+  /** Until the stream has caught up for the first time. */
+  replay: ReplayMeter | undefined;
 
   constructor(reader: LogReader, target: DeliveryTarget) {
     this.#reader = reader;
@@ -58,11 +61,17 @@ export class DeliveryWriter {
     this.#reader.isTurnSpent = false;
     while (owner.isLive && this.#target.writer.hasRoom) {
       if (this.#reader.hasUnreportedLoss) return 'lost';
+      // It has begun behind the position as of which it closes: its backfill may have what was published in between.
+      if (this.#closeAfter !== undefined && this.#reader.position > this.#closeAfter) return 'closed';
       const next = this.#next();
-      if (next === 'waiting') return this.isClosing ? 'closed' : 'waiting';
+      if (next === 'waiting') return this.isClosing ? 'cut-short' : 'waiting';
       if (next === 'caught-up') {
         // A filter may have subscribed, or sent.
         if (!this.isIdle || !owner.isLive) continue;
+        if (this.replay !== undefined) {
+          this.#endReplay(true);
+          continue;
+        }
         if (this.#closeAfter !== undefined && this.#reader.position >= this.#closeAfter) return 'closed';
         if (this.isFinished) return 'ended';
         const marker = this.#reader.client.dueMarker();
@@ -72,9 +81,11 @@ export class DeliveryWriter {
         continue;
       }
       if (next instanceof Gap) {
-        if (next.subscriptions.some(({ channel }) => channel.disconnectsSlow)) return 'slow';
+        const isSlow = next.subscriptions.some(({ channel }) => channel.disconnectsSlow);
+        if (isSlow && this.#target.canReconnect) return 'slow';
         this.#reader.skip(next);
-      } else if (next !== 'more') this.#target.writer.write(next);
+      } else if (typeof next === 'function') next();
+      else if (next !== 'more') this.#target.writer.write(next);
       // One stream must not hold the event loop. Most have one frame, and need no clock.
       frames += 1;
       if (frames === 2) start = performance.now();
@@ -84,11 +95,40 @@ export class DeliveryWriter {
     return 'full';
   }
 
-  #next(): Next | Comment {
+  #next(): Next | Comment | Action {
     const reader = this.#reader;
-    const upTo = this.#directSends?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
-    if (!reader.isInOrder) return reader.next(upTo);
-    return this.#directSends?.take(reader.position) ?? reader.nextEntries(upTo);
+    const queue = this.#directSends;
+    const upTo = queue?.nextAfter ?? this.#closeAfter ?? this.#target.context.log.head;
+    // Most streams have no queue.
+    const limit = queue?.hold?.(reader.position);
+    if (limit !== undefined && (limit < upTo || !reader.isInOrder)) return this.#nextWithin(limit);
+    if (!reader.isInOrder) return this.#counted(reader.next(upTo));
+    return queue?.take(reader.position) ?? this.#counted(reader.nextEntries(upTo));
+  }
+
+  /** What comes next while something after a position has to wait. */
+  #nextWithin(limit: Position): Next {
+    const reader = this.#reader;
+    if (!reader.isInOrder || limit <= reader.position) return 'waiting';
+    const next = this.#counted(reader.nextEntries(limit));
+    return next === 'caught-up' ? 'waiting' : next;
+  }
+
+  #counted(next: Next): Next {
+    if (this.replay !== undefined && typeof next === 'object' && !(next instanceof Gap))
+      this.replay.count(next);
+    return next;
+  }
+
+  /** Nothing is delivered beyond what this returns for a position. Absent: everything is. */
+  hold(limit: ((position: Position) => Position) | undefined): void {
+    if (limit !== undefined) this.#directSends ??= new DirectSendQueue();
+    if (this.#directSends !== undefined) this.#directSends.hold = limit;
+  }
+
+  #endReplay(isComplete: boolean): void {
+    this.replay?.end(isComplete);
+    this.replay = undefined;
   }
 
   /**
@@ -107,6 +147,12 @@ export class DeliveryWriter {
     this.#directSends.push(frame, after);
   }
 
+  /** Runs an action when everything up to a position has been written. */
+  runAfter(position: Position, action: Action): void {
+    this.#directSends ??= new DirectSendQueue();
+    this.#directSends.push(action, position);
+  }
+
   /** Tells the target, once everything that was sent has been written. */
   reportWritten(): void {
     if (this.#directSends?.isEmpty) this.#target.directSendsWritten();
@@ -114,11 +160,14 @@ export class DeliveryWriter {
 
   /**
    * The stream closes when it has received everything up to a position: by default, what is published by now, and not
-   * later, because the client may ask for other channels next, from there. The first call counts.
+   * later, because the client may ask for other channels next, from there. The lowest counts: another process may have
+   * disconnected the client before.
    */
   close(after?: Position): void {
     const { now, head } = this.#target.context.log;
-    this.#closeAfter ??= after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
+    const last = after ?? (now === undefined ? Number.POSITIVE_INFINITY : head);
+    this.#closeAfter = Math.min(this.#closeAfter ?? last, last);
+    this.#directSends?.limit(this.#closeAfter);
   }
 
   /** Nothing waits for entries after this position. */
@@ -135,14 +184,14 @@ export class DeliveryWriter {
    */
   writeLast(outcome: DeliveryOutcome, keptId: () => Frame | undefined): void {
     const { writer, hasMarkers } = this.#target;
-    if (outcome === 'closed') {
+    if (outcome === 'closed' || outcome === 'cut-short') {
       this.#directSends?.limit(0);
       for (
         let content = this.#directSends?.take(0);
         content !== undefined;
         content = this.#directSends?.take(0)
       ) {
-        writer.write(content);
+        if (typeof content !== 'function') writer.write(content);
       }
     }
     const pending = this.#reader.takePending();
@@ -157,5 +206,6 @@ export class DeliveryWriter {
 
   clear(): void {
     this.#directSends?.clear();
+    this.#endReplay(false);
   }
 }

@@ -42,7 +42,8 @@ export class Retentions {
   update(): void {
     const { phase } = this.#opener;
     const isDue = this.#isDeliveryScheduled && (this.#reader.hasBackfill || this.#retained !== undefined);
-    const isNeeded = phase === 'adding' || (phase === 'live' && (isDue || this.#reader.isWaiting));
+    const isNeeded =
+      phase === 'adding' || (phase === 'live' && (isDue || this.#opener.isHolding || this.#reader.isWaiting));
     if (isNeeded) this.#retain();
     else this.release();
   }

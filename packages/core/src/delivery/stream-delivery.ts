@@ -1,15 +1,19 @@
 import type { LogListener } from '../log/listener.ts';
 import type { Log } from '../log/log.ts';
 import type { Comment } from '../protocol/comment.ts';
+import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
+import { DeliveryAccess, type GuardedDelivery } from './delivery-access.ts';
+import type { ChangeOwner, DeliveryChanges } from './delivery-changes.ts';
 import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { type DeliveryOwner, type DeliveryState, DeliveryWriter } from './delivery-writer.ts';
 import type { SnapshotListener } from './reader/backfill.ts';
 import { LogReader } from './reader/log-reader.ts';
+import { ReplayMeter } from './replay.ts';
 import { Retentions } from './retentions.ts';
 import { ChannelOpener, type OpenerOwner } from './subscriptions/channel-opener.ts';
 import type { Start } from './subscriptions/resume.ts';
-import type { SubscribeOptions } from './subscriptions/subscribe-options.ts';
+import type { BoundOptions } from './subscriptions/subscribe-options.ts';
 import type { Subscription } from './subscriptions/subscription.ts';
 import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
 
@@ -19,25 +23,33 @@ import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
  *
  * A loss ({@link lose}) after it has begun queues a reset, and subscribes again.
  */
-export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListener, DeliveryOwner {
+export class StreamDelivery
+  implements LogListener, OpenerOwner, SnapshotListener, DeliveryOwner, ChangeOwner, GuardedDelivery
+{
   readonly #target: DeliveryTarget;
-  readonly #subscriptions: Subscriptions;
-  readonly #reader: LogReader;
+  readonly subscriptions: Subscriptions;
+  readonly reader: LogReader;
   readonly writer: DeliveryWriter;
   /** Begins the delivery, which then calls `deliveryReady`. */
   readonly opener: ChannelOpener;
   readonly #retentions: Retentions;
+  /** Absent: it may follow every channel. */
+  readonly access: DeliveryAccess | undefined;
+  /** Most streams have none. */
+  changes: DeliveryChanges | undefined;
   #isDelivering = false;
   #epoch: string | undefined;
 
   constructor(target: DeliveryTarget) {
     this.#target = target;
-    this.#subscriptions = new Subscriptions(target.context.log, this);
-    this.#reader = new LogReader(this.#subscriptions, target, this);
-    this.writer = new DeliveryWriter(this.#reader, target);
-    this.opener = new ChannelOpener(target.context, this.#subscriptions, this);
+    this.subscriptions = new Subscriptions(target.context.log, this);
+    this.reader = new LogReader(this.subscriptions, target, this);
+    this.writer = new DeliveryWriter(this.reader, target);
+    const { access } = target;
+    this.access = access && new DeliveryAccess(access, this.subscriptions, this);
+    this.opener = new ChannelOpener(target.context, this.subscriptions, this);
     this.opener.lastEventId = target.lastEventId;
-    this.#retentions = new Retentions(this.#reader, this.opener);
+    this.#retentions = new Retentions(this.reader, this.opener);
   }
 
   get #log(): Log {
@@ -53,62 +65,76 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
     return this.opener.hasBegun && this.#epoch !== this.#log.epoch;
   }
 
-  /** Bytes of direct sends that are queued. */
-  get bufferedBytes(): number {
-    return this.writer.bufferedBytes;
-  }
-
   /** Without a `from`, existing subscriptions stay where they are, with the new filter. */
-  subscribe(names: readonly string[], options: SubscribeOptions): void {
-    const others = options.from === undefined ? this.#subscriptions.setFilter(names, options.filter) : names;
-    if (others.length > 0) this.#subscribe(others, options);
+  subscribe(names: readonly string[], given: BoundOptions): void {
+    const options = this.changes?.resuming(given) ?? given;
+    const others = options.from === undefined ? this.subscriptions.setFilter(names, options.filter) : names;
+    if (others.length > 0) this.subscribeAt(others, options);
   }
 
-  #subscribe(names: readonly string[], options: SubscribeOptions): void {
-    const isFirst = this.#subscriptions.list.length === 0;
-    this.#subscriptions.add(names, options);
+  /** @param at the position that is "now". Default: the newest position. */
+  subscribeAt(names: readonly string[], options: BoundOptions, at?: Position): void {
+    this.access?.forget(names);
+    this.#add(names, options, at);
+  }
+
+  #add(names: readonly string[], options: BoundOptions, at?: Position): void {
+    const isFirst = this.subscriptions.list.length === 0;
+    this.subscriptions.add(names, options, at);
     // A stream without subscriptions has missed nothing.
-    if (isFirst && this.isLive) this.#reader.client.reach(this.#log.head);
-    this.#reader.subscriptionsChanged();
+    if (isFirst && this.isLive) this.reader.client.reach(at ?? this.#log.head);
+    this.reader.subscriptionsChanged();
     this.opener.add();
   }
 
   unsubscribe(names: readonly string[]): void {
-    if (!this.#subscriptions.remove(names)) return;
-    this.#reader.subscriptionsChanged();
+    this.access?.forget(names);
+    if (!this.subscriptions.remove(names)) return;
+    this.reader.subscriptionsChanged();
     // It may have waited for one of these.
     this.opener.subscriptionsRemoved();
-    this.#schedule();
+    this.schedule();
   }
 
   waitForChannels(): void {
-    // A stream that closes does not wait for channels that were added.
-    if (this.opener.phase === 'adding' && this.writer.isClosing) this.#end('closed');
-    else this.#retentions.update();
+    this.#retentions.update();
   }
 
   begin(start: Start | undefined): void {
     this.#epoch = this.#log.epoch;
     this.writer.limit(this.#log.head);
-    if (start?.isResumed) this.#target.resumed();
-    if (start === undefined) this.#reader.client.reach(this.#log.head);
-    else this.#reader.begin(start);
-    if (this.#reader.hasUnreportedLoss) this.#end('lost');
-    else
-      this.#ready(start === undefined || (this.writer.isFinished && this.#target.writer.bufferedBytes === 0));
+    if (start !== undefined) this.#countReplay(start);
+    if (start === undefined) this.reader.client.reach(this.#log.head);
+    else this.reader.begin(start);
+    if (this.reader.hasUnreportedLoss) this.#end('lost');
+    else {
+      const isFinished = this.writer.isFinished && this.#target.writer.bufferedBytes === 0;
+      this.#ready(start === undefined || isFinished || this.access?.isFinished === true);
+      this.access?.begun();
+    }
+  }
+
+  #countReplay({ isResumed, lost, reason }: Start): void {
+    const replay = new ReplayMeter(isResumed, lost.length > 0 ? reason : undefined);
+    this.writer.replay = replay;
+    this.#target.began(replay);
   }
 
   /** @param isFinished there is nothing to deliver, now or later. */
   #ready(isFinished: boolean): void {
     this.#target.deliveryReady(isFinished);
-    if (!isFinished) this.#schedule();
+    if (!isFinished) this.schedule();
     // The headers had been sent already.
     else this.#end('ended');
   }
 
   beginAdded(added: readonly Subscription[]): void {
-    this.#reader.add(added);
-    this.#schedule();
+    const { lastEventId } = this.opener;
+    const isFirst = added.length === this.subscriptions.list.length;
+    // Without subscriptions, the stream may have begun before this process reached the client's id.
+    if (isFirst) this.reader.client.reach(this.#log.positionOf(lastEventId) ?? 0);
+    this.reader.add(added);
+    this.schedule();
   }
 
   /** A channel cannot be opened, or a snapshot was not given. */
@@ -119,7 +145,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   // Delivery
 
   /** Runs in the delivery loop, or when the client has read. */
-  #schedule(): void {
+  schedule(): void {
     if (!this.opener.hasBegun) return;
     this.#retentions.deliveryScheduled();
     this.#target.context.loop.add(this);
@@ -152,7 +178,7 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
       this.#retentions.deliveryContinues();
       this.resume();
     } else if (state === 'caught-up' || state === 'full' || state === 'waiting') {
-      if (this.#reader.hasBackfill) this.#retentions.update();
+      if (this.reader.hasBackfill) this.#retentions.update();
     } else this.#end(state);
   }
 
@@ -181,58 +207,58 @@ export class StreamDelivery implements LogListener, OpenerOwner, SnapshotListene
   /** A marker, named `event`, in place of a heartbeat, if the client's id is older than the stream's position. */
   heartbeatMarker(event?: string): Frame | undefined {
     if (this.#isOfPastEpoch) this.startOver();
-    return this.isLive && this.writer.isIdle ? this.#reader.client.headMarker(event) : undefined;
+    return this.isLive && this.writer.isIdle ? this.reader.client.headMarker(event) : undefined;
   }
 
-  /** The stream takes nothing more: delivers what was published before, then ends with `closed`. */
+  /** The stream takes nothing more: delivers what was published before, then ends as `closed` or `cut-short`. */
   close(): void {
     if (this.#isOfPastEpoch) this.startOver();
     this.writer.close();
     if (this.opener.mustBeginBeforeClosing) this.catchUp();
-    else this.#end('closed');
+    else this.#end('cut-short');
   }
 
   /** The broker has not answered in time: a stream that closes waits no longer. */
   stopWaiting(): void {
-    if (this.writer.isClosing && !this.opener.hasBegun) this.#end('closed');
+    if (this.writer.isClosing && !this.opener.hasBegun) this.#end('cut-short');
   }
 
   /** Cancels all subscriptions, for good. */
   stop(): void {
     this.opener.stop();
-    this.#subscriptions.clear();
-    this.#reader.clear();
+    this.subscriptions.clear();
+    this.reader.clear();
     this.#retentions.release();
     this.writer.clear();
   }
 
   lose(channels: ReadonlySet<string>): void {
     // Its client resumes from its last id, and gets a reset if it has missed something.
-    if (this.opener.hasBegun && this.writer.isClosing) this.#end('closed');
+    if (this.opener.hasBegun && this.writer.isClosing) this.#end('cut-short');
     if (!this.opener.hasBegun) return;
     // What has no start yet is read again before it begins.
     const isLost = ({ channel, hasStart }: Subscription) => hasStart && channels.has(channel.name);
-    const lost = this.#subscriptions.list.filter(isLost);
-    this.#reader.reportLoss(
+    const lost = this.subscriptions.list.filter(isLost);
+    this.reader.reportLoss(
       'history',
       lost.filter(({ channel }) => channel.reportsLoss),
     );
-    for (const [filter, names] of namesByFilter(lost)) this.#subscribe(names, { filter });
+    for (const [filter, names] of namesByFilter(lost)) this.#add(names, { filter });
   }
 
   startOver(): void {
     if (this.opener.phase === 'over') return;
-    this.#reader.clear();
+    this.reader.clear();
     this.writer.limit(0);
     try {
       this.opener.startOver();
     } catch (error) {
       this.#end('error', error);
     }
-    if (this.writer.isClosing) this.#end('closed');
+    if (this.writer.isClosing) this.#end('cut-short');
   }
 
   snapshotArrived(): void {
-    this.#schedule();
+    this.schedule();
   }
 }

@@ -1,6 +1,7 @@
 import { bindContext } from '../base/async-context.ts';
 import { isThenable } from '../base/deferred.ts';
 import { checkType, invalid, isObject, readCount, readDuration } from '../base/option-checks.ts';
+import { checkNames, optionNames } from '../base/option-names.ts';
 import type { ChannelSettings, Overflow } from '../log/channel-log.ts';
 import type { Keep } from '../log/history.ts';
 import { fieldText } from '../protocol/event.ts';
@@ -15,8 +16,15 @@ export interface HistoryOptions {
   age?: number | false | undefined;
 }
 
-/** The options of one channel. */
-export interface ChannelOptions {
+/** The data of a snapshot: that of the event `snapshot`, if the channel has one. */
+type SnapshotData<Data> = unknown extends Data ? unknown : Data | Promise<Data>;
+
+/**
+ * The options of one channel.
+ *
+ * @typeParam Snapshot the data of its snapshot.
+ */
+export interface ChannelOptions<Snapshot = unknown> {
   /**
    * How much the channel retains. `false`: nothing. Connected clients receive its events; a client that was away
    * receives neither what it missed nor a `reset`. Default: the hub's `history`.
@@ -34,7 +42,7 @@ export interface ChannelOptions {
    * is called, and the client reconnects later. It runs in the async context of `createHub()`, or of the
    * `hub.channel()` call that was given it. Default: none.
    */
-  snapshot?: (() => unknown) | undefined;
+  snapshot?: (() => SnapshotData<Snapshot>) | undefined;
   /**
    * The name of the snapshot's event. A page that follows several channels can tell them apart by it. Default:
    * `snapshot`.
@@ -69,6 +77,14 @@ export function channelOptionsFor(
   throw invalid('channels', 'a function that returns an object, and is not async', given);
 }
 
+const CHANNEL_OPTIONS = optionNames<ChannelOptions>({
+  history: true,
+  compact: true,
+  snapshot: true,
+  snapshotEvent: true,
+  overflow: true,
+});
+
 /**
  * Checks the options of a channel.
  *
@@ -77,6 +93,7 @@ export function channelOptionsFor(
  */
 export function readChannelOptions(options: ChannelOptions, standard: HistorySettings): ChannelSettings {
   checkType('options', 'object', options);
+  checkNames(options, CHANNEL_OPTIONS);
   const { compact = false, overflow = 'reset', snapshot, snapshotEvent, history } = options;
   checkType('compact', 'boolean', compact);
   if (overflow !== 'reset' && overflow !== 'disconnect') {
@@ -105,6 +122,12 @@ export function readEventName(name: string, value: string | undefined, standard:
   return value === undefined ? standard : fieldText(name, value, 'invalid-option');
 }
 
+const HISTORY_OPTIONS = optionNames<HistoryOptions>({
+  events: true,
+  bytes: true,
+  age: true,
+});
+
 /**
  * Checks how much a channel retains.
  *
@@ -113,6 +136,7 @@ export function readEventName(name: string, value: string | undefined, standard:
 export function readHistory(history: HistoryOptions | false = {}): HistorySettings {
   if (history === false) return { events: 0, bytes: 0, age: 0 };
   if (!isObject(history)) throw invalid('history', 'an object, or false', history);
+  checkNames(history, HISTORY_OPTIONS, 'history.');
   return {
     events: readCount('history.events', history.events, 256),
     bytes: readCount('history.bytes', history.bytes, 1024 * 1024),

@@ -1,38 +1,90 @@
-import type { Position } from '../protocol/event-id.ts';
+import { invalid } from '../base/option-checks.ts';
+import type { SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
+import { readSubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
+import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
 import type { EventStream } from '../stream/event-stream.ts';
-import type { EndOptions } from '../stream/response/closing.ts';
+import type { ControlMessage, Target } from './control.ts';
 
-/** The open streams of every client that was named in {@link StreamOptions.client}. Iterates over both. */
-export interface ClientRegistry extends Iterable<[client: string, streams: ReadonlySet<EventStream>]> {
-  /** How many clients have a stream. */
+/**
+ * Whose streams a call is for: a client (all of its streams), the id of one stream, or a stream. Of an object with a
+ * `client`, the stream must belong to that client.
+ */
+export type Who = string | { readonly id: string; readonly client?: string | undefined };
+
+/**
+ * The open streams of every client that was named in {@link StreamOptions.client}. Iterates over both.
+ *
+ * The calls that return a promise apply to the streams of all processes that are open at that moment, in order with
+ * `publish`. The promise resolves when the broker has stored the call, at once without a broker. It rejects when the
+ * broker cannot store it: `not-stored` or `maybe-stored`.
+ */
+export interface ClientRegistry<Data = unknown>
+  extends Iterable<[client: string, streams: ReadonlySet<EventStream<Data>>]> {
+  /** How many clients have a stream. In this process. */
   readonly size: number;
+  /** Whether a client has a stream. In this process. */
   has(client: string): boolean;
-  /** The streams of a client, oldest first; empty if it has none. */
-  get(client: string): ReadonlySet<EventStream>;
+  /** The streams of a client, oldest first; empty if it has none. In this process. */
+  get(client: string): ReadonlySet<EventStream<Data>>;
   /**
-   * Closes every stream of a client, in every process. The client may reconnect: refuse it where requests are
-   * authenticated.
-   *
-   * @returns resolves when the message to the other processes is stored; rejects when the broker cannot store it.
+   * Closes streams. They receive nothing that is published after the promise has resolved. The client may reconnect:
+   * refuse it where requests are authenticated.
    */
-  disconnect(client: string): Promise<void>;
-}
-
-/** What the registry needs of a stream. */
-interface ClientStream extends EventStream {
-  end(reason: 'closed', options: EndOptions): void;
+  disconnect(who: Who): Promise<void>;
+  /**
+   * Subscribes streams to channels. They receive what is published after this call. A channel that a stream is
+   * subscribed to already keeps its position.
+   *
+   * @param options `from` as in {@link EventStream.subscribe}. No `filter`: functions do not reach other processes.
+   * @throws {TidingsError} `invalid-option`: a channel without a name, or an invalid option, by its name.
+   */
+  subscribe(
+    who: Who,
+    channels: ChannelName | readonly ChannelName[],
+    options?: Pick<SubscribeOptions, 'from'>,
+  ): Promise<void>;
+  /**
+   * Ends subscriptions of streams. They receive nothing of these channels that is published after the promise has
+   * resolved, and everything that was published before this call.
+   *
+   * @throws {TidingsError} `invalid-option`: a channel without a name.
+   */
+  unsubscribe(who: Who, channels: ChannelName | readonly ChannelName[]): Promise<void>;
+  /**
+   * Returns how many clients have a stream, in all processes. With `presence`, those count as well that have closed
+   * their last one less than `linger` ago.
+   *
+   * @returns rejects with a TidingsError: `invalid-option` for a hub with a broker and without `presence`; `broker` when
+   *   the broker cannot be reached within `publishTimeout`.
+   */
+  count(): Promise<number>;
+  /**
+   * Calls `authorize` again for each channel of streams. Nothing that is published to these channels from now on is
+   * delivered before it has answered.
+   */
+  recheck(who: Who): Promise<void>;
 }
 
 const NONE: ReadonlySet<never> = new Set<never>();
 
 /** The registry, with the means to keep it. */
-export class Clients<S extends ClientStream> implements ClientRegistry {
-  readonly #streams = new Map<string, Set<S>>();
-  readonly #disconnectElsewhere: (client: string) => Promise<unknown>;
+export class Clients<S extends EventStream> implements ClientRegistry {
+  /** Most clients have one stream, and a Set takes as much memory as a tenth of it. */
+  readonly #streams = new Map<string, S | Set<S>>();
+  /** Streams that the application has asked for their id. */
+  readonly #byId = new Map<string, S>();
+  readonly #send: (message: ControlMessage) => Promise<void>;
+  /** Counts those of all processes. Without a broker there are no others. */
+  count = async (): Promise<number> => this.size;
+  readonly #recheck: (stream: S) => void;
 
-  /** @param disconnectElsewhere has the other processes do the same. */
-  constructor(disconnectElsewhere: (client: string) => Promise<unknown>) {
-    this.#disconnectElsewhere = disconnectElsewhere;
+  /**
+   * @param send sends a message to all processes, this one included.
+   * @param recheck asks again whether a stream of this process may follow its channels.
+   */
+  constructor(send: (message: ControlMessage) => Promise<void>, recheck: (stream: S) => void) {
+    this.#send = send;
+    this.#recheck = recheck;
   }
 
   get size(): number {
@@ -44,35 +96,79 @@ export class Clients<S extends ClientStream> implements ClientRegistry {
   }
 
   get(client: string): ReadonlySet<S> {
-    return this.#streams.get(client) ?? NONE;
+    const streams = this.#streams.get(client);
+    if (streams === undefined) return NONE;
+    return streams instanceof Set ? streams : new Set([streams]);
   }
 
-  [Symbol.iterator](): IterableIterator<[string, ReadonlySet<S>]> {
-    return this.#streams[Symbol.iterator]();
+  *[Symbol.iterator](): IterableIterator<[string, ReadonlySet<S>]> {
+    for (const client of this.#streams.keys()) yield [client, this.get(client)];
   }
 
-  disconnect(client: string): Promise<void> {
-    for (const stream of this.get(client)) stream.close();
-    const stored = this.#disconnectElsewhere(client).then(() => {});
-    // A caller that does not await it must not end the process.
-    stored.catch(() => {});
-    return stored;
+  /** The streams of this process that a message is for. */
+  find({ who, owner }: Target): ReadonlySet<S> {
+    const stream = this.#byId.get(who);
+    const found = stream === undefined ? this.get(who) : new Set([stream]);
+    return owner === undefined ? found : new Set([...found].filter(({ client }) => client === owner));
   }
 
-  /** Closes the streams of a client in this process, as of a position. */
-  close(client: string, position: Position): void {
-    for (const stream of this.get(client)) stream.end('closed', { after: position });
+  disconnect(who: Who): Promise<void> {
+    const target = targetOf(who);
+    // Here at once: the broker may be away.
+    for (const stream of this.find(target)) stream.close();
+    return this.#send({ type: 'disconnect', ...target });
+  }
+
+  subscribe(
+    who: Who,
+    channels: ChannelName | readonly ChannelName[],
+    options: Pick<SubscribeOptions, 'from'> = {},
+  ): Promise<void> {
+    const target = targetOf(who);
+    const { from, filter } = readSubscribeOptions(options);
+    if (filter !== undefined) throw invalid('filter', 'left out: it cannot reach other processes', filter);
+    return this.#send({ type: 'subscribe', ...target, channels: namesOf(channels), options: { from } });
+  }
+
+  unsubscribe(who: Who, channels: ChannelName | readonly ChannelName[]): Promise<void> {
+    return this.#send({ type: 'unsubscribe', ...targetOf(who), channels: namesOf(channels) });
+  }
+
+  recheck(who: Who): Promise<void> {
+    const target = targetOf(who);
+    for (const stream of this.find(target)) this.#recheck(stream);
+    return this.#send({ type: 'recheck', ...target });
   }
 
   add(stream: S): void {
-    if (stream.client === undefined) return;
-    const streams = this.#streams.get(stream.client) ?? new Set();
-    this.#streams.set(stream.client, streams.add(stream));
+    const { client } = stream;
+    if (client === undefined) return;
+    const others = this.#streams.get(client);
+    if (others === undefined) this.#streams.set(client, stream);
+    else if (others instanceof Set) others.add(stream);
+    else this.#streams.set(client, new Set([others, stream]));
   }
 
-  delete(stream: S): void {
-    if (stream.client === undefined) return;
-    const streams = this.#streams.get(stream.client);
-    if (streams?.delete(stream) && streams.size === 0) this.#streams.delete(stream.client);
+  /** The stream has got its id. */
+  name(stream: S): void {
+    this.#byId.set(stream.id, stream);
   }
+
+  /** @param id of the stream, if it has got one. */
+  delete(stream: S, id: string | undefined): void {
+    if (id !== undefined) this.#byId.delete(id);
+    const { client } = stream;
+    if (client === undefined) return;
+    const streams = this.#streams.get(client);
+    if (streams === stream) this.#streams.delete(client);
+    else if (streams instanceof Set && streams.delete(stream) && streams.size === 0)
+      this.#streams.delete(client);
+  }
+}
+
+/** @throws {TidingsError} `invalid-option`: it names neither a client nor a stream. */
+function targetOf(who: Who): Target {
+  if (typeof who === 'string') return { who };
+  if (typeof who?.id !== 'string') throw invalid('who', 'a client, the id of a stream, or a stream', who);
+  return { who: who.id, owner: who.client };
 }

@@ -1,7 +1,7 @@
 import { isObject } from '../base/option-checks.ts';
+import { type From, isFrom } from '../delivery/subscriptions/subscribe-options.ts';
 import { CONTROL_CHANNEL, type Draft } from '../log/broker.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
-import type { Entry } from '../log/entry.ts';
 
 /** How much of the control channel a broker retains. */
 export const CONTROL_SETTINGS: ChannelSettings = {
@@ -13,33 +13,69 @@ export const CONTROL_SETTINGS: ChannelSettings = {
   snapshot: undefined,
 };
 
-/** The control messages of one hub: those that it sends, and those that it receives from the hubs of all processes. */
-export class ControlMessages {
-  /** Identifies the hub as the sender. Created at first use: Workers allow no randomness at module scope. */
-  #sender: string | undefined;
+/** The streams that a message is for. */
+export interface Target {
+  /** A client, or the id of a stream. */
+  readonly who: string;
+  /** The streams must belong to this client. Absent: to anyone. */
+  readonly owner?: string | undefined;
+}
 
-  /** The message that makes all other hubs close the streams of a client. */
-  disconnect(client: string): Draft {
-    this.#sender ??= crypto.randomUUID();
-    const { events, bytes, age, compact } = CONTROL_SETTINGS;
-    return {
-      channel: CONTROL_CHANNEL,
-      kind: 'control',
-      json: true,
-      data: JSON.stringify({ from: this.#sender, disconnect: client }),
-      keep: { events, bytes, age, compact },
-    };
-  }
+/** What one hub tells the hubs of all processes. It applies at its position in the log. */
+export type ControlMessage =
+  | (Target & { readonly type: 'disconnect' })
+  | (Target & { readonly type: 'recheck' })
+  | (Target & {
+      readonly type: 'subscribe';
+      readonly channels: readonly string[];
+      readonly options: { readonly from?: From | undefined };
+    })
+  | (Target & { readonly type: 'unsubscribe'; readonly channels: readonly string[] })
+  /** Sources that publish to the channel stop. */
+  | { readonly type: 'stop'; readonly channel: string };
 
-  /**
-   * The client whose streams another hub asks to close. Undefined for this hub's own messages, which it has carried out
-   * already, and for those that this version does not support.
-   */
-  clientToDisconnect({ data }: Entry): string | undefined {
-    const message: unknown = JSON.parse(data);
-    if (!isObject(message) || !('from' in message) || !('disconnect' in message)) return undefined;
-    const { from, disconnect } = message;
-    if (typeof from !== 'string' || typeof disconnect !== 'string') return undefined;
-    return from === this.#sender ? undefined : disconnect;
+/** A control message as it is stored: with its sender. */
+export type StoredMessage = ControlMessage & { readonly from: string };
+
+export function controlDraft(message: StoredMessage): Draft {
+  const { events, bytes, age, compact } = CONTROL_SETTINGS;
+  return {
+    channel: CONTROL_CHANNEL,
+    kind: 'control',
+    json: true,
+    data: JSON.stringify(message),
+    keep: { events, bytes, age, compact },
+  };
+}
+
+/** Reads a stored message. Undefined for those that this version does not support: other versions may run beside it. */
+export function readControl(data: string): StoredMessage | undefined {
+  let message: unknown;
+  try {
+    message = JSON.parse(data);
+  } catch {
+    return undefined;
   }
+  return isObject(message) && isSupported(message) ? message : undefined;
+}
+
+function isSupported(message: object): message is StoredMessage {
+  const { from, type, who, owner, channel, channels, options } = message as Record<string, unknown>;
+  if (typeof from !== 'string') return false;
+  if (type === 'stop') return isName(channel);
+  if (typeof who !== 'string' || (owner !== undefined && typeof owner !== 'string')) return false;
+  if (type === 'disconnect' || type === 'recheck') return true;
+  if (type === 'unsubscribe') return areNames(channels);
+  if (type !== 'subscribe' || !areNames(channels) || !isObject(options)) return false;
+  const start = (options as { from?: unknown }).from;
+  return start === undefined || isFrom(start);
+}
+
+/** Whether it can be the name of a channel of the application. */
+function isName(value: unknown): boolean {
+  return typeof value === 'string' && value !== '' && !value.startsWith('\0');
+}
+
+function areNames(value: unknown): boolean {
+  return Array.isArray(value) && value.every(isName);
 }

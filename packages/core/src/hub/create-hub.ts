@@ -1,5 +1,5 @@
+import type { AnyChannels, RegisteredChannels } from '../protocol/channel-events.ts';
 import type { Hub } from './hub.ts';
-import type { AnyChannels } from './hub-channel.ts';
 import { LocalHub } from './local-hub.ts';
 import { type HubOptions, readHubOptions } from './options.ts';
 
@@ -8,8 +8,11 @@ import { type HubOptions, readHubOptions } from './options.ts';
  *
  * @typeParam Channels what is published where: see {@link AnyChannels}. Checks `publish`; a browser may import it as
  *   a type.
+ * @typeParam Data the type of `stream.data`, as passed to `res.sse({ data })`.
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
-export function createHub<Channels = AnyChannels>(options: HubOptions = {}): Hub<Channels> {
-  return new LocalHub(readHubOptions(options)) as Hub<AnyChannels> as Hub<Channels>;
+export function createHub<Channels = RegisteredChannels, Data = unknown>(
+  options: HubOptions<Data> = {},
+): Hub<Channels, Data> {
+  return new LocalHub(readHubOptions(options as HubOptions)) as Hub<AnyChannels> as Hub<Channels, Data>;
 }

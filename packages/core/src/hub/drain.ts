@@ -1,7 +1,7 @@
 import { nextTurn, TURN_BUDGET } from '../base/event-loop.ts';
 import { randomBetween } from '../stream/retry.ts';
 import type { Stream } from '../stream/stream.ts';
-import type { CloseSettings } from './options.ts';
+import type { CloseSettings } from './close-options.ts';
 
 /** ms between two batches of streams that are ended. */
 const STEP = 10;
@@ -13,7 +13,7 @@ const STEP = 10;
  */
 export async function drain(streams: Stream[], { within, retry }: CloseSettings): Promise<void> {
   const start = performance.now();
-  const ended = streams.filter(stream => stream.isRepeatable);
+  const ended = streams.filter(stream => stream.response.kind.isRepeatable);
   const pace = Math.min(1, (within * 0.75) / ended.length);
   const deadline = setTimeout(() => {
     for (const stream of streams) stream.abort('drained');

@@ -1,10 +1,7 @@
 import type { EventStream } from '../stream/event-stream.ts';
-
-/**
- * The type of the map for `createHub<Channels>()`: channel → event → data. `message` is the event without a name. For
- * channels whose names are not known in advance, use a pattern as the key: `[user: `user:${string}`]`.
- */
-export type AnyChannels = Record<string, Record<string, unknown>>;
+import type { SourceInput } from '../stream/source-options.ts';
+import type { ChannelStats } from './observability/channel-stats.ts';
+import type { ProducerOptions } from './producing/producer-options.ts';
 
 /**
  * The arguments of `publish` for a channel with these events: the data, and its fields.
@@ -71,6 +68,34 @@ export interface Channel<Events = Record<string, unknown>, Name extends string =
    * @returns rejects with a TidingsError `broker` when the broker cannot be reached within `publishTimeout`.
    */
   state(): Promise<'unknown' | 'open' | 'ended'>;
+  /**
+   * Publishes each item of a source, one after the other: the next is taken when the broker has stored the last. While
+   * the broker cannot be reached, the source waits. Then ends the channel, however the source has ended, so that no page
+   * waits for more.
+   *
+   * The source is cancelled when `signal` is aborted, by `stop()` in any process, and by `hub.close()`, which waits for
+   * the last item and the end.
+   *
+   * @returns true when every item was published and, unless `end` is false, the channel has ended. Never rejects: when
+   *   the source fails, `onError` is called with the stage `source`; when an item cannot be stored, with `publish`.
+   * @throws {TidingsError} `invalid-option`, naming the option.
+   */
+  from<T>(
+    source: SourceInput<T>,
+    options?: ProducerOptions<T, keyof Events & string, Events[keyof Events]>,
+  ): Promise<boolean>;
+  /**
+   * Cancels the sources of all `from()` calls for this channel that have begun, in every process. It does not wait for
+   * them.
+   *
+   * @returns resolves when the message to the other processes is stored; rejects when the broker cannot store it.
+   */
+  stop(): Promise<void>;
+  /**
+   * What the channel holds now in this process, and what was published to it since the first call for this channel,
+   * which begins to count. Two numbers for each name are stored for as long as the hub lives.
+   */
+  stats(): ChannelStats;
 }
 
 /** The fields of a published event, beside its data. */

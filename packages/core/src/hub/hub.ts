@@ -1,17 +1,31 @@
+import type { FilterEvent } from '../delivery/subscriptions/subscribe-options.ts';
+import type { AnyChannels, EventOf, NameOf } from '../protocol/channel-events.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { EventStream, StreamOptions } from '../stream/event-stream.ts';
 import type { Transport } from '../stream/transport.ts';
+import type { ControlRequest, ControlResponse } from './access/side-request.ts';
 import type { ClientRegistry } from './clients.ts';
-import type { HubStats } from './counters.ts';
-import type { AnyChannels, Channel, PublishArguments } from './hub-channel.ts';
-import type { ChannelOptions, CloseOptions } from './options.ts';
+import type { CloseOptions } from './close-options.ts';
+import type { Channel, PublishArguments } from './hub-channel.ts';
+import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
+import type { Listening } from './listening/listeners.ts';
+import type { HubStats } from './observability/hub-stats.ts';
+import type { Observer } from './observability/observer.ts';
+import type { ChannelOptions } from './options.ts';
 
-/** Publishes events to streams, and has a list of all open streams. An application needs one. */
-export interface Hub<Channels = AnyChannels> {
+/** The data of the event `snapshot` of a channel. Any data, if it has none: its snapshot may have another name. */
+type SnapshotOf<Events> = Events extends { snapshot: infer Data } ? Data : unknown;
+
+/**
+ * Publishes events to streams, and has a list of all open streams. An application needs one.
+ *
+ * @typeParam Data the type of `stream.data`.
+ */
+export interface Hub<Channels = AnyChannels, Data = unknown> {
   /** The streams of this process whose response is not over. */
-  readonly streams: ReadonlySet<EventStream>;
+  readonly streams: ReadonlySet<EventStream<Data>>;
   /** The streams of each client, by {@link StreamOptions.client}. The first access begins the connection to the broker. */
-  readonly clients: ClientRegistry;
+  readonly clients: ClientRegistry<Data>;
   /**
    * Opens a stream on a transport. Adapters call this. It never throws because a client has disconnected.
    *
@@ -20,7 +34,7 @@ export interface Hub<Channels = AnyChannels> {
    *
    * @throws {TidingsError} `invalid-option`, naming the option.
    */
-  open(transport: Transport, request: StreamRequest, options?: StreamOptions): EventStream;
+  open(transport: Transport, request: StreamRequest, options?: StreamOptions<Data>): EventStream<Data>;
   /**
    * Publishes an event to every stream that is subscribed to a channel, and appends it to the channel's history.
    *
@@ -32,10 +46,7 @@ export interface Hub<Channels = AnyChannels> {
   publish<
     Name extends keyof Channels & string,
     Event extends keyof Channels[Name] & string = keyof Channels[Name] & string,
-  >(
-    channel: Name | { readonly name: Name },
-    ...event: PublishArguments<Channels[Name], Event>
-  ): Promise<string>;
+  >(channel: NameOf<Name>, ...event: PublishArguments<Channels[Name], Event>): Promise<string>;
   /**
    * Returns a channel by its name. Each call with the same name returns an equivalent object.
    *
@@ -45,8 +56,32 @@ export interface Hub<Channels = AnyChannels> {
    */
   channel<Name extends keyof Channels & string>(
     name: Name,
-    options?: ChannelOptions,
+    options?: ChannelOptions<SnapshotOf<Channels[Name]>>,
   ): Channel<Channels[Name], Name>;
+  /**
+   * Calls a function with the events of channels, in the order of the hub, each once. What an async listener returns is
+   * awaited before the next call; events that are published meanwhile wait in the history of their channel. A listener
+   * is no stream: it does not count in `streams`, `subscriberCount`, `stats()` and limits.
+   *
+   * An event for which the listener throws, or rejects, is not given to it again: `onError` is called with the stage
+   * `listen`.
+   *
+   * @throws {TidingsError} `invalid-option`: a channel without a name, or an invalid option, by its name; `closed`: the
+   *   hub is closed.
+   */
+  listen<Name extends keyof Channels & string>(
+    channels: NameOf<Name> | readonly NameOf<Name>[],
+    listener: (event: EventOf<Channels, Name> & ListenEvent) => unknown,
+    options?: ListenOptions<EventOf<Channels, Name> & FilterEvent>,
+  ): Listening;
+  /**
+   * Changes the channels of an open stream, as a page asks for it: see {@link ControlRequest}. Adapters call this. The
+   * stream may be in another process. It has to belong to the client of the request, and `authorize` decides which
+   * channels it may follow.
+   *
+   * @returns how to respond: 204 when the change is stored. Never rejects.
+   */
+  control(request: ControlRequest): Promise<ControlResponse>;
   /**
    * Connects to the broker, if that has not begun, so that the first stream does not wait for it. Idempotent.
    *
@@ -55,8 +90,18 @@ export interface Hub<Channels = AnyChannels> {
    *   closed.
    */
   ready(): Promise<void>;
+  /** The names of the channels that are in memory in this process: they have subscribers, or retain events. */
+  channelNames(): string[];
   /** Counts of this process. Takes time proportional to the number of open streams. */
   stats(): HubStats;
+  /**
+   * Adds an observer, beside `HubOptions.observer`. Its callbacks run in the async context of this call. Streams that are
+   * open already are measured from now on.
+   *
+   * @returns a function that removes the observer. Idempotent.
+   * @throws {TidingsError} `invalid-option`, naming the callback.
+   */
+  observe(observer: Observer): () => void;
   /**
    * Returns the id of the newest event of all processes. Read it, then load what a page shows, then connect with
    * `?lastEventId=`: no event is missing in between.

@@ -6,20 +6,35 @@ import { CONTROL_CHANNEL } from '../log/broker.ts';
 import { BrokerSync } from '../log/broker-sync.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
 import { Log } from '../log/log.ts';
-import { brokerAway, PublishQueue } from '../log/publish-queue.ts';
-import { type ChannelName, nameOf } from '../protocol/channel-name.ts';
+import { PublishQueue } from '../log/publish-queue.ts';
+import { type ChannelName, nameOf, namesOf } from '../protocol/channel-name.ts';
+import type { Position } from '../protocol/event-id.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { ErrorContext, EventStream, StreamOptions } from '../stream/event-stream.ts';
 import type { Stream } from '../stream/stream.ts';
 import type { Transport } from '../stream/transport.ts';
+import type { ControlChannel } from './access/control-channel.ts';
+import { createControlChannel } from './access/create-control-channel.ts';
+import { type ControlRequest, type ControlResponse, control } from './access/side-request.ts';
+import { brokerAnswer } from './broker-answer.ts';
 import { Clients } from './clients.ts';
-import { CONTROL_SETTINGS, ControlMessages } from './control.ts';
-import { Counters, type HubStats } from './counters.ts';
-import { within } from './deadline.ts';
-import { drain } from './drain.ts';
+import { closeHub } from './close-hub.ts';
+import { type CloseOptions, readCloseOptions } from './close-options.ts';
+import { CONTROL_SETTINGS } from './control.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
-import { type ChannelOptions, type CloseOptions, type HubSettings, readCloseOptions } from './options.ts';
+import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
+import { Listeners, type Listening } from './listening/listeners.ts';
+import { createChannel } from './local-channel.ts';
+import { Counters } from './observability/counters.ts';
+import type { HubStats } from './observability/hub-stats.ts';
+import type { Observer } from './observability/observer.ts';
+import { readStats } from './observability/read-stats.ts';
+import { type ChannelOptions, type HubSettings, readObserver } from './options.ts';
+import { countClients, createPresence } from './presence/create-presence.ts';
+import type { Presence } from './presence/presence.ts';
+import { PRESENCE_CHANNEL } from './presence/presence-options.ts';
+import { Producers } from './producing/producers.ts';
 import { readPublished } from './publish-fields.ts';
 import { Publisher } from './publisher.ts';
 import { StreamRegistry } from './stream-registry.ts';
@@ -33,17 +48,22 @@ export class LocalHub implements Hub {
   readonly #settings: HubSettings;
   readonly #counters: Counters;
   readonly #context: DeliveryContext;
+  readonly #messages: ControlChannel;
   readonly #publisher: Publisher;
+  readonly #producers: Producers;
+  readonly #listeners: Listeners;
+  readonly #presence: Presence | undefined;
   readonly #registry: StreamRegistry;
   readonly #pinned = new Map<string, ChannelSettings>();
+  readonly #queue: PublishQueue | undefined;
   #drained: Promise<void> | undefined;
 
   constructor(settings: HubSettings) {
     this.#settings = settings;
     const scheduler = new Scheduler(settings.precision);
-    const control = new ControlMessages();
-    this.#counters = new Counters(settings.observer, error => this.#report(error, { stage: 'observer' }));
-    const { broker, publishTimeout } = settings;
+    this.#counters = new Counters(error => this.#report(error, { stage: 'observer' }));
+    if (settings.observer !== undefined) this.#counters.observers.add(settings.observer);
+    const broker = settings.broker && this.#counters.timed(settings.broker);
     const log = new Log({
       settingsOf: name => this.#settingsOf(name),
       maxBytes: MAX_HISTORY_BYTES,
@@ -55,34 +75,50 @@ export class LocalHub implements Hub {
       broker &&
       new BrokerSync(broker, log, {
         onError: error => this.#report(error, { stage: 'broker' }),
-        onControl: entry => {
-          const client = control.clientToDisconnect(entry);
-          if (client !== undefined) this.#clients.close(client, entry.position);
-        },
-        // The lost messages may have named any client.
-        onControlLost: () => void this.#registry.disconnectClients(),
+        onControl: entry => this.#messages.receive(entry),
+        // The lost messages may have named any client, and any stream whose id is known.
+        onControlLost: () => void this.#registry.disconnectNamed(),
       });
-    const queue = broker && sync && new PublishQueue(broker, sync, publishTimeout);
+    const queue = broker && sync && new PublishQueue(broker, sync, settings.publishTimeout);
     this.#context = { log, loop: new DeliveryLoop(log), resetEvent: settings.resetEvent, sync };
-    this.#clients = new Clients(async client => {
-      await queue?.publish(control.disconnect(client));
-    });
+    this.#counters.follow(this.#context.loop);
+    this.#queue = queue;
+    const recheck = (stream: Stream) => this.#registry.recheck(stream, true);
+    this.#clients = new Clients(message => this.#messages.send(message), recheck);
+    const stop = (channel: string, position: Position) => this.#producers.stop(channel, position);
+    this.#messages = createControlChannel({ log, queue, clients: this.#clients, recheck, stop });
     this.#publisher = new Publisher({
       log,
       queue,
       settingsOf: name => this.#settingsOf(name),
-      onPublished: channel => {
-        this.#counters.totals.published += 1;
-        this.#counters.notify('published', channel);
+      onPublished: channel => this.#counters.published(channel),
+      onError: (error, channel) => {
+        this.#counters.notPublished(error);
+        this.#report(error, { stage: 'publish', channel });
       },
-      onError: (error, channel) => this.#report(error, { stage: 'publish', channel }),
     });
+    this.#producers = new Producers({
+      log,
+      publish: (channel, data, fields) => this.publish(channel, data, fields),
+      end: channel => this.#publisher.appendMark(channel, 'end'),
+      onError: (error, channel) => this.#report(error, { stage: 'source', channel }),
+    });
+    this.#listeners = new Listeners(this.#context, error => this.#report(error, { stage: 'listen' }));
+    this.#presence = createPresence(settings, sync, {
+      scheduler,
+      listeners: this.#listeners,
+      clients: this.#clients,
+      publish: (channel, data, fields) => this.publish(channel, data, fields),
+      onError: error => this.#report(error, { stage: 'presence' }),
+    });
+    this.#clients.count = () => countClients(settings, sync, this.#presence, this.#clients);
     this.#registry = new StreamRegistry({
       settings,
       scheduler,
       context: this.#context,
       clients: this.#clients,
       counters: this.#counters,
+      presence: this.#presence,
       onError: (error, context) => this.#report(error, context),
     });
   }
@@ -116,56 +152,66 @@ export class LocalHub implements Hub {
   ): Channel<Record<string, unknown>, Name> {
     const name = nameOf(channel) as Name;
     if (options !== undefined) this.#pin(name, this.#settings.channel(name, options));
-    const { log } = this.#context;
-    const append = (kind: 'end' | 'begin') =>
-      this.#publisher.append(name, () => ({ kind, json: false, data: '' }));
-    return {
-      name,
-      get subscriberCount() {
-        return log.channels.find(name)?.listeners.size ?? 0;
-      },
-      publish: (data: unknown, fields?: PublishFields) => this.publish(name, data, fields),
-      end: () => append('end'),
-      begin: () => append('begin'),
+    return createChannel(name, {
+      context: this.#context,
+      publisher: this.#publisher,
+      listeners: this.#listeners,
+      producers: this.#producers,
+      messages: this.#messages,
       state: () => this.#stateOf(name),
-    };
+    });
+  }
+
+  listen(
+    channels: ChannelName | readonly ChannelName[],
+    listener: (event: never) => unknown,
+    options?: ListenOptions<never>,
+  ): Listening {
+    if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
+    return this.#listeners.add(
+      namesOf(channels),
+      listener as (event: ListenEvent) => unknown,
+      options as ListenOptions,
+    );
   }
 
   async #stateOf(name: string): ReturnType<Channel['state']> {
     const { broker } = this.#settings;
     const { sync } = this.#context;
     if (broker === undefined || sync === undefined) return this.#publisher.stateHere(name);
-    const { state } = await this.#withinTimeout(sync.start().then(() => broker.state(name)));
+    const { state } = await this.#answer(sync.start().then(() => broker.state(name)));
     return state;
+  }
+
+  control(request: ControlRequest): Promise<ControlResponse> {
+    const { broker, authorize } = this.#settings;
+    const { clients } = this;
+    return control(
+      { clients, isShared: broker !== undefined, hasAuthorize: authorize !== undefined },
+      request,
+    );
   }
 
   async position(): Promise<string> {
     const { log, sync } = this.#context;
     if (sync === undefined) return log.id(log.head);
-    const { epoch, head } = await this.#withinTimeout(sync.head());
+    const { epoch, head } = await this.#answer(sync.head());
     return log.acknowledge(epoch, head);
   }
 
   async ready(): Promise<void> {
     if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
     const { sync } = this.#context;
-    if (sync !== undefined) await this.#withinTimeout(sync.start());
+    if (sync !== undefined) await this.#answer(sync.start());
   }
 
-  async #withinTimeout<T>(call: Promise<T>): Promise<T> {
-    const { publishTimeout } = this.#settings;
-    try {
-      return await within(publishTimeout, call, () => {
-        return brokerAway('broker', publishTimeout, this.#context.sync?.health.cause);
-      });
-    } catch (cause) {
-      const hasCode = typeof (cause as { code?: unknown } | null)?.code === 'string';
-      throw hasCode ? cause : new TidingsError('broker', 'the broker failed', { cause });
-    }
+  #answer<T>(call: Promise<T>): Promise<T> {
+    return brokerAnswer(this.#settings.publishTimeout, this.#context.sync, call);
   }
 
   #settingsOf(name: string): ChannelSettings {
     if (name === CONTROL_CHANNEL) return CONTROL_SETTINGS;
+    if (name === this.#settings.presence?.channel) return PRESENCE_CHANNEL;
     return this.#pinned.get(name) ?? this.#settings.channel(name);
   }
 
@@ -176,37 +222,41 @@ export class LocalHub implements Hub {
 
   #channelDropped(name: string): void {
     this.#context.sync?.release(name);
-    this.#counters.totals.dropped += 1;
-    this.#counters.notify('dropped', name);
+    this.#counters.dropped(name);
+  }
+
+  channelNames(): string[] {
+    const names = Array.from(this.#context.log.channels.all(), ({ name }) => name);
+    return names.filter(name => !name.startsWith('\0'));
   }
 
   // The hub
 
   stats(): HubStats {
-    const streams = [...this.streams];
-    const { channels } = this.#context.log;
-    return {
-      streams: streams.length,
-      clients: this.#clients.size,
-      channels: channels.size - (channels.find(CONTROL_CHANNEL) === undefined ? 0 : 1),
-      historyBytes: channels.bytes,
-      lagging: streams.filter(stream => stream.isLagging).length,
-      bufferedBytes: streams.reduce((sum, stream) => sum + stream.bufferedBytes, 0),
-      broker: this.#context.sync?.health.stats,
-      ...structuredClone(this.#counters.totals),
-    };
+    return readStats(this.streams, this.#clients.size, this.#context, this.#counters, this.#queue);
+  }
+
+  observe(observer: Observer): () => void {
+    const stop = this.#counters.observers.add(readObserver(observer));
+    for (const stream of this.streams) this.#counters.measure(stream);
+    return stop;
   }
 
   close(options: CloseOptions = {}): Promise<void> {
     if (this.#drained === undefined) {
       const checked = readCloseOptions(options);
       this.#registry.refuse(checked.retry);
-      // Until every stream is closed, a handler that is told of the end of its stream may publish that.
-      this.#drained = drain([...this.streams], checked).then(async () => {
-        await this.#publisher.close();
-        this.#context.log.channels.close();
-        await this.#context.sync?.close();
-      });
+      this.#drained = closeHub(
+        {
+          streams: this.streams,
+          context: this.#context,
+          producers: this.#producers,
+          presence: this.#presence,
+          publisher: this.#publisher,
+          listeners: this.#listeners,
+        },
+        checked,
+      );
     }
     return this.#drained;
   }

@@ -1,10 +1,12 @@
 import { bindContext } from '../base/async-context.ts';
-import { checkType, invalid, isWhole, readCount, readDuration } from '../base/option-checks.ts';
+import { checkType, invalid, readCount, readDuration } from '../base/option-checks.ts';
+import { checkNames, optionNames } from '../base/option-names.ts';
 import type { Broker } from '../log/broker.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
 import type { ErrorContext } from '../stream/event-stream.ts';
 import { type HeartbeatOptions, readHeartbeat } from '../stream/heartbeat.ts';
 import type { StreamLimits } from '../stream/stream-limits.ts';
+import type { Authorize } from './access/authorizer.ts';
 import {
   type ChannelOptions,
   channelOptionsFor,
@@ -13,12 +15,14 @@ import {
   readEventName,
   readHistory,
 } from './channel-options.ts';
+import { LONGEST_TIMER } from './close-options.ts';
 import { createErrorLog } from './error-log.ts';
-import type { Observer } from './observer.ts';
+import { CALLBACKS, type Observer } from './observability/observer.ts';
+import { type PresenceOptions, type PresenceSettings, readPresence } from './presence/presence-options.ts';
 
 export type { ChannelOptions, HistoryOptions } from './channel-options.ts';
 
-export interface HubOptions {
+export interface HubOptions<Data = unknown> {
   /** Where the log is stored, so that several processes share it. Default: in this process, in memory. */
   broker?: Broker | undefined;
   /**
@@ -63,10 +67,28 @@ export interface HubOptions {
   history?: HistoryOptions | false | undefined;
   /** Returns the options of a channel, by its name. Every process must return the same. */
   channels?: ((name: string) => ChannelOptions | undefined) | undefined;
+  /** Keeps a list of the clients that are connected to any process, in a channel. Default: none. */
+  presence?: PresenceOptions | undefined;
   /** Callbacks for metrics and logs. Default: none. */
-  observer?: Observer | undefined;
+  observer?: Observer<Data> | undefined;
   /** The name of the event that tells a client what it has missed. Default: `reset`. */
   resetEvent?: string | undefined;
+  /**
+   * Returns whether a stream may follow a channel. Called at every subscribe, before anything of the channel is read, and
+   * again every {@link HubOptions.recheck} ms. Only `true` is a yes: if it throws, rejects, or does not answer within
+   * `authorizeTimeout`, `onError` is called, and that is a no. Runs in the async context of `createHub()`. Default: every
+   * stream may follow every channel.
+   */
+  authorize?: Authorize<Data> | undefined;
+  /**
+   * ms between two calls of `authorize` for each stream and channel; the calls are spread over this time. Default:
+   * 60,000. `false`: only `hub.clients.recheck()` asks again.
+   */
+  recheck?: number | false | undefined;
+  /** ms after which `authorize` counts as a no. Default: 5,000. */
+  authorizeTimeout?: number | undefined;
+  /** The name of the event that tells a client which channels it may not follow any more. Default: `revoked`. */
+  revokedEvent?: string | undefined;
   /**
    * Called with errors in the background. None of them reaches a client. Default: prints to `console.error`, the same
    * error at most once a minute.
@@ -81,25 +103,16 @@ export interface Limits {
   perClient?: number | undefined;
 }
 
-export interface CloseOptions {
-  /** ms after which streams that have not ended are aborted. Default: 10,000. */
-  within?: number | undefined;
-  /** Each client is told to wait a random number of ms between these two before it reconnects. Default: [1_000, 15_000]. */
-  retry?: readonly [min: number, max: number] | undefined;
-}
-
-/** {@link CloseOptions} with every default filled in. */
-export interface CloseSettings {
-  within: number;
-  retry: readonly [min: number, max: number];
-}
-
 /** {@link HubOptions} with every default filled in. What is switched off is Infinity. */
 export interface HubSettings extends StreamLimits {
   readonly resetEvent: string;
+  readonly revokedEvent: string;
+  authorize: Authorize | undefined;
+  authorizeTimeout: number;
   broker: Broker | undefined;
   publishTimeout: number;
-  observer: Observer;
+  observer: Observer | undefined;
+  presence: PresenceSettings | undefined;
   maxStreams: number;
   maxPerClient: number;
   channel: (name: string, options?: ChannelOptions) => ChannelSettings;
@@ -108,11 +121,39 @@ export interface HubSettings extends StreamLimits {
   onError: (error: unknown, context: ErrorContext) => void;
 }
 
+const HUB_OPTIONS = optionNames<HubOptions>({
+  broker: true,
+  publishTimeout: true,
+  heartbeat: true,
+  maxBufferedBytes: true,
+  bufferedBytesLimit: true,
+  stallTimeout: true,
+  maxAge: true,
+  limits: true,
+  history: true,
+  channels: true,
+  presence: true,
+  observer: true,
+  resetEvent: true,
+  authorize: true,
+  recheck: true,
+  authorizeTimeout: true,
+  revokedEvent: true,
+  onError: true,
+});
+
+const LIMITS = optionNames<Limits>({
+  streams: true,
+  perClient: true,
+});
+
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readHubOptions(options: HubOptions): HubSettings {
   checkType('options', 'object', options);
+  checkNames(options, HUB_OPTIONS);
   const { limits = {}, channels, onError = createErrorLog() } = options;
   checkType('limits', 'object', limits);
+  checkNames(limits, LIMITS, 'limits.');
   checkType('channels', 'function', channels);
   checkType('onError', 'function', onError);
   const heartbeat = readHeartbeat(options.heartbeat);
@@ -121,16 +162,30 @@ export function readHubOptions(options: HubOptions): HubSettings {
   const history = readHistory(options.history);
   // Snapshots run in the context of `createHub()`, whichever request uses their channel first.
   const inContext = bindContext((read: () => ChannelSettings) => read());
+  checkType('authorize', 'function', options.authorize);
+  const recheckInterval = readDuration('recheck', options.recheck, 60_000);
+  const recheck = options.authorize === undefined ? Number.POSITIVE_INFINITY : recheckInterval;
   const maxBufferedBytes = readCount('maxBufferedBytes', options.maxBufferedBytes, 1024 * 1024);
   return {
     broker: readBroker(options.broker),
-    observer: readObserver(options.observer),
+    observer: options.observer === undefined ? undefined : readObserver(options.observer),
+    presence: readPresence(options.presence, options.broker),
     publishTimeout: Math.min(LONGEST_TIMER, readDuration('publishTimeout', options.publishTimeout, 5_000)),
     heartbeat,
     stallTimeout,
     maxAge,
+    authorize: options.authorize,
+    recheck,
+    authorizeTimeout: Math.min(
+      LONGEST_TIMER,
+      readDuration('authorizeTimeout', options.authorizeTimeout, 5_000),
+    ),
+    revokedEvent: readEventName('revokedEvent', options.revokedEvent, 'revoked'),
     // Whole, so that the times that every stream keeps are small integers, which take no memory of their own.
-    precision: Math.max(5, Math.ceil(Math.min(32_000, heartbeat.interval, stallTimeout, maxAge) / 32)),
+    precision: Math.max(
+      5,
+      Math.ceil(Math.min(32_000, heartbeat.interval, stallTimeout, maxAge, recheck) / 32),
+    ),
     maxBufferedBytes,
     bufferedBytesLimit: readLimit(options.bufferedBytesLimit, maxBufferedBytes),
     resetEvent: readEventName('resetEvent', options.resetEvent, 'reset'),
@@ -161,36 +216,9 @@ function readBroker(broker: Broker | undefined): Broker | undefined {
   throw invalid('broker', 'a Broker, as redisBroker() of @tidings/redis makes one', broker);
 }
 
-const CALLBACKS = [
-  'opened',
-  'closed',
-  'refused',
-  'published',
-  'delivered',
-  'lagging',
-  'reset',
-  'replayed',
-  'dropped',
-] as const satisfies readonly (keyof Observer)[];
-
-function readObserver(observer: Observer | undefined): Observer {
-  if (observer === undefined) return {};
+/** @throws {TidingsError} `invalid-option`, naming the callback. */
+export function readObserver(observer: Observer): Observer {
   checkType('observer', 'object', observer);
   for (const name of CALLBACKS) checkType(`observer.${name}`, 'function', observer[name]);
   return observer;
-}
-
-/** With more, a timer fires at once. */
-const LONGEST_TIMER = 2 ** 31 - 1;
-
-/** @throws {TidingsError} `invalid-option`, naming the option. */
-export function readCloseOptions(options: CloseOptions): CloseSettings {
-  checkType('options', 'object', options);
-  const { within = 10_000, retry = [1_000, 15_000] } = options;
-  if (!(isWhole(within) && within <= LONGEST_TIMER))
-    throw invalid('within', 'an integer of ms, at most 2 ** 31 - 1', within);
-  if (!Array.isArray(retry) || !isWhole(retry[0]) || !isWhole(retry[1]) || retry[0] > retry[1]) {
-    throw invalid('retry', 'two integers of ms, the smaller first', retry);
-  }
-  return { within, retry };
 }

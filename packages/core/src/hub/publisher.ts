@@ -1,4 +1,5 @@
 import { TidingsError } from '../base/errors.ts';
+import { nextTurn } from '../base/event-loop.ts';
 import { show } from '../base/option-checks.ts';
 import type { ChannelState } from '../log/broker.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
@@ -14,8 +15,12 @@ export interface PublisherOptions {
   readonly queue: PublishQueue | undefined;
   readonly settingsOf: (name: string) => ChannelSettings;
   readonly onPublished: (channel: string) => void;
+  /** An event was not accepted. */
   readonly onError: (error: unknown, channel: string | undefined) => void;
 }
+
+/** Who publishes last words and then an end, each after the answer to the last, needs three. */
+const ROUNDS = 5;
 
 /** Appends what the application publishes to the log: here, or through the broker, which decides what is accepted. */
 export class Publisher {
@@ -30,6 +35,22 @@ export class Publisher {
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#options.queue?.settled();
+  }
+
+  /**
+   * Resolves when everything accepted so far is stored, and what is published when that is known: a few times, since
+   * other parts of the application may publish all the time.
+   */
+  async settled(): Promise<void> {
+    for (let round = 0; round < ROUNDS; round++) {
+      await new Promise<void>(nextTurn);
+      await this.#options.queue?.settled();
+    }
+  }
+
+  /** Appends an entry without data. */
+  appendMark(channel: string, kind: 'end' | 'begin'): Promise<string> {
+    return this.append(channel, () => ({ kind, json: false, data: '' }));
   }
 
   /**

@@ -3,13 +3,17 @@ import { Scheduler } from '../base/scheduler.ts';
 import type { DeliveryContext } from '../delivery/delivery-target.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { CloseReason, ErrorContext, StreamOptions } from '../stream/event-stream.ts';
-import { type Range, RETRY_LATER, randomBetween } from '../stream/retry.ts';
-import { Stream, type StreamHost } from '../stream/stream.ts';
+import type { StreamHost } from '../stream/response/stream-host.ts';
+import { type Range, RETRY_AFTER_LOSS, RETRY_LATER, randomBetween } from '../stream/retry.ts';
+import { Stream } from '../stream/stream.ts';
 import { readStreamOptions } from '../stream/stream-options.ts';
 import type { Transport } from '../stream/transport.ts';
+import { Authorizer } from './access/authorizer.ts';
+import { Slices } from './access/slices.ts';
 import type { Clients } from './clients.ts';
-import type { Counters } from './counters.ts';
+import type { Counters } from './observability/counters.ts';
 import type { HubSettings } from './options.ts';
+import type { Presence } from './presence/presence.ts';
 
 /** What a stream registry needs of its hub. */
 export interface StreamRegistryOptions {
@@ -18,11 +22,9 @@ export interface StreamRegistryOptions {
   readonly context: DeliveryContext;
   readonly clients: Clients<Stream>;
   readonly counters: Counters;
+  readonly presence: Presence | undefined;
   readonly onError: (error: unknown, context: ErrorContext) => void;
 }
-
-/** ms after which the clients reconnect whose streams were closed because control messages were lost. */
-const RETRY_AFTER_LOSS: Range = [1_000, 15_000];
 
 const isWorkers =
   (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent === 'Cloudflare-Workers';
@@ -31,7 +33,8 @@ const isWorkers =
 export class StreamRegistry {
   readonly streams = new Set<Stream>();
   readonly #options: StreamRegistryOptions;
-  readonly #host: StreamHost;
+  readonly #host: StreamHost<Stream>;
+  readonly #rechecks = new Slices<Generator<void>>(steps => steps.next().done !== true);
   /** Set when the hub closes: ms after which clients that connect from now on are to reconnect. */
   #refusedRetry: Range | undefined;
 
@@ -41,7 +44,7 @@ export class StreamRegistry {
   }
 
   open(transport: Transport, request: StreamRequest, options: StreamOptions): Stream {
-    const { settings, clients, counters } = this.#options;
+    const { settings, clients, counters, presence } = this.#options;
     const host = isWorkers ? this.#createWorkersHost() : this.#host;
     const stream = new Stream(host, transport, request, readStreamOptions(options));
     const isFull = this.streams.size >= settings.maxStreams;
@@ -51,16 +54,15 @@ export class StreamRegistry {
       stream.reject('closed');
     } else if (this.#refusedRetry !== undefined || (isFull && !stream.hasReceivedAll)) {
       stream.reject('refused', randomBetween(this.#refusedRetry ?? RETRY_LATER));
-      counters.totals.refused += 1;
-      counters.notify('refused', stream);
+      counters.refused(stream);
     } else {
       // A request that will get 204 does not count against `perClient`.
       if (!stream.hasReceivedAll) this.#makeRoom(stream);
       this.streams.add(stream);
       clients.add(stream);
-      counters.totals.opened += 1;
-      counters.notify('opened', stream);
-      stream.start();
+      counters.opened(stream);
+      presence?.opened(stream);
+      stream.response.start();
     }
     return stream;
   }
@@ -72,13 +74,22 @@ export class StreamRegistry {
   }
 
   /**
-   * Ends the streams of all clients, without holding the event loop. The clients reconnect, and the application
-   * authenticates them again. From now on, nothing more that is published reaches them.
+   * Ends the streams that a lost control message may have named, without holding the event loop. The clients reconnect,
+   * and the application authenticates them again. From now on, nothing more that is published reaches them.
    */
-  async disconnectClients(): Promise<void> {
-    const streams = [...this.streams].filter(({ client }) => client !== undefined);
-    for (const stream of streams) stream.beginEnd('closed', { retry: randomBetween(RETRY_AFTER_LOSS) });
+  async disconnectNamed(): Promise<void> {
+    const streams = [...this.streams].filter(({ isNamed }) => isNamed);
+    // Positions may have begun again. No message of before names one of these.
+    for (const stream of this.streams) if (!stream.isNamed) stream.openedAt = 0;
+    for (const stream of streams)
+      stream.response.beginEnd('closed', { retry: randomBetween(RETRY_AFTER_LOSS) });
     await inTurns(streams, stream => stream.end('closed'));
+  }
+
+  /** Asks again whether a stream may follow its channels. Urgent: until then, nothing of them is delivered. */
+  recheck(stream: Stream, isUrgent: boolean): void {
+    const steps = stream.isOpen ? stream.response.delivery?.access?.recheck(isUrgent) : undefined;
+    if (steps !== undefined) this.#rechecks.push(steps);
   }
 
   /** Closes a client's oldest streams: a phone that changes networks must not be locked out by its dead connections. */
@@ -91,41 +102,41 @@ export class StreamRegistry {
     }
   }
 
-  #createHost(): StreamHost {
+  #createHost(): StreamHost<Stream> {
     const { settings, scheduler, context, counters, onError } = this.#options;
+    const { authorize, authorizeTimeout: timeout, revokedEvent } = settings;
+    const guard = authorize && new Authorizer({ authorize, timeout, revokedEvent, report: onError });
     return {
       scheduler,
       limits: settings,
       context,
       isDraining: false,
+      guard,
+      mayWait: context.sync !== undefined || guard !== undefined,
+      recheck: stream => this.recheck(stream, false),
       responses: new TurnBudget(),
       report: onError,
-      streamClosed: (stream, reason) => this.#streamClosed(stream, reason),
+      streamNamed: stream => this.#options.clients.name(stream),
+      streamClosed: (stream, reason, id) => this.#streamClosed(stream, reason, id),
       streamWritten: (events, bytes) => counters.delivered(events, bytes),
-      streamLagging: stream => counters.notify('lagging', stream),
-      streamReset: (stream, reason, channels) => {
-        counters.totals.resets += 1;
-        counters.notify('reset', stream, reason, channels);
-      },
-      streamResumed: stream => {
-        counters.totals.replayed += 1;
-        counters.notify('replayed', stream);
-      },
+      streamLagging: stream => counters.lagging(stream),
+      streamReset: (stream, reason, channels) => counters.reset(stream, reason, channels),
+      streamBegan: (stream, replay) => counters.began(stream, replay),
     };
   }
 
   /** On Workers a timer ends with the request that created it, so each stream has a clock of its own. */
-  #createWorkersHost(): StreamHost {
+  #createWorkersHost(): StreamHost<Stream> {
     const scheduler = new Scheduler(this.#options.settings.precision, start => start());
     return { ...this.#host, scheduler, responses: new TurnBudget() };
   }
 
-  #streamClosed(stream: Stream, reason: CloseReason): void {
-    const { clients, counters } = this.#options;
-    clients.delete(stream);
+  #streamClosed(stream: Stream, reason: CloseReason, id: string | undefined): void {
+    const { clients, counters, presence } = this.#options;
+    clients.delete(stream, id);
     // A stream that was rejected, or whose client had disconnected before, was never opened.
     if (!this.streams.delete(stream)) return;
-    counters.closed(reason);
-    counters.notify('closed', stream, reason);
+    presence?.closed(stream);
+    counters.closed(stream, reason);
   }
 }

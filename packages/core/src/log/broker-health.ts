@@ -1,13 +1,23 @@
 import { TidingsError } from '../base/errors.ts';
+import type { Position } from '../protocol/event-id.ts';
+import { Arrival } from './arrival.ts';
+import type { Entry } from './entry.ts';
 
 /** The connection of a hub to its broker. */
-export interface BrokerStats {
-  /** Whether the broker has begun, and its connection is up. */
+export interface ConnectionStats {
+  /** Gauge: whether the broker has begun, and its connection is up. */
   connected: boolean;
-  /** When `connected` changed last: ms since 1970. */
+  /** Gauge: when `connected` changed last, in ms since 1970. */
   since: number;
-  /** ms since the broker last confirmed that this process has everything. A probe does so every few seconds. */
+  /** Gauge, ms: since the broker last confirmed that this process has everything. A probe does so every few seconds. */
   lag: number;
+  /**
+   * Gauge, ms: from the call that stored an event until the event arrived here, as measured last. Measured on events
+   * that this process publishes to channels it has subscribers for. Undefined: not measured yet.
+   */
+  arrival: number | undefined;
+  /** Counter: how often the connection was established again. */
+  reconnects: number;
 }
 
 /** What is known of the connection to a broker, from what it reports and from the calls that fail. */
@@ -20,16 +30,35 @@ export class BrokerHealth {
   #confirmedAt = performance.now();
   /** The message of the error that was reported last. */
   #reported: string | undefined;
+  #connections = 0;
+  readonly #arrival = new Arrival();
 
-  get stats(): BrokerStats {
-    const lag = Math.round(performance.now() - this.#confirmedAt);
-    return { connected: this.#isConnected, since: this.#since, lag };
+  get stats(): ConnectionStats {
+    return {
+      connected: this.#isConnected,
+      since: this.#since,
+      lag: Math.round(performance.now() - this.#confirmedAt),
+      arrival: this.#arrival.ms,
+      reconnects: Math.max(0, this.#connections - 1),
+    };
+  }
+
+  /** Entries of open channels have arrived. */
+  arrived(entries: readonly Entry[]): void {
+    this.confirm();
+    this.#arrival.arrived(entries);
+  }
+
+  /** An event of this process has this position, since a call that began at a time (ms, monotonic). */
+  stored(position: Position, calledAt: number): void {
+    this.#arrival.stored(position, calledAt);
   }
 
   connection(isConnected: boolean, cause: unknown): void {
     this.cause = isConnected ? undefined : cause;
     if (isConnected === this.#isConnected) return;
     this.#isConnected = isConnected;
+    if (isConnected) this.#connections += 1;
     this.#since = Date.now();
   }
 

@@ -101,7 +101,7 @@ export class BrokerSync {
     const beganAt = performance.now();
     const sink: Sink = {
       entries: list => {
-        this.health.confirm();
+        this.health.arrived(list);
         log.appendRemote(list);
       },
       advanced: head => {
@@ -206,8 +206,10 @@ export class BrokerSync {
       // Trimmed since the last page: what was read of before is not the whole any more. A compacted channel has
       // entries of before `trimmedUpTo` as well, so it is read again.
       const isCut = next.trimmedUpTo > Math.max(after, trimmedUpTo);
-      if (isCut) entries.length = 0;
-      trimmedUpTo = Math.max(trimmedUpTo, next.trimmedUpTo);
+      if (isCut) {
+        entries.length = 0;
+        trimmedUpTo = next.trimmedUpTo;
+      }
       if (isCut && this.#log.channels.find(name)?.history.keep.compact) {
         return this.#readRest(name, await this.#broker.read(name, 0, head), head);
       }

@@ -23,7 +23,7 @@ export interface Page {
   readonly entries: readonly Entry[];
   /**
    * Entries up to this position may have been trimmed. Of what was asked for, this page and the pages after it have
-   * everything after it. 0: nothing was ever trimmed.
+   * everything after it. A page after a position may return that position, or a newer one. 0: nothing was ever trimmed.
    */
   readonly trimmedUpTo: Position;
   /** Whether there is more: call `read` with the position of this page's last entry. A page with more is not empty. */

@@ -1,4 +1,5 @@
 import type { Position } from '../protocol/event-id.ts';
+import type { ChannelCounts } from './channel-counts.ts';
 import type { LogEntry } from './entry.ts';
 import { History, type Keep } from './history.ts';
 import type { LogListener } from './listener.ts';
@@ -58,6 +59,7 @@ export class ChannelLog {
   droppedUpTo: Position = 0;
   /** Entries up to here were evicted before connected streams had received them. */
   undeliveredUpTo: Position = 0;
+  counts: ChannelCounts | undefined;
   readonly listeners = new Set<LogListener>();
   /** Streams that are about to begin, or wait, need the entries after these. */
   readonly retentions = new Set<Retention>();
@@ -180,6 +182,7 @@ export class ChannelLog {
     }
     this.history.append(entry);
     this.#pieces.clear();
+    this.counts?.add(entry);
     if (entry.kind === 'end') this.endedAt = entry.position;
   }
 
@@ -227,19 +230,21 @@ export class ChannelLog {
     if (keep.compact && this.history.trimmedUpTo > trimmedUpTo) this.isWhole = false;
   }
 
-  /** Evicts at least `excess` bytes, oldest entries first, up to a position. */
-  evict(upTo: Position, excess: number): void {
-    const { trimmedUpTo } = this.history;
+  /** Evicts at least `excess` bytes, oldest entries first, up to a position. Returns how many entries. */
+  evict(upTo: Position, excess: number): number {
+    const { trimmedUpTo, size } = this.history;
     this.history.evict(upTo, excess);
-    if (this.history.trimmedUpTo === trimmedUpTo) return;
+    if (this.history.trimmedUpTo === trimmedUpTo) return 0;
     this.losses += 1;
     this.#pieces.clear();
     this.isWhole = false;
+    return size - this.history.size;
   }
 
   /** Evicts entries that connected streams have not received. They get a reset, whatever the channel retains. */
-  evictUndelivered(upTo: Position, excess: number): void {
-    this.evict(upTo, excess);
+  evictUndelivered(upTo: Position, excess: number): number {
+    const evicted = this.evict(upTo, excess);
     this.undeliveredUpTo = this.history.trimmedUpTo;
+    return evicted;
   }
 }

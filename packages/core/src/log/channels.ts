@@ -1,6 +1,7 @@
 import { inTurns } from '../base/event-loop.ts';
 import type { Scheduler, Timed } from '../base/scheduler.ts';
 import type { Position } from '../protocol/event-id.ts';
+import { ChannelCounts } from './channel-counts.ts';
 import { ChannelLog, type ChannelSettings } from './channel-log.ts';
 import { ForgottenChannels } from './forgotten-channels.ts';
 import type { Pieces } from './pieces.ts';
@@ -28,6 +29,8 @@ export class Channels implements Timed {
   slot: Set<Timed> | undefined;
   /** Bytes of all histories. */
   bytes = 0;
+  /** Entries that were evicted because there were too many bytes. */
+  evicted = 0;
   /** Every live stream has been given everything up to here. */
   deliveredUpTo: Position = 0;
   /** Called when entries of a channel are half as old as they may get: its streams may need a marker. */
@@ -38,6 +41,7 @@ export class Channels implements Timed {
   /** The last of them. */
   #latest: ChannelLog | undefined;
   readonly #forgotten = new ForgottenChannels();
+  readonly #counts = new Map<string, ChannelCounts>();
   readonly #piecesInUse = new Set<Pieces>();
   readonly #pieceTimer: Timed = {
     slot: undefined,
@@ -79,11 +83,24 @@ export class Channels implements Timed {
       const trimmedUpTo = this.#forgotten.newestOf(name);
       channel = new ChannelLog(name, settings, trimmedUpTo, this.#piecesInUse, isRemote);
       channel.rememberedUpTo = this.#forgotten.find(name) ?? 0;
+      channel.counts = this.#counts.get(name);
       this.#channels.set(name, channel);
       this.#latest = channel;
       if (this.slot === undefined) scheduler.add(this, scheduler.now + settings.age / 4);
     }
     return channel;
+  }
+
+  /** What is published to a channel from the first call on. */
+  countsOf(name: string): ChannelCounts {
+    let counts = this.#counts.get(name);
+    if (counts === undefined) {
+      counts = new ChannelCounts();
+      this.#counts.set(name, counts);
+      const channel = this.#channels.get(name);
+      if (channel !== undefined) channel.counts = counts;
+    }
+    return counts;
   }
 
   /** To be called when an entry is appended to a channel. */
@@ -121,7 +138,9 @@ export class Channels implements Timed {
       for (const channel of this.#channels.values()) {
         if (this.bytes <= maxBytes) return;
         if (channel.history.keep.compact !== compact || channel.history.size === 0) continue;
-        this.count(channel, () => channel.evict(this.deliveredUpTo, this.bytes - maxBytes));
+        this.count(channel, () => {
+          this.evicted += channel.evict(this.deliveredUpTo, this.bytes - maxBytes);
+        });
         this.#dropIfIdle(channel);
       }
     }

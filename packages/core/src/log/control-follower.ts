@@ -19,7 +19,8 @@ const LONGEST_START = 10_000;
  * Follows the control channel of a broker, and passes on each message once.
  *
  * The channel is opened like any other, and read again after a loss. So a message arrives through the log, or in the
- * page of such a read, or in both.
+ * page of such a read, or in both. Newer messages may arrive before the page. They are passed on at once, because newer
+ * events are delivered before the page, too.
  */
 export class ControlFollower {
   readonly #log: Log;
@@ -27,6 +28,8 @@ export class ControlFollower {
   readonly #listener: ControlListener;
   /** Every message up to here has been passed on. */
   #upTo: Position = 0;
+  /** Messages that have arrived since while the channel was read: the page may have older ones. */
+  readonly #early = new Set<Position>();
   /** Messages are missing, and the listener knows it. */
   #isLossReported = false;
 
@@ -58,6 +61,7 @@ export class ControlFollower {
 
   #open(after: Position): void {
     this.#upTo = after;
+    this.#early.clear();
     const channel = this.#log.channels.get(CONTROL_CHANNEL);
     // In a new epoch there is another channel of this name, with a waiter of its own.
     const isMissing = () => {
@@ -85,12 +89,22 @@ export class ControlFollower {
       if (!this.#isLossReported) this.#listener.onControlLost();
     }
     this.#isLossReported = false;
-    for (const entry of entries) if (entry.kind === 'control') this.#take(entry);
+    const missed = entries.filter(({ kind, position }) => kind === 'control' && this.#isNew(position));
+    this.#upTo = Math.max(this.#upTo, entries.at(-1)?.position ?? 0, ...this.#early);
+    this.#early.clear();
+    for (const entry of missed) this.#listener.onControl(entry);
   }
 
+  /** Passes on a message that has arrived through the log. */
   #take(entry: Entry): void {
-    if (entry.position <= this.#upTo) return;
-    this.#upTo = entry.position;
+    const { position } = entry;
+    if (!this.#isNew(position)) return;
+    if (this.#log.channels.find(CONTROL_CHANNEL)?.isOpen) this.#upTo = position;
+    else this.#early.add(position);
     this.#listener.onControl(entry);
+  }
+
+  #isNew(position: Position): boolean {
+    return position > this.#upTo && !this.#early.has(position);
   }
 }

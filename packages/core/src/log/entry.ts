@@ -1,3 +1,4 @@
+import { isObject } from '../base/option-checks.ts';
 import { encode } from '../protocol/event.ts';
 import { formatId, type Position } from '../protocol/event-id.ts';
 import { createFrame, type Frame } from '../protocol/frame.ts';
@@ -27,6 +28,11 @@ export interface Entry {
 /** An entry before it has a position. */
 export type Unplaced = Omit<Entry, 'position'>;
 
+/** The data as it was published; an object is a copy of its own. */
+export function parseData({ json, data }: Pick<Entry, 'json' | 'data'>): unknown {
+  return json ? JSON.parse(data) : data;
+}
+
 /** Bytes that an entry takes beside its frame, about. */
 const OVERHEAD = 256;
 
@@ -39,6 +45,8 @@ export class LogEntry {
   readonly key: string;
   readonly except: string | undefined;
   readonly data: string;
+  /** Whether `data` is JSON. */
+  readonly json: boolean;
   /** The event with its id. Absent for an entry that sends nothing: `end`, `begin`, `control`. */
   readonly frame: Frame | undefined;
   /** ms, by the clock of the hub. */
@@ -48,14 +56,16 @@ export class LogEntry {
   /** Bytes of all entries that its channel received before it. */
   writtenBefore = 0;
   #withoutId: Frame | undefined;
+  #value: { deref(): object | undefined } | undefined;
 
-  constructor({ position, kind, event, key, except, data }: Entry, epoch: string, at: number) {
+  constructor({ position, kind, event, key, except, json, data }: Entry, epoch: string, at: number) {
     this.position = position;
     this.kind = kind;
     this.event = event;
     this.key = key ?? event ?? '';
     this.except = except;
     this.data = data;
+    this.json = json;
     this.at = at;
     const isSent = kind === 'event' || kind === 'gone';
     this.frame = isSent
@@ -67,6 +77,20 @@ export class LogEntry {
   get withoutId(): Frame {
     this.#withoutId ??= createFrame(encode(this.data, { event: this.event }), 1);
     return this.#withoutId;
+  }
+
+  /**
+   * The data: parsed, if it was published as a value. For the filters of many streams it is parsed once, as long as the
+   * garbage collector leaves it alone: the parsed data of a whole history would take many times its bound.
+   */
+  get value(): unknown {
+    if (!this.json) return this.data;
+    const known = this.#value?.deref();
+    if (known !== undefined) return known;
+    const value: unknown = parseData(this);
+    // Some versions of Workers have no WeakRef.
+    if (isObject(value) && typeof WeakRef === 'function') this.#value = new WeakRef(value);
+    return value;
   }
 
   get size(): number {

@@ -47,6 +47,11 @@ export class History {
     return this.#entries.length - this.#first;
   }
 
+  /** How many events it retains. */
+  get retained(): number {
+    return this.size - this.#superseded;
+  }
+
   /** Whether it retains nothing beyond what live streams have yet to receive. */
   get isLiveOnly(): boolean {
     const { events, bytes, age } = this.keep;
@@ -82,6 +87,11 @@ export class History {
       else low = middle + 1;
     }
     return low;
+  }
+
+  /** How many entries there are from an index on. */
+  countFrom(index: number): number {
+    return this.#entries.length - index;
   }
 
   /** Undefined past the end. Indexes hold until the next `append` or `trim`. */

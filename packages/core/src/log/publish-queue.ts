@@ -38,6 +38,14 @@ interface ChannelQueue {
   size: number;
 }
 
+/** What waits for the broker. */
+export interface QueueStats {
+  /** Gauge: events that were published and are not stored yet, those of the call under way not counted. */
+  queued: number;
+  /** Gauge, bytes, about: of these events. More than 16 MiB are refused. */
+  queuedBytes: number;
+}
+
 /** What a publish queue needs of the broker sync. */
 export interface BrokerStarter {
   readonly health: BrokerHealth;
@@ -100,6 +108,10 @@ export class PublishQueue {
         });
       });
     });
+  }
+
+  get stats(): QueueStats {
+    return { queued: this.#queue.size, queuedBytes: this.#size };
   }
 
   /** Resolves when the queue is empty and no call is under way. */
@@ -190,7 +202,10 @@ export class PublishQueue {
   async #call(batch: readonly QueuedDraft[], signal: AbortSignal): Promise<void> {
     try {
       const drafts = batch.map(({ draft }) => draft);
+      const calledAt = performance.now();
       const { epoch, results } = await this.#broker.publish(drafts, signal);
+      const [position] = results;
+      if (typeof position === 'number') this.#starter.health.stored(position, calledAt);
       batch.forEach(({ resolve, reject }, index) => {
         const result = results[index];
         if (typeof result === 'number') resolve([epoch, result]);

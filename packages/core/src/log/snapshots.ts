@@ -1,4 +1,4 @@
-import { encode } from '../protocol/event.ts';
+import { dataText, encode, isJson } from '../protocol/event.ts';
 import type { Position } from '../protocol/event-id.ts';
 import { createFrame, type Frame } from '../protocol/frame.ts';
 
@@ -8,11 +8,20 @@ export interface SnapshotSettings {
   readonly take: () => unknown;
 }
 
+/** The event with the state of a channel. */
+export interface State {
+  readonly event: string;
+  /** As in an entry. */
+  readonly json: boolean;
+  readonly data: string;
+  readonly frame: Frame;
+}
+
 /** The state of a channel, as the application gives it. */
 export interface Snapshot {
   /** The state includes everything up to here. */
   readonly position: Position;
-  readonly frame: Promise<Frame>;
+  readonly state: Promise<State>;
 }
 
 /** ms after which a snapshot fails, so that streams do not wait for ever. */
@@ -30,11 +39,11 @@ export class Snapshots {
   }
 
   request(head: Position): Snapshot {
-    this.#pending ??= { position: head, frame: this.#take() };
+    this.#pending ??= { position: head, state: this.#take() };
     return this.#pending;
   }
 
-  async #take(): Promise<Frame> {
+  async #take(): Promise<State> {
     const { take, event } = this.#settings;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const timeout = new Promise((_, reject) => {
@@ -43,8 +52,10 @@ export class Snapshots {
     });
     try {
       // Not called here: what it throws must come after `#pending` is set.
-      const state = new Promise(resolve => resolve(take()));
-      return createFrame(encode(await Promise.race([state, timeout]), { event }), 1);
+      const taken = new Promise(resolve => resolve(take()));
+      const state = await Promise.race([taken, timeout]);
+      const data = dataText(state);
+      return { event, json: isJson(state), data, frame: createFrame(encode(data, { event }), 1) };
     } finally {
       clearTimeout(timer);
       this.#pending = undefined;

@@ -52,9 +52,9 @@ export class Undelivered {
       const excess = this.bytes - newest.size - MAX_BYTES;
       if (excess <= 0) return;
       this.#channels.count(channel, () => {
-        channel.evict(this.#channels.deliveredUpTo, Number.POSITIVE_INFINITY);
+        this.#channels.evicted += channel.evict(this.#channels.deliveredUpTo, Number.POSITIVE_INFINITY);
         const { bytes } = channel.history;
-        channel.evictUndelivered(newest.position - 1, excess);
+        this.#channels.evicted += channel.evictUndelivered(newest.position - 1, excess);
         this.bytes -= bytes - channel.history.bytes;
       });
       if (channel.history.size === 0) this.#evictable.delete(channel);

@@ -40,6 +40,7 @@ export function sendDirect(stream: Sender, response: StreamResponse, frame: Fram
   else response.delivery.send(frame);
   if (isFirst) response.respond(200);
   if (!response.isOpen) return false;
+  if (isQueued) response.writer.meter?.buffered(response.bufferedBytes);
   const isOver = before <= maxBufferedBytes && response.bufferedBytes > maxBufferedBytes;
   if (isOver) response.timers.watchOverflow();
   return response.isDrained;

@@ -1,15 +1,23 @@
-import type { SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
+import type { FilterEvent, SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
+import type { EventOf, NameOf, RegisteredChannels } from '../protocol/channel-events.ts';
 import type { ChannelName } from '../protocol/channel-name.ts';
 import type { EventFields } from '../protocol/event.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
+import type { StreamStats } from './stream-stats.ts';
 
 /** Why a stream closed. */
 export type CloseReason =
   /** The client disconnected. */
   | 'disconnected'
-  /** The application called `close()` or `hub.clients.disconnect()`, or the request was a HEAD request. */
+  /**
+   * The application called `close()` or `hub.clients.disconnect()`, or the request was a HEAD request. With a broker also:
+   * control messages were lost that may have named the stream.
+   */
   | 'closed'
-  /** A source given to `stream()` is finished; or all channels have ended, and everything was delivered. */
+  /**
+   * A source given to `stream()` is finished; or all channels have ended, and everything was delivered; or `authorize`
+   * has refused all of them.
+   */
   | 'ended'
   /**
    * The client reads too slowly: more than `maxBufferedBytes` was buffered and no byte moved for 1 s; or more than
@@ -39,10 +47,19 @@ export type StreamHeaders =
   | Record<string, string | undefined>
   | Iterable<readonly [name: string, value: string]>;
 
-/** The options of one stream. */
-export interface StreamOptions {
+/**
+ * The options of one stream.
+ *
+ * @typeParam Data what the application wants to know of the stream later.
+ */
+export interface StreamOptions<Data = unknown> {
   /** The owner of the stream: a user, a device, an API key. One client may have many streams. Default: none. */
   client?: string | undefined;
+  /**
+   * What the application wants to know of the stream later: `stream.data` in observers, filters and `authorize`. It is not
+   * sent to the client, nor to other processes. Default: undefined.
+   */
+  data?: Data | undefined;
   /** ms to wait before reconnecting, sent to the client first. Default: the client's own, about 3,000. */
   retry?: number | undefined;
   /**
@@ -62,12 +79,18 @@ export interface StreamOptions {
   expiresAt?: Date | number | undefined;
 }
 
-/** One open `text/event-stream` response. */
-export interface EventStream {
+/**
+ * One open `text/event-stream` response.
+ *
+ * @typeParam Data the type of `data`.
+ */
+export interface EventStream<Data = unknown> {
   /** The random id of this stream. A client that reconnects gets a new stream with another id. */
   readonly id: string;
   /** The owner, as passed in {@link StreamOptions.client}. */
   readonly client: string | undefined;
+  /** As passed in {@link StreamOptions.data}. */
+  readonly data: Data;
   /** The id of the last event that the client received: its `Last-Event-ID` header, else `?lastEventId=`. */
   readonly lastEventId: string | undefined;
   /**
@@ -79,6 +102,8 @@ export interface EventStream {
   readonly closed: Promise<CloseReason>;
   /** Bytes that are buffered in this process until the client reads. */
   readonly bufferedBytes: number;
+  /** What the stream is and does now. Takes time proportional to the number of its channels. */
+  stats(): StreamStats;
   /**
    * Sends one event to this stream.
    *
@@ -120,9 +145,19 @@ export interface EventStream {
    * @throws {TidingsError} `invalid-option`: a channel without a name, or an invalid option, by its name; `from:
    *   'state'` for a channel without `compact` and `snapshot`. It also throws what `HubOptions.channels` throws.
    */
-  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this;
+  subscribe<Name extends keyof RegisteredChannels & string>(
+    channels: NameOf<Name> | readonly NameOf<Name>[],
+    options?: SubscribeOptions<EventStream<Data>, EventOf<RegisteredChannels, Name> & FilterEvent>,
+  ): this;
   /** Ends subscriptions. Channels that are not subscribed are ignored. */
   unsubscribe(channels: ChannelName | readonly ChannelName[]): this;
+  /**
+   * Replaces {@link StreamOptions.expiresAt}: the session was extended, or shortened. On a closed stream it does nothing.
+   *
+   * @param expiresAt a Date, or ms since 1970.
+   * @throws {TidingsError} `invalid-option`: it is neither.
+   */
+  renew(expiresAt: Date | number): void;
   /**
    * Ends the response after everything that was sent and published before. If the client reads nothing of it, the
    * connection is aborted after `stallTimeout`. A stream that waits for a broker ends without the events that were
@@ -135,12 +170,15 @@ export interface EventStream {
 export interface ErrorContext {
   /**
    * - `open`: the response headers could not be sent.
-   * - `source`: a source failed, or an item of it could not be sent.
+   * - `source`: a source failed, or an item of it could not be sent. Of a stream, or of `channel.from()`.
    * - `handler`: a handler failed after the response had begun.
    * - `write`: a heartbeat or the end could not be written, or more than `bufferedBytesLimit` was sent.
    * - `request`: the body of the request was discarded, because nothing read it before the response began.
    * - `subscribe`: a filter or a snapshot failed.
+   * - `authorize`: `authorize` has refused a channel that was subscribed to, has thrown, or has not answered in time.
    * - `publish`: an event was not accepted.
+   * - `listen`: a listener, its filter or a snapshot for it failed.
+   * - `presence`: the list of clients could not be kept, or `presence.data` failed. What was not stored is repeated.
    * - `broker`: a call of the broker failed. It is made again.
    * - `observer`: a callback of the observer failed.
    */
@@ -151,11 +189,14 @@ export interface ErrorContext {
     | 'write'
     | 'request'
     | 'subscribe'
+    | 'authorize'
     | 'publish'
+    | 'listen'
+    | 'presence'
     | 'broker'
     | 'observer';
-  /** The stream concerned. Absent for `publish`, `broker` and `observer`. */
+  /** The stream concerned. Absent for `publish`, `listen`, `presence`, `broker`, `observer`, and the source of a channel. */
   stream?: EventStream;
-  /** The channel of a `publish`. */
+  /** The channel of `publish`, `from()` and `authorize`. */
   channel?: string | undefined;
 }

@@ -1,4 +1,5 @@
 import { checkType, invalid, isObject, readDuration } from '../base/option-checks.ts';
+import { checkNames, optionNames } from '../base/option-names.ts';
 import { type Comment, emptyComment } from '../protocol/comment.ts';
 import { fieldText } from '../protocol/event.ts';
 import type { Frame } from '../protocol/frame.ts';
@@ -11,7 +12,8 @@ export interface HeartbeatOptions {
   interval?: number | undefined;
   /**
    * The name of an event with empty data. Pages can listen for it: no browser shows a comment to a page. It has the id of
-   * the position if that has moved. Default: none, an SSE comment.
+   * the position if that has moved. Responses to other requests than GET have comments all the same. Default: none, an
+   * SSE comment.
    */
   event?: string | undefined;
 }
@@ -29,24 +31,30 @@ export class Heartbeat {
     this.#frame = event === undefined ? undefined : createMarker(undefined, { event });
   }
 
-  /** The name of the event for a kind of response: none if its client receives comments. */
-  eventFor({ hasMarkers }: ResponseKind): string | undefined {
-    return hasMarkers ? this.event : undefined;
+  /** The name of the event for a kind of response. None for a POST: its client sees comments, or parses every event. */
+  eventFor({ hasMarkers, isGet }: ResponseKind): string | undefined {
+    return hasMarkers && isGet ? this.event : undefined;
   }
 
   /** A heartbeat without an id. */
-  contentFor({ hasMarkers }: ResponseKind): Frame | Comment {
-    return (hasMarkers ? this.#frame : undefined) ?? emptyComment;
+  contentFor(kind: ResponseKind): Frame | Comment {
+    return (this.eventFor(kind) === undefined ? undefined : this.#frame) ?? emptyComment;
   }
 }
 
 /** Bun's server closes a response that is silent for 10 s. */
 const INTERVAL = 'Bun' in globalThis ? 8_000 : 15_000;
 
+const HEARTBEAT_OPTIONS = optionNames<HeartbeatOptions>({
+  interval: true,
+  event: true,
+});
+
 /** @throws {TidingsError} `invalid-option`, naming the option. */
 export function readHeartbeat(heartbeat: number | false | HeartbeatOptions | undefined): Heartbeat {
   if (!isObject(heartbeat)) return new Heartbeat(readDuration('heartbeat', heartbeat, INTERVAL));
   const { interval, event } = heartbeat as HeartbeatOptions;
+  checkNames(heartbeat, HEARTBEAT_OPTIONS, 'heartbeat.');
   checkType('heartbeat.event', 'string', event);
   if (event === '') throw invalid('heartbeat.event', 'a string of at least one character', event);
   const name = event === undefined ? undefined : fieldText('heartbeat.event', event, 'invalid-option');

@@ -1,6 +1,5 @@
 import { nextTurn, TURN_BUDGET } from '../base/event-loop.ts';
 import { isBytes } from '../protocol/event.ts';
-import type { EventStream } from './event-stream.ts';
 import { observableOf, readObservable } from './observable.ts';
 import type { SourceInput, SourceItem, SourceOptions } from './source-options.ts';
 
@@ -11,21 +10,31 @@ interface Reader {
   cancel(): unknown;
 }
 
+/** Where the items of a source go: a stream, or a channel. */
+export interface SourceTarget {
+  /** Aborted when nothing more is taken. */
+  readonly signal: AbortSignal;
+  /** Takes an item. Returns false if `drained()` has to resolve before the next one. */
+  send(data: unknown, fields: { event: string | undefined }): boolean;
+  /** Rejects if the item cannot be sent. */
+  drained(): Promise<unknown>;
+}
+
 /**
- * Sends each item of a source to a stream, at the client's pace. When the stream closes, the source is cancelled and the
- * promise settles at once, even if the source is waiting.
+ * Sends each item of a source to its target, at the target's pace. When the signal of the target is aborted, the source
+ * is cancelled and the promise settles at once, even if the source is waiting.
  *
  * @param onCancelError called when the source fails to cancel.
- * @returns true when every item was sent; false when the stream closed before. Rejects when the source fails, or an item
- *   cannot be sent.
+ * @returns true when every item was sent; false when the signal was aborted before. Rejects when the source fails, or an
+ *   item cannot be sent.
  */
 export function pump<T>(
-  stream: EventStream,
+  target: SourceTarget,
   input: SourceInput<T>,
   { event, map }: SourceOptions<T>,
   onCancelError: (error: unknown) => void,
 ): Promise<boolean> {
-  const { signal } = stream;
+  const { signal } = target;
   let reader: Reader | undefined;
 
   async function cancel(): Promise<void> {
@@ -40,7 +49,7 @@ export function pump<T>(
     const data = map === undefined ? item : map(item);
     if (map !== undefined && data === undefined) return;
     const name = typeof event === 'function' ? event(item) : event;
-    if (!stream.send(data, { event: name })) await stream.drained();
+    if (!target.send(data, { event: name })) await target.drained();
   }
 
   async function run(): Promise<boolean> {

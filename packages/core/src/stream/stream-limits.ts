@@ -9,4 +9,6 @@ export interface StreamLimits {
   readonly stallTimeout: number;
   /** ms. */
   readonly maxAge: number;
+  /** ms between two questions whether a stream may follow a channel. */
+  readonly recheck: number;
 }

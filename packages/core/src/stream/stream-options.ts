@@ -1,5 +1,6 @@
 import { TidingsError } from '../base/errors.ts';
 import { checkType, invalid, isWhole, show } from '../base/option-checks.ts';
+import { checkNames, optionNames } from '../base/option-names.ts';
 import type { StreamHeaders, StreamOptions } from './event-stream.ts';
 
 /** Headers that belong to the stream or to the connection. The application cannot set them. */
@@ -17,6 +18,15 @@ export interface StreamSettings extends StreamOptions {
   headers: Record<string, string> | undefined;
 }
 
+const STREAM_OPTIONS = optionNames<StreamOptions>({
+  client: true,
+  data: true,
+  retry: true,
+  markers: true,
+  headers: true,
+  expiresAt: true,
+});
+
 /**
  * Checks the options of a stream.
  *
@@ -24,14 +34,23 @@ export interface StreamSettings extends StreamOptions {
  */
 export function readStreamOptions(options: StreamOptions): StreamSettings {
   checkType('options', 'object', options);
-  const { client, retry, markers, headers, expiresAt } = options;
+  checkNames(options, STREAM_OPTIONS);
+  const { client, data, retry, markers, headers, expiresAt } = options;
   checkType('client', 'string', client);
   checkType('markers', 'boolean', markers);
   if (retry !== undefined && !isWhole(retry)) throw invalid('retry', 'an integer of ms, 0 or more', retry);
-  if (expiresAt !== undefined && !(Number(expiresAt) >= EARLIEST)) {
-    throw invalid('expiresAt', 'a Date, or ms since 1970 (the exp of a JWT is in seconds)', expiresAt);
-  }
-  return { client, retry, markers, expiresAt, headers: headers && readHeaders(headers) };
+  if (expiresAt !== undefined) readExpiry(expiresAt);
+  return { client, data, retry, markers, expiresAt, headers: headers && readHeaders(headers) };
+}
+
+/**
+ * Returns the ms since 1970.
+ *
+ * @throws {TidingsError} `invalid-option`, naming the option.
+ */
+export function readExpiry(expiresAt: Date | number): number {
+  if (Number(expiresAt) >= EARLIEST) return Number(expiresAt);
+  throw invalid('expiresAt', 'a Date, or ms since 1970 (the exp of a JWT is in seconds)', expiresAt);
 }
 
 /** ms since 1970. A smaller number is probably in seconds: the stream would expire at once, after every reconnect. */

@@ -1,42 +1,33 @@
 import { invalid } from '../base/option-checks.ts';
-import type {
-  DeliveryContext,
-  DeliveryOutcome,
-  DeliverySink,
-  DeliveryTarget,
-} from '../delivery/delivery-target.ts';
-import { StreamDelivery } from '../delivery/stream-delivery.ts';
-import { guardFilter } from '../delivery/subscriptions/guard-filter.ts';
-import { readSubscribeOptions, type SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
+import type { DeliveryContext, DeliveryOutcome, DeliveryTarget } from '../delivery/delivery-target.ts';
+import type { ReplayMeter } from '../delivery/replay.ts';
+import type { SubscribeOptions } from '../delivery/subscriptions/subscribe-options.ts';
 import { type ChannelName, namesOf } from '../protocol/channel-name.ts';
 import { Comment } from '../protocol/comment.ts';
 import { type EventFields, encode } from '../protocol/event.ts';
+import type { Position } from '../protocol/event-id.ts';
 import { createFrame } from '../protocol/frame.ts';
 import { readLastEventId, type StreamRequest } from '../protocol/last-event-id.ts';
 import type { ResetReason } from '../protocol/reset.ts';
+import { type GuardedStream, StreamAccess } from './channels/stream-access.ts';
+import { subscribeTo } from './channels/subscribing.ts';
 import { sendDirect } from './direct-send.ts';
 import type { CloseReason, ErrorContext, EventStream } from './event-stream.ts';
+import { readStreamStats } from './read-stream-stats.ts';
 import type { EndOptions } from './response/closing.ts';
-import { markRejected, rejectRequest } from './response/rejection.ts';
+import { rejectRequest } from './response/rejection.ts';
 import { StreamResponse } from './response/response.ts';
 import { FINISHED_ID } from './response/response-head.ts';
 import { responseKind } from './response/response-kind.ts';
-import type { ResponseHost, ResponseOwner } from './response/response-owner.ts';
+import type { ResponseOwner } from './response/response-owner.ts';
+import type { StreamHost } from './response/stream-host.ts';
+import type { Writer } from './response/writer.ts';
 import { RETRY_LATER, randomBetween } from './retry.ts';
 import { pump } from './source.ts';
 import type { SourceInput, SourceOptions } from './source-options.ts';
-import type { StreamSettings } from './stream-options.ts';
+import { readExpiry, type StreamSettings } from './stream-options.ts';
+import type { StreamStats } from './stream-stats.ts';
 import type { Transport } from './transport.ts';
-
-/** What a stream needs of its hub. */
-export interface StreamHost extends ResponseHost {
-  isDraining: boolean;
-  report(error: unknown, context: ErrorContext): void;
-  streamClosed(stream: Stream, reason: CloseReason): void;
-  streamLagging(stream: Stream): void;
-  streamReset(stream: Stream, reason: ResetReason, channels: readonly string[]): void;
-  streamResumed(stream: Stream): void;
-}
 
 /**
  * What an application sends to one client, behind {@link EventStream}: frames of its own, and the entries of channels.
@@ -44,72 +35,96 @@ export interface StreamHost extends ResponseHost {
  * Its states are those of its {@link StreamResponse}. With the first subscription it gets a {@link StreamDelivery}, which
  * has states of its own.
  */
-export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
+export class Stream implements EventStream, ResponseOwner, DeliveryTarget, GuardedStream {
   readonly client: string | undefined;
+  readonly data: unknown;
   readonly lastEventId: string | undefined;
-  readonly #host: StreamHost;
-  readonly #response: StreamResponse;
+  /** The newest position when it was opened: control messages up to it are not for this stream. Absent: unknown. */
+  openedAt: Position | undefined;
+  /** Seconds since 1970: a small integer takes no memory of its own. */
+  readonly #openedTime = Math.floor(Date.now() / 1_000);
+  readonly #host: StreamHost<Stream>;
+  /** For the hub. */
+  readonly response: StreamResponse;
   #id: string | undefined;
+  /** The application has sent events of its own. */
+  hasSent = false;
 
-  constructor(host: StreamHost, transport: Transport, request: StreamRequest, options: StreamSettings) {
+  constructor(
+    host: StreamHost<Stream>,
+    transport: Transport,
+    request: StreamRequest,
+    options: StreamSettings,
+  ) {
     this.#host = host;
     this.client = options.client;
+    this.data = options.data;
     this.lastEventId = readLastEventId(request);
+    this.openedAt = host.context.log.now;
     const kind = responseKind(request.method, options.markers);
-    this.#response = new StreamResponse(host, this, transport, kind, options);
+    this.response = new StreamResponse(host, this, transport, kind, options);
   }
 
   // EventStream
 
   get id(): string {
-    this.#id ??= crypto.randomUUID();
+    if (this.#id === undefined) {
+      this.#id = crypto.randomUUID();
+      if (!this.response.isClosed) this.#host.streamNamed(this);
+    }
     return this.#id;
   }
 
   get signal(): AbortSignal {
-    const { waiters, isOpen } = this.#response;
+    const { waiters, isOpen } = this.response;
     const { signal } = waiters;
     if (!isOpen) waiters.ended();
     return signal;
   }
 
   get closed(): Promise<CloseReason> {
-    const { waiters, isClosed, closing } = this.#response;
+    const { waiters, isClosed, closing } = this.response;
     const { closed } = waiters;
     if (isClosed && closing !== undefined) waiters.closedWith(closing.reason);
     return closed;
   }
 
   get bufferedBytes(): number {
-    return this.#response.bufferedBytes;
+    return this.response.bufferedBytes;
+  }
+
+  stats(): StreamStats {
+    return readStreamStats(this.response, this.#openedTime * 1_000);
   }
 
   send(data: unknown, fields?: EventFields): boolean {
-    if (this.#response.delivery !== undefined && fields?.id !== undefined && this.isOpen) {
+    if (this.response.delivery !== undefined && fields?.id !== undefined && this.isOpen) {
       throw invalid('id', 'left out when subscribed: ids are positions', fields.id, 'invalid-field');
     }
+    this.hasSent = true;
     return (
       this.isOpen &&
-      sendDirect(this, this.#response, createFrame(encode(data, fields), 1, fields?.id !== undefined))
+      sendDirect(this, this.response, createFrame(encode(data, fields), 1, fields?.id !== undefined))
     );
   }
 
   comment(text = ''): boolean {
-    return this.isOpen && sendDirect(this, this.#response, new Comment(text));
+    return this.isOpen && sendDirect(this, this.response, new Comment(text));
   }
 
   drained(): Promise<void> {
-    const isReady = !this.isOpen || this.#response.isDrained;
-    return isReady ? Promise.resolve() : this.#response.waiters.drained;
+    const isReady = !this.isOpen || this.response.isDrained;
+    return isReady ? Promise.resolve() : this.response.waiters.drained;
   }
 
   async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
-    if (this.hasReceivedAll) this.#response.respond(204);
+    this.hasSent = true;
+    if (this.hasReceivedAll) this.response.respond(204);
     const report = (error: unknown) => this.report(error, 'source');
     try {
       const isComplete = await pump(this, source, options, report);
       if (isComplete && options.end !== false)
-        this.end('ended', this.#response.kind.isGet ? { id: FINISHED_ID } : {});
+        this.end('ended', this.response.kind.isGet ? { id: FINISHED_ID } : {});
       return isComplete;
     } catch (error) {
       report(error);
@@ -118,26 +133,19 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     }
   }
 
-  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions): this {
-    const names = namesOf(channels);
-    const { from, filter } = readSubscribeOptions(options);
-    if (!this.isOpen) {
-      markRejected(this.#response, this.lastEventId);
-      return this;
-    }
-    const response = this.#response;
-    if (response.delivery === undefined) {
-      response.delivery = new StreamDelivery(this);
-      if (response.headersSent) response.delivery.opener.startSoon();
-    }
-    const onError = (error: unknown) => this.report(error, 'subscribe');
-    response.delivery.subscribe(names, { from, filter: filter && guardFilter(filter, onError) });
+  subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions<EventStream>): this {
+    subscribeTo(this, this.response, channels, options);
     return this;
   }
 
   unsubscribe(channels: ChannelName | readonly ChannelName[]): this {
-    this.#response.delivery?.unsubscribe(namesOf(channels));
+    this.response.delivery?.unsubscribe(namesOf(channels));
     return this;
+  }
+
+  renew(expiresAt: Date | number): void {
+    const time = readExpiry(expiresAt);
+    if (this.isOpen) this.response.timers.renew(time);
   }
 
   close(): void {
@@ -146,53 +154,43 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
 
   // For the hub; see StreamResponse
 
+  /** A control message may name it. */
+  get isNamed(): boolean {
+    return this.client !== undefined || this.#id !== undefined;
+  }
+
   get isOpen(): boolean {
-    return this.#response.isOpen;
+    return this.response.isOpen;
   }
 
   get hasReceivedAll(): boolean {
-    return this.#response.hasReceivedAll;
-  }
-
-  /** The client asks again when the response ends: see ResponseKind. */
-  get isRepeatable(): boolean {
-    return this.#response.kind.isRepeatable;
-  }
-
-  get isLagging(): boolean {
-    const { headersSent, isClosed, writer } = this.#response;
-    return headersSent && !isClosed && !writer.hasRoom;
-  }
-
-  start(): void {
-    this.#response.start();
+    return this.response.hasReceivedAll;
   }
 
   reject(reason: CloseReason, retry?: number): void {
-    rejectRequest(this.#response, reason, retry);
+    rejectRequest(this.response, reason, retry);
   }
 
   end(reason: CloseReason, options?: EndOptions): void {
-    this.#response.end(reason, options);
+    this.response.end(reason, options);
   }
 
   abort(reason: CloseReason): void {
-    this.#response.abort(reason);
-  }
-
-  /** The first part of `end`, which takes next to no time: see there. */
-  beginEnd(reason: CloseReason, options: EndOptions): void {
-    this.#response.beginEnd(reason, options);
+    this.response.abort(reason);
   }
 
   // For its response
+
+  recheckDue(): void {
+    this.#host.recheck(this);
+  }
 
   report(error: unknown, stage: ErrorContext['stage']): void {
     this.#host.report(error, { stage, stream: this });
   }
 
   responseClosed(reason: CloseReason): void {
-    this.#host.streamClosed(this, reason);
+    this.#host.streamClosed(this, reason, this.#id);
   }
 
   responseFull(): void {
@@ -205,8 +203,18 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
     return this.#host.context;
   }
 
-  get writer(): DeliverySink {
-    return this.#response.writer;
+  get writer(): Writer {
+    return this.response.writer;
+  }
+
+  get canReconnect(): boolean {
+    return true;
+  }
+
+  /** Called once, by its delivery. */
+  get access(): StreamAccess | undefined {
+    const { guard } = this.#host;
+    return guard && new StreamAccess(guard, this, this.response);
   }
 
   isExcludedBy(name: string): boolean {
@@ -214,11 +222,11 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   }
 
   get hasMarkers(): boolean {
-    return this.#response.kind.hasMarkers;
+    return this.response.kind.hasMarkers;
   }
 
-  resumed(): void {
-    this.#host.streamResumed(this);
+  began(replay: ReplayMeter): void {
+    this.#host.streamBegan(this, replay);
   }
 
   resetQueued(reason: ResetReason, channels: readonly string[]): void {
@@ -226,21 +234,23 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget {
   }
 
   directSendsWritten(): void {
-    this.#response.reportDrained();
+    this.response.reportDrained();
   }
 
   deliveryReady(isFinished: boolean): void {
-    this.#response.respond(isFinished ? 204 : 200);
+    this.response.respond(isFinished ? 204 : 200);
   }
 
   deliveryOver(outcome: DeliveryOutcome, error?: unknown, stage: 'subscribe' | 'write' = 'subscribe'): void {
     if (outcome === 'error') this.report(error, stage);
-    this.#response.stopDelivery();
-    if (outcome === 'lost') {
-      this.#response.lose();
-      return;
+    this.response.stopDelivery();
+    if (outcome === 'lost') this.response.lose();
+    // The client of a GET resumes from its last id.
+    else if (outcome === 'cut-short' && !this.response.kind.isRepeatable) this.abort('closed');
+    else {
+      const reason = outcome === 'cut-short' ? 'closed' : outcome;
+      this.end(reason, reason === 'error' ? { retry: randomBetween(RETRY_LATER) } : {});
+      this.response.respond(200);
     }
-    this.end(outcome, outcome === 'error' ? { retry: randomBetween(RETRY_LATER) } : {});
-    this.#response.respond(200);
   }
 }

@@ -11,6 +11,7 @@ export interface TimedStream {
   /** Its headers, or its end, wait for a broker. */
   readonly isWaitingForBroker: boolean;
   stopWaiting(): void;
+  recheckDue(): void;
   heartbeat(): void;
   end(reason: CloseReason): void;
   abort(reason: CloseReason): void;
@@ -32,7 +33,8 @@ export class Timers implements Timed {
   slot: Set<Timed> | undefined;
   readonly #stream: TimedStream;
   /** ms since 1970. */
-  readonly #expiresAt: number | undefined;
+  #expiresAt: number | undefined;
+  #recheckAt: number | undefined;
   readonly #closesAt: number | undefined;
   /** Set when the stream is closed and its end waits for a broker. */
   #closeTimeout: number | undefined;
@@ -44,6 +46,9 @@ export class Timers implements Timed {
     // Infinity would take memory of its own in every stream.
     this.#expiresAt = expiresAt && Number(expiresAt);
     // Streams that began together must not end, and reconnect, together.
+    this.#recheckAt = Number.isFinite(limits.recheck)
+      ? Math.ceil(scheduler.now + limits.recheck * Math.random())
+      : undefined;
     this.#closesAt = Number.isFinite(closesAt) ? Math.ceil(closesAt) : undefined;
   }
 
@@ -64,6 +69,13 @@ export class Timers implements Timed {
     scheduler.expedite(this, scheduler.now + OVERFLOW_TIMEOUT);
   }
 
+  /** Another credential. @param expiresAt ms since 1970. */
+  renew(expiresAt: number): void {
+    const { scheduler } = this.#stream.host;
+    this.#expiresAt = expiresAt;
+    scheduler.expedite(this, scheduler.now + Math.max(0, expiresAt - Date.now()));
+  }
+
   /** The end of the stream waits for a broker. */
   watchBroker(): void {
     const { scheduler } = this.#stream.host;
@@ -78,6 +90,10 @@ export class Timers implements Timed {
     if (now >= this.#brokerTimeout) stream.stopWaiting();
     if (this.#expiresAt !== undefined && Date.now() >= this.#expiresAt) stream.end('expired');
     if (this.#closesAt !== undefined && now >= this.#closesAt) stream.end('maxAge');
+    if (this.#recheckAt !== undefined && now >= this.#recheckAt) {
+      this.#recheckAt = now + limits.recheck;
+      stream.recheckDue();
+    }
     writer.checkRoom();
     const stalledFor = writer.stalledFor(now);
     if (stalledFor >= limits.stallTimeout) stream.abort('stalled');
@@ -100,6 +116,7 @@ export class Timers implements Timed {
       now + stallTimeout / 4,
       this.#expiresAt === undefined ? NEVER : now + this.#expiresAt - Date.now(),
       this.#closesAt ?? NEVER,
+      this.#recheckAt ?? NEVER,
       this.#brokerTimeout,
       this.#isOverflowing ? now + OVERFLOW_TIMEOUT / 2 : NEVER,
     );

@@ -9,6 +9,8 @@ export interface Transport {
   readonly closed?: boolean;
   /** Whether the response is over because something else has sent it. Default: false. */
   readonly refused?: boolean;
+  /** What it answers, for {@link EventStream.stats}. Default: unknown. */
+  readonly request?: { readonly url: string; readonly protocol: string } | undefined;
   /** Bytes that were written and are still in this process. 0 means that there is room, even without an `onDrain`. */
   readonly bufferedBytes: number;
 

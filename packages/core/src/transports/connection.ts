@@ -30,7 +30,7 @@ export function hangUp(req: NodeRequest, res: NodeResponse): void {
 
 /**
  * Ends a response after everything that was written, so that the client notices that it is incomplete. May be called
- * again. A response without chunks (HTTP/1.0) has no end that a client could miss.
+ * again.
  */
 export function endIncomplete(req: NodeRequest, res: NodeResponse): void {
   if (isHttp2(req, res)) {
@@ -41,6 +41,10 @@ export function endIncomplete(req: NodeRequest, res: NodeResponse): void {
     else reset();
   } else if (res.socket === null) {
     res.destroy();
+  } else if (req.httpVersion === '1.0') {
+    // nginx speaks it by default. It has no chunks: a FIN would be the proper end of the response.
+    const { socket } = res;
+    socket.write('', () => socket.resetAndDestroy());
   } else {
     // Sends what is buffered, then a FIN in place of the last chunk.
     res.socket.destroySoon();

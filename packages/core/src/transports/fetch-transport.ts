@@ -64,6 +64,11 @@ export class FetchTransport implements Transport {
     return this.#state === 'over';
   }
 
+  get request(): { url: string; protocol: string } {
+    const { pathname, search } = new URL(this.#request.url);
+    return { url: pathname + search, protocol: 'fetch' };
+  }
+
   get bufferedBytes(): number {
     return this.closed ? 0 : -(this.#controller.desiredSize ?? 0);
   }

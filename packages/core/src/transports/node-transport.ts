@@ -58,6 +58,11 @@ export class NodeTransport implements Transport {
     return (this.#phase === 'pending' || this.#phase === 'released') && this.#res.headersSent;
   }
 
+  get request(): { url: string; protocol: string } {
+    const { url = '', originalUrl = url, httpVersion } = this.#req as NodeRequest & { originalUrl?: string };
+    return { url: originalUrl, protocol: `HTTP/${httpVersion}` };
+  }
+
   get bufferedBytes(): number {
     return this.#res.writableLength;
   }

@@ -1,5 +1,5 @@
 // What a page writes: checked with the types of a browser, and of nothing else.
-import { type EventsOf, parse, type Reset, type TypedEventSource } from '@tidings/core/client';
+import { addListeners, type EventsOf, parse, type Reset, type TypedEventSource } from '@tidings/core/client';
 import type { Channels } from './channels.ts';
 
 /** Fails unless both are the same. */
@@ -65,3 +65,19 @@ withState.addEventListener('snapshot', event => {
 withState.addEventListener('mixed', event => {
   same<typeof event.data, string>(true);
 });
+
+prices.addEventListener('revoked', event => {
+  const { channels } = parse(event);
+  same<typeof channels, string[]>(true);
+});
+prices.addEventListener('tidings', event => {
+  same<typeof event.data, string>(true);
+});
+const remove = addListeners(prices, {
+  tick: event => parse(event).price,
+  halt: event => parse(event).symbol,
+  reset: event => parse(event).channels,
+});
+remove();
+// @ts-expect-error: nothing of that name is published there
+addListeners(prices, { tock: () => {} });

@@ -4,13 +4,15 @@ import { ConnectionLost, findSetting } from '../errors.ts';
 import type { Connection } from './connection.ts';
 import type { Dialer } from './dialer.ts';
 
-export interface ReconnectingConnectionOptions {
+export interface ReconnectingOptions {
   onMessage(name: string, text: string): void;
   /** Makes a new connection usable. If it rejects, the connection is closed and the next one is made. */
   prepare(connection: Connection): Promise<void>;
   onReady(): void;
   /** The connection was lost. Called synchronously, also for one that was not prepared yet. */
   onLost(cause: unknown): void;
+  /** An attempt to connect has failed. */
+  onFailed(cause: unknown): void;
   /** No connection is possible until something is changed. Called at each attempt. */
   onMisconfigured(error: TidingsError): void;
 }
@@ -38,7 +40,7 @@ const LONGEST_DELAY = 2_000;
  */
 export class ReconnectingConnection {
   readonly #dialer: Dialer;
-  readonly #options: ReconnectingConnectionOptions;
+  readonly #options: ReconnectingOptions;
   readonly #waiters = new Set<Waiter>();
   readonly #closing = new AbortController();
   /** In `ready`. */
@@ -51,7 +53,7 @@ export class ReconnectingConnection {
   /** Why the last attempt failed, or the connection was lost. */
   #failure: unknown;
 
-  constructor(dialer: Dialer, options: ReconnectingConnectionOptions) {
+  constructor(dialer: Dialer, options: ReconnectingOptions) {
     this.#dialer = dialer;
     this.#options = options;
   }
@@ -129,6 +131,7 @@ export class ReconnectingConnection {
       } catch (error) {
         const setting = findSetting(error);
         this.#failure = setting ?? error;
+        this.#options.onFailed(this.#failure);
         if (setting !== undefined) {
           // Retrying does not help.
           for (const waiter of [...this.#waiters]) waiter.reject(setting);

@@ -52,8 +52,8 @@ for i = 1, count do
   local channel = load(i, isCompact)
   -- What compaction has deleted is missing from a channel that is compacted no more.
   channel.isSwitched = channel.isCompact and not isCompact
-  set(channel, settings)
-  channel.wasEnded, channel.isEnded, channel.newest, channel.before_end = channel.ended, channel.ended, channel.last, 0
+  if channel.settings ~= settings then set(channel, settings) end
+  channel.isEnded, channel.newest, channel.before_end = channel.ended, channel.last, 0
   channel.isKept = channel.events > 0 and channel.max > 0 and channel.age > 0
   -- Keys are kept for a little longer than needed, so that not every call has to renew their expiry.
   channel.ttl, channel.isDue = ttl, not channel.isKept or channel.size == 0 or channel.due < now + ttl

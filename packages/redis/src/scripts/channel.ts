@@ -26,7 +26,7 @@
  */
 export const CHANNEL = `
 local OVERHEAD = 256
-local META = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) ((%d+) (%d+) (%d+) ([01]))$'
+local META = '^(%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+) (%d+ %d+ %d+ [01])$'
 
 local function set(channel, settings)
   local events, max, age, compact = string.match(settings, '^(%d+) (%d+) (%d+) ([01])$')
@@ -107,7 +107,7 @@ local function trim(channel, now, isLazy)
 end
 
 local function save(channel, ...)
-  local state = string.format('%.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f %.0f ', channel.last, channel.size,
+  local state = string.format('%d %d %d %d %d %d %d %d %d ', channel.last, channel.size,
     channel.trimmed, channel.bytes, channel.oldest, channel.begun, channel.superseded, channel.keyed, channel.due)
   call('SET', channel.meta, state .. channel.settings, ...)
 end

@@ -44,8 +44,7 @@ export const COMPACTED_RETENTION = 30 * 24 * 60 * 60_000;
  * COMPACTED_RETENTION since it was last published to or read). So the end of a channel is known for at least 11
  * minutes, and usually for the age of its history and 10 minutes.
  *
- * Leases, the format of which is fixed here though nothing uses it yet. They are not part of the log and have no
- * epoch. A key is present while any owner holds it.
+ * Leases: see lease.ts. They are not part of the log and have no epoch. A key is present while any owner holds it.
  *
  * - `{prefix}:owners:<set>`: a sorted set: owner → ms since 1970 at which its lease expires.
  * - `{prefix}:held:<owner>:<set>`: a set: the keys that this owner holds. An owner's name has no colon.
@@ -76,7 +75,7 @@ local publish, count = ARGV[5], tonumber(ARGV[7])
 local process, at = 'p:' .. ARGV[6], 8 + count
 
 local function int(number)
-  return string.format('%.0f', number)
+  return string.format('%d', number)
 end
 
 -- Read by each call: behind a proxy, the server may change while the connection stays. This section of INFO takes a

@@ -2,23 +2,39 @@ import { randomBytes } from 'node:crypto';
 import { TidingsError } from '@tidings/core';
 import { LogChanged } from '../errors.ts';
 import type { Connection } from './connection.ts';
-import { type HubRow, MAX_BREAKS, SCHEMA, SCHEMA_VERSION } from './schema.ts';
+import { type HubRow, MAX_BREAKS, SCHEMA, SCHEMA_VERSION, TABLES } from './schema.ts';
 
 /** How far the position moves at a start if the clock is behind it. */
 const JUMP = 2 ** 32;
 
-/** @returns the hub's row, unless the tables are new. */
+/**
+ * Creates the tables, unless all of them are there. Without one, what is in the others has lost its meaning.
+ *
+ * @returns the hub's row, unless the tables are new.
+ */
 export function createTables(connection: Connection): HubRow | undefined {
-  const isNew = connection.get("SELECT 1 FROM sqlite_master WHERE name = 'tidings_hub'") === undefined;
-  if (!isNew) return readHub(connection);
+  const names = connection.all<{ name: string }>(
+    "SELECT name FROM sqlite_master WHERE type = 'table' AND name LIKE 'tidings\\_%' ESCAPE '\\'",
+  );
+  const isComplete = TABLES.every(table => names.some(({ name }) => name === table));
+  // Another version may have other tables.
+  const hub = names.some(({ name }) => name === 'tidings_hub') ? findHub(connection) : undefined;
+  if (hub !== undefined && isComplete) return hub;
+  for (const table of TABLES) connection.exec(`DROP TABLE IF EXISTS ${table}`);
   connection.exec(SCHEMA);
   return undefined;
 }
 
+/** @throws {LogChanged} if somebody has deleted the hub's row. */
 export function readHub(connection: Connection): HubRow {
-  const hub = connection.get<HubRow>('SELECT * FROM tidings_hub WHERE id = 1');
+  const hub = findHub(connection);
   if (hub === undefined) throw new LogChanged('the tables are empty');
-  if (hub.version === SCHEMA_VERSION) return hub;
+  return hub;
+}
+
+function findHub(connection: Connection): HubRow | undefined {
+  const hub = connection.get<HubRow>('SELECT * FROM tidings_hub WHERE id = 1');
+  if (hub === undefined || hub.version === SCHEMA_VERSION) return hub;
   const [which, what] =
     hub.version > SCHEMA_VERSION
       ? ['a newer', 'update @tidings/sqlite in every process']

@@ -25,6 +25,9 @@ export const COARSE = 10_000;
 /** How many broken ranges are remembered. Each start of a process adds one. */
 export const MAX_BREAKS = 1_000;
 
+/** The tables of this version. */
+export const TABLES = ['tidings_hub', 'tidings_breaks', 'tidings_channels', 'tidings_entries'];
+
 /**
  * - `tidings_hub`: one row. `epoch`; `head`, the newest position; `broken`, the end of the last broken range; `bytes`,
  *   of all events in the file; `forgotten`, the newest position of all channels that were forgotten; `swept`, the

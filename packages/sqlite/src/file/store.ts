@@ -1,5 +1,5 @@
 import { type LogHead, type Position, TidingsError } from '@tidings/core';
-import { isBusy, LogChanged, resultCode } from '../errors.ts';
+import { isBusy, isTableMissing, LogChanged, resultCode } from '../errors.ts';
 import { Connection } from './connection.ts';
 import type { Driver } from './driver.ts';
 import { createHub, createTables, movePosition, readHub, renewEpoch, saveHub } from './hub.ts';
@@ -22,7 +22,7 @@ const WRITE_ERRORS = new Set(['FULL', 'READONLY']);
  *
  * A file that lost its latest data to a power failure or a backup does not show it. So each start of a process moves
  * the position to the clock, in µs: positions in between may have been given to entries that are lost, and are a break.
- * A file that shows it (replaced, emptied, or with an older head than this process knows) gets a new epoch.
+ * A file that shows it (replaced, emptied, without one of the tables, or with an older head than this process knows) gets a new epoch.
  *
  * Every method throws what SQLite throws; if that is about a lock, the caller tries again.
  */
@@ -94,7 +94,8 @@ export class Store {
       try {
         return this.#attempt(begin, run);
       } catch (error) {
-        if (!(error instanceof LogChanged) || attempt === 3) {
+        const isChanged = error instanceof LogChanged || isTableMissing(error);
+        if (!isChanged || attempt === 3) {
           this.#fail(error);
           throw error;
         }

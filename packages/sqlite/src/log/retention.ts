@@ -13,6 +13,9 @@ const SWEEP_DELAY = 1_000;
 /** Steps of eviction that one batch takes, at most. Together they are more than it can append. */
 const EVICT_STEPS = 64;
 
+/** Channels among which the one that was published to least recently is found: of thousands, `used` may be the same. */
+const CANDIDATES = 64;
+
 /** Channels that one batch forgets, at most. */
 const FORGET_STEP = 2;
 
@@ -116,7 +119,8 @@ export function sweepChannel(
 export function evict(connection: Connection, hub: HubRow, maxBytes: number): void {
   for (let step = 0; hub.bytes > maxBytes && step < EVICT_STEPS; step++) {
     const row = connection.get<ChannelRow>(
-      'SELECT * FROM tidings_channels WHERE stored > 0 ORDER BY used, last LIMIT 1',
+      `SELECT * FROM (SELECT * FROM tidings_channels WHERE stored > 0 ORDER BY used LIMIT ${CANDIDATES})
+       ORDER BY last LIMIT 1`,
     );
     if (row === undefined) return;
     const deleted = deleteOldest(connection, row, hub.bytes - maxBytes);

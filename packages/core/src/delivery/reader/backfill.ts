@@ -1,4 +1,5 @@
 import type { LogEntry } from '../../log/entry.ts';
+import type { State } from '../../log/snapshots.ts';
 import type { Position } from '../../protocol/event-id.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import type { Subscriber, Subscription } from '../subscriptions/subscription.ts';
@@ -15,7 +16,7 @@ export interface SnapshotListener {
 class Part implements MergeSource {
   readonly subscription: Subscription;
   /** Sent before the entries. `pending` until the application has given it. */
-  snapshot: Frame | 'pending' | undefined;
+  snapshot: State | 'pending' | undefined;
   /** Entries after it are next. */
   offset: Position;
   readonly #upTo: Position;
@@ -43,7 +44,12 @@ class Part implements MergeSource {
     this.offset = entry.position;
     // A filter may have cancelled it.
     if (this.subscription.isCancelled) return undefined;
-    return this.subscription.accepts(entry, this.#subscriber) ? entry.withoutId : undefined;
+    return this.subscription.take(entry, this.#subscriber) ? entry.withoutId : undefined;
+  }
+
+  takeState(state: State): Frame {
+    this.#subscriber.receive?.(this.subscription.channel.name, state);
+    return state.frame;
   }
 }
 
@@ -72,9 +78,9 @@ export class Backfill {
     this.#parts.set(subscription, part);
     if (part.snapshot === 'pending') this.#pending += 1;
     subscription.snapshot = undefined;
-    const settle = (frame: Frame) => {
+    const settle = (state: State) => {
       if (this.#parts.get(subscription) !== part) return;
-      part.snapshot = frame;
+      part.snapshot = state;
       this.#pending -= 1;
       if (channel.history.trimmedUpTo > start) {
         throw new Error(`the snapshot of ${channel.name} took longer than its history retains`);
@@ -106,7 +112,9 @@ export class Backfill {
     for (const part of parts) {
       const { snapshot } = part;
       part.snapshot = undefined;
-      if (typeof snapshot === 'object') return { frame: snapshot, isComplete: false, isTurnSpent: false };
+      if (typeof snapshot === 'object') {
+        return { frame: part.takeState(snapshot), isComplete: false, isTurnSpent: false };
+      }
     }
     const merged = merge(parts);
     if (merged.isComplete && merged.frame === undefined) {

@@ -48,7 +48,7 @@ function sourceOf(subscription: Subscription, reader: EntryReader, upTo: Positio
     take(entry: LogEntry) {
       if (reader.subscriptions !== subscriptions) return undefined;
       client.position = entry.position;
-      if (!subscription.accepts(entry, reader.stream)) return undefined;
+      if (!subscription.take(entry, reader.stream)) return undefined;
       client.lastIdSent = entry.position;
       return entry.frame;
     },

@@ -12,6 +12,13 @@ import { Gap, type Next } from './next.ts';
 import { Notices } from './notices.ts';
 import type { ReaderStream } from './reader-stream.ts';
 
+/** Entries that a stream has yet to receive, before filters. */
+export interface Backlog {
+  readonly events: number;
+  /** ms since the oldest of them came. 0: there are none. */
+  readonly age: number;
+}
+
 /**
  * The offset of one stream in the log, and the order in which it receives what comes after it: notices (resets and
  * markers), then what is older than its position (backfill), then the entries of its channels.
@@ -67,6 +74,19 @@ export class LogReader implements EntryReader {
   /** The position after which a subscription needs the entries of its channel. */
   neededAfter(subscription: Subscription): Position {
     return this.#backfill?.offsetOf(subscription) ?? subscription.offset(this.position);
+  }
+
+  get backlog(): Backlog {
+    const { time } = this.#log;
+    let events = 0;
+    let oldest = time;
+    for (const subscription of this.subscriptions) {
+      const { history } = subscription.channel;
+      const index = history.indexAfter(this.neededAfter(subscription));
+      events += history.countFrom(index);
+      oldest = Math.min(oldest, history.at(index)?.at ?? time);
+    }
+    return { events, age: time - oldest };
   }
 
   get subscriptions(): readonly Subscription[] {
@@ -164,7 +184,7 @@ export class LogReader implements EntryReader {
 
   /** All channels have ended, and the stream has received everything. */
   get isFinished(): boolean {
-    return this.#subscriptions.areFinished(this.position, this.stream) && this.isInOrder;
+    return this.#subscriptions.areFinished(this.position, this.stream);
   }
 
   #reset(reason: ResetReason, subscriptions: readonly Subscription[]): void {
@@ -190,9 +210,10 @@ export class LogReader implements EntryReader {
   }
 
   #encode(notices: Notices): Frame[] {
+    const { position, isInterrupted } = this;
     this.#notices = undefined;
-    this.client.lastIdSent = this.position;
-    return notices.encode(this.#log, this.position, this.isInterrupted, this.stream.context.resetEvent);
+    this.client.lastIdSent = isInterrupted ? undefined : position;
+    return notices.encode(this.#log, position, isInterrupted, this.stream.context.resetEvent);
   }
 
   #takeNotices(notices: Notices, upTo: Position): Next {

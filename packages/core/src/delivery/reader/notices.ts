@@ -17,11 +17,10 @@ export class Notices {
 
   /** Creates the frames. Not earlier than they are written: whether there is a backfill may change until then. */
   encode(log: Log, position: Position, hasBackfill: boolean, resetEvent: string): Frame[] {
-    const interrupted = log.id(position, '~');
     // A client that receives a reset before or within a backfill must not take the backfill for complete.
-    const id = hasBackfill ? interrupted : log.id(position);
+    const id = log.id(position, hasBackfill ? '~' : undefined);
     return this.#list.map(notice => {
-      return notice === 'backfill' ? createMarker(interrupted) : createReset(notice, id, resetEvent);
+      return notice === 'backfill' ? createMarker(id) : createReset(notice, id, resetEvent);
     });
   }
 }

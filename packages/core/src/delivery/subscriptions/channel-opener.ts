@@ -17,13 +17,24 @@ import { needReread, type Subscriptions } from './subscriptions.ts';
  */
 type Phase = 'gathering' | 'opening' | 'live' | 'adding' | 'over';
 
+/** Says which channels a stream may follow. */
+export interface OpenerAccess {
+  /** Whether that is known of these subscriptions. Those of channels that it may not follow are removed. */
+  areAllowed(subscriptions: readonly Subscription[], isAtStart: boolean): boolean;
+  /** The last answer was no: the opener waits. */
+  readonly isAsking: boolean;
+  readonly isHolding: boolean;
+}
+
 /** What an opener calls: the delivery of its stream. */
 export interface OpenerOwner {
+  /** Absent: the stream may follow every channel. */
+  readonly access: OpenerAccess | undefined;
   /** The stream begins. Undefined: all channels have ended, and the client has received everything. */
   begin(start: Start | undefined): void;
   /** Subscriptions that were made later begin. */
   beginAdded(added: readonly Subscription[]): void;
-  /** The broker is asked: nothing can be delivered until it has answered. */
+  /** The broker, or the application, is asked: nothing can be delivered until it has answered. */
   waitForChannels(): void;
   fail(error: unknown): void;
 }
@@ -40,7 +51,8 @@ export interface OpenerOwner {
  *
  * Without a broker there is nothing to wait for: `opening` and `adding` last no time. Entries that are lost while it is
  * opening are asked for again before it begins. A broker that cannot be
- * reached keeps it in `opening` or `adding`, if it lacks something.
+ * reached keeps it in `opening` or `adding`, if it lacks something. Before any of that, the
+ * application is asked whether the stream may follow the channels, if it wants to be.
  */
 export class ChannelOpener {
   /** The id after which the stream begins. */
@@ -64,6 +76,11 @@ export class ChannelOpener {
 
   get hasBegun(): boolean {
     return this.#phase === 'live' || this.#phase === 'adding';
+  }
+
+  /** Something of a channel has to wait for the application. */
+  get isHolding(): boolean {
+    return this.#owner.access?.isHolding === true;
   }
 
   /** Whether a stream that closes waits for it. A client that has an id resumes from it, and need not wait. */
@@ -107,9 +124,15 @@ export class ChannelOpener {
   startOver(): void {
     // Any id that is not of this epoch: a client that was told a position gets a reset.
     if (this.hasBegun) this.lastEventId = '';
-    this.#subscriptions.renew();
+    this.#subscriptions.renew(this.hasBegun);
     if (this.#phase === 'live') this.#load('opening');
     else if (this.#phase === 'adding') this.#phase = 'opening';
+  }
+
+  /** The application has answered: goes on, if it has waited for that. */
+  answered(): void {
+    if (this.#owner.access?.isAsking && (this.#phase === 'opening' || this.#phase === 'adding'))
+      this.#load(this.#phase);
   }
 
   stop(): void {
@@ -118,6 +141,10 @@ export class ChannelOpener {
 
   #load(phase: 'opening' | 'adding'): void {
     this.#phase = phase;
+    if (this.#owner.access?.areAllowed(this.#unplaced, phase === 'opening') === false) {
+      this.#owner.waitForChannels();
+      return;
+    }
     const { sync } = this.#context;
     if (sync === undefined) {
       this.#loaded();
@@ -125,7 +152,7 @@ export class ChannelOpener {
     }
     // Each time another one: an answer to an earlier question must not count.
     const waiter: ChannelWaiter = {
-      wants: () => this.#subscriptions.wants(this.#unplaced, this.#beginning),
+      wants: () => this.#subscriptions.wants(this.#unplaced, this.#beginning, this.lastEventId),
       loaded: () => {
         if (this.#waiter === waiter) this.#loaded();
       },

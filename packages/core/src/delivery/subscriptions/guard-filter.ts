@@ -3,12 +3,19 @@ import type { FilterEvent } from './subscribe-options.ts';
 
 type Filter = (event: FilterEvent) => boolean;
 
-/** The application's filter, in the async context of the call. An event for which it throws is not delivered. */
-export function guardFilter(filter: Filter, onError: (error: unknown) => void): Filter {
+/**
+ * The application's filter for one stream, in the async context of the call. An event for which it throws is not
+ * delivered.
+ */
+export function guardFilter<Stream>(
+  filter: (event: FilterEvent, stream: Stream) => boolean,
+  stream: Stream,
+  onError: (error: unknown) => void,
+): Filter {
   const bound = bindContext(filter);
   return event => {
     try {
-      return bound(event);
+      return bound(event, stream);
     } catch (error) {
       onError(error);
       return false;

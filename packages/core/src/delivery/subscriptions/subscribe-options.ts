@@ -1,4 +1,5 @@
 import { checkType, invalid, isObject, isWhole } from '../../base/option-checks.ts';
+import { checkNames, optionNames } from '../../base/option-names.ts';
 
 /**
  * Where a subscription begins.
@@ -15,14 +16,23 @@ export type From = 'now' | 'start' | 'state' | { last: number } | { after: strin
 
 /** An event as a filter sees it. */
 export interface FilterEvent {
-  channel: string;
-  event: string | undefined;
-  key: string | undefined;
-  /** As it is sent. */
-  data: string;
+  readonly channel: string;
+  /** Its name; undefined if it has none. */
+  readonly event: string | undefined;
+  /** The key for compaction: its own, else its name, else ''. */
+  readonly key: string;
+  /**
+   * As it was published: text, or what JSON gives back of anything else. It is parsed once for the filters of all
+   * streams, when the first of them reads it: do not change it.
+   */
+  readonly data: unknown;
 }
 
-export interface SubscribeOptions {
+/**
+ * @typeParam Stream the second argument of the filter.
+ * @typeParam Event the first.
+ */
+export interface SubscribeOptions<Stream = unknown, Event = FilterEvent> {
   /**
    * Where the subscription begins. Default: after the client's Last-Event-ID if it sent one, else `'now'` (a channel
    * with state: its state). Last-Event-ID counts for the subscriptions made in the same tick as the stream's first one;
@@ -30,22 +40,33 @@ export interface SubscribeOptions {
    */
   from?: From | undefined;
   /**
-   * Returns whether the stream receives an event. An event for which it throws is skipped for this stream, and the error
-   * goes to `onError`. Default: all events.
+   * Returns whether the stream, its second argument, receives an event. An event for which it throws is skipped for this
+   * stream, and the error goes to `onError`. Default: all events.
    */
-  filter?: ((event: FilterEvent) => boolean) | undefined;
+  filter?: ((event: Event, stream: Stream) => boolean) | undefined;
 }
 
+/** Those of one stream: its filter needs to be given the event alone. */
+export type BoundOptions = SubscribeOptions<void>;
+
 /** Shared by most subscriptions. */
-const DEFAULTS: SubscribeOptions = {};
+const DEFAULTS = {};
+
+const SUBSCRIBE_OPTIONS = optionNames<SubscribeOptions>({
+  from: true,
+  filter: true,
+});
 
 /**
  * Checks the options of a subscription, and returns them in their simplest form.
  *
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
-export function readSubscribeOptions(options: SubscribeOptions = DEFAULTS): SubscribeOptions {
+export function readSubscribeOptions<Stream>(
+  options: SubscribeOptions<Stream> = DEFAULTS,
+): SubscribeOptions<Stream> {
   checkType('options', 'object', options);
+  checkNames(options, SUBSCRIBE_OPTIONS);
   const { from, filter } = options;
   if (from !== undefined && !isFrom(from)) {
     throw invalid(
@@ -58,7 +79,7 @@ export function readSubscribeOptions(options: SubscribeOptions = DEFAULTS): Subs
   return isObject(from) && 'last' in from && from.last === 0 ? { from: 'now', filter } : options;
 }
 
-function isFrom(from: unknown): from is From {
+export function isFrom(from: unknown): from is From {
   if (from === 'now' || from === 'start' || from === 'state') return true;
   if (!isObject(from)) return false;
   const { last, after, since } = from as { last?: unknown; after?: unknown; since?: unknown };

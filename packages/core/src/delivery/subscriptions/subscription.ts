@@ -2,14 +2,19 @@ import type { ChannelLog } from '../../log/channel-log.ts';
 import type { LogEntry } from '../../log/entry.ts';
 import type { Log } from '../../log/log.ts';
 import type { Piece } from '../../log/pieces.ts';
+import type { State } from '../../log/snapshots.ts';
 import type { Position } from '../../protocol/event-id.ts';
-import type { Frame } from '../../protocol/frame.ts';
-import type { SubscribeOptions } from './subscribe-options.ts';
+import type { BoundOptions } from './subscribe-options.ts';
 
 /** Whose subscription it is. */
 export interface Subscriber {
   /** Whether `except` of an event names it: the id of its stream, or its client. */
   isExcludedBy(name: string): boolean;
+  /**
+   * Receives what is written next: an entry, or the state of a channel. For a subscriber that is no response, and has
+   * no use for frames. Every subscription of it has a filter, so that no joined frames are written.
+   */
+  receive?(channel: string, content: LogEntry | State): void;
 }
 
 /** What a stream's subscriptions begin with. */
@@ -25,7 +30,7 @@ export class Subscription {
   readonly channel: ChannelLog;
   /** It was made later than the first of its stream: Last-Event-ID does not count. */
   readonly isLate: boolean;
-  options: SubscribeOptions;
+  options: BoundOptions;
   isCancelled = false;
   /** Only entries after it count. Before it is known (`hasStart`), 0. */
   start: Position = 0;
@@ -35,11 +40,11 @@ export class Subscription {
   /** `losses` of the channel when it was last read for this subscription: with another value, it is read again. */
   readLosses = -1;
   /** The state that is sent first. */
-  snapshot: Promise<Frame> | undefined;
+  snapshot: Promise<State> | undefined;
   /** The newest position when it was made: what is newer is "now". Unknown until the broker has told where it is. */
   #subscribedAt: Position | undefined;
 
-  constructor(channel: ChannelLog, options: SubscribeOptions, now: Position | undefined, isLate: boolean) {
+  constructor(channel: ChannelLog, options: BoundOptions, now: Position | undefined, isLate: boolean) {
     this.channel = channel;
     this.isLate = isLate;
     this.options = options;
@@ -141,7 +146,7 @@ export class Subscription {
   }
 
   /** Uses another filter from here on. */
-  setFilter(filter: SubscribeOptions['filter']): void {
+  setFilter(filter: BoundOptions['filter']): void {
     this.options = { from: this.options.from, filter };
   }
 
@@ -175,7 +180,7 @@ export class Subscription {
     if (snapshot === undefined) return;
     this.start = snapshot.position;
     this.lossReportedUpTo = snapshot.position;
-    this.snapshot = snapshot.frame;
+    this.snapshot = snapshot.state;
   }
 
   /** Begins again after a loss that the client is told of: with the state, if the channel has one. */
@@ -197,11 +202,28 @@ export class Subscription {
     }
   }
 
+  /** Takes an entry as the next. Returns whether it is sent to this stream. */
+  take(entry: LogEntry, subscriber: Subscriber): boolean {
+    if (!this.accepts(entry, subscriber)) return false;
+    subscriber.receive?.(this.channel.name, entry);
+    return true;
+  }
+
   /** Whether an entry is sent to this stream. */
   accepts(entry: LogEntry, subscriber: Subscriber): boolean {
     if (entry.frame === undefined) return false;
     if (entry.except !== undefined && subscriber.isExcludedBy(entry.except)) return false;
-    const { event, key, data } = entry;
-    return this.options.filter?.({ channel: this.channel.name, event, key, data }) ?? true;
+    const { filter } = this.options;
+    if (filter === undefined) return true;
+    const { event, key } = entry;
+    return filter({
+      channel: this.channel.name,
+      event,
+      key,
+      // Many filters do not look at it.
+      get data() {
+        return entry.value;
+      },
+    });
   }
 }

@@ -4,7 +4,7 @@ import type { LogListener } from '../../log/listener.ts';
 import type { Log } from '../../log/log.ts';
 import type { Position } from '../../protocol/event-id.ts';
 import { Gap } from '../reader/next.ts';
-import type { SubscribeOptions } from './subscribe-options.ts';
+import type { BoundOptions } from './subscribe-options.ts';
 import { type Beginning, type Subscriber, Subscription } from './subscription.ts';
 
 const NONE: readonly Subscription[] = [];
@@ -26,7 +26,7 @@ export class Subscriptions {
   }
 
   /** Gives another filter to the subscriptions that are there already. Returns the names of the others. */
-  setFilter(names: readonly string[], filter: SubscribeOptions['filter']): string[] {
+  setFilter(names: readonly string[], filter: BoundOptions['filter']): string[] {
     const others = new Set(names);
     for (const subscription of this.list) {
       if (others.delete(subscription.channel.name)) subscription.setFilter(filter);
@@ -37,28 +37,34 @@ export class Subscriptions {
   /**
    * Subscribes, in place of earlier subscriptions to the same channels.
    *
+   * @param at the position that is "now". Default: the newest position.
    * @throws what the application's own options throw, before anything is changed.
    */
-  add(names: readonly string[], options: SubscribeOptions): void {
-    const added = names.map(name => this.#create(name, options));
+  add(names: readonly string[], options: BoundOptions, at?: Position): void {
+    const added = names.map(name => this.#create(name, options, at));
     this.remove(names);
     for (const subscription of added) this.#attach(subscription);
     // `push` and spread would reserve room for many more, and most streams have one.
     this.list = this.list.concat(added);
   }
 
-  #create(name: string, options: SubscribeOptions): Subscription {
+  #create(name: string, options: BoundOptions, at: Position | undefined): Subscription {
     const channel = this.log.channels.get(name);
     if (options.from === 'state' && !channel.hasState) {
       throw invalid('from', "'state' only for a channel with `compact` or `snapshot`", name);
     }
-    return new Subscription(channel, options, this.log.now, !this.#isFirstTurn);
+    const isLate = at !== undefined || !this.#isFirstTurn;
+    return new Subscription(channel, options, at ?? this.log.now, isLate);
   }
 
   #attach(subscription: Subscription): void {
     subscription.channel.listeners.add(this.#listener);
     // Until the first delivery; see `releaseStart`.
     subscription.channel.retentions.add(subscription);
+  }
+
+  has(name: string): boolean {
+    return this.list.some(({ channel }) => channel.name === name);
   }
 
   /** Returns whether there were any. */
@@ -84,9 +90,14 @@ export class Subscriptions {
     subscription.channel.listeners.delete(this.#listener);
   }
 
-  /** Makes them again, in a new epoch: the channels of the old one are forgotten. None of them is late any more. */
-  renew(): void {
-    this.list = this.list.map(({ channel, options }) => {
+  /**
+   * Makes them again, in a new epoch: the channels of the old one are forgotten. None of them is late any more.
+   *
+   * @param hasBegun the client gets a reset for each: for one that begins with the state, too, since keys may be missing.
+   */
+  renew(hasBegun: boolean): void {
+    this.list = this.list.map(({ channel, options: { from, filter } }) => {
+      const options = { from: hasBegun && from === 'state' ? undefined : from, filter };
       return new Subscription(this.log.channels.get(channel.name), options, this.log.now, false);
     });
     for (const subscription of this.list) this.#attach(subscription);
@@ -119,11 +130,19 @@ export class Subscriptions {
     return this.list.some(({ channel }) => channel.isAboutToTrim(position, now));
   }
 
-  /** The channels of subscriptions that the broker has to be asked for, and after which position, as things are now. */
-  wants(subscriptions: readonly Subscription[], beginning: Beginning): Map<string, Position> {
+  /**
+   * The channels of subscriptions that the broker has to be asked for, and after which position, as things are now.
+   *
+   * @param lastEventId the id that the client sent.
+   */
+  wants(
+    subscriptions: readonly Subscription[],
+    beginning: Beginning,
+    lastEventId: string | undefined,
+  ): Map<string, Position> {
     const newest = subscriptions.reduce(
       (highest, subscription) => Math.max(highest, subscription.newestNamed(this.log)),
-      beginning.last ?? 0,
+      this.log.positionIn(lastEventId) ?? 0,
     );
     // Somebody knows of a position that this process has not reached.
     const isAhead = newest > this.log.head;
@@ -141,10 +160,8 @@ export class Subscriptions {
 }
 
 /** The channels of subscriptions, by filter: most streams have one. */
-export function namesByFilter(
-  subscriptions: readonly Subscription[],
-): Map<SubscribeOptions['filter'], string[]> {
-  const names = new Map<SubscribeOptions['filter'], string[]>();
+export function namesByFilter(subscriptions: readonly Subscription[]): Map<BoundOptions['filter'], string[]> {
+  const names = new Map<BoundOptions['filter'], string[]>();
   for (const { channel, options } of subscriptions) {
     const others = names.get(options.filter);
     if (others === undefined) names.set(options.filter, [channel.name]);

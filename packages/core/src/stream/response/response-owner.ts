@@ -9,6 +9,8 @@ export interface ResponseHost {
   readonly scheduler: Scheduler;
   readonly limits: StreamLimits;
   readonly context: DeliveryContext;
+  /** A broker, or the application, may take its time before a stream can begin. */
+  readonly mayWait: boolean;
   /** The hub closes. Connections end with their responses. */
   readonly isDraining: boolean;
   /** The time that responses may take to begin in this turn. */
@@ -20,6 +22,8 @@ export interface ResponseHost {
 export interface ResponseOwner {
   readonly lastEventId: string | undefined;
   report(error: unknown, stage: ErrorContext['stage']): void;
+  /** It is time to ask again whether the stream may follow its channels. */
+  recheckDue(): void;
   responseClosed(reason: CloseReason): void;
   /** The client does not keep up. */
   responseFull(): void;

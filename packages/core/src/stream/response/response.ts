@@ -78,11 +78,11 @@ export class StreamResponse implements WriterListener, TimedStream {
   }
 
   get bufferedBytes(): number {
-    return this.isClosed ? 0 : this.writer.bufferedBytes + (this.delivery?.bufferedBytes ?? 0);
+    return this.isClosed ? 0 : this.writer.bufferedBytes + (this.delivery?.writer.bufferedBytes ?? 0);
   }
 
   get isDrained(): boolean {
-    return this.writer.hasRoom && !this.delivery?.bufferedBytes;
+    return this.writer.hasRoom && !this.delivery?.writer.bufferedBytes;
   }
 
   // Beginning
@@ -147,9 +147,9 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   /** Takes nothing more, and delivers nothing that is published from now on. `end` has to follow: it writes. */
   beginEnd(reason: CloseReason, options: EndOptions): void {
+    this.delivery?.writer.close(options.after);
     if (this.closing === undefined) {
       this.closing = { ...options, reason, hangUp: options.hangUp || this.host.isDraining };
-      this.delivery?.writer.close(options.after);
       this.#waiters?.ended();
     } else if (options.hangUp) {
       this.closing.hangUp = true;
@@ -209,14 +209,18 @@ export class StreamResponse implements WriterListener, TimedStream {
   // For its writer and timers
 
   get isWaitingForBroker(): boolean {
-    if (this.host.context.sync === undefined || this.isClosed) return false;
-    return !this.headersSent || (!this.isOpen && this.delivery !== undefined);
+    const isWaiting = !this.headersSent || (!this.isOpen && this.delivery !== undefined);
+    return this.host.mayWait && !this.isClosed && isWaiting;
   }
 
   stopWaiting(): void {
     this.delivery?.opener.start();
     this.respond(200);
     if (!this.isOpen) this.delivery?.stopWaiting();
+  }
+
+  recheckDue(): void {
+    if (this.isOpen) this.#owner.recheckDue();
   }
 
   heartbeat(): void {

@@ -3,6 +3,7 @@ import { Comment } from '../../protocol/comment.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { FrameQueue, isLarge } from '../../protocol/frame-queue.ts';
 import type { StreamLimits } from '../stream-limits.ts';
+import type { StreamMeter, StreamSummary } from '../stream-meter.ts';
 import type { Transport } from '../transport.ts';
 import type { ResponseHead, Status } from './response-head.ts';
 
@@ -27,6 +28,8 @@ type Ending = 'complete' | 'hang-up' | 'incomplete';
 export class Writer {
   /** When something was last written, by the clock, or later. */
   lastWriteAt: number;
+  /** Set if an observer wants to know. */
+  meter: StreamMeter | undefined;
   readonly #transport: Transport;
   readonly #listener: WriterListener;
   /** Absent once it has been sent. */
@@ -41,6 +44,9 @@ export class Writer {
   /** Bytes in the transport at the last check, and when they last moved. */
   #checkedBytes = 0;
   #movedAt: number;
+  /** Handed to the transport. Counted here, and not by the meter: this object is at hand for each write. */
+  #events = 0;
+  #bytes = 0;
 
   constructor(transport: Transport, listener: WriterListener, head: ResponseHead) {
     this.#transport = transport;
@@ -70,6 +76,11 @@ export class Writer {
     return this.#head === undefined && !this.#isFull && this.#queue === undefined;
   }
 
+  /** Its client does not keep up. */
+  get isLagging(): boolean {
+    return this.#head === undefined && !this.hasRoom;
+  }
+
   /** The end of the response follows what is queued. */
   get isEnding(): boolean {
     return this.#end !== undefined;
@@ -78,6 +89,15 @@ export class Writer {
   /** Something else has sent a response. */
   get wasRefused(): boolean {
     return this.#transport.refused === true;
+  }
+
+  get request(): Transport['request'] {
+    return this.#transport.request;
+  }
+
+  /** What the stream has done since it has a meter. */
+  get summary(): StreamSummary | undefined {
+    return this.meter?.sumUp(this.#events, this.#bytes);
   }
 
   get bufferedBytes(): number {
@@ -103,6 +123,7 @@ export class Writer {
     this.#transport.open(status, headers, this.#end !== undefined && this.#end !== 'complete');
     this.#movedAt = this.#listener.host.scheduler.now;
     if (first !== undefined) this.#hand(first);
+    this.meter?.headersSent(status);
     this.#flush();
     if (this.hasRoom) this.#listener.onRoom();
   }
@@ -159,7 +180,11 @@ export class Writer {
     this.lastWriteAt = scheduler.now + scheduler.resolution;
     this.#isFull = !this.#transport.write(frame);
     this.#listener.onWritten(frame);
+    if (this.#events === 0 && frame.events > 0) this.meter?.firstEvent();
+    this.#events += frame.events;
+    this.#bytes += frame.length;
     if (this.#isFull) {
+      this.meter?.full(this.bufferedBytes);
       // Most clients keep up. A listener for each would take as much memory as the rest of this.
       this.#transport.onDrain ??= () => this.#drained();
       this.#listener.onFull();

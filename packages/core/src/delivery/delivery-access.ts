@@ -1,0 +1,89 @@
+import type { DeliveryWriter } from './delivery-writer.ts';
+import { type AccessOwner, type AccessTarget, ChannelAccess } from './subscriptions/channel-access.ts';
+import type { OpenerAccess } from './subscriptions/channel-opener.ts';
+import type { Subscription } from './subscriptions/subscription.ts';
+import type { Subscriptions } from './subscriptions/subscriptions.ts';
+
+/** The delivery to such a stream. */
+export interface GuardedDelivery {
+  readonly writer: Pick<DeliveryWriter, 'hold'>;
+  readonly opener: { answered(): void };
+  /** Changes of the subscriptions that are still to come. */
+  readonly changes: { withdraw(names: readonly string[]): void } | undefined;
+  unsubscribe(names: readonly string[]): void;
+  schedule(): void;
+}
+
+/** What the answers about channels do to the delivery of one stream. */
+export class DeliveryAccess implements AccessOwner, OpenerAccess {
+  isAsking = false;
+  /** Something of a channel has to wait for an answer. */
+  isHolding = false;
+  readonly #channels: ChannelAccess;
+  readonly #target: AccessTarget;
+  readonly #subscriptions: Subscriptions;
+  readonly #delivery: GuardedDelivery;
+  /** Every channel was refused before the stream began. */
+  #refused: readonly string[] | undefined;
+
+  constructor(target: AccessTarget, subscriptions: Subscriptions, delivery: GuardedDelivery) {
+    this.#target = target;
+    this.#subscriptions = subscriptions;
+    this.#delivery = delivery;
+    this.#channels = new ChannelAccess((...question) => target.ask(...question), subscriptions, this);
+  }
+
+  /** These are subscribed to, or were unsubscribed: earlier answers do not count. */
+  forget(names: readonly string[]): void {
+    this.#channels.forget(names);
+  }
+
+  /** Asks for all channels again: one a step. Urgent: until then, nothing of them is delivered. */
+  recheck(isUrgent: boolean): Generator<void> {
+    if (isUrgent) this.#channels.holdAll();
+    return this.#channels.recheck();
+  }
+
+  areAllowed(subscriptions: readonly Subscription[], isAtStart: boolean): boolean {
+    this.isAsking = !this.#channels.areAnswered(subscriptions.map(({ channel }) => channel.name));
+    if (this.isAsking) return false;
+    const refused = this.#channels.takeRefused();
+    if (refused.length === 0) return true;
+    this.#subscriptions.remove(refused);
+    if (isAtStart && this.#subscriptions.list.length === 0) this.#refused = refused;
+    for (const name of refused) this.#target.refused(name);
+    return true;
+  }
+
+  /** There is nothing for the client, and it has been told so before. */
+  get isFinished(): boolean {
+    return this.#refused !== undefined && this.#target.hasReceivedEnd;
+  }
+
+  /** The stream has begun. That every channel was refused is told like a withdrawal. */
+  begun(): void {
+    const refused = this.#refused;
+    this.#refused = undefined;
+    if (refused !== undefined) this.withdrawn(refused);
+  }
+
+  accessAnswered(): void {
+    const { writer } = this.#delivery;
+    const { isHolding } = this.#channels;
+    if (isHolding || this.isHolding) {
+      this.isHolding = isHolding;
+      writer.hold(isHolding ? position => this.#channels.limit(position) : undefined);
+      this.#delivery.schedule();
+    }
+    this.#delivery.opener.answered();
+  }
+
+  withdraw(names: readonly string[]): void {
+    this.#delivery.changes?.withdraw(names);
+    this.#delivery.unsubscribe(names);
+  }
+
+  withdrawn(names: readonly string[]): void {
+    this.#target.withdrawn(names, this.#subscriptions.list.length === 0);
+  }
+}

@@ -1,0 +1,118 @@
+import { bindContext, createOutside } from '../../base/async-context.ts';
+import { isThenable } from '../../base/deferred.ts';
+import { TidingsError } from '../../base/errors.ts';
+import { show } from '../../base/option-checks.ts';
+import type { AccessPhase } from '../../delivery/subscriptions/channel-access.ts';
+import type { StreamGuard } from '../../stream/channels/stream-access.ts';
+import type { ErrorContext, EventStream } from '../../stream/event-stream.ts';
+import { Slices } from './slices.ts';
+
+/** What `authorize` is told of the stream that wants to follow a channel. */
+export interface AuthorizeContext<Data = unknown> {
+  /** The owner of the stream. */
+  readonly client: string | undefined;
+  /** As passed in {@link StreamOptions.data}. */
+  readonly data: Data;
+  /** The id that the client has sent. It proves nothing: any client can send any id. */
+  readonly lastEventId: string | undefined;
+  /** `recheck`: the stream follows the channel already. */
+  readonly phase: AccessPhase;
+}
+
+/** Returns whether a stream may follow a channel. Only `true` is a yes. */
+export type Authorize<Data = unknown> = (
+  channel: string,
+  context: AuthorizeContext<Data>,
+) => boolean | Promise<boolean>;
+
+export interface AuthorizerOptions {
+  /** Called in the async context of the constructor. */
+  readonly authorize: Authorize;
+  /** ms after which no answer is a no. */
+  readonly timeout: number;
+  readonly revokedEvent: string;
+  readonly report: (error: unknown, context: ErrorContext) => void;
+}
+
+interface Question {
+  /** ms, monotonic. */
+  readonly due: number;
+  settle(answer: boolean | Error): void;
+}
+
+/**
+ * Asks the application which channels a stream may follow. Answers that come later are taken in slices: thousands of
+ * them may arrive in one microtask queue. All deadlines share a timer.
+ */
+export class Authorizer implements StreamGuard {
+  readonly revokedEvent: string;
+  readonly #options: AuthorizerOptions;
+  readonly #outside = createOutside();
+  readonly #answers = new Slices<() => void>(answer => answer());
+  /** Those without an answer, in the order of their deadlines. */
+  readonly #pending = new Set<Question>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(options: AuthorizerOptions) {
+    this.revokedEvent = options.revokedEvent;
+    this.#options = { ...options, authorize: bindContext(options.authorize) };
+  }
+
+  ask(stream: EventStream, channel: string, phase: AccessPhase, answer: (isAllowed: boolean) => void): void {
+    const { client, data, lastEventId } = stream;
+    const fail = (error: unknown) => {
+      this.#options.report(error, { stage: 'authorize', stream, channel });
+      answer(false);
+    };
+    let result: boolean | PromiseLike<boolean>;
+    try {
+      result = this.#options.authorize(channel, { client, data, lastEventId, phase });
+    } catch (error) {
+      fail(error);
+      return;
+    }
+    if (!isThenable(result)) {
+      answer(result === true);
+      return;
+    }
+    const question: Question = {
+      due: performance.now() + this.#options.timeout,
+      settle: given => {
+        if (!this.#pending.delete(question)) return;
+        this.#answers.push(() => (given instanceof Error ? fail(given) : answer(given)));
+      },
+    };
+    this.#pending.add(question);
+    this.#watch();
+    result.then(
+      isAllowed => question.settle(isAllowed === true),
+      error => question.settle(error instanceof Error ? error : new Error(show(error), { cause: error })),
+    );
+  }
+
+  refused(error: TidingsError, stream: EventStream, channel: string): void {
+    this.#options.report(error, { stage: 'authorize', stream, channel });
+  }
+
+  #watch(): void {
+    if (this.#timer !== undefined) return;
+    this.#outside(() => {
+      const [first] = this.#pending;
+      if (first === undefined || this.#timer !== undefined) return;
+      this.#timer = setTimeout(() => this.#expire(), Math.ceil(first.due - performance.now()));
+      // A question must not keep the process alive.
+      this.#timer.unref?.();
+    });
+  }
+
+  #expire(): void {
+    this.#timer = undefined;
+    const now = performance.now();
+    const { timeout } = this.#options;
+    for (const question of this.#pending) {
+      if (question.due > now) break;
+      question.settle(new TidingsError('not-authorized', `authorize has not answered within ${timeout} ms`));
+    }
+    if (this.#pending.size > 0) this.#watch();
+  }
+}

@@ -1,0 +1,72 @@
+import type { Log } from '../../log/log.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import { changeSubscriptions } from '../../stream/channels/subscribing.ts';
+import { RETRY_AFTER_LOSS, randomBetween } from '../../stream/retry.ts';
+import type { Stream } from '../../stream/stream.ts';
+import type { Clients } from '../clients.ts';
+import type { ControlMessage } from '../control.ts';
+
+/** A message that names streams. */
+type MembershipMessage = Exclude<ControlMessage, { type: 'stop' }>;
+
+export interface MembershipOptions {
+  readonly log: Log;
+  readonly clients: Clients<Stream>;
+  /** Messages have positions of their own. */
+  readonly isRemote: boolean;
+  /** Asks again whether a stream may follow its channels. */
+  readonly recheck: (stream: Stream) => void;
+}
+
+/**
+ * Applies control messages to the streams that were open at their position.
+ *
+ * Whether a stream was open then is unknown in two cases: it was opened before the broker had told where the log is;
+ * or its client came with an id that this process had not reached, as it may be behind. If a message would change
+ * the subscriptions of such a stream, the stream ends. Its client reconnects, and the application decides again.
+ */
+export class Membership {
+  readonly #options: MembershipOptions;
+
+  constructor(options: MembershipOptions) {
+    this.#options = options;
+  }
+
+  apply(message: MembershipMessage, position: Position): void {
+    for (const stream of this.#options.clients.find(message)) {
+      if (!stream.isOpen || this.#isLater(stream, position)) continue;
+      if (message.type === 'disconnect') stream.end('closed', { after: position });
+      else if (message.type === 'recheck') this.#options.recheck(stream);
+      else this.#change(stream, message, position);
+    }
+  }
+
+  #change(
+    stream: Stream,
+    message: Extract<MembershipMessage, { type: 'subscribe' | 'unsubscribe' }>,
+    position: Position,
+  ): void {
+    const { type, channels } = message;
+    const options = message.type === 'subscribe' ? message.options : {};
+    if (!this.#isUnclear(stream, position))
+      changeSubscriptions(stream, { type, channels, options, position });
+    else if (
+      channels.some(
+        name => (stream.response.delivery?.subscriptions.has(name) === true) === (type === 'unsubscribe'),
+      )
+    ) {
+      stream.end('closed', { retry: randomBetween(RETRY_AFTER_LOSS) });
+    }
+  }
+
+  /** The stream was opened after the message. */
+  #isLater({ openedAt }: Stream, position: Position): boolean {
+    return this.#options.isRemote && openedAt !== undefined && position <= openedAt;
+  }
+
+  #isUnclear({ openedAt, lastEventId }: Stream, position: Position): boolean {
+    const { isRemote, log } = this.#options;
+    if (!isRemote) return false;
+    return openedAt === undefined ? position <= log.origin : position <= (log.positionIn(lastEventId) ?? 0);
+  }
+}

@@ -1,0 +1,46 @@
+import type { DeliveryContext } from '../delivery/delivery-target.ts';
+import type { ControlChannel } from './access/control-channel.ts';
+import type { Channel } from './hub-channel.ts';
+import type { Listeners } from './listening/listeners.ts';
+import { readChannelStats } from './observability/read-stats.ts';
+import type { Producers } from './producing/producers.ts';
+import { readPublished } from './publish-fields.ts';
+import type { Publisher } from './publisher.ts';
+
+/** What a channel needs of its hub. */
+export interface ChannelHub extends Pick<Channel, 'state'> {
+  readonly context: DeliveryContext;
+  readonly publisher: Publisher;
+  readonly listeners: Listeners;
+  readonly producers: Producers;
+  readonly messages: ControlChannel;
+}
+
+/** Creates the object of a channel: its name, and the calls that it makes. */
+export function createChannel<Name extends string>(
+  name: Name,
+  { context, publisher, listeners, producers, messages, state }: ChannelHub,
+): Channel<Record<string, unknown>, Name> {
+  return {
+    name,
+    get subscriberCount() {
+      const subscribers = context.log.channels.find(name)?.listeners.size ?? 0;
+      // Those of `hub.listen()` are no streams.
+      return subscribers && subscribers - listeners.countOf(name);
+    },
+    publish: (data, fields) => publisher.append(name, () => readPublished(data, fields)),
+    end: () => publisher.appendMark(name, 'end'),
+    begin: () => publisher.appendMark(name, 'begin'),
+    state,
+    stats: () => readChannelStats(context.log, name),
+    from(source, options) {
+      // Another process may stop it.
+      void context.sync?.start();
+      return producers.run(name, source, options);
+    },
+    stop() {
+      producers.stop(name);
+      return messages.send({ type: 'stop', channel: name });
+    },
+  };
+}

@@ -1,0 +1,42 @@
+import { TidingsError } from '../../base/errors.ts';
+import type { Broker } from '../../log/broker.ts';
+import type { BrokerSync } from '../../log/broker-sync.ts';
+import { brokerAnswer } from '../broker-answer.ts';
+import type { HubSettings } from '../options.ts';
+import { createLocalLease, type Lease } from './leases.ts';
+import { Presence, type PresenceHub } from './presence.ts';
+
+/** The presence of a hub, if its settings ask for it. */
+export function createPresence(
+  { presence, broker }: HubSettings,
+  sync: BrokerSync | undefined,
+  hub: Omit<PresenceHub, 'lease'>,
+): Presence | undefined {
+  if (presence === undefined) return undefined;
+  const { channel } = presence;
+  const lease =
+    sync && broker?.lease ? brokerLease(channel, sync, broker.lease.bind(broker)) : createLocalLease();
+  return new Presence({ ...hub, lease }, presence);
+}
+
+function brokerLease(set: string, sync: BrokerSync, lease: Required<Broker>['lease']): Lease {
+  return async change => {
+    await sync.start();
+    return lease(set, change);
+  };
+}
+
+/** How many clients have a stream, in all processes. Without presence and without a broker, this process is all. */
+export async function countClients(
+  { broker, publishTimeout }: HubSettings,
+  sync: BrokerSync | undefined,
+  presence: Presence | undefined,
+  clients: { readonly size: number },
+): Promise<number> {
+  if (presence !== undefined) return brokerAnswer(publishTimeout, sync, presence.count());
+  if (broker === undefined) return clients.size;
+  throw new TidingsError(
+    'invalid-option',
+    'clients.count() needs `presence` to count those of other processes',
+  );
+}

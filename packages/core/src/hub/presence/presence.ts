@@ -1,0 +1,183 @@
+import type { Scheduler, Timed } from '../../base/scheduler.ts';
+import type { EventStream } from '../../stream/event-stream.ts';
+import type { ClientRegistry } from '../clients.ts';
+import type { PublishFields } from '../hub-channel.ts';
+import type { ListenEvent } from '../listening/listen-options.ts';
+import type { Listeners, Listening } from '../listening/listeners.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
+import type { Lease, LeaseResult } from './leases.ts';
+import type { PresenceSettings } from './presence-options.ts';
+
+/** What presence needs of its hub. */
+export interface PresenceHub {
+  readonly scheduler: Scheduler;
+  readonly listeners: Listeners;
+  readonly clients: Pick<ClientRegistry, 'get' | 'has'>;
+  readonly lease: Lease;
+  /** Publishes to the channel of the list. A rejection is reported already. */
+  readonly publish: (channel: string, data: unknown, fields: PublishFields) => Promise<string>;
+  readonly onError: (error: unknown) => void;
+}
+
+/** ms for which a process that gives no sign holds its clients, at least. */
+const SHORTEST_LEASE = 5_000;
+
+/** How often a lease is renewed before it expires. */
+const RENEWALS = 3;
+
+/**
+ * Keeps the list of the clients that are connected to any process, in a compacted channel.
+ *
+ * A client is wanted while it has a stream here, and for `linger` after that. A {@link LeaseKeeper} holds a lease for each
+ * wanted client. What it finds to have come, or to have left all processes, is published. The hub follows the channel
+ * itself: a wanted client that is still not listed after two renewals is published again.
+ *
+ * It begins with the first stream of the hub.
+ */
+export class Presence {
+  readonly #hub: PresenceHub;
+  readonly #settings: PresenceSettings;
+  readonly #keeper: LeaseKeeper;
+  /** ms for which a process that gives no sign holds its clients. */
+  readonly #ttl: number;
+  readonly #wanted = new Set<string>();
+  readonly #listed = new Set<string>();
+  /** Wanted clients without a stream, until they have lingered. */
+  readonly #lingering = new Map<string, Timed>();
+  /** Wanted clients that were not listed at the last renewal. */
+  #missing = new Set<string>();
+  #mirror: Listening | undefined;
+  #renewals = 0;
+  /** ms, by the clock of the hub. */
+  #renewalDue = 0;
+  #isClosing = false;
+  readonly #renewal: Timed = { slot: undefined, run: now => this.#renew(now) };
+
+  constructor(hub: PresenceHub, settings: PresenceSettings) {
+    this.#hub = hub;
+    this.#settings = settings;
+    this.#ttl = Math.max(SHORTEST_LEASE, 2 * settings.linger);
+    this.#keeper = new LeaseKeeper({
+      lease: hub.lease,
+      ttl: this.#ttl,
+      wanted: this.#wanted,
+      listed: this.#listed,
+      announce: result => this.#announce(result),
+      onError: hub.onError,
+    });
+  }
+
+  /** How many clients are listed. Resolves when the list is here. */
+  async count(): Promise<number> {
+    await this.#start().ready;
+    return this.#listed.size;
+  }
+
+  opened({ client }: EventStream): void {
+    this.#start();
+    if (client === undefined || this.#isClosing) return;
+    const lingering = this.#lingering.get(client);
+    if (lingering !== undefined) {
+      this.#hub.scheduler.delete(lingering);
+      this.#lingering.delete(client);
+    }
+    if (this.#wanted.has(client)) return;
+    this.#wanted.add(client);
+    this.#keeper.hold(client);
+  }
+
+  closed({ client }: EventStream): void {
+    const { scheduler, clients } = this.#hub;
+    if (client === undefined || this.#isClosing || clients.has(client)) return;
+    const due = scheduler.now + this.#settings.linger;
+    const timed: Timed = {
+      slot: undefined,
+      run: now => {
+        // The clock may run it earlier.
+        if (now < due) return due;
+        scheduler.delete(timed);
+        this.#lingering.delete(client);
+        this.#wanted.delete(client);
+        this.#keeper.release(client);
+        return now;
+      },
+    };
+    this.#lingering.set(client, timed);
+    scheduler.add(timed, due);
+  }
+
+  /** The hub closes: from now on clients do not leave, since they reconnect elsewhere. */
+  beginClose(): void {
+    this.#isClosing = true;
+  }
+
+  /** @param retry ms after which the last client has reconnected. */
+  async close(retry: number): Promise<void> {
+    const { scheduler } = this.#hub;
+    for (const timed of [this.#renewal, ...this.#lingering.values()]) scheduler.delete(timed);
+    this.#mirror?.close();
+    await this.#keeper.close(retry + this.#settings.linger);
+  }
+
+  #start(): Listening {
+    if (this.#mirror !== undefined) return this.#mirror;
+    const { listeners, scheduler } = this.#hub;
+    this.#mirror = listeners.add([this.#settings.channel], event => this.#list(event), {
+      onReset: () => {
+        // The state follows. What was lost may have been the leases, too.
+        this.#listed.clear();
+        this.#keeper.startOver();
+      },
+    });
+    this.#keeper.renew();
+    this.#renewalDue = scheduler.now + this.#ttl / RENEWALS;
+    scheduler.add(this.#renewal, this.#renewalDue);
+    return this.#mirror;
+  }
+
+  #list({ key, gone }: ListenEvent): void {
+    if (gone) this.#listed.delete(key);
+    else this.#listed.add(key);
+  }
+
+  #renew(now: number): number {
+    if (now < this.#renewalDue) return this.#renewalDue;
+    this.#renewals += 1;
+    // Processes may have died long ago, and with them what they held. The clients of one that has died just now are
+    // held for so long.
+    if (this.#renewals === RENEWALS + 1) this.#keeper.verify();
+    if (this.#keeper.isIdle) this.#repair();
+    this.#keeper.renew();
+    this.#renewalDue = now + this.#ttl / RENEWALS;
+    return this.#renewalDue;
+  }
+
+  #repair(): void {
+    const missing = [...this.#wanted].filter(client => !this.#listed.has(client));
+    const came = missing.filter(client => this.#missing.has(client));
+    this.#missing = new Set(missing);
+    if (came.length > 0) void this.#announce({ came, left: [] });
+  }
+
+  async #announce({ came, left }: LeaseResult): Promise<void> {
+    const { channel } = this.#settings;
+    const publish = (data: unknown, fields: PublishFields) => this.#hub.publish(channel, data, fields);
+    const gone = left.map(client => publish({ client }, { event: 'left', key: client, gone: true }));
+    const here = came.map(client => publish(this.#describe(client), { event: 'came', key: client }));
+    const results = await Promise.allSettled([...gone, ...here]);
+    // Whoever is missing is found by the next renewals, and whoever has left by this.
+    if (results.slice(0, gone.length).some(({ status }) => status === 'rejected')) this.#keeper.verify();
+  }
+
+  #describe(client: string): { client: string; data?: unknown } {
+    const { data } = this.#settings;
+    const [stream] = this.#hub.clients.get(client);
+    if (data === undefined || stream === undefined) return { client };
+    try {
+      return { client, data: data(stream) };
+    } catch (error) {
+      this.#hub.onError(error);
+      return { client };
+    }
+  }
+}

@@ -1,0 +1,36 @@
+import { errorCode } from '../base/errors.ts';
+import type { Broker } from './broker.ts';
+
+/** One call of a broker that has settled. */
+export interface BrokerCall {
+  readonly call: 'start' | 'publish' | 'open' | 'read' | 'head' | 'state' | 'lease';
+  /** How long it took. */
+  readonly ms: number;
+  /** The code of the error with which it rejected: that of a TidingsError, else `unknown`. Undefined: it succeeded. */
+  readonly error: string | undefined;
+}
+
+/** The same broker, whose calls are timed. They settle as they would without, in the same tick. */
+export function timeCalls(broker: Broker, onCall: (call: BrokerCall) => void): Broker {
+  const timed = <T>(call: BrokerCall['call'], promise: Promise<T>): Promise<T> => {
+    const start = performance.now();
+    const settled = (error?: string) => onCall({ call, ms: performance.now() - start, error });
+    promise.then(
+      () => settled(),
+      error => settled(errorCode(error)),
+    );
+    return promise;
+  };
+  const { lease } = broker;
+  return {
+    start: sink => timed('start', broker.start(sink)),
+    publish: (drafts, deadline) => timed('publish', broker.publish(drafts, deadline)),
+    open: wants => timed('open', broker.open(wants)),
+    release: channels => broker.release(channels),
+    read: (channel, after, until) => timed('read', broker.read(channel, after, until)),
+    head: () => timed('head', broker.head()),
+    state: channel => timed('state', broker.state(channel)),
+    ...(lease && { lease: (set, change) => timed('lease', lease.call(broker, set, change)) }),
+    close: () => broker.close(),
+  };
+}

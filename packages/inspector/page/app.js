@@ -1,0 +1,85 @@
+// @ts-check
+import { render } from 'preact';
+import { useState } from 'preact/hooks';
+import { Channels } from './channels.js';
+import { Charts } from './charts.js';
+import { ChannelDetail, StreamDetail } from './detail.js';
+import { useFeed } from './feed.js';
+import { number } from './format.js';
+import { Log } from './log.js';
+import { Overview } from './overview.js';
+import { Streams } from './streams.js';
+import { html } from './ui.js';
+
+/** @import { ChannelRow, StreamRow } from '../src/rows.ts' */
+/** @typedef {{ table: 'streams', row: StreamRow } | { table: 'channels', row: ChannelRow }} Selection */
+
+const STATES = {
+  connecting: 'Connecting',
+  live: 'Live',
+  away: 'Reconnecting',
+  refused: 'Not allowed any more. Reload the page.',
+};
+
+function App() {
+  const { state, samples, incidents } = useFeed();
+  const [tab, setTab] = useState('streams');
+  const [search, setSearch] = useState('');
+  const [selection, setSelection] = useState(/** @type {Selection | undefined} */ (undefined));
+  const sample = samples.at(-1);
+  const tabs = [
+    { id: 'streams', title: 'Streams', count: sample?.stats.streams },
+    { id: 'channels', title: 'Channels', count: sample?.stats.channels },
+    { id: 'log', title: 'Closes and resets', count: incidents.length },
+  ];
+  const close = () => setSelection(undefined);
+  const show = (/** @type {string} */ id) => {
+    setTab(id);
+    close();
+  };
+
+  return html`
+    <header class="top">
+      <h1><b>Tidings</b> inspector</h1>
+      <p class="state" data-state=${state} role="status">${STATES[state]}</p>
+    </header>
+    <main>
+      <${Overview} sample=${sample} />
+      <${Charts} samples=${samples} />
+      <section class="tables" data-open=${selection !== undefined || undefined}>
+        <div class="bar">
+          <div role="tablist" aria-label="What is listed">
+            ${tabs.map(
+              ({
+                id,
+                title,
+                count,
+              }) => html`<button type="button" role="tab" aria-selected=${tab === id} onClick=${() => show(id)}>
+                ${title}${count !== undefined && html` <span class="count">${number(count)}</span>`}
+              </button>`,
+            )}
+          </div>
+          <input type="search" placeholder="Client, channel or id" aria-label="Search" value=${search}
+            onInput=${(/** @type {InputEvent} */ event) => setSearch(/** @type {HTMLInputElement} */ (event.target).value)} />
+        </div>
+        <div class="content" role="tabpanel">
+          ${
+            tab === 'streams' &&
+            html`<${Streams} search=${search} selected=${selection?.table === 'streams' ? selection.row.id : undefined}
+              onSelect=${(/** @type {StreamRow} */ row) => setSelection({ table: 'streams', row })} />`
+          }
+          ${
+            tab === 'channels' &&
+            html`<${Channels} search=${search} selected=${selection?.table === 'channels' ? selection.row.name : undefined}
+              onSelect=${(/** @type {ChannelRow} */ row) => setSelection({ table: 'channels', row })} />`
+          }
+          ${tab === 'log' && html`<${Log} incidents=${incidents} search=${search} />`}
+          ${selection?.table === 'streams' && html`<${StreamDetail} row=${selection.row} onClose=${close} />`}
+          ${selection?.table === 'channels' && html`<${ChannelDetail} key=${selection.row.name} row=${selection.row} onClose=${close} />`}
+        </div>
+      </section>
+    </main>
+  `;
+}
+
+render(html`<${App} />`, document.body);

@@ -1,0 +1,146 @@
+// @ts-check
+import { useEffect, useRef } from 'preact/hooks';
+import uPlot from 'uplot';
+import { bytes, decimal, duration } from './format.js';
+import { html } from './ui.js';
+
+/** @import { Sample } from '../src/samples.ts' */
+
+/** Of the labels below a chart, in seconds. */
+const AGES = [90, 60, 30, 0];
+
+const CHARTS = [
+  {
+    title: 'Delivered',
+    unit: 'events a second',
+    /** @param {Sample} sample */
+    read: sample => sample.delivered,
+    format: decimal,
+    color: '--series-1',
+  },
+  {
+    title: 'Sent',
+    unit: 'bytes a second',
+    /** @param {Sample} sample */
+    read: sample => sample.bytes,
+    format: bytes,
+    color: '--series-2',
+  },
+  {
+    title: 'Event loop held',
+    unit: 'longest in each second',
+    /** @param {Sample} sample */
+    read: sample => sample.hold,
+    format: duration,
+    color: '--series-3',
+  },
+];
+
+/** @param {{ samples: readonly Sample[] }} props */
+export function Charts({ samples }) {
+  return html`<section class="charts">
+    ${CHARTS.map(chart => html`<${Chart} key=${chart.title} ...${chart} samples=${samples} />`)}
+  </section>`;
+}
+
+/** @param {typeof CHARTS[number] & { samples: readonly Sample[] }} props */
+function Chart({ title, unit, read, format, color, samples }) {
+  const place = useRef(/** @type {HTMLElement | null} */ (null));
+  const plot = useRef(/** @type {uPlot | undefined} */ (undefined));
+  const newest = samples.at(-1);
+
+  useEffect(() => {
+    const element = place.current;
+    if (element === null) return;
+    const draw = () => {
+      plot.current?.destroy();
+      plot.current = createPlot(element, color, format);
+      plot.current.setData(seriesOf(samples, read));
+    };
+    draw();
+    const sizes = new ResizeObserver(() => plot.current?.setSize(sizeOf(element)));
+    sizes.observe(element);
+    const scheme = matchMedia('(prefers-color-scheme: dark)');
+    scheme.addEventListener('change', draw);
+    return () => {
+      sizes.disconnect();
+      scheme.removeEventListener('change', draw);
+      plot.current?.destroy();
+    };
+  }, []);
+  useEffect(() => plot.current?.setData(seriesOf(samples, read)), [samples]);
+
+  return html`<figure class="chart">
+    <figcaption>
+      <b>${title}</b> <span>${unit}</span>
+      <output>${newest === undefined ? '' : format(read(newest))}</output>
+    </figcaption>
+    <div ref=${place} role="img" aria-label="${title}, ${unit}, in the last two minutes"></div>
+  </figure>`;
+}
+
+/**
+ * @param {readonly Sample[]} samples
+ * @param {(sample: Sample) => number} read
+ * @returns {uPlot.AlignedData}
+ */
+function seriesOf(samples, read) {
+  return [samples.map(({ time }) => time / 1_000), samples.map(read)];
+}
+
+/** @param {HTMLElement} element */
+const sizeOf = element => ({ width: element.clientWidth, height: element.clientHeight });
+
+/**
+ * @param {HTMLElement} element
+ * @param {string} color
+ * @param {(value: number) => string} format
+ */
+function createPlot(element, color, format) {
+  const style = getComputedStyle(document.documentElement);
+  const stroke = style.getPropertyValue(color);
+  const axis = {
+    stroke: style.getPropertyValue('--muted'),
+    grid: { stroke: style.getPropertyValue('--line'), width: 1 },
+    ticks: { show: false },
+    font: '11px system-ui',
+  };
+  return new uPlot(
+    {
+      ...sizeOf(element),
+      legend: { show: false },
+      cursor: { show: false },
+      padding: [8, 8, 0, 0],
+      scales: {
+        // The past that is not known yet is left of what is.
+        x: { range: () => [Date.now() / 1_000 - 120, Date.now() / 1_000] },
+        y: { range: (_plot, _min, max) => [0, Math.max(max * 1.15, 1)] },
+      },
+      axes: [
+        {
+          ...axis,
+          size: 24,
+          splits: () => AGES.map(age => Date.now() / 1_000 - age),
+          values: () => AGES.map(label),
+        },
+        { ...axis, size: 62, space: 28, values: (_plot, ticks) => ticks.map(format) },
+      ],
+      series: [
+        {},
+        {
+          stroke,
+          width: 1.75,
+          fill: `color-mix(in srgb, ${stroke} 14%, transparent)`,
+          points: { show: false },
+        },
+      ],
+    },
+    [[], []],
+    element,
+  );
+}
+
+/** @param {number} age in seconds */
+function label(age) {
+  return age === 0 ? 'now' : `−${age} s`;
+}

@@ -1,0 +1,63 @@
+import { streamResponse } from '@tidings/core/fetch';
+import { Inspector, type InspectorOptions, readPath } from './inspector.ts';
+import type { PageRequest } from './request.ts';
+
+export type { InspectorOptions };
+
+/** The options of {@link inspector}, for servers with web Requests. */
+export interface FetchInspectorOptions<Context = unknown> extends InspectorOptions<Context> {
+  /** Where the page is, such as `/_tidings`. */
+  path: string;
+}
+
+/** Where a request came from, if the server knows. */
+export interface RequestOrigin {
+  /** The address of the peer. Without it, nobody is let in without `authorize`. */
+  remoteAddress?: string | undefined;
+}
+
+/** Answers a Request; resolves with undefined if it is for something else. */
+export type FetchInspector = (request: Request, origin?: RequestOrigin) => Promise<Response | undefined>;
+
+/**
+ * Creates a function that answers the Requests of the inspector's page.
+ *
+ * @throws {TypeError} the path is missing, or does not begin with `/`.
+ * @example
+ * ```ts
+ * const inspect = inspector({ hub, path: '/_tidings', authorize: isAdmin });
+ * Bun.serve({ fetch: async request => (await inspect(request)) ?? app.fetch(request) });
+ * ```
+ */
+export function inspector(options: FetchInspectorOptions<Request>): FetchInspector {
+  const answer = createFetchInspector(options);
+  const { authorize } = options;
+  return (request, origin = {}) => answer(request, origin, authorize && (() => authorize(request)));
+}
+
+/** @internal */
+export function createFetchInspector({ path, hub }: FetchInspectorOptions<never>) {
+  const base = readPath(path);
+  const shown = new Inspector(hub);
+  return async (request: Request, origin: RequestOrigin, authorize: PageRequest['authorize']) => {
+    const { pathname, searchParams } = new URL(request.url);
+    if (pathname === base) {
+      // The page's own paths are relative to it.
+      return new Response(null, { status: 308, headers: { location: `${base}/` } });
+    }
+    if (!pathname.startsWith(`${base}/`)) return undefined;
+    const { method, headers } = request;
+    const answer = await shown.answer({
+      method,
+      path: pathname.slice(base.length),
+      query: searchParams,
+      header: name => headers.get(name) ?? undefined,
+      remoteAddress: origin.remoteAddress,
+      authorize,
+    });
+    if ('follow' in answer)
+      return streamResponse(request, stream => answer.follow(stream), { hub: shown.pages });
+    const hasBody = method !== 'HEAD' && answer.status !== 304;
+    return new Response(hasBody ? answer.body : null, answer);
+  };
+}

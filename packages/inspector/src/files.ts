@@ -1,0 +1,78 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { pathToFileURL } from 'node:url';
+import type { PageRequest, PageResponse } from './request.ts';
+
+const page = new URL('../page/', import.meta.url);
+const require = createRequire(import.meta.url);
+
+/** Everything that the page loads, by its path, and where it is. */
+const files: Record<string, () => URL> = {
+  '/': () => new URL('index.html', page),
+  ...Object.fromEntries(
+    [
+      'app.js',
+      'channels.js',
+      'charts.js',
+      'detail.js',
+      'feed.js',
+      'format.js',
+      'log.js',
+      'overview.js',
+      'streams.js',
+      'style.css',
+      'table.js',
+      'ui.js',
+    ].map(name => [`/${name}`, () => new URL(name, page)]),
+  ),
+  '/lib/preact.js': () => new URL('preact.mjs', mainOf('preact')),
+  '/lib/hooks.js': () => new URL('hooks.mjs', mainOf('preact/hooks')),
+  '/lib/htm.js': () => new URL('htm.mjs', mainOf('htm')),
+  '/lib/uplot.js': () => new URL('uPlot.esm.js', mainOf('uplot')),
+  '/lib/uplot.css': () => new URL('uPlot.min.css', mainOf('uplot')),
+};
+
+const types = { html: 'text/html', js: 'text/javascript', css: 'text/css' };
+
+/** A file of the page; undefined if there is none. */
+export async function fileFor(request: PageRequest): Promise<PageResponse | undefined> {
+  const path = request.path ?? '/';
+  if (!Object.hasOwn(files, path)) return undefined;
+  const body = await readFile((files[path] as () => URL)());
+  const etag = `"${hash(body)}"`;
+  if (request.header('if-none-match') === etag) return { status: 304, headers: { etag }, body: '' };
+  const extension = (path === '/' ? 'html' : path.slice(path.lastIndexOf('.') + 1)) as keyof typeof types;
+  const headers = {
+    'content-type': `${types[extension]}; charset=utf-8`,
+    'cache-control': 'no-cache',
+    etag,
+    ...(extension === 'html' && { 'content-security-policy': policyFor(String(body)) }),
+  };
+  return { status: 200, headers, body };
+}
+
+/** Only what comes from here runs: everything that is shown is text. The import map is the one script in the page. */
+function policyFor(html: string): string {
+  const [, importMap = ''] = /<script type="importmap">([\s\S]*?)<\/script>/.exec(html) ?? [];
+  return [
+    "default-src 'none'",
+    `script-src 'self' 'sha256-${hash(importMap)}'`,
+    // uPlot sets the sizes of its elements.
+    "style-src 'self' 'unsafe-inline'",
+    "connect-src 'self'",
+    "img-src 'self' data:",
+    "base-uri 'none'",
+    "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join('; ');
+}
+
+function hash(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('base64');
+}
+
+/** The main file of a package. What else it has is beside it. */
+function mainOf(name: string): URL {
+  return pathToFileURL(require.resolve(name));
+}

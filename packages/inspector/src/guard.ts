@@ -1,0 +1,41 @@
+import type { PageRequest } from './request.ts';
+
+/** Proxies add one of these. Behind a proxy on the same machine, everybody comes from a loopback address. */
+const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
+
+/**
+ * Why a request is refused; undefined if it is not. With `authorize`, the application decides. Without it, only a browser
+ * on this machine is let in, and not in production. The Host is checked as well: with DNS rebinding, the page of an
+ * attacker has a name of its own that resolves to 127.0.0.1.
+ */
+export async function refusalOf(request: PageRequest): Promise<string | undefined> {
+  if (isForeign(request)) return 'The inspector answers its own page only.';
+  if (request.authorize !== undefined) {
+    return (await request.authorize()) === true ? undefined : 'Not authorized.';
+  }
+  if (process.env.NODE_ENV === 'production') return 'In production, give the inspector `authorize`.';
+  const isDirect =
+    isLoopback(request.remoteAddress) && FORWARDED.every(name => request.header(name) === undefined);
+  if (isDirect && isLocalHost(request.header('host'))) return undefined;
+  return 'Without `authorize`, the inspector opens at a local address of its own machine only.';
+}
+
+/** Whether the page of another origin made the request. A link may lead here. */
+function isForeign(request: PageRequest): boolean {
+  const origin = request.header('origin');
+  if (origin !== undefined) return !URL.canParse(origin) || new URL(origin).host !== request.header('host');
+  const site = request.header('sec-fetch-site') ?? 'none';
+  const isLink = request.method === 'GET' && request.header('sec-fetch-mode') === 'navigate';
+  return site !== 'same-origin' && site !== 'none' && !isLink;
+}
+
+function isLoopback(address = ''): boolean {
+  return address === '::1' || /^(::ffff:)?127\./.test(address);
+}
+
+function isLocalHost(host = ''): boolean {
+  const name = host.replace(/:\d+$/, '').toLowerCase();
+  return (
+    name === 'localhost' || name.endsWith('.localhost') || name === '[::1]' || /^127(\.\d+){3}$/.test(name)
+  );
+}

@@ -1,0 +1,109 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { EventStream, Hub } from '@tidings/core';
+import { fileFor } from './files.ts';
+import { refusalOf } from './guard.ts';
+import { type Answer, type PageRequest, text } from './request.ts';
+import { type Rows, readView, rowsOf, type View } from './rows.ts';
+import { INCIDENTS, SAMPLES, Samples, SHOWN } from './samples.ts';
+import { tail } from './tail.ts';
+
+/** The options of `inspector()`. */
+export interface InspectorOptions<Request> {
+  /** The hub that is shown. */
+  // biome-ignore lint/suspicious/noExplicitAny: hubs of all channels.
+  hub: Hub<any>;
+  /**
+   * Who may see the page: it shows the names of clients and channels, and the events, and it can disconnect streams.
+   * Called at each request of the page. Default: whoever sits at the machine of the server, and nobody when NODE_ENV is
+   * `production`.
+   *
+   * @returns or resolves with `true` for those who may. Everything else answers 403.
+   */
+  authorize?: ((request: Request) => boolean | Promise<boolean>) | undefined;
+}
+
+/** Headers of everything that the inspector sends. */
+const HEADERS = {
+  'x-content-type-options': 'nosniff',
+  'x-frame-options': 'DENY',
+  'referrer-policy': 'no-referrer',
+  'cross-origin-resource-policy': 'same-origin',
+};
+
+/** ms between two updates of a table. */
+const REFRESH = 1_000;
+
+/** Answers the requests of the inspector's page. */
+export class Inspector {
+  readonly #hub: Hub;
+  readonly #samples: Samples;
+
+  constructor(hub: Hub) {
+    if (typeof hub?.observe !== 'function') throw new TypeError('hub must be what createHub() returns');
+    this.#hub = hub;
+    this.#samples = new Samples(hub);
+  }
+
+  /** The hub of the page's own streams. */
+  get pages(): Hub {
+    return this.#samples.pages;
+  }
+
+  async answer(request: PageRequest): Promise<Answer> {
+    const refusal = await refusalOf(request);
+    if (refusal !== undefined) return withHeaders(text(403, refusal));
+    const answer = await this.#route(request);
+    return 'follow' in answer ? answer : withHeaders(answer);
+  }
+
+  async #route(request: PageRequest): Promise<Answer> {
+    const { method, path, query } = request;
+    if (method === 'POST' && path === '/disconnect') return this.#disconnect(request);
+    if (method !== 'GET' && method !== 'HEAD') return text(405, 'Not allowed.', { allow: 'GET, HEAD' });
+    if (path === '/feed') return { follow: stream => this.#follow(stream) };
+    if (path === '/rows')
+      return { follow: stream => void stream.stream(this.#rows(stream, readView(query))) };
+    if (path === '/tail') {
+      const channel = query.get('channel');
+      if (!channel) return text(400, 'Name a channel: ?channel=');
+      return { follow: stream => void stream.stream(tail(this.#hub, channel, stream)) };
+    }
+    return (await fileFor(request)) ?? text(404, 'Not found.');
+  }
+
+  #follow(stream: EventStream): void {
+    this.#samples.watch();
+    stream.subscribe([SAMPLES, INCIDENTS], { from: { last: SHOWN } });
+  }
+
+  /** What a table shows, once a second, at the pace of the page. */
+  async *#rows({ signal }: EventStream, view: View): AsyncGenerator<Rows> {
+    while (!signal.aborted) {
+      yield rowsOf(this.#hub, view);
+      await sleep(REFRESH, undefined, { signal, ref: false }).catch(() => {});
+    }
+  }
+
+  async #disconnect(request: PageRequest): Promise<Answer> {
+    // A form of another page cannot set this header.
+    if (request.header('x-tidings-inspector') === undefined) return text(403, 'Sent by another page.');
+    const who = request.query.get('who');
+    if (!who) return text(400, 'Name a client or the id of a stream: ?who=');
+    try {
+      await this.#hub.clients.disconnect(who);
+    } catch (error) {
+      return text(502, `Not disconnected in all processes: ${(error as Error).message}`);
+    }
+    return text(200, 'Disconnected.');
+  }
+}
+
+/** @returns the path without a slash at its end. */
+export function readPath(path: string): string {
+  if (typeof path === 'string' && path.startsWith('/')) return path.replace(/\/$/, '');
+  throw new TypeError(`path must be where the page is, such as '/_tidings'; got ${String(path)}`);
+}
+
+function withHeaders<T extends { readonly headers: Readonly<Record<string, string>> }>(answer: T): T {
+  return { ...answer, headers: { ...HEADERS, ...answer.headers } };
+}

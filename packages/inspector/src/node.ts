@@ -1,0 +1,40 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { openStream } from '@tidings/core/node';
+import type { Inspector } from './inspector.ts';
+import type { PageRequest } from './request.ts';
+
+/**
+ * Answers a request of node:http.
+ *
+ * @param base the path of the inspector, without a slash at its end.
+ */
+export async function answerNode(
+  inspector: Inspector,
+  req: IncomingMessage,
+  res: ServerResponse,
+  base: string,
+  authorize: PageRequest['authorize'],
+): Promise<void> {
+  const { url = '', method = 'GET' } = req as { url?: string; method?: string };
+  const { originalUrl = url } = req as { originalUrl?: string };
+  const { pathname, searchParams } = new URL(originalUrl, 'http://inspector');
+  if (pathname === base) {
+    // The page's own paths are relative to it.
+    res.writeHead(308, { location: `${base.slice(base.lastIndexOf('/') + 1)}/` }).end();
+    return;
+  }
+  const answer = await inspector.answer({
+    method,
+    path: pathname.slice(base.length),
+    query: searchParams,
+    header: name => req.headers[name]?.toString(),
+    remoteAddress: req.socket?.remoteAddress,
+    authorize,
+  });
+  if ('follow' in answer) {
+    answer.follow(openStream(req, res, { hub: inspector.pages }));
+    return;
+  }
+  res.writeHead(answer.status, answer.headers);
+  res.end(method === 'HEAD' ? undefined : answer.body);
+}

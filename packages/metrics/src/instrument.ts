@@ -1,0 +1,47 @@
+import type { Hub } from '@tidings/core';
+import { instrumentOpenTelemetry, type OpenTelemetryOptions } from './opentelemetry.ts';
+import { instrumentPrometheus, type PrometheusOptions } from './prometheus.ts';
+import type { SpanLike } from './stream-spans.ts';
+
+/** Where metrics and spans go: to prom-client, to OpenTelemetry, or to both. */
+export type InstrumentOptions = PrometheusOptions | OpenTelemetryOptions;
+
+/** The instrumentation of a hub. */
+export interface Instrumentation {
+  /** Removes the metrics, and observes nothing any more. Idempotent. */
+  stop(): void;
+  /**
+   * The span of a stream, once its headers were sent. Undefined without a `tracer`. Run what sends to the stream with this
+   * span as the active one, so that its spans belong to the stream, and not to the request.
+   */
+  spanOf(stream: object): SpanLike | undefined;
+}
+
+/**
+ * Reports what a hub does, from now on: as Prometheus metrics, as OpenTelemetry metrics, or as a span for each stream.
+ * Call it before the first stream.
+ *
+ * @param hub the hub. Its own `observer` stays.
+ * @param options `{ registry }` of prom-client, or `{ meter, tracer }` of OpenTelemetry, each optional.
+ * @returns what stops it.
+ * @throws {TypeError} there is neither a registry, nor a meter, nor a tracer.
+ * @throws {Error} prom-client: a metric of that name is registered already.
+ */
+export function instrument(hub: Hub, options: InstrumentOptions): Instrumentation {
+  const { registry, meter, tracer } = options as Partial<PrometheusOptions & OpenTelemetryOptions>;
+  if (registry === undefined && meter === undefined && tracer === undefined) {
+    throw new TypeError(
+      'instrument() needs a registry of prom-client, or a meter or tracer of OpenTelemetry',
+    );
+  }
+  const stopPrometheus =
+    registry === undefined ? () => {} : instrumentPrometheus(hub, options as PrometheusOptions);
+  const otel = instrumentOpenTelemetry(hub, options as OpenTelemetryOptions);
+  return {
+    stop() {
+      stopPrometheus();
+      otel.stop();
+    },
+    spanOf: stream => otel.spanOf(stream),
+  };
+}

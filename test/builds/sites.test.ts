@@ -1,0 +1,81 @@
+// What the page about frameworks shows in files: each is built, if its framework does that, and served.
+import { execFile } from 'node:child_process';
+import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterEach, expect, it } from 'vitest';
+import { PACKED } from '../support/packed.ts';
+import { type Program, startProgram } from '../support/program.ts';
+import { deliversAndResumes } from '../support/resumes.ts';
+import { freePort } from '../support/server.ts';
+import { root, snippet } from '../support/snippets.ts';
+
+let program: Program | undefined;
+afterEach(() => program?.stop());
+
+const shown = (path: string) => snippet('docs/frameworks.md', `site ${path}`);
+
+/** Among the packages as they are packed. */
+function createSite(files: Record<string, string>): string {
+  const folder = mkdtempSync(join(PACKED, 'site-'));
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), text);
+  }
+  return folder;
+}
+
+it('SvelteKit, with adapter-node: delivers, resumes, and ends with the process', async () => {
+  const folder = createSite({
+    'package.json': '{ "type": "module" }',
+    'vite.config.js':
+      "import { sveltekit } from '@sveltejs/kit/vite';\nexport default { plugins: [sveltekit()] };",
+    'svelte.config.js':
+      "import adapter from '@sveltejs/adapter-node';\nexport default { kit: { adapter: adapter() } };",
+    'src/app.html': '%sveltekit.head% %sveltekit.body%',
+    'src/hub.ts': shown('src/hub.ts'),
+    'src/hooks.server.ts': "import { hub } from './hub';\nprocess.once('SIGTERM', () => hub.close());",
+    'src/routes/events/+server.ts': shown('src/routes/events/+server.ts'),
+    'src/routes/messages/+server.ts': `
+import { hub } from '../../hub';
+export const POST = async ({ url }: { url: URL }) =>
+  new Response(await hub.publish('messages', Object.fromEntries(url.searchParams)));`,
+  });
+  await promisify(execFile)(process.execPath, [join(root, 'test/node_modules/vite/bin/vite.js'), 'build'], {
+    cwd: folder,
+  });
+  const port = await freePort();
+  program = startProgram(folder, port, ['build/index.js'], { HOST: '127.0.0.1', PORT: String(port) });
+  const client = await deliversAndResumes(program, '/events');
+  program.signal('SIGTERM');
+  expect(await client.ended).toBe(true);
+  expect(await program.exited).toBe(0);
+});
+
+it('React Router, with its request handler: delivers and resumes', async () => {
+  const port = await freePort();
+  const folder = createSite({
+    'hub.ts': shown('src/hub.ts'),
+    'app/routes/events.ts': shown('src/app/routes/events.ts'),
+    'server.ts': `
+import { serve } from '@hono/node-server';
+import { createRequestHandler, type ServerBuild } from 'react-router';
+import * as events from './app/routes/events.ts';
+import { hub } from './hub.ts';
+const action = async ({ request }: { request: Request }) =>
+  new Response(await hub.publish('messages', Object.fromEntries(new URL(request.url).searchParams)));
+const route = (path: string, module: object) => ({ id: path, path, module });
+// What its compiler writes.
+const build = {
+  entry: { module: { default: () => new Response() } },
+  routes: { events: route('events', events), messages: route('messages', { action }) },
+  assets: { entry: { imports: [], module: '' }, routes: {}, url: '', version: '' },
+  publicPath: '/', assetsBuildDirectory: '', future: {}, ssr: true, isSpaMode: false, prerender: [],
+  routeDiscovery: { mode: 'initial' },
+} as unknown as ServerBuild;
+const handler = createRequestHandler(build, 'production');
+serve({ fetch: request => handler(request), port: ${port}, hostname: '127.0.0.1' });`,
+  });
+  program = startProgram(folder, port, ['--import', 'tsx', 'server.ts']);
+  await deliversAndResumes(program, '/events');
+});

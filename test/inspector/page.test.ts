@@ -1,0 +1,165 @@
+import { createHub } from '@tidings/core';
+import { openStream } from '@tidings/core/node';
+import { inspector } from '@tidings/inspector';
+import express from 'express';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { crowd } from '../limits/crowd.ts';
+import { type Client, request } from '../support/client.ts';
+import { inChromium, poll } from '../support/example.ts';
+import { listen, type Running } from '../support/server.ts';
+import { CHROMIUM, describeWith } from '../support/system.ts';
+
+const CROWD = 1_000;
+const HOSTILE = '<img src=x onerror="window.hacked=1">';
+
+describeWith(CHROMIUM, 'the page of the inspector', () => {
+  const newContext = inChromium();
+  const hub = createHub({ limits: { streams: 2_000 } });
+  let at: Running;
+  let streams: Client[];
+  let errors: string[];
+
+  beforeAll(async () => {
+    const app = express();
+    app.use('/_tidings', inspector({ hub }));
+    app.get('/stream', (req, res) => {
+      const { client, channel = 'news' } = req.query as { client?: string; channel?: string };
+      openStream(req, res, { hub, client }).subscribe(channel);
+    });
+    at = await listen(app);
+    streams = await crowd(CROWD - 2, `${at.origin}/stream`);
+    for (const [client, channel] of [
+      ['slow', 'flood'],
+      [HOSTILE, HOSTILE],
+    ]) {
+      streams.push(
+        await request(
+          at.origin,
+          `/stream?${new URLSearchParams({ client, channel } as Record<string, string>)}`,
+        ),
+      );
+    }
+  });
+  afterAll(async () => {
+    at.kill();
+    await hub.close({ within: 0 });
+  });
+  beforeEach(() => {
+    errors = [];
+  });
+
+  async function openPage(options?: BrowserContextOptions): Promise<Page> {
+    const context = await newContext(options);
+    const page = await context.newPage();
+    page.on('pageerror', error => errors.push(error.message));
+    page.on('console', message => message.type() === 'error' && errors.push(message.text()));
+    await page.goto(`${at.origin}/_tidings/`);
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.locator('.row').first().waitFor();
+    return page;
+  }
+  const figure = (page: Page, name: string) =>
+    page.locator('.figure', { has: page.getByText(name, { exact: true }) });
+  const search = (page: Page, text: string) => page.getByLabel('Search').fill(text);
+
+  test('shows what the hub is and does', async () => {
+    const page = await openPage();
+    await figure(page, 'Streams').getByText('1,000', { exact: true }).waitFor();
+    const before = hub.stats();
+    hub.publish('news', { price: 1 });
+    await page.getByText(`${(before.published + 1).toLocaleString('en')} in all`).waitFor();
+    await page.getByLabel('1,000 streams').waitFor();
+    // Only what is in view is in the page.
+    expect(await page.locator('.row').count()).toBeLessThan(100);
+    await page.getByLabel('1,000 streams').evaluate(table => table.scrollTo(0, table.scrollHeight));
+    await page.locator('.row').last().waitFor();
+    expect(errors).toEqual([]);
+  });
+
+  test('shows a slow consumer first, and how far it is behind', async () => {
+    const page = await openPage();
+    const slow = streams[CROWD - 2] as Client;
+    slow.stall();
+    for (let event = 0; event < 400; event++) hub.publish('flood', 'x'.repeat(20_000));
+    await page.getByRole('button', { name: 'Behind' }).click();
+    await page
+      .locator('.row', { hasText: 'slow' })
+      .first()
+      .getByText(/^\d+ events/)
+      .waitFor();
+    await figure(page, 'Slow').getByText('1', { exact: true }).waitFor();
+    slow.resume();
+    await figure(page, 'Slow').getByText('all keep up').waitFor();
+    expect(errors).toEqual([]);
+  });
+
+  test('shows names that are HTML as text', async () => {
+    const page = await openPage();
+    await search(page, '<img');
+    await page.locator('.row', { hasText: HOSTILE }).click();
+    await page.getByRole('heading', { name: HOSTILE }).waitFor();
+    await page.getByRole('tab', { name: /Channels/ }).click();
+    await page.locator('.row', { hasText: HOSTILE }).click();
+    hub.publish(HOSTILE, { html: HOSTILE }, { event: HOSTILE });
+    await page.locator('.tail pre', { hasText: 'onerror' }).first().waitFor();
+    expect(await page.evaluate(`'hacked' in window`)).toBe(false);
+    expect(await page.locator('img').count()).toBe(0);
+    expect(errors).toEqual([]);
+  });
+
+  test('follows the events of a channel, and waits while it is paused', async () => {
+    const page = await openPage();
+    hub.publish('tailed', { n: 0 });
+    await page.getByRole('tab', { name: /Channels/ }).click();
+    await page.locator('.row', { hasText: 'tailed' }).click();
+    await page.locator('.tail pre', { hasText: '"n": 0' }).waitFor();
+    hub.publish('tailed', { n: 1 });
+    await page.locator('.tail pre', { hasText: '"n": 1' }).waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    hub.publish('tailed', { n: 2 });
+    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.locator('.tail pre', { hasText: '"n": 2' }).waitFor();
+    expect(await page.locator('.tail li').count()).toBe(3);
+    expect(errors).toEqual([]);
+  });
+
+  test('disconnects a client, and says that its stream has closed', async () => {
+    const client = await request(at.origin, '/stream?client=eve');
+    hub.publish('news', 'hello');
+    await client.until(({ events }) => events.length > 0);
+    const page = await openPage();
+    page.on('dialog', dialog => dialog.accept());
+    await search(page, 'eve');
+    await page.locator('.row', { hasText: 'eve' }).click();
+    await page.getByRole('button', { name: 'Disconnect client' }).click();
+    await page.getByText('Disconnected.').waitFor();
+    expect(await client.ended).toBe(true);
+    await page.getByRole('tab', { name: /Closes and resets/ }).click();
+    await page.locator('.log li', { hasText: 'eve' }).first().waitFor();
+    expect(errors).toEqual([]);
+  });
+
+  test('can be used with the keyboard', async () => {
+    const page = await openPage();
+    await page.getByLabel('1,000 streams').focus();
+    await page.keyboard.press('ArrowDown');
+    await page.locator('.drawer').waitFor();
+    const client = () => page.locator('.drawer code').first().textContent();
+    const first = await client();
+    await page.keyboard.press('ArrowDown');
+    await poll(client).not.toBe(first);
+    await page.keyboard.press('Escape');
+    await page.locator('.drawer').waitFor({ state: 'detached' });
+  });
+
+  test.each(['light', 'dark'] as const)('fits a phone, %s', async colorScheme => {
+    const page = await openPage({ viewport: { width: 390, height: 844 }, colorScheme });
+    await page.locator('.chart canvas').first().waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
+    await page.locator('.row').first().click();
+    await page.locator('.drawer').waitFor();
+    expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
+    expect(errors).toEqual([]);
+  });
+});
