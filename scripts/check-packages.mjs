@@ -46,6 +46,7 @@ function tryOut(tarballs) {
     '@tidings/core/fetch': 'streamResponse',
     '@tidings/core/client': 'parse',
     '@tidings/client': 'connect',
+    '@tidings/client/files': 'clientFile',
     '@tidings/express': 'sse',
     '@tidings/koa': 'sse',
     '@tidings/hono': 'sse',

@@ -49,11 +49,20 @@ export function checkTypeLayouts(tarballs, folder, run) {
   const packed = Object.fromEntries(
     tarballs.map(file => [basename(file).replace(/^tidings-(\w+)-.*$/, '@tidings/$1'), `file:${file}`]),
   );
-  const { '@tidings/core': core, '@tidings/express': express, '@tidings/koa': koa } = packed;
+  const {
+    '@tidings/client': client,
+    '@tidings/core': core,
+    '@tidings/express': express,
+    '@tidings/koa': koa,
+  } = packed;
   for (const hoist of [true, false]) {
     const workspace = join(folder, hoist ? 'hoisted' : 'not-hoisted');
     mkdirSync(workspace);
-    const settings = { packages: Object.keys(majors), overrides: { '@tidings/core': core }, hoist };
+    const settings = {
+      packages: Object.keys(majors),
+      overrides: { '@tidings/client': client, '@tidings/core': core },
+      hoist,
+    };
     // JSON is YAML.
     writeFileSync(join(workspace, 'pnpm-workspace.yaml'), json(settings));
     writeFileSync(join(workspace, 'package.json'), json({ private: true }));

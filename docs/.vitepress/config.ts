@@ -81,6 +81,7 @@ export default defineConfig({
           'sqlite',
           'inspector',
           'client',
+          'client/files',
           'testing',
           'metrics',
         ].map(name => ({ text: `@tidings/${name}`, link: `/api/@tidings/${name}` })),

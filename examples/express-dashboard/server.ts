@@ -32,7 +32,7 @@ instrument(hub, { registry: register });
 const takeSample = createSampler();
 
 const app = express();
-app.use(sse({ hub }));
+app.use(sse({ hub }), sse.client());
 app.get('/events', (_req, res) => {
   res.sse({ retry: 1_000 }).subscribe(['metrics', 'samples'], { from: { last: shown } });
   countStreams();

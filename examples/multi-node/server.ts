@@ -32,7 +32,7 @@ const hub = createHub<Channels>({
 });
 
 const app = express();
-app.use(sse({ hub }), express.json());
+app.use(sse({ hub }), sse.client(), express.json());
 app.use(express.static(fileURLToPath(new URL('public', import.meta.url))));
 
 app.get('/events', (_req, res) => {

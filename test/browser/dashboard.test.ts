@@ -171,7 +171,7 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
 
   test('offers to retry after an answer that is not a stream', async () => {
     const context = await newContext();
-    await context.route('**/events', route => route.fulfill({ status: 502, body: 'Bad gateway' }));
+    await context.route('**/events', route => route.fulfill({ contentType: 'text/html', body: 'Welcome' }));
     const page = await context.newPage();
     await page.goto(url());
     await showsState(page, 'Offline');

@@ -9,14 +9,14 @@ import { CHROMIUM, describeWith } from '../support/system.ts';
 
 const NGINX = '/usr/sbin/nginx';
 
-/** Keeps what an EventSource hands to the page's handlers, each message by its id and its text. */
+/** The client, and what it hands to the page's handlers: each message by its id and its text. */
 const RECORDER = `
+  import { connect as open } from '/tidings/client.js?original';
   window.heard = [];
-  window.EventSource = class extends EventSource {
-    constructor(url) {
-      super(url);
-      this.addEventListener('message', ({ lastEventId, data }) => heard.push([lastEventId, JSON.parse(data).text]));
-    }
+  export function connect(...args) {
+    const events = open(...args);
+    events.on('message', ({ id, data }) => heard.push([id, data.text]));
+    return events;
   }`;
 
 const missing = [REDIS, NGINX].find(program => !existsSync(program));
@@ -161,7 +161,9 @@ describeWith(missing ?? CHROMIUM, 'multi-node', () => {
 
   async function openPage(options: BrowserContextOptions = {}): Promise<Page> {
     const context = await newContext(options);
-    await context.addInitScript(RECORDER);
+    await context.route('**/tidings/client.js', route =>
+      route.fulfill({ contentType: 'text/javascript', body: RECORDER }),
+    );
     const page = await context.newPage();
     await page.goto(`http://127.0.0.1:${port}/`);
     await page.locator('[data-state="live"]').waitFor();

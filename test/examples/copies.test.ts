@@ -64,6 +64,8 @@ test.each(Object.entries(examples))(
       const tarball = packages.get(dependency);
       if (tarball !== undefined) manifest.dependencies[dependency] = `file:${tarball}`;
     }
+    // The adapters serve it.
+    manifest.overrides = { '@tidings/client': `file:${packages.get('@tidings/client')}` };
     // What serves needs no devDependencies, unless they are the runtimes.
     if (!(name in scripts)) manifest.devDependencies = {};
     writeFileSync(file, JSON.stringify(manifest));

@@ -1,4 +1,5 @@
-// A browser's part, on a host of its own: an EventSource that reconnects by itself.
+// A browser's part, on a host of its own: a client that reconnects by itself.
+import { connect } from '@tidings/client';
 import { EventSource } from 'eventsource';
 
 const received: number[] = [];
@@ -13,6 +14,15 @@ const jobs: Record<string, (...args: number[]) => unknown> = {
     source.addEventListener('open', () => opened++);
     source.addEventListener('message', ({ data }) => received.push(Number(data)));
     source.addEventListener('reset', () => resets++);
+  },
+  /** The same, by @tidings/client. */
+  connect(port) {
+    const events = connect(`http://10.0.0.1:${port}/`);
+    events.on('state', state => {
+      if (state === 'open') opened++;
+    });
+    events.on('message', ({ data }) => received.push(Number(data)));
+    events.on('reset', () => resets++);
   },
   opened: () => opened,
   resets: () => resets,

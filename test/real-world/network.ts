@@ -35,8 +35,11 @@ export function whyNoNetwork(): string | undefined {
   return undefined;
 }
 
+/** How the client follows the server: as an EventSource, or by @tidings/client. */
+export type Following = 'follow' | 'connect';
+
 /** The server is 10.0.0.1. The namespaces have no names: they last as long as the processes in them. */
-export async function createNetwork(options: ServerOptions): Promise<Network> {
+export async function createNetwork(options: ServerOptions, following: Following): Promise<Network> {
   const [server, client] = await Promise.all([
     startHost('network-server.ts', JSON.stringify(options)),
     startHost('network-client.ts'),
@@ -51,7 +54,7 @@ export async function createNetwork(options: ServerOptions): Promise<Network> {
       host.run(`ip address add 10.0.0.${index + 1}/24 dev ${CABLE}`);
       host.run(`ip link set ${CABLE} up`);
     }
-    await client.ask('follow', server.port);
+    await client.ask(following, server.port);
   } catch (error) {
     remove();
     throw error;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ChannelOptions } from '@tidings/core';
 import { describe, expect, test } from 'vitest';
-import { CABLE, createNetwork, type Network, whyNoNetwork } from './network.ts';
+import { CABLE, createNetwork, type Following, type Network, whyNoNetwork } from './network.ts';
 import type { ServerOptions } from './network-server.ts';
 import { describeSubject } from './subject.ts';
 
@@ -17,9 +17,14 @@ function describeNetwork(name: string, tests: () => void): void {
   describeSubject({ name: name + suffix }, tests);
 }
 
-function testOn(options: ServerOptions, name: string, run: (network: Network) => Promise<void>): void {
+function testOn(
+  options: ServerOptions,
+  name: string,
+  run: (network: Network) => Promise<void>,
+  following: Following = 'follow',
+): void {
   test.skipIf(reason !== undefined).concurrent(name, async () => {
-    const network = await createNetwork(options);
+    const network = await createNetwork(options, following);
     try {
       await run(network);
     } finally {
@@ -75,6 +80,36 @@ describe.concurrent('Networks', () => {
         await hasClosed(server, closed);
       });
     }
+  });
+
+  describeNetwork('A sleep of 5 s: all packets are dropped, and no connection is closed', () => {
+    testOn(
+      { hub: { heartbeat: 500 } },
+      '@tidings/client connects anew, with every event once and in order',
+      async ({ server, client }) => {
+        await server.ask('publish', 50, 100, 10, 1);
+        await receives(client, 50);
+        client.run('nft add table inet sleep');
+        for (const hook of ['input', 'output']) {
+          client.run(
+            `nft add chain inet sleep ${hook} "{ type filter hook ${hook} priority 0; policy drop; }"`,
+          );
+        }
+        const fiveSeconds = delay(5_000);
+        await server.ask('publish', 100, 100, 10, 1);
+        await fiveSeconds;
+        client.run('nft delete table inet sleep');
+        const woken = performance.now();
+        await receives(client, 150);
+        if (process.env.TIMES) console.log(`back after ${Math.round(performance.now() - woken)} ms`);
+        await server.ask('publish', 50, 100, 10, 1);
+        await receives(client, 200);
+        expect(await client.ask('received')).toEqual(numbers(200));
+        expect(await client.ask('opened')).toBe(2);
+        expect(await client.ask('resets')).toBe(0);
+      },
+      'connect',
+    );
   });
 
   describeNetwork('A peer that is gone without a word', () => {

@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { setTimeout as delay } from 'node:timers/promises';
+import { connect } from '@tidings/client';
 import { EventSource } from 'eventsource';
 import { createEventSource } from 'eventsource-client';
 import { createParser } from 'eventsource-parser';
@@ -25,6 +26,15 @@ const MARKERS = 'Shows every event, so also those named `tidings`, which are for
 
 /** They run in Node. */
 export const nodeClients: SseClient[] = [
+  {
+    name: '@tidings/client',
+    follow(url, see) {
+      // Longer than the site's heartbeats announce: the machine that runs the tests may be slow.
+      const events = connect(url, { text: TYPES, silence: 10_000 });
+      for (const type of TYPES) events.on(type, ({ data }) => see(type, String(data)));
+      return () => events.close();
+    },
+  },
   {
     name: 'eventsource',
     package: 'eventsource',

@@ -1,3 +1,4 @@
+import { connect } from '/tidings/client.js';
 import uPlot from '/uplot/uPlot.esm.js';
 import { bytes, clock, duration, milliseconds, percent, rate } from './format.js';
 
@@ -5,10 +6,7 @@ import { bytes, clock, duration, milliseconds, percent, rate } from './format.js
 const SHOWN = 120_000;
 /** Px that a chart is high. */
 const HEIGHT = 180;
-/** Ms without an event after which a connection is taken for dead: the server sends one each second. */
-const SILENCE = 10_000;
-
-const STATES = { connecting: 'Connecting', live: 'Live', reconnecting: 'Reconnecting', offline: 'Offline' };
+const STATES = { open: 'Live', failed: 'Offline' };
 
 /** What each tile says of its metric: value, detail, share of the whole. */
 const tiles = {
@@ -47,49 +45,22 @@ const say = (id, text) => {
   element(id).textContent = text;
 };
 
-let source;
-let silence;
-let lastEventId;
 let interval;
 let samples = [];
 let charts = [];
 let drawing;
 
-function connect() {
-  showState(source === undefined ? 'connecting' : 'reconnecting');
-  source?.close();
-  // An EventSource says what it has seen when it comes back by itself; a new one has to be told.
-  const seen = lastEventId === undefined ? '' : `?${new URLSearchParams({ lastEventId })}`;
-  source = new EventSource(`/events${seen}`);
-  source.addEventListener('open', () => showState('live'));
-  source.addEventListener('error', () => {
-    showState(source.readyState === EventSource.CLOSED ? 'offline' : 'reconnecting');
-  });
-  on('machine', showMachine);
-  on('uptime', seconds => say('uptime', `Up ${duration(seconds)}`));
-  on('streams', count => say('streams', `${count} ${count === 1 ? 'stream' : 'streams'} open`));
-  for (const name of Object.keys(tiles)) on(name, value => showTile(name, value));
-  on('sample', add);
-  on('reset', clear);
-  listen();
-}
+// It resumes by itself. The server sends an event each second: a connection that is silent for longer is dead.
+const events = connect('/events', { silence: 10_000, retry: { max: 5_000 } });
+const on = (name, handle) => events.on(name, ({ data }) => handle(data));
 
-function on(name, handle) {
-  source.addEventListener(name, event => {
-    lastEventId = event.lastEventId;
-    listen();
-    handle(JSON.parse(event.data));
-  });
-}
-
-/**
- * An EventSource comes back by itself, but not after an answer that is no stream (a proxy's 502), and not when
- * a connection died unnoticed (a laptop asleep).
- */
-function listen() {
-  clearTimeout(silence);
-  silence = setTimeout(source.readyState === EventSource.CONNECTING ? listen : connect, SILENCE);
-}
+events.on('state', showState);
+on('machine', showMachine);
+on('uptime', seconds => say('uptime', `Up ${duration(seconds)}`));
+on('streams', count => say('streams', `${count} ${count === 1 ? 'stream' : 'streams'} open`));
+for (const name of Object.keys(tiles)) on(name, value => showTile(name, value));
+on('sample', add);
+on('reset', clear);
 
 function add(sample) {
   samples = [...samples.filter(({ at }) => at > sample.at - SHOWN - interval), sample];
@@ -103,10 +74,11 @@ function clear() {
 }
 
 function showState(state) {
-  document.body.dataset.state = state;
+  const text = STATES[state] ?? 'Reconnecting';
+  document.body.dataset.state = text.toLowerCase();
   // Only a change is written, or a screen reader would say it at each attempt.
-  if (element('state').textContent !== STATES[state]) say('state', STATES[state]);
-  element('retry').hidden = state !== 'offline';
+  if (element('state').textContent !== text) say('state', text);
+  element('retry').hidden = state !== 'failed';
 }
 
 function showMachine({ hostname, platform, processor, interval: ms }) {
@@ -206,10 +178,9 @@ function resizeCharts() {
 
 const mean = numbers => numbers.reduce((sum, number) => sum + number, 0) / numbers.length;
 
-element('retry').addEventListener('click', connect);
+element('retry').addEventListener('click', () => events.reconnect());
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => {
   removeCharts();
   draw();
 });
 new ResizeObserver(resizeCharts).observe(element('panels'));
-connect();

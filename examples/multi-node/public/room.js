@@ -1,3 +1,5 @@
+import { connect } from '/tidings/client.js';
+
 /** How many messages the page shows. */
 const SHOWN = 200;
 /** Ms without a sign of life after which a node is taken for gone: each gives one a second. */
@@ -21,17 +23,17 @@ let isWhole = true;
 const nodes = new Map();
 const votes = new Map();
 
-// It comes back by itself, to any node, and says which event it has seen last.
-const source = new EventSource('/events');
-source.addEventListener('open', () => {
-  // Which node it is shows later: of the one before, signs of life may be among what was missed.
-  catchingUp = undefined;
-  missed = 0;
-  isWhole = true;
-});
-source.addEventListener('error', () => {
-  const isOver = source.readyState === EventSource.CLOSED;
-  showState(isOver ? 'offline' : 'waiting', isOver ? 'Offline: reload this page' : 'Reconnecting');
+// It resumes by itself, on any node.
+const events = connect('/events', { retry: { max: 2_000 } });
+events.on('state', state => {
+  if (state === 'failed') showState('offline', 'Offline: reload this page');
+  else if (state !== 'open') showState('waiting', 'Reconnecting');
+  else {
+    // Which node it is shows later: of the one before, signs of life may be among what was missed.
+    catchingUp = undefined;
+    missed = 0;
+    isWhole = true;
+  }
 });
 on('served', node => {
   before = served;
@@ -69,7 +71,7 @@ on('reset', ({ channels }) => {
 });
 
 function on(event, handle) {
-  source.addEventListener(event, ({ data }) => handle(JSON.parse(data)));
+  events.on(event, ({ data }) => handle(data));
 }
 
 function whatHappened() {

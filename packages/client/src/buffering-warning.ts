@@ -20,9 +20,9 @@ export class BufferingWarning {
     this.#sentAt = Date.now();
   }
 
-  /** Bytes have arrived. */
-  arrived(): void {
-    if (this.#sentAt && Date.now() - this.#sentAt > LATE) this.#warn('the first byte came late');
+  /** @param isPrompt whether the server sends a byte at once: Tidings does, others may wait for an event. */
+  arrived(isPrompt: boolean): void {
+    if (isPrompt && this.#sentAt && Date.now() - this.#sentAt > LATE) this.#warn('the first byte came late');
     this.#sentAt = 0;
   }
 

@@ -1,4 +1,5 @@
 import { Connection, type RawEvent, type Receiver } from './connection.ts';
+import type { Control } from './control.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { ReceivedEvent, State } from './events.ts';
 import { Liveness } from './liveness.ts';
@@ -19,6 +20,9 @@ export class Client implements Receiver {
   readonly #store: PositionStore;
   readonly #unwatch: () => void;
   #connection: Connection | SharedConnection;
+  #control: Control | undefined;
+  /** Resolves when the control is loaded, or when there is none. */
+  readonly #ready: Promise<void>;
   #isStarted = false;
   #isClosed = false;
 
@@ -35,7 +39,7 @@ export class Client implements Receiver {
     );
     signal?.addEventListener('abort', this.#onAbort);
     if (signal?.aborted) this.close();
-    else this.#start();
+    this.#ready = this.#start();
   }
 
   get state(): State {
@@ -61,6 +65,14 @@ export class Client implements Receiver {
     });
   }
 
+  subscribe(channels: string | readonly string[]): Promise<void> {
+    return this.#change('subscribe', channels);
+  }
+
+  unsubscribe(channels: string | readonly string[]): Promise<void> {
+    return this.#change('unsubscribe', channels);
+  }
+
   reconnect(): void {
     if (this.#isStarted && !this.#isClosed) this.#connection.reconnect();
   }
@@ -79,12 +91,19 @@ export class Client implements Receiver {
   }
 
   /** @internal */
+  opened(headers: Headers): void {
+    this.#control?.opened(headers);
+  }
+
+  /** @internal */
   arrived(): void {
+    this.#control?.arrived();
     this.#store.save(this.lastEventId);
   }
 
   /** @internal */
   stateChanged(): void {
+    if (this.state !== 'open') this.#control?.closed(this.#isClosed);
     this.#dispatcher.emit('state', this.state);
     this.#dispatcher.wake();
   }
@@ -95,8 +114,19 @@ export class Client implements Receiver {
     return new Connection(this.#url, this.#options, receiver);
   }
 
+  async #change(how: 'subscribe' | 'unsubscribe', channels: string | readonly string[]): Promise<void> {
+    await this.#ready;
+    if (!this.#control) throw new Error('there is no `control`');
+    return this.#control[how](typeof channels === 'string' ? [channels] : channels);
+  }
+
   async #start(): Promise<void> {
-    const { lastEventId, shared } = this.#options;
+    if (this.#isClosed) return;
+    const { control, lastEventId, shared } = this.#options;
+    if (control) {
+      const { Control } = await import('./control.ts');
+      this.#control = new Control(new URL(control, this.#url).href, this.#options, () => this.lastEventId);
+    }
     const position = lastEventId ?? (await this.#store.load());
     if (shared && canShare()) {
       // Without that file, a client has its own connection. One that was closed meanwhile stays so.

@@ -18,7 +18,7 @@ type OptionsFor<Text extends string> = [Text] extends [never]
  * @param url relative to the page, or absolute.
  * @param options headers, back-off, the position. See {@link ConnectOptions}.
  * @typeParam Channels the map of `createHub<Channels>()`, imported from the server as a type.
- * @throws {TypeError} the URL is invalid.
+ * @throws {TypeError} the URL is invalid, or `control` is combined with `shared`.
  * @example
  * ```ts
  * const events = connect<Channels>('/events', { headers: async () => ({ authorization: await token() }) });
@@ -27,8 +27,9 @@ type OptionsFor<Text extends string> = [Text] extends [never]
  */
 export function connect<Channels = AnyChannels>(
   url: string | URL,
-  ...[options]: OptionsFor<TextEvents<MapOf<Channels>>>
+  ...[options = {}]: OptionsFor<TextEvents<MapOf<Channels>>>
 ): Events<MapOf<Channels>> {
   const { href } = new URL(url, page.document?.baseURI ?? page.location?.href);
-  return new Client(href, options ?? {}) as unknown as Events<MapOf<Channels>>;
+  if (options.shared && options.control) throw new TypeError('`control` cannot be combined with `shared`');
+  return new Client(href, options) as unknown as Events<MapOf<Channels>>;
 }

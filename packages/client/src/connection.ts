@@ -17,6 +17,8 @@ export interface RawEvent {
 /** Receives what a connection receives. */
 export interface Receiver {
   receive(event: RawEvent): void;
+  /** A response begins after the position. */
+  opened?(headers: Headers): void;
   /** Bytes have arrived, and everything in them has been received. The position may have moved. */
   arrived(): void;
   stateChanged(): void;
@@ -132,7 +134,7 @@ export class Connection implements PageWatcher {
       onText: text => {
         if (signal.aborted) return;
         this.#liveness.touch();
-        this.#warning.arrived();
+        this.#warning.arrived(this.#silence !== undefined);
         parse(text);
         this.#receiver.arrived();
       },
@@ -146,6 +148,7 @@ export class Connection implements PageWatcher {
     this.#silence = Number(headers.get('tidings-heartbeat')) * 2 || undefined;
     this.error = undefined;
     this.#liveness.start(this.silence);
+    this.#receiver.opened?.(headers);
     this.#set('open');
   }
 

@@ -84,6 +84,15 @@ export interface Events<Map = Record<string, unknown>> extends AsyncIterable<Any
     name: Name,
     listener: (event: EventNamed<Map, Name>) => unknown,
   ): () => void;
+  /**
+   * Adds channels to the stream by the control route, and again after each reconnect, without a gap.
+   *
+   * @returns resolves when the server has stored the change. Without a stream, that is when there is one.
+   * @throws {Error} (rejects) there is no `control`, or the server refuses: the error has its status.
+   */
+  subscribe(channels: string | readonly string[]): Promise<void>;
+  /** Removes channels that `subscribe` has added. Like `subscribe` otherwise. */
+  unsubscribe(channels: string | readonly string[]): Promise<void>;
   /** Connects now, whatever the state, with new headers. After `close()` it does nothing. */
   reconnect(): void;
   /**

@@ -60,6 +60,11 @@ export interface ConnectOptions {
    * has a connection for each client. Default: false.
    */
   shared?: boolean | string | undefined;
+  /**
+   * URL of the control route (`sse.control()`), by which `subscribe` and `unsubscribe` change the channels of the open
+   * stream. Cannot be combined with `shared`. Default: none.
+   */
+  control?: string | undefined;
   /** The position after which to begin, for example from `hub.position()`. Default: that of `storage`, or none. */
   lastEventId?: string | undefined;
   /** Keeps the position, so that a page resumes after a reload. Default: none. */

@@ -51,8 +51,9 @@ export function watchPage(watcher: PageWatcher, pauseAfter: number | undefined):
   if (document) {
     const show = () => {
       clearTimeout(timer);
-      if (isPaused()) timer = setTimeout(suspend, pauseAfter);
-      else wake();
+      // A page that is left becomes hidden, in Firefox after `pagehide`: that wakes nothing.
+      if (document.visibilityState !== 'hidden') wake();
+      else if (pauseAfter !== undefined) timer = setTimeout(suspend, pauseAfter);
     };
     listen(document, ['visibilitychange'], show);
     listen(document, ['resume'], wake);

@@ -40,7 +40,19 @@ describe('in a page', () => {
       () => document.dispatchEvent(new Event('freeze')),
       () => document.dispatchEvent(new Event('resume')),
     ],
-    ['it is left, for its return', {}, () => happens('pagehide'), () => happens('pageshow')],
+    [
+      'it is left, for its return',
+      {},
+      () => {
+        happens('pagehide');
+        // Firefox has this order.
+        document.show('hidden');
+      },
+      () => {
+        document.show('visible');
+        happens('pageshow');
+      },
+    ],
   ])('the connection is closed when %s, and resumes', async (_, options, leave, comeBack) => {
     const site = await serve();
     const events = site.connect(options);

@@ -1,3 +1,4 @@
+import { clientFile } from '@tidings/client/files';
 import { createHub, type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
 import { failStream, openStream, readBody } from '@tidings/core/node';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
@@ -115,6 +116,19 @@ function control({ client, hub, origins }: ControlOptions): RequestHandler {
 }
 
 /**
+ * A route for the files of @tidings/client, for pages without a bundler: `import { connect } from '/tidings/client.js'`.
+ *
+ * @param path the folder of the files. Default: `/tidings`.
+ */
+function client(path = '/tidings'): RequestHandler {
+  return (req, res, next) => {
+    const file = clientFile(req.path, path, req.headers['if-none-match']);
+    if (file === undefined) next();
+    else res.writeHead(file.status, file.headers).end(file.body);
+  };
+}
+
+/**
  * Creates middleware that adds {@linkcode SseResponse.sse | res.sse()} to every response.
  *
  * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
@@ -139,4 +153,5 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
 }
 
 sse.handler = handler;
+sse.client = client;
 sse.control = control;

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
+import { clientFile } from '@tidings/client/files';
 import { createHub, type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
 import { failStream, openStream } from '@tidings/core/node';
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 
 /** The method that `app.register(sse())` adds to every reply. */
 export interface SseReply {
@@ -114,6 +115,22 @@ export function sse({ hub = createHub() }: SseOptions = {}): SsePlugin {
   return Object.assign(plugin, { hub }, PLUGIN);
 }
 
+/**
+ * A route for the files of @tidings/client, for pages without a bundler: `import { connect } from '/tidings/client.js'`.
+ *
+ * @param path the folder of the files. Default: `/tidings`.
+ */
+function client(path = '/tidings'): FastifyPluginAsync {
+  return async app => {
+    app.get<{ Params: { file: string } }>(`${path}/:file`, (request, reply) => {
+      const file = clientFile(`/${request.params.file}`, '', request.headers['if-none-match']);
+      if (file === undefined) return reply.callNotFound();
+      return reply.code(file.status).headers(file.headers).send(file.body);
+    });
+  };
+}
+
+sse.client = client;
 sse.control = control;
 
 /** What fastify-plugin sets: the method belongs to the application that registers the plugin, and not to a child of it. */

@@ -1,3 +1,4 @@
+import { clientFile } from '@tidings/client/files';
 import { createHub, type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
 import {
   type FetchConnection,
@@ -126,6 +127,21 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   };
   return Object.assign(middleware, { hub });
 }
+
+/**
+ * A route for the files of @tidings/client, for pages without a bundler: `import { connect } from '/tidings/client.js'`.
+ *
+ * @param path the folder of the files. Default: `/tidings`.
+ */
+function client(path = '/tidings'): MiddlewareHandler {
+  return async (c, next) => {
+    const file = clientFile(c.req.path, path, c.req.header('if-none-match'));
+    if (file === undefined) return next();
+    return c.newResponse(file.status === 200 ? file.body : null, file.status, file.headers);
+  };
+}
+
+sse.client = client;
 
 /** The handler of a stream, after its id has been added to the headers, if there is anyone who may use it. */
 function announcing<Data>(handler: (stream: EventStream<Data>) => unknown, c: Context) {

@@ -1,3 +1,4 @@
+import { clientFile } from '@tidings/client/files';
 import { createHub, type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
 import { failStream, openStream, readBody, releaseResponse } from '@tidings/core/node';
 import type { Context, Middleware, Next } from 'koa';
@@ -138,6 +139,23 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
   };
   return Object.assign(middleware, { hub });
 }
+
+/**
+ * A route for the files of @tidings/client, for pages without a bundler: `import { connect } from '/tidings/client.js'`.
+ *
+ * @param path the folder of the files. Default: `/tidings`.
+ */
+function client(path = '/tidings'): (ctx: Context, next: Next) => Promise<void> {
+  return async (ctx, next) => {
+    const file = clientFile(ctx.path, path, ctx.headers['if-none-match']);
+    if (file === undefined) return next();
+    ctx.status = file.status;
+    ctx.set(file.headers);
+    if (file.status === 200) ctx.body = file.body;
+  };
+}
+
+sse.client = client;
 
 /** Calls back after so many ms, or when the returned function is called. */
 function within(ms: number, callback: () => void): () => void {

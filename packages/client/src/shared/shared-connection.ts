@@ -40,7 +40,8 @@ const scope = globalThis as unknown as { BroadcastChannel: new (name: string) =>
  * | role        | connection       | what it does                                                     | next                              |
  * | ----------- | ---------------- | ---------------------------------------------------------------- | --------------------------------- |
  * | `joining`   | none             | waits for a relay or the lock                                    | any                               |
- * | `catching`  | its own          | receives what is older than the leader's position, keeps relays  | `following` when the two overlap  |
+ * | `catching`  | its own          | receives what is older than the leader's position, keeps relays  | `following` when the two overlap, |
+ * |             |                  |                                                                  | or there is a new leader          |
  * | `following` | none             | delivers relays                                                  | `catching` at a gap; `leading`    |
  * | `leading`   | that of all tabs | asks all for positions, resumes from the oldest, relays          | `joining` when the lock is stolen |
  * | `away`      | none             | the page is frozen or was left                                   | `joining`                         |
@@ -69,6 +70,8 @@ export class SharedConnection {
   #rivals = Number.NaN;
   /** Where the connection is. */
   #at = () => '';
+  /** ms without a relay after which the leader is dead. */
+  #silence: number | undefined;
   /** Of a tab that catches up. */
   #kept: Relay[] = [];
 
@@ -222,7 +225,10 @@ export class SharedConnection {
       // The leader lives: its lock is not taken.
       if (this.#role === 'following') clearTimeout(this.#timer);
       if (message.type === 'elected') {
-        this.#liveness.touch();
+        // The leader resumes where this tab is. A connection of its own would be one of six that a browser has, and the
+        // leader could be without.
+        if (this.lastEventId) this.#become('following');
+        if (this.#role === 'following') this.#liveness.start(this.#silence);
         this.#post({ type: 'position', term: message.term, id: this.lastEventId });
       } else if (this.#role !== 'catching') this.#follow(message);
       else {
@@ -240,6 +246,7 @@ export class SharedConnection {
     }
     if (this.#role !== 'following') this.#become('following');
     this.#n = relay.n;
+    this.#silence = relay.silence;
     this.#liveness.start(relay.silence);
     for (const event of relay.events) this.#deliver(event);
     this.#moveTo(relay.after);
