@@ -103,7 +103,10 @@ async function run(job: views.Job, fails: boolean) {
   }, kept);
 }
 
-async function* work(job: views.Job, fails: boolean) {
+async function* work(
+  job: views.Job,
+  fails: boolean,
+): AsyncGenerator<{ event: 'log' | 'progress'; html: string }> {
   try {
     for await (const line of convert(job.files, fails)) {
       job.done += 1;

@@ -39,7 +39,7 @@ const types = { html: 'text/html', js: 'text/javascript', css: 'text/css' };
 export async function fileFor(request: PageRequest): Promise<PageResponse | undefined> {
   const path = request.path ?? '/';
   if (!Object.hasOwn(files, path)) return undefined;
-  const body = await readFile((files[path] as () => URL)());
+  const body = await readFile((files[path] as () => URL)(), 'utf8');
   const etag = `"${hash(body)}"`;
   if (request.header('if-none-match') === etag) return { status: 304, headers: { etag }, body: '' };
   const extension = (path === '/' ? 'html' : path.slice(path.lastIndexOf('.') + 1)) as keyof typeof types;
@@ -47,7 +47,7 @@ export async function fileFor(request: PageRequest): Promise<PageResponse | unde
     'content-type': `${types[extension]}; charset=utf-8`,
     'cache-control': 'no-cache',
     etag,
-    ...(extension === 'html' && { 'content-security-policy': policyFor(String(body)) }),
+    ...(extension === 'html' && { 'content-security-policy': policyFor(body) }),
   };
   return { status: 200, headers, body };
 }
@@ -68,7 +68,7 @@ function policyFor(html: string): string {
   ].join('; ');
 }
 
-function hash(data: string | Uint8Array): string {
+function hash(data: string): string {
   return createHash('sha256').update(data).digest('base64');
 }
 

@@ -20,7 +20,7 @@ export type Answer = PageResponse | PageStream;
 export interface PageResponse {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
-  readonly body: string | Uint8Array;
+  readonly body: string;
 }
 
 interface PageStream {
