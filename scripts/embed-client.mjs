@@ -2,6 +2,7 @@
 // `npm run build` runs it. With --check it only fails if the file is not that of the sources.
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -10,8 +11,10 @@ const client = fileURLToPath(new URL('../packages/client/', import.meta.url));
 /** The text of embedded.ts. */
 async function embedClient() {
   const { outputFiles } = await build({
-    entryPoints: { client: `${client}src/index.ts` },
-    outdir: '/',
+    // The names of chunks depend on these paths, and must be the same in every clone.
+    absWorkingDir: client,
+    entryPoints: { client: 'src/index.ts' },
+    outdir: 'embedded',
     bundle: true,
     splitting: true,
     // A page that was loaded before a deploy does not get the second file of another version.
@@ -23,7 +26,7 @@ async function embedClient() {
   });
   const entries = outputFiles.map(({ path, text }) => {
     const etag = `"${createHash('sha256').update(text).digest('base64url').slice(0, 16)}"`;
-    return `  ${JSON.stringify(path)}: [${JSON.stringify(etag)}, ${JSON.stringify(text)}],\n`;
+    return `  ${JSON.stringify(`/${basename(path)}`)}: [${JSON.stringify(etag)}, ${JSON.stringify(text)}],\n`;
   });
   return `// Written by scripts/embed-client.mjs.
 /** Path → ETag and text. */

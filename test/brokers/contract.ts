@@ -1,14 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Broker, createHub, type Page, type TidingsError } from '@tidings/core';
 import { afterEach, describe, expect, it } from 'vitest';
-
 import { open, until } from '../support/memory-stream.ts';
 import { leaseContract } from './lease-contract.ts';
-
 import { draft, type StartedBroker, start } from './recorder.ts';
 
 export interface BrokerMount {
   name: string;
+  /** Default: true. */
+  hasLeases?: boolean;
   /** A broker for one more process, on the log of this name. */
   broker(log: string): Broker | Promise<Broker>;
 }
@@ -20,7 +20,7 @@ const keep = { events: 256, bytes: 1024 * 1024, age: 300_000, compact: false };
 let logs = 0;
 
 /** Declares the tests of the contract in core's `broker.ts`. The test file of each broker mounts them. */
-export function brokerContract({ name, broker }: BrokerMount): void {
+export function brokerContract({ name, broker, hasLeases = true }: BrokerMount): void {
   describe(`the broker contract · ${name}`, () => {
     const nodes: StartedBroker[] = [];
     afterEach(async () => {
@@ -43,7 +43,7 @@ export function brokerContract({ name, broker }: BrokerMount): void {
       return (await startAll(2)) as [StartedBroker, StartedBroker];
     }
 
-    leaseContract(two);
+    if (hasLeases) leaseContract(two);
 
     it('starts at 0, in an epoch that all processes share', async () => {
       const [a, b] = await two();

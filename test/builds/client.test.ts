@@ -27,7 +27,8 @@ test.each(['js', 'cjs'])('to import the packed client (%s) on a server does noth
   const program = `
     delete globalThis.fetch;
     await import('${file(extension)}');
-    const left = process.getActiveResourcesInfo();
+    // Node.js may still be closing the files that it has loaded.
+    const left = process.getActiveResourcesInfo().filter(name => name !== 'CloseReq');
     console.log(JSON.stringify([left, globalThis.fetch ?? null]));
   `;
   const args = ['--input-type=module', '--eval', program];

@@ -40,7 +40,8 @@ function errorsOf(file: string, code: string, ...args: string[]) {
   return (JSON.parse(output) as [string, string][]).map(([name, text]) => {
     const [message, ...lines] = text.split('\n');
     const frames = lines.filter(line => /core\/(dist|src)\//.test(line));
-    return { name, message, frames: frames.map(line => /at (?:new )?([\w.#]+) \(/.exec(line)?.[1]) };
+    // A function of another file of the build is called as a method of its exports.
+    return { name, message, frames: frames.map(line => /at (?:new |Object\.)?([\w.#]+) \(/.exec(line)?.[1]) };
   });
 }
 

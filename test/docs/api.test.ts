@@ -41,7 +41,7 @@ describe('the API reference', () => {
         .split(/^##### /m)
         .find(text => text.includes(`\`${call}\` answers`)) ?? '';
     expect(section).toMatch(/^sse\(\)/);
-    expect(section).toContain('| `options?` | [`StreamOptions`](core.md#streamoptions) |');
+    expect(section).toContain('| `options?` | [`StreamOptions`](core.md#streamoptions)');
     expect(section).toContain('###### Returns');
     expect(section).toContain('`already-open`');
     expect(section).toContain('###### Example');

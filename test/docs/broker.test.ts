@@ -18,6 +18,7 @@ const { MemoryLog, memoryBroker }: Page = await import(`${folder}/broker.ts`);
 const logs = new Map<string, object>();
 brokerContract({
   name: 'in memory, as the page shows it',
+  hasLeases: false,
   broker(name) {
     const log = logs.get(name) ?? new MemoryLog();
     logs.set(name, log);

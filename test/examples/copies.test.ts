@@ -99,7 +99,7 @@ const runners: Record<string, [file: string, program: string, ...args: string[]]
 
 describe('the README of @tidings/testing', () => {
   const text = readFileSync(join(root, 'packages/testing/README.md'), 'utf8');
-  const blocks = [...text.matchAll(/(?:<!-- test: (.*) -->\n)?```\w+\n([\s\S]*?)```/g)];
+  const blocks = [...text.matchAll(/(?:<!-- test: (.*) -->\n)?```(?:ts|js)\n([\s\S]*?)```/g)];
 
   test('has an example for each', () => {
     expect(blocks.map(([, name]) => name).sort()).toEqual(Object.keys(runners).sort());

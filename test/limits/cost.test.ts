@@ -80,9 +80,9 @@ describe('idle streams', () => {
 
   // Of Hono, a third is what tsx adds to closures, so that they keep their names.
   it.each([
-    ['express4', 720],
-    ['express5', 720],
-    ['koa', 2_600],
+    ['express4', 800],
+    ['express5', 800],
+    ['koa', 2_900],
     ['hono', 3_500],
   ])(
     'on %s cost at most %i bytes of heap each above a handler written by hand',

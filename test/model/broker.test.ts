@@ -686,7 +686,7 @@ describe('a hub with a broker', () => {
     ]);
     await hub.clients.disconnect('ann');
     expect(log.read('\0control', 0, 9).entries).toMatchObject([
-      { kind: 'control', json: true, data: expect.stringContaining('"disconnect":"ann"') },
+      { kind: 'control', json: true, data: expect.stringContaining('"type":"disconnect","who":"ann"') },
     ]);
     expect(log.channels.get('\0control')?.keep).toEqual({
       events: 1_000,

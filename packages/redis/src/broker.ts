@@ -14,6 +14,7 @@ import {
   TidingsError,
 } from '@tidings/core';
 import { Dialer } from './connection/dialer.ts';
+import { movedTo } from './connection/library.ts';
 import { ReconnectingConnection } from './connection/reconnecting-connection.ts';
 import { findEvictionRisk, readServerInfo } from './connection/server.ts';
 import { toBrokerError } from './errors.ts';
@@ -222,7 +223,8 @@ function bothConnected(report: (isConnected: boolean, cause?: unknown) => void) 
     },
     {
       failed(cause: unknown) {
-        if (!hasBegun && !isStopped) report(false, cause);
+        // A cluster redirects: the next attempt goes to the server that it has named.
+        if (!hasBegun && !isStopped && movedTo(cause) === undefined) report(false, cause);
       },
       stop() {
         isStopped = true;
