@@ -160,21 +160,21 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       expect(await page.evaluate('window.isForged')).toBeUndefined();
     });
 
-    test('after a restart of the server, pages say that their jobs are gone', async () => {
+    test('a server that stops tells the pages of its jobs, and after its restart the jobs are gone', async () => {
       const [page, list] = [await openPage(), await openPage()];
       await startJob(page, 'Holiday', 200);
       await poll(async () => (await log(page)).length).toBeGreaterThan(2);
       await poll(() => list.locator('section').textContent()).toContain('Holiday');
 
       expect(await pressCtrlC(server)).toEqual([0, null]);
-      for (const each of [page, list]) await showsState(each, 'Reconnecting');
+      await showsState(page, 'Finished');
+      expect(await outcome(page)).toMatch(/^Failed/);
+      await showsState(list, 'Reconnecting');
       await list.locator('[name="name"]').fill('Lost');
       await list.getByRole('button', { name: 'Start' }).click();
       await list.getByRole('alert').filter({ hasText: 'cannot be reached' }).waitFor();
 
       server = await start(EXAMPLE, port);
-      await showsState(page, 'Finished');
-      expect(await outcome(page)).toMatch(/^This job is gone/);
       await showsState(list, 'Live');
       await poll(() => list.locator('section').textContent()).toBe('None');
       await page.reload();
