@@ -176,14 +176,18 @@ export class ChannelLog {
 
   append(entry: LogEntry): void {
     if (this.endedAt !== undefined && entry.position > this.endedAt) {
-      // The channel begins again. Its earlier entries go once live streams have received them.
-      this.#dropUpTo = this.endedAt;
+      this.beginAfter(this.endedAt);
       this.endedAt = undefined;
     }
     this.history.append(entry);
     this.#pieces.clear();
     this.counts?.add(entry);
     if (entry.kind === 'end') this.endedAt = entry.position;
+  }
+
+  /** The channel has begun again after its end. Its earlier entries go once live streams have received them. */
+  beginAfter(end: Position): void {
+    this.#dropUpTo = Math.max(this.#dropUpTo, end);
   }
 
   /** The position before everything that it has had since it began, or began again. */

@@ -182,8 +182,9 @@ export class Log {
       channel.fill({ entries, after: trimmedUpTo, upTo, newest: page.last, isWhole: after === 0 });
     });
     this.channels.evict();
-    // An `end` or a `begin` may have arrived that is newer than the page.
+    // An `end` or a `begin` may have arrived that is newer than the page. Only a `begin` can follow the end of a page.
     if (!isNewerHere) channel.endedAt = page.endedAt;
+    else if (page.endedAt !== undefined) channel.beginAfter(page.endedAt);
   }
 
   /** Positions between the two were given to entries that are lost: no client can resume from them. */
