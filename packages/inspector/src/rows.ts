@@ -1,4 +1,4 @@
-import type { EventStream, Hub } from '@tidings/core';
+import type { EventStream, Hub, StreamStats } from '@tidings/core';
 
 /** What one page shows of a table: the rows that its window needs. */
 export interface View {
@@ -68,41 +68,44 @@ export function rowsOf(hub: Hub, view: View): Rows {
 
 function streamRows(hub: Hub, { search, sort, isDescending, offset, limit }: View): Rows {
   const now = Date.now();
-  // Sorting compares one number or text of each stream. Only the rows in the window are described in full.
-  const key = STREAM_KEYS[sort] ?? STREAM_KEYS.age;
-  const found = [...hub.streams].filter(stream => search === '' || matches(stream, search));
-  const sorted = sortBy(found, key, isDescending).slice(offset, offset + limit);
-  return { total: found.length, offset, rows: sorted.map(stream => describeStream(stream, now)) };
+  const all = Array.from(hub.streams, stream => ({ stream, stats: stream.stats() }));
+  const found = all.filter(open => search === '' || matches(open, search));
+  const sorted = sortBy(found, STREAM_KEYS[sort] ?? STREAM_KEYS.age, isDescending);
+  const rows = sorted.slice(offset, offset + limit).map(open => describeStream(open, now));
+  return { total: found.length, offset, rows };
+}
+
+/** A stream, with its statistics: they are read once for search, order and row. */
+interface OpenStream {
+  readonly stream: EventStream;
+  readonly stats: StreamStats;
 }
 
 type Key<T> = (item: T) => number | string;
 
-const STREAM_KEYS: Record<string, Key<EventStream>> = {
-  id: stream => stream.id,
-  client: stream => stream.client ?? '',
-  age: stream => -stream.stats().openedAt,
-  lag: stream => stream.stats().lagEvents,
-  buffered: stream => stream.bufferedBytes,
-  channels: stream => stream.stats().channels.length,
+const STREAM_KEYS: Record<string, Key<OpenStream>> = {
+  id: ({ stream }) => stream.id,
+  client: ({ stream }) => stream.client ?? '',
+  age: ({ stats }) => -stats.openedAt,
+  lag: ({ stats }) => stats.lagEvents,
+  buffered: ({ stats }) => stats.bufferedBytes,
+  channels: ({ stats }) => stats.channels.length,
 };
 
-function matches(stream: EventStream, search: string): boolean {
+function matches({ stream, stats }: OpenStream, search: string): boolean {
   const contains = (text: string | undefined) => text?.toLowerCase().includes(search) === true;
-  return contains(stream.client) || contains(stream.id) || stream.stats().channels.some(contains);
+  return contains(stream.client) || contains(stream.id) || stats.channels.some(contains);
 }
 
-function describeStream(stream: EventStream, now: number): StreamRow {
-  const { openedAt, channels, lagEvents, lagAge, position, protocol = '', url = '' } = stream.stats();
+function describeStream({ stream, stats }: OpenStream, now: number): StreamRow {
+  const { openedAt, channels, protocol = '', url = '', ...figures } = stats;
   return {
     id: stream.id,
     client: stream.client,
     channels: channels.slice(0, 100),
     channelCount: channels.length,
     age: now - openedAt,
-    lagEvents,
-    lagAge,
-    bufferedBytes: stream.bufferedBytes,
-    position,
+    ...figures,
     protocol,
     url,
   };
