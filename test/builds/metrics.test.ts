@@ -1,9 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { tarballs, unpack } from '../support/packed.ts';
+import { writePackedPrograms } from '../support/packed.ts';
 
 /** Where neither prom-client nor OpenTelemetry can be found. */
 let folder: string;
@@ -27,16 +26,9 @@ const PROGRAM = `
   });`;
 
 const names = { createHub: '@tidings/core', instrument: '@tidings/metrics' };
-const list = Object.entries(names);
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'tidings-packed-'));
-  const packages = tarballs();
-  for (const [, name] of list) unpack(name, packages.get(name) as string, join(folder, 'node_modules'));
-  const esm = list.map(([name, from]) => `import { ${name} } from '${from}';\n`);
-  const commonjs = list.map(([name, from]) => `const { ${name} } = require('${from}');\n`);
-  writeFileSync(join(folder, 'esm.mjs'), esm.join('') + PROGRAM);
-  writeFileSync(join(folder, 'commonjs.cjs'), commonjs.join('') + PROGRAM);
+  folder = writePackedPrograms(names, PROGRAM);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 

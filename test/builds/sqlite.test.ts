@@ -1,10 +1,9 @@
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { build } from 'esbuild';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { tarballs, unpack } from '../support/packed.ts';
+import { writePackedPrograms } from '../support/packed.ts';
 import { root } from '../support/snippets.ts';
 
 /** Where no driver can be found among the packages of a folder above it. */
@@ -17,16 +16,9 @@ const PROGRAM = `
     ({ code, cause, message }) => console.log(code, cause?.message ?? message),
   ).finally(() => hub.close());`;
 const names = { createHub: '@tidings/core', sqliteBroker: '@tidings/sqlite' };
-const list = Object.entries(names);
 
 beforeAll(() => {
-  folder = mkdtempSync(join(tmpdir(), 'tidings-packed-'));
-  const packages = tarballs();
-  for (const [, name] of list) unpack(name, packages.get(name) as string, join(folder, 'node_modules'));
-  const esm = list.map(([name, from]) => `import { ${name} } from '${from}';\n`);
-  const commonjs = list.map(([name, from]) => `const { ${name} } = require('${from}');\n`);
-  writeFileSync(join(folder, 'esm.mjs'), esm.join('') + PROGRAM);
-  writeFileSync(join(folder, 'commonjs.cjs'), commonjs.join('') + PROGRAM);
+  folder = writePackedPrograms(names, PROGRAM);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 

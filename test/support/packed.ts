@@ -1,5 +1,6 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from './snippets.ts';
 
@@ -14,6 +15,24 @@ export function tarballs(): Map<string, string> {
       return name === undefined ? [] : [[`@tidings/${name}`, join(PACKED, file)]];
     }),
   );
+}
+
+/**
+ * A program that has functions of packed packages, in a new folder: as `esm.mjs`, and as `commonjs.cjs`.
+ *
+ * @param names function → the package that exports it.
+ * @returns the folder. Remove it.
+ */
+export function writePackedPrograms(names: Readonly<Record<string, string>>, program: string): string {
+  const folder = mkdtempSync(join(tmpdir(), 'tidings-packed-'));
+  const packages = tarballs();
+  const list = Object.entries(names);
+  for (const [, name] of list) unpack(name, packages.get(name) as string, join(folder, 'node_modules'));
+  const esm = list.map(([name, from]) => `import { ${name} } from '${from}';\n`);
+  const commonjs = list.map(([name, from]) => `const { ${name} } = require('${from}');\n`);
+  writeFileSync(join(folder, 'esm.mjs'), esm.join('') + program);
+  writeFileSync(join(folder, 'commonjs.cjs'), commonjs.join('') + program);
+  return folder;
 }
 
 /** Unpacks a package into a `node_modules`, as an installation would. */
