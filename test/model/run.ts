@@ -469,6 +469,9 @@ export class Run implements ClientHost {
     else if (move.move === 'wipe') {
       this.#truth.startOver(`life${Number(log.epoch.slice(4)) + 1}`);
       this.#hasLostControl = true;
+      // A hub that has yet to ask where the log is cannot know of messages that are lost.
+      for (const { judge } of this.clients)
+        if (judge?.node.startedAt === undefined) judge?.forgetDisconnect();
       log.wipe();
     } else if ('node' in move) this.#befallNode(this.#node(move.node), move);
   }
