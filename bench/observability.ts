@@ -42,6 +42,7 @@ const observer: Observer = {
   dropped: noop,
   held: noop,
   round: noop,
+  authorizeCalled: noop,
   brokerCalled: noop,
 };
 

@@ -212,6 +212,15 @@ it('measures streams that were open before their first observer from then on', a
   });
 });
 
+it('has the id of a stream only once the application has read it', () => {
+  const { hub, open } = serve();
+  const { stream } = open('ann');
+  hub.stats();
+  expect(stream.stats().id).toBeUndefined();
+  const { id } = stream;
+  expect(stream.stats().id).toBe(id);
+});
+
 it('refuses a callback that is no function, and names it', () => {
   const { hub } = serve();
   expect(() => hub.observe({ held: 5 } as unknown as Observer)).toThrow(/observer\.held/);
