@@ -44,6 +44,7 @@ const observer: Observer = {
   round: noop,
   authorizeCalled: noop,
   brokerCalled: noop,
+  closing: noop,
 };
 
 const registry = new Registry();

@@ -178,6 +178,19 @@ it('counts a channel through its time out of memory', async () => {
   expect(channel.stats().published).toBe(2);
 });
 
+it('keeps the counts of a bounded number of channels that are not in memory', async () => {
+  const { hub, open } = serve();
+  open('ann').stream.subscribe('followed');
+  const { since } = hub.channel('followed').stats();
+  await hub.publish('followed', 1);
+  const first = hub.channel('0').stats();
+  await expect.poll(() => Date.now()).toBeGreaterThan(since);
+  expect(hub.channel('0').stats()).toEqual(first);
+  for (let i = 1; i <= 10_000; i++) hub.channel(String(i)).stats();
+  expect(hub.channel('0').stats().since).toBeGreaterThan(first.since);
+  expect(hub.channel('followed').stats()).toMatchObject({ since, published: 1 });
+});
+
 it('takes further observers, and lets them go', async () => {
   const first = record();
   const second = record();

@@ -263,6 +263,7 @@ export class LocalHub implements Hub {
       const checked = readCloseOptions(options);
       this.#registry.refuse(checked.retry);
       this.#processes.close();
+      this.#counters.observers.notify('closing');
       this.#drained = closeHub(
         {
           streams: this.streams,

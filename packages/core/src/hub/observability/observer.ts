@@ -50,6 +50,8 @@ export interface Observer<Data = unknown> {
   authorizeCalled?(stream: EventStream<Data>, call: AuthorizeCall): void;
   /** A call of the broker has settled. */
   brokerCalled?(call: BrokerCall): void;
+  /** `hub.close()` was called. Its streams are still open. */
+  closing?(): void;
 }
 
 /** The names of all callbacks. */
@@ -69,4 +71,5 @@ export const CALLBACKS = [
   'round',
   'authorizeCalled',
   'brokerCalled',
+  'closing',
 ] as const satisfies readonly (keyof Observer)[];
