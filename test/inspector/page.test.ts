@@ -121,7 +121,7 @@ describePage('the page of the inspector', () => {
 
   test('shows that the broker is away, and back, and what was published meanwhile', async () => {
     const page = await openPage();
-    await figure(page, 'Broker').getByText('connected', { exact: true }).waitFor();
+    await figure(page, 'Broker').getByText('up', { exact: true }).waitFor();
     const before = hub.stats();
     const received = () => streams.slice(0, CROWD - SLOW - 1).map(({ events }) => events.length);
     const receivedBefore = received();
@@ -134,7 +134,7 @@ describePage('the page of the inspector', () => {
     await expect(hub.publish('news', 'while it is away')).rejects.toThrow();
 
     proxy.target = redis.port;
-    await figure(page, 'Broker').getByText('connected', { exact: true }).waitFor();
+    await figure(page, 'Broker').getByText('up', { exact: true }).waitFor();
     for (let event = 0; event < 5; event++) await hub.publish('news', 'back');
     await page.getByText(`${(before.published + 5).toLocaleString('en')} in all`).waitFor();
     await poll(() => received().map((count, index) => count - (receivedBefore[index] ?? 0))).toEqual(
@@ -154,7 +154,7 @@ describePage('the page of the inspector', () => {
     await poll(() => cells('this page').allTextContents()).toEqual(
       expect.arrayContaining([CROWD.toLocaleString('en')]),
     );
-    await poll(async () => (await cells(` ${other.pid}`).allTextContents()).slice(1, 3)).toEqual([
+    await poll(async () => (await cells(`pid ${other.pid}`).allTextContents()).slice(1, 3)).toEqual([
       String(FAR),
       String(FAR),
     ]);
@@ -208,7 +208,7 @@ describePage('the page of the inspector', () => {
     await page.getByRole('button', { name: 'Disconnect client' }).click();
     await page.getByText('Disconnected.').waitFor();
     expect(await client.ended).toBe(true);
-    await page.getByRole('tab', { name: /Closes and resets/ }).click();
+    await page.getByRole('tab', { name: /Log/ }).click();
     await page.locator('.log li', { hasText: 'eve' }).first().waitFor();
     expect(errors).toEqual([]);
   });

@@ -32,7 +32,7 @@ function App() {
     { id: 'streams', title: 'Streams', count: sample?.stats.streams },
     { id: 'channels', title: 'Channels', count: sample?.stats.channels },
     ...(processes === undefined ? [] : [{ id: 'processes', title: 'Processes', count: processes.length }]),
-    { id: 'log', title: 'Closes and resets', count: incidents.length },
+    { id: 'log', title: 'Log', count: incidents.length },
   ];
   const close = () => setSelection(undefined);
   const show = (/** @type {string} */ id) => {

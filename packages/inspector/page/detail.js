@@ -21,7 +21,7 @@ export function StreamDetail({ row, onClose }) {
   const { name, id, client, data } = row;
   return html`<${Drawer} title=${client ?? id ?? 'Anonymous stream'} onClose=${onClose}>
     <dl>
-      <dt>Stream</dt><dd>${id === undefined ? html`<span class="quiet">no id: the application has not read it</span>` : html`<code>${id}</code>`}</dd>
+      <dt>Id</dt><dd>${id === undefined ? html`<span class="quiet">none: the application has not read it</span>` : html`<code>${id}</code>`}</dd>
       <dt>Client</dt><dd>${client ?? html`<span class="quiet">none</span>`}</dd>
       <dt>Open for</dt><dd>${duration(row.age)}</dd>
       <dt>Position</dt><dd>${row.position === undefined ? html`<span class="quiet">none</span>` : html`<code>${row.position}</code>`}</dd>
@@ -71,7 +71,7 @@ export function ChannelDetail({ row, onClose }) {
     <ol class="tail">
       ${events.map(
         event => html`<li key=${event.id ?? event.key}>
-          <p><b>${event.event ?? 'message'}</b> ${event.key !== undefined && html`<span class="chip">${event.key}</span>`} <code>${event.id}</code></p>
+          <p><b>${event.event ?? 'message'}</b> ${event.key && event.key !== event.event && html`<span class="chip">${event.key}</span>`} <code>${event.id}</code></p>
           <pre>${pretty(event.data)}${event.isCut ? '…' : ''}</pre>
         </li>`,
       )}

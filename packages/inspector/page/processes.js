@@ -30,7 +30,7 @@ export function Processes({ processes, search }) {
           <th scope="col" data-number><span>Delivered</span></th>
           <th scope="col" data-number data-wide><span>Slow</span></th>
           <th scope="col" data-number data-wide><span>Longest hold</span></th>
-          <th scope="col" data-number><span>Broker</span></th>
+          <th scope="col" data-number><span>Broker lag</span></th>
         </tr>
       </thead>
       <tbody>
@@ -46,7 +46,7 @@ function Process({ row }) {
   const isSilent = row.silence > LONG_SILENCE;
   return html`<tr class="process" data-silent=${isSilent || undefined}>
     <td title=${row.id}>
-      ${row.host ?? 'process'} ${row.pid ?? row.id.slice(0, 8)}
+      ${row.host} ${row.pid === undefined ? row.id.slice(0, 8) : `pid ${row.pid}`}
       <span class="quiet">${row.isOwn ? ' this page' : isSilent ? ` silent for ${duration(row.silence)}` : ''}</span>
     </td>
     <td data-number>${number(row.streams)}</td>
@@ -55,7 +55,7 @@ function Process({ row }) {
     <td data-number><${Rate} value=${row.delivered} /></td>
     <td data-number data-wide>${row.lagging === 0 ? html`<span class="quiet">—</span>` : html`<span class="alert">${number(row.lagging)}</span>`}</td>
     <td data-number data-wide>${decimal(row.hold)} ms</td>
-    <td data-number>${row.connected ? `${duration(row.brokerLag)} ago` : html`<span class="alert">away</span>`}</td>
+    <td data-number>${row.connected ? duration(row.brokerLag) : html`<span class="alert">away</span>`}</td>
   </tr>`;
 }
 

@@ -16,6 +16,7 @@ const COLUMNS = [
   {
     title: 'Data',
     isWide: true,
+    isExtra: true,
     isUsed: rows => rows.some(({ data }) => data !== undefined),
     cell: ({ data }) => data !== undefined && html`<code title=${data}>${data.slice(0, 200)}</code>`,
   },
@@ -23,7 +24,7 @@ const COLUMNS = [
   { title: 'Age', sort: 'age', isNumber: true, cell: ({ age }) => duration(age) },
   { title: 'Behind', sort: 'lag', isNumber: true, cell: row => html`<${Lag} row=${row} />` },
   { title: 'Buffered', sort: 'buffered', isNumber: true, cell: ({ bufferedBytes }) => bytes(bufferedBytes) },
-  { title: 'Protocol', isWide: true, cell: ({ protocol }) => protocol },
+  { title: 'Protocol', isWide: true, isExtra: true, cell: ({ protocol }) => protocol },
 ];
 
 /** @param {{ search: string, selected: string | undefined, onSelect: (row: StreamRow) => void }} props */

@@ -11,6 +11,7 @@ import { html } from './ui.js';
  *   sort?: string,
  *   isNumber?: boolean,
  *   isWide?: boolean,
+ *   isExtra?: boolean,
  *   isUsed?: (rows: readonly Row[]) => boolean,
  *   cell: (row: Row) => unknown,
  * }} Column
@@ -91,7 +92,7 @@ export function Table({ table, columns, keyOf, search, sort, selected, onSelect,
       <thead>
         <tr>
           ${used.map(
-            column => html`<th scope="col" data-wide=${column.isWide || undefined} data-number=${column.isNumber || undefined}
+            column => html`<th scope="col" data-wide=${column.isWide || undefined} data-extra=${column.isExtra || undefined} data-number=${column.isNumber || undefined}
               aria-sort=${ariaSort(column, order)}>
               <${Heading} column=${column} order=${order} onOrder=${setOrder} />
             </th>`,
@@ -103,7 +104,7 @@ export function Table({ table, columns, keyOf, search, sort, selected, onSelect,
         ${rows.map(
           row => html`<tr key=${keyOf(row)} class="row" aria-selected=${keyOf(row) === selected} onClick=${() => onSelect(row)}>
             ${used.map(
-              column => html`<td data-wide=${column.isWide || undefined} data-number=${column.isNumber || undefined}>
+              column => html`<td data-wide=${column.isWide || undefined} data-extra=${column.isExtra || undefined} data-number=${column.isNumber || undefined}>
                 ${column.cell(row)}
               </td>`,
             )}
