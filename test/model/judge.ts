@@ -113,7 +113,7 @@ export class Judge {
   readonly #earlier = new Set<ChannelName>();
   /** The newest entry when the application closed the stream. */
   #closedAt: Order | undefined;
-  /** The message of another node that has disconnected its owner. */
+  /** The message that has disconnected its owner. */
   #disconnectedAt: Order | undefined;
   #hasStopped = false;
   readonly #heardAtStart: Order;
@@ -275,7 +275,7 @@ export class Judge {
     return floors;
   }
 
-  /** Another node has disconnected its owner: nothing newer is for it. */
+  /** The message that disconnects its owner is stored: nothing newer is for it. */
   disconnect(order: Order): void {
     this.#disconnectedAt ??= order;
   }

@@ -34,8 +34,10 @@ export class Membership {
 
   apply(message: MembershipMessage, position: Position): void {
     for (const stream of this.#options.clients.find(message)) {
-      if (!stream.isOpen || this.#isLater(stream, position)) continue;
+      if (this.#isLater(stream, position)) continue;
+      // Also one that closes: it was to receive everything up to a later position.
       if (message.type === 'disconnect') stream.end('closed', { after: position });
+      else if (!stream.isOpen) continue;
       else if (message.type === 'recheck') this.#options.recheck(stream);
       else this.#change(stream, message, position);
     }
