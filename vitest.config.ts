@@ -59,7 +59,7 @@ export default defineConfig({
           include: [
             'packages/*/test/**/*.test.ts',
             'test/{contract,spec,channels,frameworks}/**/*.test.ts',
-            'test/inspector/http.test.ts',
+            'test/inspector/{http,shown}.test.ts',
             SQLITE,
           ],
         },

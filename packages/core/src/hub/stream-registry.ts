@@ -108,7 +108,15 @@ export class StreamRegistry {
   #createHost(): StreamHost<Stream> {
     const { settings, scheduler, context, counters, onError } = this.#options;
     const { authorize, authorizeTimeout: timeout, revokedEvent } = settings;
-    const guard = authorize && new Authorizer({ authorize, timeout, revokedEvent, report: onError });
+    const guard =
+      authorize &&
+      new Authorizer({
+        authorize,
+        timeout,
+        revokedEvent,
+        report: onError,
+        onCall: (stream, call) => counters.authorizeCalled(stream, call),
+      });
     return {
       scheduler,
       limits: settings,

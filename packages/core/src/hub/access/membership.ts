@@ -7,7 +7,7 @@ import type { Clients } from '../clients.ts';
 import { CONTROL_SETTINGS, type ControlMessage } from '../control.ts';
 
 /** A message that names streams. */
-type MembershipMessage = Exclude<ControlMessage, { type: 'stop' }>;
+type MembershipMessage = Exclude<ControlMessage, { type: 'stop' | 'describe' }>;
 
 export interface MembershipOptions {
   readonly log: Log;
