@@ -35,7 +35,7 @@ export type {
 } from './log/broker.ts';
 export type { ConnectionStats } from './log/broker-health.ts';
 export type { Entry } from './log/entry.ts';
-export type { Keep } from './log/history.ts';
+export type { Keep } from './log/keep.ts';
 export type { QueueStats } from './log/publish-queue.ts';
 export type { BrokerCall } from './log/timed-broker.ts';
 export type {
