@@ -1,11 +1,9 @@
 import type { Frame } from '../protocol/frame.ts';
 import { Batch, type BatchSource, type Dictionary } from './batch.ts';
-import type { Zlib } from './zlib.ts';
+import type { CompressionSettings, Zlib } from './zlib.ts';
 
 /** Bytes with which a batch compresses nearly as well as with the 32 KiB that the format allows. */
 const DICTIONARY = 4 * 1024;
-/** A batch is compressed if so many streams want it. For fewer, that costs more than it saves. */
-const MIN_STREAMS = 4;
 
 /** An entry of a channel, as a window needs it. */
 export interface WindowEntry {
@@ -34,6 +32,7 @@ export class Window implements BatchSource {
   /** Bytes that it retains beyond a round. */
   bytes = 0;
   readonly zlib: Zlib;
+  readonly #minStreams: number;
   #parts: Part[] = [];
   /** Every live stream has been given everything before this offset. */
   #deliveredUpTo = 0;
@@ -41,8 +40,9 @@ export class Window implements BatchSource {
   #wanted = 0;
   #wantedBefore = 0;
 
-  constructor(zlib: Zlib) {
+  constructor({ zlib, minStreams }: CompressionSettings) {
     this.zlib = zlib;
+    this.#minStreams = minStreams;
   }
 
   add({ position, frame, writtenBefore, size }: WindowEntry): void {
@@ -63,7 +63,7 @@ export class Window implements BatchSource {
     this.#wanted += 1;
     batch.wanted += 1;
     const isNew = batch.start >= this.#deliveredUpTo;
-    return batch.wanted >= MIN_STREAMS || (isNew && this.#wantedBefore >= MIN_STREAMS);
+    return batch.wanted >= this.#minStreams || (isNew && this.#wantedBefore >= this.#minStreams);
   }
 
   /** All that it has, up to a few KiB; and the last entry alone, for streams that were interrupted before it. */
@@ -100,7 +100,7 @@ export class Window implements BatchSource {
     this.#wanted = 0;
     this.bytes = 0;
     let first = delivered;
-    if (this.#wantedBefore >= MIN_STREAMS) {
+    if (this.#wantedBefore >= this.#minStreams) {
       while (first > 0 && this.bytes < DICTIONARY) this.bytes += this.#parts[--first]?.frame?.length ?? 0;
     }
     this.#parts.splice(0, first);

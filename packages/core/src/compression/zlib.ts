@@ -9,6 +9,13 @@ export interface Zlib {
   crc32(bytes: Uint8Array, start: number): number;
 }
 
+/** How the channels of a hub are compressed. */
+export interface CompressionSettings {
+  readonly zlib: Zlib;
+  /** A batch is compressed if so many streams want it. */
+  readonly minStreams: number;
+}
+
 interface BuiltinModules {
   process?: { getBuiltinModule?(id: string): Partial<Zlib> | undefined };
   WebSocketPair?: unknown;

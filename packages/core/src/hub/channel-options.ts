@@ -2,7 +2,7 @@ import { bindContext } from '../base/async-context.ts';
 import { isThenable } from '../base/deferred.ts';
 import { checkType, invalid, isObject, readCount, readDuration } from '../base/option-checks.ts';
 import { checkNames, optionNames } from '../base/option-names.ts';
-import type { Zlib } from '../compression/zlib.ts';
+import type { CompressionSettings } from '../compression/zlib.ts';
 import type { ChannelSettings, Overflow } from '../log/channel-log.ts';
 import type { Keep } from '../log/keep.ts';
 import { fieldText } from '../protocol/event.ts';
@@ -96,13 +96,13 @@ const CHANNEL_OPTIONS = optionNames<ChannelOptions>({
  * Checks the options of a channel.
  *
  * @param standard the history unless the options say otherwise.
- * @param zlib of a hub with compression.
+ * @param settings of a hub with compression.
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
 export function readChannelOptions(
   options: ChannelOptions,
   standard: HistorySettings,
-  zlib?: Zlib,
+  settings?: CompressionSettings,
 ): ChannelSettings {
   checkType('options', 'object', options);
   checkNames(options, CHANNEL_OPTIONS);
@@ -120,7 +120,7 @@ export function readChannelOptions(
     bytes,
     age,
     compact,
-    zlib: options.compression === false ? undefined : zlib,
+    compression: options.compression === false ? undefined : settings,
     overflow,
     snapshot: snapshot && { event, take: bindContext(snapshot) },
   };

@@ -1,7 +1,6 @@
 import { bindContext } from '../base/async-context.ts';
 import { checkType, invalid, readCount, readDuration } from '../base/option-checks.ts';
 import { checkNames, optionNames } from '../base/option-names.ts';
-import { loadZlib } from '../compression/zlib.ts';
 import type { Broker } from '../log/broker.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
 import type { ErrorContext } from '../stream/event-stream.ts';
@@ -17,11 +16,13 @@ import {
   readHistory,
 } from './channel-options.ts';
 import { LONGEST_TIMER } from './close-options.ts';
+import { type CompressionOptions, readCompression } from './compression-options.ts';
 import { createErrorLog } from './error-log.ts';
 import { CALLBACKS, type Observer } from './observability/observer.ts';
 import { type PresenceOptions, type PresenceSettings, readPresence } from './presence/presence-options.ts';
 
 export type { ChannelOptions, HistoryOptions } from './channel-options.ts';
+export type { CompressionOptions } from './compression-options.ts';
 
 export interface HubOptions<Data = unknown> {
   /** Where the log is stored, so that several processes share it. Default: in this process, in memory. */
@@ -77,7 +78,7 @@ export interface HubOptions<Data = unknown> {
    * in its channel as the dictionary. Needs `node:zlib` of Node 20.16 or later; without it, nothing is compressed.
    * Default: false.
    */
-  compression?: boolean | undefined;
+  compression?: boolean | CompressionOptions | undefined;
   /** The name of the event that tells a client what it has missed. Default: `reset`. */
   resetEvent?: string | undefined;
   /**
@@ -168,8 +169,7 @@ export function readHubOptions(options: HubOptions): HubSettings {
   const stallTimeout = readDuration('stallTimeout', options.stallTimeout, 60_000);
   const maxAge = readDuration('maxAge', options.maxAge, Number.POSITIVE_INFINITY);
   const history = readHistory(options.history);
-  checkType('compression', 'boolean', options.compression);
-  const zlib = options.compression ? loadZlib() : undefined;
+  const compression = readCompression(options.compression);
   // Snapshots run in the context of `createHub()`, whichever request uses their channel first.
   const inContext = bindContext((read: () => ChannelSettings) => read());
   checkType('authorize', 'function', options.authorize);
@@ -182,7 +182,7 @@ export function readHubOptions(options: HubOptions): HubSettings {
     presence: readPresence(options.presence, options.broker),
     publishTimeout: Math.min(LONGEST_TIMER, readDuration('publishTimeout', options.publishTimeout, 5_000)),
     heartbeat,
-    zlib,
+    compression,
     stallTimeout,
     maxAge,
     authorize: options.authorize,
@@ -202,8 +202,8 @@ export function readHubOptions(options: HubOptions): HubSettings {
     resetEvent: readEventName('resetEvent', options.resetEvent, 'reset'),
     channel: (name, own) =>
       own === undefined
-        ? inContext(() => readChannelOptions(channelOptionsFor(name, channels), history, zlib))
-        : readChannelOptions(own, history, zlib),
+        ? inContext(() => readChannelOptions(channelOptionsFor(name, channels), history, compression))
+        : readChannelOptions(own, history, compression),
     maxStreams: readCount('limits.streams', limits.streams, Number.POSITIVE_INFINITY),
     maxPerClient: readCount('limits.perClient', limits.perClient, Number.POSITIVE_INFINITY, 1),
     onError,

@@ -37,7 +37,7 @@ export interface Filling {
 /** Bytes that may be retained beyond the limits of a history. */
 const MAX_RETAINED = 16 * 1024 * 1024;
 
-const KEEP = ['events', 'bytes', 'age', 'compact', 'zlib'] as const;
+const KEEP = ['events', 'bytes', 'age', 'compact', 'compression'] as const;
 
 /** One channel in this process: its history, and the streams that are subscribed to it. */
 export class ChannelLog {

@@ -31,7 +31,7 @@ export class History {
   /** @param newest the newest position of the channel, if anything is known of it. */
   constructor(keep: LocalKeep, trimmedUpTo: Position, newest?: Position) {
     this.keep = keep;
-    this.window = keep.zlib && new Window(keep.zlib);
+    this.window = keep.compression && new Window(keep.compression);
     this.trimmedUpTo = trimmedUpTo;
     this.newest = newest ?? trimmedUpTo;
     this.isBlank = newest === undefined;

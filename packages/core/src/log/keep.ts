@@ -1,4 +1,4 @@
-import type { Zlib } from '../compression/zlib.ts';
+import type { CompressionSettings } from '../compression/zlib.ts';
 
 /** How much of its log a channel retains. */
 export interface Keep {
@@ -14,5 +14,5 @@ export interface Keep {
 /** How a process keeps it. */
 export interface LocalKeep extends Keep {
   /** Absent: its events are not compressed. */
-  zlib?: Zlib | undefined;
+  compression?: CompressionSettings | undefined;
 }

@@ -1,4 +1,4 @@
-import type { Zlib } from '../compression/zlib.ts';
+import type { CompressionSettings } from '../compression/zlib.ts';
 import type { Heartbeat } from './heartbeat.ts';
 
 /** The options of a hub that its streams need. What is switched off is Infinity. */
@@ -13,5 +13,5 @@ export interface StreamLimits {
   /** ms between two questions whether a stream may follow a channel. */
   readonly recheck: number;
   /** Absent: responses are not compressed. */
-  readonly zlib: Zlib | undefined;
+  readonly compression: CompressionSettings | undefined;
 }

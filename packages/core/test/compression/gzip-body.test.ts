@@ -20,7 +20,7 @@ interface Entry {
 
 /** A channel, and rounds in which streams receive what is new. */
 class Channel {
-  window = new Window(zlib);
+  window = new Window({ zlib, minStreams: 4 });
   readonly entries: Entry[] = [];
   #written = 0;
 
@@ -34,7 +34,7 @@ class Channel {
 
   /** Another history, whose offsets begin again. */
   replace(): void {
-    this.window = new Window(zlib);
+    this.window = new Window({ zlib, minStreams: 4 });
     this.#written = 0;
     for (const entry of this.entries) {
       entry.writtenBefore = this.#written;

@@ -1,5 +1,5 @@
 import { GzipBody } from '../../compression/gzip-body.ts';
-import type { Zlib } from '../../compression/zlib.ts';
+import type { CompressionSettings } from '../../compression/zlib.ts';
 import { acceptsGzip } from '../../protocol/accept-encoding.ts';
 import { emptyComment } from '../../protocol/comment.ts';
 import { encodeRetry } from '../../protocol/event.ts';
@@ -52,10 +52,10 @@ interface HeadContext {
 /** What encodes the body of a response. Absent: it is not compressed. */
 export function createBody(
   { hasBody }: ResponseKind,
-  { zlib }: { readonly zlib: Zlib | undefined },
+  { compression }: { readonly compression: CompressionSettings | undefined },
   acceptEncoding: string | null | undefined,
 ): GzipBody | undefined {
-  return zlib && hasBody && acceptsGzip(acceptEncoding) ? new GzipBody(zlib) : undefined;
+  return compression && hasBody && acceptsGzip(acceptEncoding) ? new GzipBody(compression.zlib) : undefined;
 }
 
 /** Status, headers and first bytes of a response. Kept until they are sent. */

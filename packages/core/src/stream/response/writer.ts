@@ -10,7 +10,10 @@ import type { ResponseHead, Status } from './response-head.ts';
 
 /** What a writer tells its stream. */
 export interface WriterListener {
-  readonly host: { readonly scheduler: Scheduler; readonly limits: Pick<StreamLimits, 'heartbeat' | 'zlib'> };
+  readonly host: {
+    readonly scheduler: Scheduler;
+    readonly limits: Pick<StreamLimits, 'heartbeat' | 'compression'>;
+  };
   /** A frame was handed to the transport. */
   onWritten(frame: Frame): void;
   /** There is room again after there was none. */
@@ -131,7 +134,7 @@ export class Writer {
       isFollowed: this.#queue !== undefined,
       isSubscribed,
       heartbeat: limits.heartbeat.interval,
-      isCompressed: limits.zlib && this.#gzip !== undefined,
+      isCompressed: limits.compression && this.#gzip !== undefined,
     });
     if (status !== 200) this.#gzip = undefined;
     this.#transport.open(status, headers, this.#end !== undefined && this.#end !== 'complete');
