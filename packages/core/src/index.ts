@@ -18,7 +18,13 @@ export type { Listening } from './hub/listening/listeners.ts';
 export type { ChannelStats } from './hub/observability/channel-stats.ts';
 export type { BrokerStats, DeliveryStats, HubStats } from './hub/observability/hub-stats.ts';
 export type { Observer } from './hub/observability/observer.ts';
-export type { ChannelOptions, CompressionOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
+export type {
+  ChannelOptions,
+  CompressionOptions,
+  HistoryOptions,
+  HubOptions,
+  Limits,
+} from './hub/options.ts';
 export type { Presence, PresenceOptions } from './hub/presence/presence-options.ts';
 export type { ProducerOptions } from './hub/producing/producer-options.ts';
 export type {
