@@ -124,12 +124,14 @@ export class Run implements ClientHost {
   }
 
   #createNode(truth: Truth): Node {
-    const { perClient, maxAge, publishTimeout } = this.#course;
+    const { perClient, maxAge, publishTimeout, isCompressed } = this.#course;
     const broker = this.#log?.createBroker();
     const hub: Hub = createHub({
       channels: name => this.#optionsOf(name as ChannelName, truth),
       heartbeat: HEARTBEAT,
       stallTimeout: false,
+      // However few streams there are.
+      compression: isCompressed && { minStreams: 1 },
       maxAge: maxAge ?? false,
       publishTimeout: publishTimeout ?? Number.MAX_SAFE_INTEGER,
       limits: { perClient },

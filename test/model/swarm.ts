@@ -77,6 +77,8 @@ const COSTLY: readonly Kind[] = ['flood', 'idle'];
  */
 export function createCourse(seed: number, index: number, nodes: number, store?: Course['store']): Course {
   const course = new Swarm(new Chance(mix(seed, index * 3 + nodes)), nodes).course();
+  // Not drawn: the other courses stay what they are.
+  if (index % 3 === 0) course.isCompressed = true;
   return store === undefined ? course : { ...course, store };
 }
 
