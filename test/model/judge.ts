@@ -272,7 +272,9 @@ export class Judge {
     const floors = new Map<ChannelName, Order>();
     if (!this.isLive || !this.node.isInProcess) return floors;
     for (const { channel } of this.interests.values()) {
-      floors.set(channel.name, channel.trimmedUpTo(this.#court.now, this.node.restedAt));
+      // A marker may be on its way: until it is told, the client is where it was.
+      const trimmedUpTo = channel.trimmedUpTo(this.#court.now, this.node.restedAt);
+      floors.set(channel.name, Math.min(trimmedUpTo, this.told));
     }
     return floors;
   }
