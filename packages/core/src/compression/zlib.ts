@@ -3,7 +3,7 @@ export interface Zlib {
   readonly constants: { readonly Z_SYNC_FLUSH: number };
   deflateRawSync(
     bytes: Uint8Array,
-    options: { finishFlush: number; dictionary?: Uint8Array | undefined },
+    options: { finishFlush: number; windowBits: number; dictionary?: Uint8Array | undefined },
   ): Uint8Array;
   /** Continues a CRC-32 over more bytes. */
   crc32(bytes: Uint8Array, start: number): number;
