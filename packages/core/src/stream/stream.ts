@@ -94,7 +94,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
   }
 
   stats(): StreamStats {
-    return readStreamStats(this.response, this.#openedTime * 1_000);
+    return readStreamStats(this.response, this.#id, this.#openedTime * 1_000);
   }
 
   send(data: unknown, fields?: EventFields): boolean {
