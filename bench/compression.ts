@@ -1,6 +1,6 @@
 // What compression costs and saves: bytes on the wire and CPU time of the server for each delivery, and heap of a stream;
 // without, with, and with compression() in front of a hand-written route. One process serves, one reads and counts.
-// Run: node --expose-gc --import tsx bench/compression.ts [streams] [rounds]
+// Run: node --expose-gc --import tsx bench/compression.ts [streams] [rounds] [modes, with commas]
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import http, { type ServerResponse } from 'node:http';
@@ -12,7 +12,8 @@ import { openStream } from '@tidings/core/node';
 import compression from 'compression';
 import express from 'express';
 
-const [streams = 1_000, rounds = 3] = process.argv.slice(2).map(Number);
+const [streams = 1_000, rounds = 3] = process.argv.slice(2, 4).map(Number);
+const only = process.argv[4]?.split(',');
 const BATCHES = 100;
 
 const words = ['ACME', 'GLOB', 'INIT', 'UMBR', 'STRK'];
@@ -153,7 +154,8 @@ if (job === 'serve') await serve(parameters[0] as string, parameters[1] as strin
 else if (job === 'read') await read(Number(parameters[0]));
 else {
   for (const payload of Object.keys(payloads)) {
-    const all = new Map<string, Figures[]>(Object.keys(modes).map(mode => [mode, []]));
+    const wanted = Object.keys(modes).filter(mode => only?.includes(mode) ?? true);
+    const all = new Map<string, Figures[]>(wanted.map(mode => [mode, []]));
     // In turn, so that what the machine does meanwhile falls on all alike.
     for (let round = 0; round < rounds; round++)
       for (const [mode, figures] of all) figures.push(await measure(mode, payload));

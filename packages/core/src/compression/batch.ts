@@ -4,7 +4,7 @@ import { storedBlocks } from './gzip.ts';
 import type { Zlib } from './zlib.ts';
 
 /** A longer batch is stored: to compress it would hold the event loop for longer than a turn may. */
-const LARGEST = 128 * 1024;
+export const LARGEST = 128 * 1024;
 /** How far back deflate can refer. */
 const MAX_DISTANCE = 32 * 1024;
 /** Bytes of a window that zlib refers to nothing of (MIN_LOOKAHEAD). */

@@ -49,7 +49,7 @@ class Channel {
 
 /** One client, and what it has to see. */
 class Client {
-  readonly #body = new GzipBody(zlib);
+  readonly #body = new GzipBody();
   readonly #decoder = new IncrementalGunzip();
   /** The entry that comes next. */
   next: number;
@@ -208,6 +208,8 @@ describe('a gzip body', () => {
     channel.append(createFrame('x'.repeat(200 * 1_024)));
     for (const each of clients) each.catchUp(channel);
     for (const each of clients) expect(each.received).toBeGreaterThan(200 * 1_024);
+    channel.endRound();
+    expect(channel.window.bytes).toBe(0);
     for (const each of clients) each.end();
   });
 });
