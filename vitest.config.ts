@@ -100,7 +100,7 @@ export default defineConfig({
         test: {
           name: 'model',
           ...sideBySide,
-          include: ['test/model/{engine,known}.test.ts'],
+          include: ['test/model/{engine,known,membership}.test.ts'],
         },
       },
       // The packages as npm would publish them.

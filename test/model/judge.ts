@@ -280,6 +280,11 @@ export class Judge {
     this.#disconnectedAt ??= order;
   }
 
+  /** The message is lost, and nobody on its node knows of it. */
+  forgetDisconnect(): void {
+    this.#disconnectedAt = undefined;
+  }
+
   /** The application closes the stream. */
   close(head = this.node.head): void {
     this.#closedAt ??= head;
@@ -489,7 +494,9 @@ export class Judge {
       this.#beginBackfill(place.order);
     } else {
       this.#reach(place.order, true);
-      this.#unmarkedAt = this.node.isInProcess ? this.node.head : -1;
+      // What was sent before the newest entry comes before its marker.
+      const hasSent = this.#sent.some(({ after }) => after < this.node.head);
+      this.#unmarkedAt = this.node.isInProcess && !hasSent ? this.node.head : -1;
     }
   }
 

@@ -124,12 +124,14 @@ export class Run implements ClientHost {
   }
 
   #createNode(truth: Truth): Node {
-    const { perClient, maxAge, publishTimeout } = this.#course;
+    const { perClient, maxAge, publishTimeout, isCompressed } = this.#course;
     const broker = this.#log?.createBroker();
     const hub: Hub = createHub({
       channels: name => this.#optionsOf(name as ChannelName, truth),
       heartbeat: HEARTBEAT,
       stallTimeout: false,
+      // However few streams there are.
+      compression: isCompressed && { minStreams: 1 },
       maxAge: maxAge ?? false,
       publishTimeout: publishTimeout ?? Number.MAX_SAFE_INTEGER,
       limits: { perClient },
@@ -469,6 +471,9 @@ export class Run implements ClientHost {
     else if (move.move === 'wipe') {
       this.#truth.startOver(`life${Number(log.epoch.slice(4)) + 1}`);
       this.#hasLostControl = true;
+      // A hub that has yet to ask where the log is cannot know of messages that are lost.
+      for (const { judge } of this.clients)
+        if (judge?.node.startedAt === undefined) judge?.forgetDisconnect();
       log.wipe();
     } else if ('node' in move) this.#befallNode(this.#node(move.node), move);
   }

@@ -19,7 +19,13 @@ export type { ChannelStats } from './hub/observability/channel-stats.ts';
 export type { AuthorizeStats, BrokerStats, DeliveryStats, HubStats } from './hub/observability/hub-stats.ts';
 export type { Observer } from './hub/observability/observer.ts';
 export type { ProcessStats } from './hub/observability/processes.ts';
-export type { ChannelOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
+export type {
+  ChannelOptions,
+  CompressionOptions,
+  HistoryOptions,
+  HubOptions,
+  Limits,
+} from './hub/options.ts';
 export type { Presence, PresenceOptions } from './hub/presence/presence-options.ts';
 export type { ProducerOptions } from './hub/producing/producer-options.ts';
 export type {
@@ -36,7 +42,7 @@ export type {
 } from './log/broker.ts';
 export type { ConnectionStats } from './log/broker-health.ts';
 export type { Entry } from './log/entry.ts';
-export type { Keep } from './log/history.ts';
+export type { Keep } from './log/keep.ts';
 export type { QueueStats } from './log/publish-queue.ts';
 export type { BrokerCall } from './log/timed-broker.ts';
 export type {

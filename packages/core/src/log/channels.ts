@@ -131,9 +131,9 @@ export class Channels implements Timed {
 
   /** Keeps the sum of all histories right through a change of one. */
   count(channel: ChannelLog, change: () => void): void {
-    const before = channel.history.bytes;
+    const before = channel.history.retainedBytes;
     change();
-    this.bytes += channel.history.bytes - before;
+    this.bytes += channel.history.retainedBytes - before;
   }
 
   /** Trims one channel to its limits. */
@@ -149,7 +149,7 @@ export class Channels implements Timed {
     for (const compact of [false, true]) {
       for (const channel of this.#channels.values()) {
         if (this.bytes <= maxBytes) return;
-        if (channel.history.keep.compact !== compact || channel.history.size === 0) continue;
+        if (channel.history.keep.compact !== compact || channel.history.retainedBytes === 0) continue;
         this.count(channel, () => {
           this.evicted += channel.evict(this.deliveredUpTo, this.bytes - maxBytes);
         });
@@ -215,7 +215,7 @@ export class Channels implements Timed {
     if (!history.isBlank) this.#forgotten.add(name, newest);
     this.#channels.delete(name);
     this.#keepCounts(name, channel.counts);
-    this.bytes -= history.bytes;
+    this.bytes -= history.retainedBytes;
     this.#options.onDropped(name);
   }
 }

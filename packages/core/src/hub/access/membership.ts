@@ -4,7 +4,7 @@ import { changeSubscriptions } from '../../stream/channels/subscribing.ts';
 import { RETRY_AFTER_LOSS, randomBetween } from '../../stream/retry.ts';
 import type { Stream } from '../../stream/stream.ts';
 import type { Clients } from '../clients.ts';
-import type { ControlMessage } from '../control.ts';
+import { CONTROL_SETTINGS, type ControlMessage } from '../control.ts';
 
 /** A message that names streams. */
 type MembershipMessage = Exclude<ControlMessage, { type: 'stop' | 'describe' }>;
@@ -27,6 +27,8 @@ export interface MembershipOptions {
  */
 export class Membership {
   readonly #options: MembershipOptions;
+  /** For streams whose subscriptions were changed, by channel: the position of the newest change. */
+  readonly #changed = new WeakMap<Stream, Map<string, Position>>();
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -48,8 +50,10 @@ export class Membership {
     message: Extract<MembershipMessage, { type: 'subscribe' | 'unsubscribe' }>,
     position: Position,
   ): void {
-    const { type, channels } = message;
+    const { type } = message;
     const options = message.type === 'subscribe' ? message.options : {};
+    const channels = this.#notChangedSince(stream, message.channels, position);
+    if (channels.length === 0) return;
     if (!this.#isUnclear(stream, position))
       changeSubscriptions(stream, { type, channels, options, position });
     else if (
@@ -59,6 +63,25 @@ export class Membership {
     ) {
       stream.end('closed', { retry: randomBetween(RETRY_AFTER_LOSS) });
     }
+  }
+
+  /** The channels of a change that no newer one has named: it may have arrived while older messages were read again. */
+  #notChangedSince(stream: Stream, channels: readonly string[], position: Position): readonly string[] {
+    if (!this.#options.isRemote) return channels;
+    const changed = this.#changed.get(stream) ?? new Map<string, Position>();
+    this.#changed.set(stream, changed);
+    const due = channels.filter(name => (changed.get(name) ?? 0) < position);
+    for (const name of due) {
+      // The latest last.
+      changed.delete(name);
+      changed.set(name, position);
+    }
+    // What is read again has no more messages than are retained.
+    for (const name of changed.keys()) {
+      if (changed.size <= CONTROL_SETTINGS.events) break;
+      changed.delete(name);
+    }
+    return due;
   }
 
   /** The stream was opened after the message. */
