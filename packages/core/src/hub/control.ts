@@ -4,7 +4,7 @@ import { CONTROL_CHANNEL, type Draft } from '../log/broker.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
 
 /** How much of the control channel a broker retains. */
-const CONTROL_SETTINGS: ChannelSettings = {
+export const CONTROL_SETTINGS: ChannelSettings = {
   events: 1_000,
   bytes: 1024 * 1024,
   age: 10 * 60_000,
