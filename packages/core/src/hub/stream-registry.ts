@@ -1,4 +1,4 @@
-import { inTurns, TurnBudget } from '../base/event-loop.ts';
+import { inTurns, nextTurn, TurnBudget } from '../base/event-loop.ts';
 import { Scheduler } from '../base/scheduler.ts';
 import type { DeliveryContext } from '../delivery/delivery-target.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
@@ -86,6 +86,8 @@ export class StreamRegistry {
       const after = response.delivery?.reader.position;
       response.beginEnd('closed', { retry: randomBetween(RETRY_AFTER_LOSS), after });
     }
+    // They may have lost events, too, and are about to be told.
+    await new Promise<void>(nextTurn);
     await inTurns(streams, stream => stream.end('closed'));
   }
 
