@@ -38,8 +38,6 @@ export interface ProcessesOptions {
 
 /** ms between two requests for stats, whichever process sends them. */
 const INTERVAL = 5_000;
-/** ms in which a process answers once, however many others ask. */
-const ANSWER_INTERVAL = 500;
 
 /**
  * The stats of all processes, while a process observes them. It asks with a control message. The answers go to a channel
@@ -49,7 +47,6 @@ export class Processes {
   readonly #options: ProcessesOptions;
   /** ms, monotonic: when a process has asked last, this one or another. */
   #askedAt = Number.NEGATIVE_INFINITY;
-  #answeredAt = Number.NEGATIVE_INFINITY;
   #isAnswering = false;
   /** Ends each observation. */
   readonly #stops = new Set<() => void>();
@@ -85,10 +82,9 @@ export class Processes {
 
   /** A process asks. */
   asked(isOwn: boolean): void {
-    const now = performance.now();
-    this.#askedAt = now;
-    if (isOwn || this.#isAnswering || now - this.#answeredAt < ANSWER_INTERVAL) return;
-    this.#answeredAt = now;
+    this.#askedAt = performance.now();
+    // An answer is for all who ask.
+    if (isOwn || this.#isAnswering) return;
     void this.#answer();
   }
 
