@@ -12,7 +12,7 @@ import { Authorizer } from './access/authorizer.ts';
 import { Slices } from './access/slices.ts';
 import type { Clients } from './clients.ts';
 import type { Counters } from './observability/counters.ts';
-import type { HubSettings } from './options.ts';
+import type { HubSettings } from './options/options.ts';
 import type { Presence } from './presence/presence.ts';
 
 /** What a stream registry needs of its hub. */
