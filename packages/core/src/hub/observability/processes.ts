@@ -80,7 +80,7 @@ export class Processes {
     return stop;
   }
 
-  /** A process asks. */
+  /** A process has asked for the stats of all processes. */
   asked(isOwn: boolean): void {
     this.#askedAt = performance.now();
     // An answer is for all who ask.
@@ -102,7 +102,7 @@ export class Processes {
 
   #ask(): void {
     this.#askedAt = performance.now();
-    // What is not stored is asked again after the interval.
+    // A request that is not stored is sent again after the interval.
     void this.#options.messages.send({ type: 'describe' });
   }
 
@@ -111,7 +111,7 @@ export class Processes {
     try {
       await this.#options.queue?.publish(processDraft(this.#describe()));
     } catch {
-      // The broker is away. Whoever asks, asks again.
+      // The broker is away. The next request is answered again.
     } finally {
       this.#isAnswering = false;
     }
