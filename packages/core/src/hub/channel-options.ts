@@ -89,9 +89,14 @@ const CHANNEL_OPTIONS = optionNames<ChannelOptions>({
  * Checks the options of a channel.
  *
  * @param standard the history unless the options say otherwise.
+ * @param hasChannelField snapshots are sent with the name of their channel.
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
-export function readChannelOptions(options: ChannelOptions, standard: HistorySettings): ChannelSettings {
+export function readChannelOptions(
+  options: ChannelOptions,
+  standard: HistorySettings,
+  hasChannelField: boolean,
+): ChannelSettings {
   checkType('options', 'object', options);
   checkNames(options, CHANNEL_OPTIONS);
   const { compact = false, overflow = 'reset', snapshot, snapshotEvent, history } = options;
@@ -108,7 +113,7 @@ export function readChannelOptions(options: ChannelOptions, standard: HistorySet
     age,
     compact,
     overflow,
-    snapshot: snapshot && { event, take: bindContext(snapshot) },
+    snapshot: snapshot && { event, take: bindContext(snapshot), hasChannelField },
   };
 }
 

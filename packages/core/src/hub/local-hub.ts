@@ -68,6 +68,7 @@ export class LocalHub implements Hub {
       settingsOf: name => this.#settingsOf(name),
       maxBytes: MAX_HISTORY_BYTES,
       isRemote: broker !== undefined,
+      hasChannelField: settings.channelField,
       scheduler,
       onDropped: name => this.#channelDropped(name),
     });
@@ -183,7 +184,12 @@ export class LocalHub implements Hub {
     const { broker, authorize } = this.#settings;
     const { clients } = this;
     return control(
-      { clients, isShared: broker !== undefined, hasAuthorize: authorize !== undefined },
+      {
+        clients,
+        isShared: broker !== undefined,
+        hasAuthorize: authorize !== undefined,
+        store: message => this.#messages.store(message),
+      },
       request,
     );
   }
