@@ -1,7 +1,7 @@
 // Checked by `npm run lint`: what may import what. Types count, too.
 
 /** The layers of packages/core/src, the lowest first. A layer imports itself and those below it. */
-const layers = ['base', 'protocol', 'log', 'delivery', 'stream', 'hub'];
+const layers = ['base', 'protocol', 'compression', 'log', 'delivery', 'stream', 'hub'];
 
 const coreLayers = layers.map((layer, index) => ({
   name: `core-${layer}-imports-down-only`,

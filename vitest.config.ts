@@ -59,7 +59,7 @@ export default defineConfig({
           include: [
             'packages/*/test/**/*.test.ts',
             'test/{contract,spec,channels,frameworks}/**/*.test.ts',
-            'test/inspector/http.test.ts',
+            'test/inspector/{http,shown}.test.ts',
             SQLITE,
           ],
         },
@@ -100,7 +100,7 @@ export default defineConfig({
         test: {
           name: 'model',
           ...sideBySide,
-          include: ['test/model/{engine,known}.test.ts'],
+          include: ['test/model/{engine,known,membership}.test.ts'],
         },
       },
       // The packages as npm would publish them.

@@ -42,7 +42,9 @@ const observer: Observer = {
   dropped: noop,
   held: noop,
   round: noop,
+  authorizeCalled: noop,
   brokerCalled: noop,
+  closing: noop,
 };
 
 const registry = new Registry();

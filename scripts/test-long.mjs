@@ -7,8 +7,8 @@ const args = process.argv.slice(2);
 const chaos = readdirSync(new URL('../test/brokers', import.meta.url)).filter(file =>
   file.endsWith('chaos.test.ts'),
 );
-const files =
-  args.length > 0 ? args : ['test/model/engine.test.ts', ...chaos.map(file => `test/brokers/${file}`)];
+const models = ['engine', 'membership'].map(name => `test/model/${name}.test.ts`);
+const files = args.length > 0 ? args : [...models, ...chaos.map(file => `test/brokers/${file}`)];
 for (let round = 1; round <= 40; round++) {
   const SEED = String(Math.floor(Math.random() * 1e8));
   console.log(`round ${round} of 40, SEED=${SEED}:`);

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { createHub } from '@tidings/core';
 import { gracefulShutdown } from '@tidings/core/node';
 import { sse } from '@tidings/express';
+import { inspector } from '@tidings/inspector';
 import { instrument } from '@tidings/metrics';
 import { sqliteBroker } from '@tidings/sqlite';
 import express from 'express';
@@ -40,6 +41,8 @@ app.get('/events', (_req, res) => {
 app.get('/metrics', async (_req, res) => {
   res.type(register.contentType).send(await register.metrics());
 });
+// Opens on this machine only, and not in production: others need `authorize`.
+app.use('/_tidings', inspector({ hub }));
 app.use('/uplot', express.static(dirname(createRequire(import.meta.url).resolve('uplot'))));
 app.use(express.static(fileURLToPath(new URL('public', import.meta.url))));
 

@@ -65,6 +65,17 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     expect(errors).toEqual([]);
   });
 
+  test('leads to the inspector, which shows its streams', async () => {
+    await showsState(await openPage(), 'Live');
+    const page = await openPage();
+    await page.getByRole('link', { name: 'Inspector' }).click();
+    await page.getByText('Live', { exact: true }).waitFor();
+    await page.getByLabel('1 streams').getByText('metrics').waitFor();
+    await page.getByRole('tab', { name: /Processes/ }).click();
+    await page.locator('.process').getByText('this page').waitFor();
+    expect(errors).toEqual([]);
+  });
+
   test('draws a chart for what the machine tells, and none for what it does not', async () => {
     const page = await openPage();
     await page.locator('#cores-panel canvas').waitFor();

@@ -1,5 +1,6 @@
-import { type BrokerCall, createHub, type Hub, type HubOptions } from '@tidings/core';
+import { type BrokerCall, createHub, type Hub, type HubOptions, type LeaseChange } from '@tidings/core';
 import { afterEach, expect, it } from 'vitest';
+import { createLocalLease } from '../../packages/core/src/hub/presence/leases.ts';
 import { FaultyBroker, MemoryLog } from '../support/memory-broker.ts';
 import { open, until } from '../support/memory-stream.ts';
 
@@ -30,6 +31,19 @@ it('counts the calls of a broker, and the errors by their code', async () => {
   expect(calls.filter(({ error }) => error !== undefined)).toHaveLength(1);
   expect(Object.values(broker?.callErrors ?? {})).toEqual([1]);
   expect(Object.values(publishErrors)).toEqual([1]);
+});
+
+it('counts the calls of presence and of channels', async () => {
+  const lease = createLocalLease();
+  const broker = Object.assign(new MemoryLog().broker(), {
+    lease: (_set: string, change: LeaseChange) => lease(change),
+  });
+  const { calls } = withBroker({ broker, presence: { channel: 'people' } });
+  await hub.channel('a').state();
+  open(hub, undefined, { client: 'ann' });
+  const counted = (name: BrokerCall['call']) => calls.filter(({ call }) => call === name).length;
+  await until(() => counted('lease') > 0);
+  expect(counted('state')).toBe(1);
 });
 
 it('counts what waits for a broker', async () => {

@@ -1,3 +1,5 @@
+import { connect } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { getRequestListener } from '@hono/node-server';
 import { createHub, type Hub } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
@@ -51,12 +53,16 @@ const servers: Record<string, (hub: Hub, options?: Options) => Listener> = {
         return;
       }
       const { remoteAddress } = req.socket;
+      const { httpVersion } = req;
       const answer = async (request: Request) =>
-        (await inspect(request, { remoteAddress })) ?? new Response(null, { status: 404 });
+        (await inspect(request, { remoteAddress, httpVersion })) ?? new Response(null, { status: 404 });
       getRequestListener(answer)(req, res);
     };
   },
 };
+
+/** What the page sends along. */
+const own = { 'x-tidings-inspector': '1' };
 
 describe.each(Object.entries(servers))('the inspector on %s', (_name, serve) => {
   const closers: (() => unknown)[] = [];
@@ -73,7 +79,7 @@ describe.each(Object.entries(servers))('the inspector on %s', (_name, serve) => 
       () => hub.close({ within: 0 }),
     );
     const get = (path: string, headers = {}, method = 'GET') => request(at.origin, path, { headers, method });
-    return { hub, get };
+    return { hub, get, origin: at.origin };
   }
   const statusOf = async (response: Promise<Client>) => (await response).status;
 
@@ -124,14 +130,38 @@ describe.each(Object.entries(servers))('the inspector on %s', (_name, serve) => 
     await rows.until(({ events }) => events.length > 0);
     const [first] = rows.events.map(({ data }) => JSON.parse(data));
     expect(first).toMatchObject({ total: 1, offset: 0 });
-    const [open] = hub.streams;
     expect(first.rows).toMatchObject([
-      { id: open?.id, client: 'ann', channels: ['news'], channelCount: 1, lagEvents: 0, url: '/stream' },
+      { client: 'ann', channels: ['news'], channelCount: 1, lagEvents: 0, url: '/stream' },
     ]);
     await feed.until(({ events }) => events.some(({ data }) => data.includes('"stats"')));
     const messages = feed.events.filter(({ event }) => event === undefined);
     const sample = messages.map(({ data }) => JSON.parse(data)).find(each => 'stats' in each);
     expect(sample.stats).toMatchObject({ streams: 1, published: 1, delivered: 1 });
+  });
+
+  it('gives no stream an id, and finds those that have one by it', async () => {
+    const { hub, get } = await start();
+    const stream = await get('/stream');
+    hub.publish('news', 'hello');
+    await stream.until(({ events }) => events.length > 0);
+    const firstOf = async (query: string) => {
+      const rows = await get(`/_tidings/rows?table=streams&limit=10${query}`);
+      await rows.until(({ events }) => events.length > 0);
+      rows.leave();
+      return JSON.parse(rows.events[0]?.data ?? '');
+    };
+    expect(await firstOf('&search=nothing-like-it')).toMatchObject({ total: 0 });
+    const [{ name }] = (await firstOf('')).rows;
+    const [open] = hub.streams;
+    expect(open?.stats().id).toBeUndefined();
+    const id = String(open?.id);
+    expect(await firstOf(`&search=${id.slice(0, 8).toUpperCase()}`)).toMatchObject({
+      total: 1,
+      rows: [{ id, name }],
+    });
+    expect(await statusOf(get('/_tidings/disconnect?stream=other-1', own, 'POST'))).toBe(404);
+    expect(await statusOf(get(`/_tidings/disconnect?stream=${name}`, own, 'POST'))).toBe(200);
+    expect(await stream.ended).toBe(true);
   });
 
   it('shows the channels, and the newest events of one', async () => {
@@ -151,6 +181,7 @@ describe.each(Object.entries(servers))('the inspector on %s', (_name, serve) => 
     expect(first).toMatchObject({ event: 'post', key: 'k', data: { title: 'first' }, isCut: false });
     expect(second).toMatchObject({ data: 'x'.repeat(4_096), isCut: true });
     expect(await statusOf(get('/_tidings/tail'))).toBe(400);
+    expect(await statusOf(get('/_tidings/tail?channel=%00control'))).toBe(400);
   });
 
   it('disconnects a stream for its own page only', async () => {
@@ -158,8 +189,7 @@ describe.each(Object.entries(servers))('the inspector on %s', (_name, serve) => 
     const stream = await get('/stream');
     hub.publish('news', 'hello');
     await stream.until(({ events }) => events.length > 0);
-    const own = { 'x-tidings-inspector': '1' };
-    const path = '/_tidings/disconnect?who=ann';
+    const path = '/_tidings/disconnect?client=ann';
     expect(await statusOf(get(path, {}, 'POST'))).toBe(403);
     expect(await statusOf(get(path, { ...own, origin: 'https://evil.example' }, 'POST'))).toBe(403);
     expect(await statusOf(get(path, { ...own, origin: 'null' }, 'POST'))).toBe(403);
@@ -167,6 +197,48 @@ describe.each(Object.entries(servers))('the inspector on %s', (_name, serve) => 
     expect(hub.streams.size).toBe(1);
     expect(await statusOf(get(path, own, 'POST'))).toBe(200);
     expect(await stream.ended).toBe(true);
+  });
+
+  it('ends its pages when the hub closes, and opens no more', async () => {
+    const { hub, get } = await start();
+    const feed = await get('/_tidings/feed');
+    const rows = await get('/_tidings/rows?table=streams&limit=10');
+    await rows.until(({ events }) => events.length > 0);
+    await hub.close();
+    expect([await feed.ended, await rows.ended]).toEqual([true, true]);
+    expect(await statusOf(get('/_tidings/feed'))).toBe(503);
+    expect(await statusOf(get('/_tidings/'))).toBe(200);
+  });
+
+  it('opens no page of a hub that has closed before the first', async () => {
+    const { hub, get } = await start();
+    await hub.close();
+    expect(await statusOf(get('/_tidings/feed'))).toBe(503);
+  });
+
+  it('answers an authorize that fails with an error, and with nothing else', async () => {
+    const { get } = await start({ authorize: () => Promise.reject(new Error('of authorize')) });
+    const response = await get('/_tidings/');
+    await response.ended;
+    expect(response.status).toBe(500);
+    expect(response.text).not.toContain('Tidings inspector');
+  });
+
+  it('knows its own page behind a proxy that changes Host', async () => {
+    const { get } = await start({ authorize: () => true });
+    const headers = { ...own, host: 'upstream:3000', origin: 'https://app.example' };
+    const path = '/_tidings/disconnect?client=ann';
+    expect(await statusOf(get(path, { ...headers, 'sec-fetch-site': 'same-origin' }, 'POST'))).toBe(200);
+    expect(await statusOf(get(path, { ...headers, 'sec-fetch-site': 'same-site' }, 'POST'))).toBe(403);
+    expect(await statusOf(get(path, headers, 'POST'))).toBe(403);
+  });
+
+  it('refuses HTTP/1.0, which no browser speaks, and some proxies do', async () => {
+    const { origin } = await start();
+    const socket = connect(Number(new URL(origin).port), '127.0.0.1');
+    socket.write('GET /_tidings/ HTTP/1.0\r\nHost: localhost:3000\r\n\r\n');
+    const [line] = (await text(socket)).split('\r\n');
+    expect(line).toContain('403');
   });
 
   it.each([

@@ -1,26 +1,51 @@
-import { createHub } from '@tidings/core';
+import { createHub, type Hub, type HubStats } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
 import { inspector } from '@tidings/inspector';
 import express from 'express';
 import type { BrowserContextOptions, Page } from 'playwright-core';
+import { createClient } from 'redis';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { FaultyProxy } from '../brokers/faulty-proxy.ts';
+import { broker } from '../brokers/redis-clients.ts';
+import { REDIS, RedisServer } from '../brokers/redis-server.ts';
 import { crowd } from '../limits/crowd.ts';
+import { type Child, start } from '../support/child.ts';
 import { type Client, request } from '../support/client.ts';
 import { inChromium, poll } from '../support/example.ts';
-import { listen, type Running } from '../support/server.ts';
+import { freePort, listen, type Running } from '../support/server.ts';
 import { CHROMIUM, describeWith } from '../support/system.ts';
 
 const CROWD = 1_000;
+/** Clients that can be stalled. */
+const SLOW = 3;
+/** Streams of the other process. */
+const FAR = 7;
 const HOSTILE = '<img src=x onerror="window.hacked=1">';
 
-describeWith(CHROMIUM, 'the page of the inspector', () => {
+const describePage = (name: string, tests: () => void) =>
+  describeWith(CHROMIUM, name, () => describeWith(REDIS, 'with Redis', tests));
+
+describePage('the page of the inspector', () => {
   const newContext = inChromium();
-  const hub = createHub({ limits: { streams: 2_000 } });
+  let hub: Hub;
+  let redis: RedisServer;
+  let proxy: FaultyProxy;
+  let other: Child;
   let at: Running;
   let streams: Client[];
   let errors: string[];
 
   beforeAll(async () => {
+    redis = await RedisServer.start();
+    proxy = await FaultyProxy.start(redis.port);
+    hub = createHub({
+      broker: broker(createClient({ url: proxy.url }), 'inspected'),
+      limits: { streams: 2_000 },
+      publishTimeout: 1_000,
+      onError: () => {},
+    });
+    await hub.ready();
+    other = await start(new URL('node.ts', import.meta.url), redis.url, String(FAR));
     const app = express();
     app.use('/_tidings', inspector({ hub }));
     app.get('/stream', (req, res) => {
@@ -28,11 +53,8 @@ describeWith(CHROMIUM, 'the page of the inspector', () => {
       openStream(req, res, { hub, client }).subscribe(channel);
     });
     at = await listen(app);
-    streams = await crowd(CROWD - 2, `${at.origin}/stream`);
-    for (const [client, channel] of [
-      ['slow', 'flood'],
-      [HOSTILE, HOSTILE],
-    ]) {
+    streams = await crowd(CROWD - SLOW - 1, `${at.origin}/stream`);
+    for (const [client, channel] of [...Array(SLOW).fill(['slow', 'flood']), [HOSTILE, HOSTILE]]) {
       streams.push(
         await request(
           at.origin,
@@ -42,8 +64,11 @@ describeWith(CHROMIUM, 'the page of the inspector', () => {
     }
   });
   afterAll(async () => {
-    at.kill();
-    await hub.close({ within: 0 });
+    at?.kill();
+    other?.kill();
+    await hub?.close({ within: 0 });
+    proxy?.close();
+    await redis?.remove();
   });
   beforeEach(() => {
     errors = [];
@@ -77,20 +102,65 @@ describeWith(CHROMIUM, 'the page of the inspector', () => {
     expect(errors).toEqual([]);
   });
 
-  test('shows a slow consumer first, and how far it is behind', async () => {
+  test('shows slow consumers first, and how far they are behind', async () => {
     const page = await openPage();
-    const slow = streams[CROWD - 2] as Client;
-    slow.stall();
+    const slow = streams.slice(-1 - SLOW, -1);
+    for (const client of slow) client.stall();
     for (let event = 0; event < 400; event++) hub.publish('flood', 'x'.repeat(20_000));
     await page.getByRole('button', { name: 'Behind' }).click();
     await page
       .locator('.row', { hasText: 'slow' })
-      .first()
+      .nth(SLOW - 1)
       .getByText(/^\d+ events/)
       .waitFor();
-    await figure(page, 'Slow').getByText('1', { exact: true }).waitFor();
-    slow.resume();
+    await figure(page, 'Slow').getByText(String(SLOW), { exact: true }).waitFor();
+    for (const client of slow) client.resume();
     await figure(page, 'Slow').getByText('all keep up').waitFor();
+    expect(errors).toEqual([]);
+  });
+
+  test('shows that the broker is away, and back, and what was published meanwhile', async () => {
+    const page = await openPage();
+    await figure(page, 'Broker').getByText('up', { exact: true }).waitFor();
+    const before = hub.stats();
+    const received = () => streams.slice(0, CROWD - SLOW - 1).map(({ events }) => events.length);
+    const receivedBefore = received();
+    // Nothing listens there.
+    proxy.target = await freePort();
+    proxy.cut();
+    await figure(page, 'Broker').getByText('away', { exact: true }).waitFor();
+    await page.getByRole('tab', { name: /Processes/ }).click();
+    await page.locator('.process', { hasText: 'this page' }).getByText('away', { exact: true }).waitFor();
+    await expect(hub.publish('news', 'while it is away')).rejects.toThrow();
+
+    proxy.target = redis.port;
+    await figure(page, 'Broker').getByText('up', { exact: true }).waitFor();
+    for (let event = 0; event < 5; event++) await hub.publish('news', 'back');
+    await page.getByText(`${(before.published + 5).toLocaleString('en')} in all`).waitFor();
+    await poll(() => received().map((count, index) => count - (receivedBefore[index] ?? 0))).toEqual(
+      receivedBefore.map(() => 5),
+    );
+    // The slow clients may have received some before, and nobody since.
+    const resets = () => streams.flatMap(({ events }) => events).filter(({ event }) => event === 'reset');
+    await poll(() => resets().length).toBe(before.resets);
+    await figure(page, 'Resets').getByText(String(before.resets), { exact: true }).waitFor();
+    expect(errors).toEqual([]);
+  });
+
+  test('shows the processes of the hub', async () => {
+    const page = await openPage();
+    await page.getByRole('tab', { name: /Processes/ }).click();
+    const cells = (process: string) => page.locator('.process', { hasText: process }).locator('td');
+    await poll(() => cells('this page').allTextContents()).toEqual(
+      expect.arrayContaining([CROWD.toLocaleString('en')]),
+    );
+    await poll(async () => (await cells(`pid ${other.pid}`).allTextContents()).slice(1, 3)).toEqual([
+      String(FAR),
+      String(FAR),
+    ]);
+    const { broker } = await other.ask<HubStats>('stats');
+    expect(broker?.connected).toBe(true);
+    expect(await page.locator('.process').count()).toBe(2);
     expect(errors).toEqual([]);
   });
 
@@ -110,6 +180,8 @@ describeWith(CHROMIUM, 'the page of the inspector', () => {
 
   test('follows the events of a channel, and waits while it is paused', async () => {
     const page = await openPage();
+    // A channel that no stream follows is not in memory.
+    const client = await request(at.origin, '/stream?channel=tailed');
     hub.publish('tailed', { n: 0 });
     await page.getByRole('tab', { name: /Channels/ }).click();
     await page.locator('.row', { hasText: 'tailed' }).click();
@@ -121,6 +193,7 @@ describeWith(CHROMIUM, 'the page of the inspector', () => {
     await page.getByRole('button', { name: 'Go on' }).click();
     await page.locator('.tail pre', { hasText: '"n": 2' }).waitFor();
     expect(await page.locator('.tail li').count()).toBe(3);
+    client.leave();
     expect(errors).toEqual([]);
   });
 
@@ -135,7 +208,7 @@ describeWith(CHROMIUM, 'the page of the inspector', () => {
     await page.getByRole('button', { name: 'Disconnect client' }).click();
     await page.getByText('Disconnected.').waitFor();
     expect(await client.ended).toBe(true);
-    await page.getByRole('tab', { name: /Closes and resets/ }).click();
+    await page.getByRole('tab', { name: /Log/ }).click();
     await page.locator('.log li', { hasText: 'eve' }).first().waitFor();
     expect(errors).toEqual([]);
   });
@@ -145,10 +218,13 @@ describeWith(CHROMIUM, 'the page of the inspector', () => {
     await page.getByLabel('1,000 streams').focus();
     await page.keyboard.press('ArrowDown');
     await page.locator('.drawer').waitFor();
-    const client = () => page.locator('.drawer code').first().textContent();
-    const first = await client();
+    const selected = () =>
+      page.locator('.row').evaluateAll(rows => {
+        return rows.findIndex(row => row.getAttribute('aria-selected') === 'true');
+      });
+    await poll(selected).toBe(0);
     await page.keyboard.press('ArrowDown');
-    await poll(client).not.toBe(first);
+    await poll(selected).toBe(1);
     await page.keyboard.press('Escape');
     await page.locator('.drawer').waitFor({ state: 'detached' });
   });

@@ -113,7 +113,7 @@ export class ModelClient {
     const rivals = this.#host.clients.filter(
       each => each !== this && each.owner === this.owner && each.isOpen,
     );
-    const request = { method: 'GET', url: '/', lastEventId };
+    const request = { method: 'GET', url: '/', lastEventId, acceptEncoding: 'gzip' };
     // What is published while they are closed is newer than their close.
     const closedAt = new Map(rivals.map(rival => [rival, rival.judge?.node.head]));
     const stream = node.hub.open(transport, request, { client: this.owner || undefined });

@@ -71,6 +71,8 @@ interface World {
   slowWrites?: boolean;
   /** Bytes that a connection takes although its client does not read. Default: 0. */
   socketBuffer?: number;
+  /** Responses are compressed. */
+  isCompressed?: boolean;
   /** All clients are connections of one owner. */
   oneOwner?: boolean;
   /** Streams have no `client`: a new epoch and lost control messages do not close them. */

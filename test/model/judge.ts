@@ -113,7 +113,7 @@ export class Judge {
   readonly #earlier = new Set<ChannelName>();
   /** The newest entry when the application closed the stream. */
   #closedAt: Order | undefined;
-  /** The message of another node that has disconnected its owner. */
+  /** The message that has disconnected its owner. */
   #disconnectedAt: Order | undefined;
   #hasStopped = false;
   readonly #heardAtStart: Order;
@@ -275,9 +275,14 @@ export class Judge {
     return floors;
   }
 
-  /** Another node has disconnected its owner: nothing newer is for it. */
+  /** The message that disconnects its owner is stored: nothing newer is for it. */
   disconnect(order: Order): void {
     this.#disconnectedAt ??= order;
+  }
+
+  /** The message is lost, and nobody on its node knows of it. */
+  forgetDisconnect(): void {
+    this.#disconnectedAt = undefined;
   }
 
   /** The application closes the stream. */
@@ -489,7 +494,9 @@ export class Judge {
       this.#beginBackfill(place.order);
     } else {
       this.#reach(place.order, true);
-      this.#unmarkedAt = this.node.isInProcess ? this.node.head : -1;
+      // What was sent before the newest entry comes before its marker.
+      const hasSent = this.#sent.some(({ after }) => after < this.node.head);
+      this.#unmarkedAt = this.node.isInProcess && !hasSent ? this.node.head : -1;
     }
   }
 

@@ -21,8 +21,8 @@ import { tick } from './turns.ts';
 export abstract class ModelLog {
   /** `life` and the number of the epoch. */
   epoch = 'life1';
-  /** Called with every entry that is stored, and the broker that has stored it. */
-  onAppend: ((entry: Entry, from: ModelBroker) => void) | undefined;
+  /** Called with every entry that is stored. */
+  onAppend: ((entry: Entry) => void) | undefined;
   /** Called with positions that are skipped: those before this one. */
   onSkip: ((before: Position) => void) | undefined;
   readonly habits: Habits;

@@ -18,7 +18,7 @@ import {
   type Setting,
 } from './course.ts';
 import type { Fault } from './judge.ts';
-import type { ModelBroker, ModelLog } from './model-broker.ts';
+import type { ModelLog } from './model-broker.ts';
 import { Node } from './node.ts';
 import { SharedLog } from './shared-log.ts';
 import { SqliteLog } from './sqlite-log.ts';
@@ -94,8 +94,8 @@ export class Run implements ClientHost {
     const truth = this.#createTruth();
     if (this.#log !== undefined) {
       this.#log.onSkip = before => truth.skip(before);
-      this.#log.onAppend = ({ channel, kind, data, position }, from) => {
-        if (kind === 'control') this.#passControl(truth, data, position, from);
+      this.#log.onAppend = ({ channel, kind, data, position }) => {
+        if (kind === 'control') this.#passControl(truth, data, position);
         else this.#append(data, channel, kind, position);
       };
     }
@@ -110,12 +110,11 @@ export class Run implements ClientHost {
   }
 
   /** A control message is stored. */
-  #passControl(truth: Truth, data: string, position: number, from: ModelBroker): void {
+  #passControl(truth: Truth, data: string, position: number): void {
     truth.pass(position);
-    const { disconnect } = JSON.parse(data) as { disconnect?: string };
-    for (const { owner, node, judge } of this.clients) {
-      if (owner === disconnect && node?.broker !== from) judge?.disconnect(truth.head);
-    }
+    const { type, who } = JSON.parse(data) as { type: string; who: string };
+    if (type !== 'disconnect') throw new Error(`the model does not know the message ${data}`);
+    for (const { owner, judge } of this.clients) if (owner === who) judge?.disconnect(truth.head);
   }
 
   #createTruth(): Truth {
@@ -125,12 +124,14 @@ export class Run implements ClientHost {
   }
 
   #createNode(truth: Truth): Node {
-    const { perClient, maxAge, publishTimeout } = this.#course;
+    const { perClient, maxAge, publishTimeout, isCompressed } = this.#course;
     const broker = this.#log?.createBroker();
     const hub: Hub = createHub({
       channels: name => this.#optionsOf(name as ChannelName, truth),
       heartbeat: HEARTBEAT,
       stallTimeout: false,
+      // However few streams there are.
+      compression: isCompressed && { minStreams: 1 },
       maxAge: maxAge ?? false,
       publishTimeout: publishTimeout ?? Number.MAX_SAFE_INTEGER,
       limits: { perClient },
@@ -470,6 +471,9 @@ export class Run implements ClientHost {
     else if (move.move === 'wipe') {
       this.#truth.startOver(`life${Number(log.epoch.slice(4)) + 1}`);
       this.#hasLostControl = true;
+      // A hub that has yet to ask where the log is cannot know of messages that are lost.
+      for (const { judge } of this.clients)
+        if (judge?.node.startedAt === undefined) judge?.forgetDisconnect();
       log.wipe();
     } else if ('node' in move) this.#befallNode(this.#node(move.node), move);
   }

@@ -42,7 +42,7 @@ export class SharedLog extends ModelLog {
 
   async close(): Promise<void> {}
 
-  append({ keep, ...draft }: Draft, from: ModelBroker): Position | TidingsError {
+  append({ keep, ...draft }: Draft): Position | TidingsError {
     const stored = this.channels.get(draft.channel) ?? {
       entries: [],
       keep,
@@ -64,7 +64,7 @@ export class SharedLog extends ModelLog {
     stored.last = this.head;
     if (entry.kind === 'end') stored.endedAt = entry.position;
     this.#retain(stored, entry, keep);
-    this.onAppend?.(entry, from);
+    this.onAppend?.(entry);
     for (const node of this.nodes) node.receive(entry);
     return this.head;
   }
@@ -156,7 +156,7 @@ export class VirtualBroker extends ModelBroker {
 
   protected append(drafts: readonly Draft[]): Published {
     const { epoch } = this.#log;
-    return { epoch, results: drafts.map(draft => this.#log.append(draft, this)) };
+    return { epoch, results: drafts.map(draft => this.#log.append(draft)) };
   }
 
   protected openNow(wants: ReadonlyMap<string, Position>): Opened {

@@ -59,6 +59,7 @@ function simplerWorlds(course: Course): ((course: Course) => Course)[] {
   for (const key of [
     'slowWrites',
     'socketBuffer',
+    'isCompressed',
     'oneOwner',
     'anonymous',
     'perClient',

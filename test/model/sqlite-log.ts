@@ -88,11 +88,11 @@ export class SqliteLog extends ModelLog {
   }
 
   /** An entry is stored: the courses know it before any node does. */
-  record(entry: Entry, from: ModelBroker): void {
+  record(entry: Entry): void {
     // The position of a `begin` that changes nothing is an old one.
     if (entry.position <= this.head) return;
     this.head = entry.position;
-    this.onAppend?.(entry, from);
+    this.onAppend?.(entry);
   }
 
   /** Has all nodes read what is new, in this tick if no call is under way. */
@@ -191,7 +191,7 @@ class SqliteNode extends ModelBroker {
         const { epoch, results } = await this.#started.publish(drafts, deadline);
         drafts.forEach(({ keep: _, ...entry }, index) => {
           const position = results[index];
-          if (typeof position === 'number') this.#log.record({ ...entry, position }, this);
+          if (typeof position === 'number') this.#log.record({ ...entry, position });
         });
         return { epoch: this.#log.nameOf(epoch), results };
       } finally {

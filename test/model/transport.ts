@@ -1,4 +1,5 @@
 import type { Frame, Transport } from '@tidings/core';
+import { Decoder } from './decoder.ts';
 import type { Checkpoint, Written } from './wire.ts';
 
 /** Bytes of one write, about: a piece may be longer by its last event. */
@@ -40,6 +41,8 @@ export class VirtualTransport implements Transport {
   #queue: Written[] = [];
   /** Characters of the first of the queue that have been read. */
   #taken = 0;
+  /** Of a compressed response. */
+  #decoder: Decoder | undefined;
 
   constructor(peer: Peer, highWaterMark: number) {
     this.#peer = peer;
@@ -50,16 +53,20 @@ export class VirtualTransport implements Transport {
     return this.#isOpen;
   }
 
-  open(status: number): void {
+  open(status: number, headers: Record<string, string>): void {
+    if (headers['content-encoding'] === 'gzip') this.#decoder = new Decoder();
     if (this.#isOpen) this.#peer.fail('the headers are sent twice');
     this.#isOpen = true;
     if (!this.isOver) this.#peer.open(status);
   }
 
-  write(frame: Frame): boolean {
+  write(encoded: Frame): boolean {
     if (!this.#isOpen) this.#peer.fail('a write before the headers');
     if (this.#hasEnded) this.#peer.fail('a write after the end');
     if (this.isOver || this.#hasEnded) return true;
+    const frame = this.#decode(encoded);
+    // The trailer of a compressed response.
+    if (frame.length === 0) return true;
     if (frame.length > PIECE + LARGEST_EVENT) this.#peer.fail(`${frame.length} bytes in one write`);
     this.bufferedBytes += frame.length;
     this.#queue.push(this.#peer.write(frame));
@@ -98,7 +105,10 @@ export class VirtualTransport implements Transport {
   }
 
   end(): void {
-    if (!this.#hasEnded && !this.isOver) this.#peer.end();
+    if (!this.#hasEnded && !this.isOver) {
+      this.#checkEnd();
+      this.#peer.end();
+    }
     this.#hasEnded = true;
     if (this.#queue.length === 0) this.#finish();
   }
@@ -110,6 +120,23 @@ export class VirtualTransport implements Transport {
     this.#queue = [];
     this.bufferedBytes = 0;
     this.onClose?.();
+  }
+
+  #decode(frame: Frame): Frame {
+    try {
+      return this.#decoder?.read(frame) ?? frame;
+    } catch (error) {
+      this.#peer.fail(`a body that cannot be decoded: ${error}`);
+      return frame;
+    }
+  }
+
+  #checkEnd(): void {
+    try {
+      this.#decoder?.end();
+    } catch (error) {
+      this.#peer.fail(`a body that is not complete: ${error}`);
+    }
   }
 
   #deliver(): void {

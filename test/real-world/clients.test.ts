@@ -1,4 +1,6 @@
 import type { Socket } from 'node:net';
+import { createHub, type Hub } from '@tidings/core';
+import { openStream } from '@tidings/core/node';
 import { afterAll, describe, expect, type TestContext, test } from 'vitest';
 import { eventually } from '../support/client.ts';
 import { publishThrough, startNewsSite } from './news-site.ts';
@@ -25,7 +27,7 @@ function breakOffAfter(bytes: number, socket: Socket): void {
   };
 }
 
-async function follow({ follow }: SseClient, path: string, context: TestContext) {
+async function follow({ follow }: SseClient, path: string, context: TestContext, compressed?: Hub) {
   const site = await startNewsSite(context);
   site.app.all('/kinds', (_req, res) => {
     const stream = res.sse();
@@ -36,6 +38,9 @@ async function follow({ follow }: SseClient, path: string, context: TestContext)
   site.app.all('/large', (_req, res) => {
     if (site.requests.length === 1) breakOffAfter(100_000, res.socket as Socket);
     res.sse({ retry: 50 }).subscribe('large');
+  });
+  site.app.all('/compressed', (req, res) => {
+    if (compressed !== undefined) openStream(req, res, { hub: compressed, retry: 50 }).subscribe('rows');
   });
   /** In the order in which they came. */
   const seen: [type: string, data: string][] = [];
@@ -84,6 +89,30 @@ describe.concurrent('Clients', () => {
           expect(site.requests).toHaveLength(2);
         },
       );
+
+      test('a compressed response: each event at once, and after a reconnect', async context => {
+        const hub = createHub({ compression: { minStreams: 1 }, heartbeat: 100 });
+        const { site, seen } = await follow(client, '/compressed', context, hub);
+        const expected: [type: string, data: string][] = [];
+        const publish = async (first: number, last: number) => {
+          await eventually(() => hub.streams.size === 1);
+          for (let n = first; n <= last; n++) {
+            const row = `<tr id="row-${n}"><td class="name">Server ${n}</td></tr>`;
+            await hub.publish('rows', row);
+            expected.push(['message', row]);
+            await context.expect.poll(() => seen, { timeout: 30_000 }).toEqual(expected);
+          }
+        };
+        await publish(1, 8);
+        for (const stream of hub.streams) stream.send('to one');
+        expected.push(['message', 'to one']);
+        await publish(9, 16);
+        for (const stream of hub.streams) stream.close();
+        await eventually(() => hub.streams.size === 0);
+        await publish(17, 20);
+        const isAsked = site.requests.every(({ headers }) => headers['accept-encoding']?.includes('gzip'));
+        if (!isAsked) await context.annotate('Does not ask for compression by itself', 'note');
+      });
 
       const breaks = isLostWhenCut ? 'two clean ends' : 'a clean end and a killed connection';
       test(`resume after ${breaks}: nothing lost, nothing twice`, async context => {

@@ -134,7 +134,13 @@ export const programClients: SseClient[] = [
     program: '/usr/bin/curl',
     note: LINES,
     follow: followByLines('/usr/bin/curl', (url, lastEventId) => [
-      ...['--silent', '--no-buffer', '--header', `Last-Event-ID:${lastEventId && ` ${lastEventId}`}`],
+      ...[
+        '--silent',
+        '--no-buffer',
+        '--compressed',
+        '--header',
+        `Last-Event-ID:${lastEventId && ` ${lastEventId}`}`,
+      ],
       url,
     ]),
   },
@@ -152,7 +158,7 @@ export const programClients: SseClient[] = [
   {
     name: 'Net::HTTP, Ruby',
     program: '/usr/bin/ruby',
-    note: `${LINES}. Repeats a request that was cut as it was, by itself, unless \`max_retries\` is 0`,
+    note: `${LINES}. Repeats a request that was cut as it was, by itself, unless \`max_retries\` is 0. Ask with \`Accept-Encoding: identity\`: what is compressed comes late`,
     follow: followByLines('/usr/bin/ruby', (...args) => [sourceOf('lines.rb'), ...args]),
   },
   {

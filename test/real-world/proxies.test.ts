@@ -1,3 +1,4 @@
+import { gunzipSync } from 'node:zlib';
 import { createHub, type EventStream } from '@tidings/core';
 import { sse } from '@tidings/express';
 import express from 'express';
@@ -18,6 +19,7 @@ describe('Proxies', () => {
       const hubs = {
         beating: createHub({ heartbeat: HEARTBEAT, onError: () => {} }),
         silent: createHub({ heartbeat: false }),
+        compressed: createHub({ heartbeat: HEARTBEAT, compression: { minStreams: 1 } }),
       };
       /** By the path of their request. */
       const streams = new Map<string, EventStream>();
@@ -80,6 +82,20 @@ describe('Proxies', () => {
         // The middle one: this machine may have other things to do, a proxy that buffers does so every time.
         expect(median(firstBytes)).toBeLessThan(200);
         expect(median(delays)).toBeLessThan(200);
+      });
+
+      test('a response that is compressed already is passed on as it is, each event at once', async () => {
+        const { client, stream } = await open('compressed');
+        for (let n = 1; n <= 20; n++) {
+          const data = `<tr id="row-${n}"><td class="name">Server ${n}</td></tr>`;
+          if (n % 8 === 0) stream.send(data);
+          else await hubs.compressed.publish('news', data);
+          await client.until(() => dataOf(client).at(-1) === data);
+        }
+        expect(client.headers['content-encoding']).toBe('gzip');
+        stream.close();
+        expect(await client.ended).toBe(true);
+        expect(gunzipSync(client.body).toString()).toBe(client.text);
       });
 
       test('a client that leaves is noticed', async () => {

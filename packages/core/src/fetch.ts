@@ -47,7 +47,12 @@ export async function streamResponse<Data = unknown>(
   const { method, url, headers } = request;
   const stream = hub.open(
     transport,
-    { method, url, lastEventId: headers.get('last-event-id') },
+    {
+      method,
+      url,
+      lastEventId: headers.get('last-event-id'),
+      acceptEncoding: headers.get('accept-encoding'),
+    },
     streamOptions,
   );
   opened.add(request);

@@ -2,7 +2,7 @@ export { TidingsError, type TidingsErrorCode } from './base/errors.ts';
 export type { Replay } from './delivery/replay.ts';
 export type { AccessPhase } from './delivery/subscriptions/channel-access.ts';
 export type { FilterEvent, From, SubscribeOptions } from './delivery/subscriptions/subscribe-options.ts';
-export type { Authorize, AuthorizeContext } from './hub/access/authorizer.ts';
+export type { Authorize, AuthorizeCall, AuthorizeContext } from './hub/access/authorizer.ts';
 export type { ControlRequest, ControlResponse } from './hub/access/side-request.ts';
 export type { ClientRegistry, Who } from './hub/clients.ts';
 export type { CloseOptions } from './hub/close-options.ts';
@@ -16,9 +16,16 @@ export type {
 export type { ListenEvent, ListenOptions } from './hub/listening/listen-options.ts';
 export type { Listening } from './hub/listening/listeners.ts';
 export type { ChannelStats } from './hub/observability/channel-stats.ts';
-export type { BrokerStats, DeliveryStats, HubStats } from './hub/observability/hub-stats.ts';
+export type { AuthorizeStats, BrokerStats, DeliveryStats, HubStats } from './hub/observability/hub-stats.ts';
 export type { Observer } from './hub/observability/observer.ts';
-export type { ChannelOptions, HistoryOptions, HubOptions, Limits } from './hub/options.ts';
+export type { ProcessStats } from './hub/observability/processes.ts';
+export type {
+  ChannelOptions,
+  CompressionOptions,
+  HistoryOptions,
+  HubOptions,
+  Limits,
+} from './hub/options.ts';
 export type { Presence, PresenceOptions } from './hub/presence/presence-options.ts';
 export type { ProducerOptions } from './hub/producing/producer-options.ts';
 export type {
@@ -35,7 +42,7 @@ export type {
 } from './log/broker.ts';
 export type { ConnectionStats } from './log/broker-health.ts';
 export type { Entry } from './log/entry.ts';
-export type { Keep } from './log/history.ts';
+export type { Keep } from './log/keep.ts';
 export type { QueueStats } from './log/publish-queue.ts';
 export type { BrokerCall } from './log/timed-broker.ts';
 export type {

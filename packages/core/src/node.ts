@@ -52,10 +52,17 @@ export function openStream<Data = unknown>(
     beforeHeaders === undefined
       ? new NodeTransport(req, res)
       : new DeferredTransport(req, res, beforeHeaders);
-  const lastEventId = req.headers['last-event-id'] as string | undefined;
+  const { 'last-event-id': lastEventId, 'accept-encoding': accepted } = req.headers;
+  // A middleware that has set a `content-encoding` encodes what is written.
+  const acceptEncoding = res.hasHeader('content-encoding') ? undefined : String(accepted ?? '');
   const stream = hub.open(
     transport,
-    { method: req.method ?? 'GET', url: req.url ?? '', lastEventId },
+    {
+      method: req.method ?? 'GET',
+      url: req.url ?? '',
+      lastEventId: lastEventId as string | undefined,
+      acceptEncoding,
+    },
     streamOptions,
   );
   transport.stream = stream;

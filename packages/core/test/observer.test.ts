@@ -149,3 +149,13 @@ it('tells of the end of a stream when the hub knows it no longer', () => {
   transport.onClose?.();
   expect(there).toEqual([true, true, false, false]);
 });
+
+it('tells that the hub is closing, once, before its streams close', async () => {
+  const calls: string[] = [];
+  const hub = createHub({
+    observer: { closing: () => calls.push('closing'), closed: () => calls.push('closed') },
+  });
+  hub.open(new MemoryTransport(), get);
+  await Promise.all([hub.close({ within: 0 }), hub.close()]);
+  expect(calls).toEqual(['closing', 'closed']);
+});

@@ -178,6 +178,19 @@ it('counts a channel through its time out of memory', async () => {
   expect(channel.stats().published).toBe(2);
 });
 
+it('keeps the counts of a bounded number of channels that are not in memory', async () => {
+  const { hub, open } = serve();
+  open('ann').stream.subscribe('followed');
+  const { since } = hub.channel('followed').stats();
+  await hub.publish('followed', 1);
+  const first = hub.channel('0').stats();
+  await expect.poll(() => Date.now()).toBeGreaterThan(since);
+  expect(hub.channel('0').stats()).toEqual(first);
+  for (let i = 1; i <= 10_000; i++) hub.channel(String(i)).stats();
+  expect(hub.channel('0').stats().since).toBeGreaterThan(first.since);
+  expect(hub.channel('followed').stats()).toMatchObject({ since, published: 1 });
+});
+
 it('takes further observers, and lets them go', async () => {
   const first = record();
   const second = record();
@@ -210,6 +223,15 @@ it('measures streams that were open before their first observer from then on', a
     headersAfter: undefined,
     firstEventAfter: undefined,
   });
+});
+
+it('has the id of a stream only once the application has read it', () => {
+  const { hub, open } = serve();
+  const { stream } = open('ann');
+  hub.stats();
+  expect(stream.stats().id).toBeUndefined();
+  const { id } = stream;
+  expect(stream.stats().id).toBe(id);
 });
 
 it('refuses a callback that is no function, and names it', () => {

@@ -182,7 +182,10 @@ const BREAKING = ['content-length', 'content-encoding', 'etag'];
  */
 function send(reply: FastifyReply, status: number, headers: Record<string, string>, begin: () => void): void {
   for (const name of BREAKING) reply.removeHeader(name);
+  const others = reply.getHeader('vary');
   reply.code(status).headers(headers);
+  // `@fastify/cors` names `Origin`.
+  if (others !== undefined && headers.vary !== undefined) reply.header('vary', `${others}, ${headers.vary}`);
   if (status === 204) reply.send();
   else reply.send(reply.request.method === 'HEAD' ? Readable.from([]) : createPayload(reply.raw, begin));
 }

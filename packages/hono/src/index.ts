@@ -120,6 +120,12 @@ export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
         return response;
       }
       for (const name of BREAKING) c.header(name, undefined);
+      const vary = response.headers.get('vary');
+      if (vary !== null) {
+        // The headers of a response replace those of the context, where `cors()` names `Origin`.
+        response.headers.delete('vary');
+        c.header('vary', vary, { append: true });
+      }
       // The context adds the headers that were set with `c.header()`.
       return c.newResponse(response.body, response);
     };

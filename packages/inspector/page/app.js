@@ -8,6 +8,7 @@ import { useFeed } from './feed.js';
 import { number } from './format.js';
 import { Log } from './log.js';
 import { Overview } from './overview.js';
+import { Processes } from './processes.js';
 import { Streams } from './streams.js';
 import { html } from './ui.js';
 
@@ -18,11 +19,11 @@ const STATES = {
   connecting: 'Connecting',
   live: 'Live',
   away: 'Reconnecting',
-  refused: 'Not allowed any more. Reload the page.',
+  refused: 'Not authorized. Reload the page.',
 };
 
 function App() {
-  const { state, samples, incidents } = useFeed();
+  const { state, samples, incidents, processes } = useFeed();
   const [tab, setTab] = useState('streams');
   const [search, setSearch] = useState('');
   const [selection, setSelection] = useState(/** @type {Selection | undefined} */ (undefined));
@@ -30,7 +31,8 @@ function App() {
   const tabs = [
     { id: 'streams', title: 'Streams', count: sample?.stats.streams },
     { id: 'channels', title: 'Channels', count: sample?.stats.channels },
-    { id: 'log', title: 'Closes and resets', count: incidents.length },
+    ...(processes === undefined ? [] : [{ id: 'processes', title: 'Processes', count: processes.length }]),
+    { id: 'log', title: 'Log', count: incidents.length },
   ];
   const close = () => setSelection(undefined);
   const show = (/** @type {string} */ id) => {
@@ -65,7 +67,7 @@ function App() {
         <div class="content" role="tabpanel">
           ${
             tab === 'streams' &&
-            html`<${Streams} search=${search} selected=${selection?.table === 'streams' ? selection.row.id : undefined}
+            html`<${Streams} search=${search} selected=${selection?.table === 'streams' ? selection.row.name : undefined}
               onSelect=${(/** @type {StreamRow} */ row) => setSelection({ table: 'streams', row })} />`
           }
           ${
@@ -73,6 +75,7 @@ function App() {
             html`<${Channels} search=${search} selected=${selection?.table === 'channels' ? selection.row.name : undefined}
               onSelect=${(/** @type {ChannelRow} */ row) => setSelection({ table: 'channels', row })} />`
           }
+          ${tab === 'processes' && processes !== undefined && html`<${Processes} processes=${processes} search=${search} />`}
           ${tab === 'log' && html`<${Log} incidents=${incidents} search=${search} />`}
           ${selection?.table === 'streams' && html`<${StreamDetail} row=${selection.row} onClose=${close} />`}
           ${selection?.table === 'channels' && html`<${ChannelDetail} key=${selection.row.name} row=${selection.row} onClose=${close} />`}

@@ -16,6 +16,7 @@ const CHARTS = [
     /** @param {Sample} sample */
     read: sample => sample.delivered,
     format: decimal,
+    least: 10,
     color: '--series-1',
   },
   {
@@ -24,6 +25,7 @@ const CHARTS = [
     /** @param {Sample} sample */
     read: sample => sample.bytes,
     format: bytes,
+    least: 1_000,
     color: '--series-2',
   },
   {
@@ -32,6 +34,7 @@ const CHARTS = [
     /** @param {Sample} sample */
     read: sample => sample.hold,
     format: duration,
+    least: 5,
     color: '--series-3',
   },
 ];
@@ -44,7 +47,7 @@ export function Charts({ samples }) {
 }
 
 /** @param {typeof CHARTS[number] & { samples: readonly Sample[] }} props */
-function Chart({ title, unit, read, format, color, samples }) {
+function Chart({ title, unit, read, format, least, color, samples }) {
   const place = useRef(/** @type {HTMLElement | null} */ (null));
   const plot = useRef(/** @type {uPlot | undefined} */ (undefined));
   const newest = samples.at(-1);
@@ -54,7 +57,7 @@ function Chart({ title, unit, read, format, color, samples }) {
     if (element === null) return;
     const draw = () => {
       plot.current?.destroy();
-      plot.current = createPlot(element, color, format);
+      plot.current = createPlot(element, color, format, least);
       plot.current.setData(seriesOf(samples, read));
     };
     draw();
@@ -95,8 +98,9 @@ const sizeOf = element => ({ width: element.clientWidth, height: element.clientH
  * @param {HTMLElement} element
  * @param {string} color
  * @param {(value: number) => string} format
+ * @param {number} least the top of the axis, at least
  */
-function createPlot(element, color, format) {
+function createPlot(element, color, format, least) {
   const style = getComputedStyle(document.documentElement);
   const stroke = style.getPropertyValue(color);
   const axis = {
@@ -110,11 +114,11 @@ function createPlot(element, color, format) {
       ...sizeOf(element),
       legend: { show: false },
       cursor: { show: false },
-      padding: [8, 8, 0, 0],
+      padding: [8, 16, 0, 0],
       scales: {
         // The past that is not known yet is left of what is.
         x: { range: () => [Date.now() / 1_000 - 120, Date.now() / 1_000] },
-        y: { range: (_plot, _min, max) => [0, Math.max(max * 1.15, 1)] },
+        y: { range: (_plot, _min, max) => [0, Math.max(max * 1.15, least)] },
       },
       axes: [
         {

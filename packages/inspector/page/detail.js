@@ -9,8 +9,8 @@ import { copy, html } from './ui.js';
 /** @param {{ row: StreamRow, onClose: () => void }} props */
 export function StreamDetail({ row, onClose }) {
   const [said, setSaid] = useState('');
-  useEffect(() => setSaid(''), [row.id]);
-  const act = async (/** @type {string} */ who, /** @type {string} */ question) => {
+  useEffect(() => setSaid(''), [row.name]);
+  const act = async (/** @type {Parameters<typeof disconnect>[0]} */ who, /** @type {string} */ question) => {
     if (!confirm(question)) return;
     try {
       setSaid(await disconnect(who));
@@ -18,10 +18,10 @@ export function StreamDetail({ row, onClose }) {
       setSaid('The server cannot be reached.');
     }
   };
-  const { id, client } = row;
-  return html`<${Drawer} title=${client ?? id} onClose=${onClose}>
+  const { name, id, client, data } = row;
+  return html`<${Drawer} title=${client ?? id ?? 'Anonymous stream'} onClose=${onClose}>
     <dl>
-      <dt>Stream</dt><dd><code>${id}</code></dd>
+      <dt>Id</dt><dd>${id === undefined ? html`<span class="quiet">none: the application has not read it</span>` : html`<code>${id}</code>`}</dd>
       <dt>Client</dt><dd>${client ?? html`<span class="quiet">none</span>`}</dd>
       <dt>Open for</dt><dd>${duration(row.age)}</dd>
       <dt>Position</dt><dd>${row.position === undefined ? html`<span class="quiet">none</span>` : html`<code>${row.position}</code>`}</dd>
@@ -29,11 +29,15 @@ export function StreamDetail({ row, onClose }) {
       <dt>Buffered</dt><dd>${bytes(row.bufferedBytes)}</dd>
       <dt>Protocol</dt><dd>${row.protocol}</dd>
     </dl>
-    <h3>${number(row.channelCount)} channels</h3>
-    <p class="chips">${row.channels.map(name => html`<span class="chip">${name}</span>`)}</p>
+    ${data !== undefined && html`<h3>Data</h3><pre class="data">${data}</pre>`}
+    <h3>${number(row.channelCount)} ${row.channelCount === 1 ? 'channel' : 'channels'}</h3>
+    <p class="chips">
+      ${row.channels.map(channel => html`<span class="chip">${channel}</span>`)}
+      ${row.channelCount > row.channels.length && html`<span class="more">+${number(row.channelCount - row.channels.length)}</span>`}
+    </p>
     <p class="actions">
-      <button type="button" onClick=${() => act(id, 'Disconnect this stream? Its client reconnects by itself.')}>Disconnect stream</button>
-      ${client !== undefined && html`<button type="button" onClick=${() => act(client, `Disconnect all streams of ${client}?`)}>Disconnect client</button>`}
+      <button type="button" onClick=${() => act({ stream: name }, 'Disconnect this stream? Its client reconnects by itself.')}>Disconnect stream</button>
+      ${client !== undefined && html`<button type="button" onClick=${() => act({ client }, `Disconnect all streams of ${client}?`)}>Disconnect client</button>`}
       <${CopyCurl} row=${row} />
     </p>
     <p role="status">${said}</p>
@@ -67,7 +71,7 @@ export function ChannelDetail({ row, onClose }) {
     <ol class="tail">
       ${events.map(
         event => html`<li key=${event.id ?? event.key}>
-          <p><b>${event.event ?? 'message'}</b> ${event.key !== undefined && html`<span class="chip">${event.key}</span>`} <code>${event.id}</code></p>
+          <p><b>${event.event ?? 'message'}</b> ${event.key && event.key !== event.event && html`<span class="chip">${event.key}</span>`} <code>${event.id}</code></p>
           <pre>${pretty(event.data)}${event.isCut ? '…' : ''}</pre>
         </li>`,
       )}

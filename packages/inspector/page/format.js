@@ -25,7 +25,7 @@ export function bytes(count) {
 /** @param {number} ms */
 export function duration(ms) {
   const seconds = ms / 1_000;
-  if (ms < 1_000) return `${whole.format(ms)} ms`;
+  if (ms < 1_000) return `${(ms < 10 ? one : whole).format(ms)} ms`;
   if (seconds < 60) return `${one.format(seconds)} s`;
   if (seconds < 3_600) return `${Math.floor(seconds / 60)} min ${Math.floor(seconds % 60)} s`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h ${Math.floor((seconds % 3_600) / 60)} min`;

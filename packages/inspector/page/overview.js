@@ -54,7 +54,7 @@ function Broker({ broker }) {
   const since = duration(Date.now() - broker.since);
   return html`<${Figure}
     name="Broker"
-    value=${broker.connected ? 'connected' : 'away'}
+    value=${broker.connected ? 'up' : 'away'}
     note=${`for ${since}`}
     alert=${!broker.connected}
   />`;

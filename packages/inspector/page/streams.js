@@ -1,7 +1,7 @@
 // @ts-check
 import { bytes, duration, number } from './format.js';
 import { Table } from './table.js';
-import { html } from './ui.js';
+import { Anonymous, html } from './ui.js';
 
 /** @import { StreamRow } from '../src/rows.ts' */
 /** @import { Column } from './table.js' */
@@ -11,13 +11,20 @@ const COLUMNS = [
   {
     title: 'Client',
     sort: 'client',
-    cell: ({ client, id }) => client ?? html`<code>${id.slice(0, 8)}</code>`,
+    cell: ({ client, id }) => client ?? html`<${Anonymous} id=${id} />`,
+  },
+  {
+    title: 'Data',
+    isWide: true,
+    isExtra: true,
+    isUsed: rows => rows.some(({ data }) => data !== undefined),
+    cell: ({ data }) => data !== undefined && html`<code title=${data}>${data.slice(0, 200)}</code>`,
   },
   { title: 'Channels', sort: 'channels', isWide: true, cell: row => html`<${Channels} row=${row} />` },
   { title: 'Age', sort: 'age', isNumber: true, cell: ({ age }) => duration(age) },
   { title: 'Behind', sort: 'lag', isNumber: true, cell: row => html`<${Lag} row=${row} />` },
   { title: 'Buffered', sort: 'buffered', isNumber: true, cell: ({ bufferedBytes }) => bytes(bufferedBytes) },
-  { title: 'Protocol', isWide: true, cell: ({ protocol }) => protocol },
+  { title: 'Protocol', isWide: true, isExtra: true, cell: ({ protocol }) => protocol },
 ];
 
 /** @param {{ search: string, selected: string | undefined, onSelect: (row: StreamRow) => void }} props */
@@ -25,7 +32,7 @@ export function Streams(props) {
   return html`<${Table}
     table="streams"
     columns=${COLUMNS}
-    keyOf=${(/** @type {StreamRow} */ { id }) => id}
+    keyOf=${(/** @type {StreamRow} */ { name }) => name}
     sort="age"
     empty="No stream is open."
     ...${props}

@@ -6,7 +6,15 @@ import { html } from './ui.js';
 
 /**
  * @template Row
- * @typedef {{ title: string, sort?: string, isNumber?: boolean, isWide?: boolean, cell: (row: Row) => unknown }} Column
+ * @typedef {{
+ *   title: string,
+ *   sort?: string,
+ *   isNumber?: boolean,
+ *   isWide?: boolean,
+ *   isExtra?: boolean,
+ *   isUsed?: (rows: readonly Row[]) => boolean,
+ *   cell: (row: Row) => unknown,
+ * }} Column
  */
 
 const ROW_HEIGHT = 36;
@@ -77,13 +85,14 @@ export function Table({ table, columns, keyOf, search, sort, selected, onSelect,
     else if (top + 2 * ROW_HEIGHT > element.scrollTop + element.clientHeight) element.scrollBy(0, ROW_HEIGHT);
   };
 
+  const used = columns.filter(({ isUsed }) => isUsed === undefined || isUsed(rows));
   return html`<div class="table" ref=${scroller} tabindex="0" onScroll=${onScroll} onKeyDown=${onKeyDown}
     aria-label="${number(total)} ${table}">
     <table>
       <thead>
         <tr>
-          ${columns.map(
-            column => html`<th scope="col" data-wide=${column.isWide || undefined} data-number=${column.isNumber || undefined}
+          ${used.map(
+            column => html`<th scope="col" data-wide=${column.isWide || undefined} data-extra=${column.isExtra || undefined} data-number=${column.isNumber || undefined}
               aria-sort=${ariaSort(column, order)}>
               <${Heading} column=${column} order=${order} onOrder=${setOrder} />
             </th>`,
@@ -94,8 +103,8 @@ export function Table({ table, columns, keyOf, search, sort, selected, onSelect,
         <tr style=${{ height: `${rowsFrom * ROW_HEIGHT}px` }} aria-hidden="true"></tr>
         ${rows.map(
           row => html`<tr key=${keyOf(row)} class="row" aria-selected=${keyOf(row) === selected} onClick=${() => onSelect(row)}>
-            ${columns.map(
-              column => html`<td data-wide=${column.isWide || undefined} data-number=${column.isNumber || undefined}>
+            ${used.map(
+              column => html`<td data-wide=${column.isWide || undefined} data-extra=${column.isExtra || undefined} data-number=${column.isNumber || undefined}>
                 ${column.cell(row)}
               </td>`,
             )}

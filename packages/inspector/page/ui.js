@@ -17,3 +17,12 @@ export async function copy(text) {
     return false;
   }
 }
+
+/**
+ * A stream without a client.
+ *
+ * @param {{ id: string | undefined }} props
+ */
+export function Anonymous({ id }) {
+  return id === undefined ? html`<span class="quiet">anonymous</span>` : html`<code>${id.slice(0, 8)}</code>`;
+}

@@ -1,5 +1,5 @@
 import { streamResponse } from '@tidings/core/fetch';
-import { Inspector, type InspectorOptions, readPath } from './inspector.ts';
+import { HEADERS, Inspector, type InspectorOptions, readPath } from './inspector.ts';
 import type { PageRequest } from './request.ts';
 
 export type { InspectorOptions };
@@ -14,6 +14,8 @@ export interface FetchInspectorOptions<Context = unknown> extends InspectorOptio
 export interface RequestOrigin {
   /** The address of the peer. Without it, nobody is let in without `authorize`. */
   remoteAddress?: string | undefined;
+  /** The version of HTTP. Without `authorize`, nobody is let in over 1.0: some proxies speak it, and no browser. */
+  httpVersion?: string | undefined;
 }
 
 /** Answers a Request; resolves with undefined if it is for something else. */
@@ -53,10 +55,11 @@ export function createFetchInspector({ path, hub }: FetchInspectorOptions<never>
       query: searchParams,
       header: name => headers.get(name) ?? undefined,
       remoteAddress: origin.remoteAddress,
+      httpVersion: origin.httpVersion,
       authorize,
     });
     if ('follow' in answer)
-      return streamResponse(request, stream => answer.follow(stream), { hub: shown.pages });
+      return streamResponse(request, stream => answer.follow(stream), { hub: shown.pages, headers: HEADERS });
     const hasBody = method !== 'HEAD' && answer.status !== 304;
     return new Response(hasBody ? answer.body : null, answer);
   };

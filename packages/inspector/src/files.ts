@@ -20,6 +20,7 @@ const files: Record<string, () => URL> = {
       'format.js',
       'log.js',
       'overview.js',
+      'processes.js',
       'streams.js',
       'style.css',
       'table.js',
@@ -58,8 +59,7 @@ function policyFor(html: string): string {
   return [
     "default-src 'none'",
     `script-src 'self' 'sha256-${hash(importMap)}'`,
-    // uPlot sets the sizes of its elements.
-    "style-src 'self' 'unsafe-inline'",
+    "style-src 'self'",
     "connect-src 'self'",
     "img-src 'self' data:",
     "base-uri 'none'",

@@ -1,7 +1,15 @@
 import type { PageRequest } from './request.ts';
 
 /** Proxies add one of these. Behind a proxy on the same machine, everybody comes from a loopback address. */
-const FORWARDED = ['forwarded', 'x-forwarded-for', 'x-real-ip', 'via'];
+const FORWARDED = [
+  'forwarded',
+  'via',
+  'x-forwarded-for',
+  'x-forwarded-host',
+  'x-forwarded-proto',
+  'x-real-ip',
+  'cf-connecting-ip',
+];
 
 /**
  * Why a request is refused; undefined if it is not. With `authorize`, the application decides. Without it, only a browser
@@ -14,19 +22,27 @@ export async function refusalOf(request: PageRequest): Promise<string | undefine
     return (await request.authorize()) === true ? undefined : 'Not authorized.';
   }
   if (process.env.NODE_ENV === 'production') return 'In production, give the inspector `authorize`.';
+  // No browser speaks HTTP/1.0. nginx does, unless it is told otherwise, and adds none of these headers.
   const isDirect =
-    isLoopback(request.remoteAddress) && FORWARDED.every(name => request.header(name) === undefined);
+    isLoopback(request.remoteAddress) &&
+    request.httpVersion !== '1.0' &&
+    FORWARDED.every(name => request.header(name) === undefined);
   if (isDirect && isLocalHost(request.header('host'))) return undefined;
   return 'Without `authorize`, the inspector opens at a local address of its own machine only.';
 }
 
 /** Whether the page of another origin made the request. A link may lead here. */
 function isForeign(request: PageRequest): boolean {
+  // No page can set this header. Browsers send it over HTTPS and to the own machine. Behind a proxy, Host may be another
+  // than that of the page.
+  const site = request.header('sec-fetch-site');
+  if (site !== undefined) {
+    const isLink = request.method === 'GET' && request.header('sec-fetch-mode') === 'navigate';
+    return site !== 'same-origin' && site !== 'none' && !isLink;
+  }
   const origin = request.header('origin');
-  if (origin !== undefined) return !URL.canParse(origin) || new URL(origin).host !== request.header('host');
-  const site = request.header('sec-fetch-site') ?? 'none';
-  const isLink = request.method === 'GET' && request.header('sec-fetch-mode') === 'navigate';
-  return site !== 'same-origin' && site !== 'none' && !isLink;
+  if (origin === undefined) return false;
+  return !URL.canParse(origin) || new URL(origin).host !== request.header('host');
 }
 
 function isLoopback(address = ''): boolean {

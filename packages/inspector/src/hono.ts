@@ -1,4 +1,5 @@
-import { createFetchInspector, type FetchInspectorOptions } from './fetch.ts';
+import type { IncomingMessage } from 'node:http';
+import { createFetchInspector, type FetchInspectorOptions, type RequestOrigin } from './fetch.ts';
 
 export type { FetchInspectorOptions };
 
@@ -23,18 +24,14 @@ export function inspector<C extends Context>(
   const answer = createFetchInspector(options);
   const { authorize } = options;
   return async (c, next) => {
-    const response = await answer(
-      c.req.raw,
-      { remoteAddress: addressOf(c.env) },
-      authorize && (() => authorize(c)),
-    );
+    const response = await answer(c.req.raw, originOf(c.env), authorize && (() => authorize(c)));
     if (response === undefined) await next();
     return response;
   };
 }
 
-/** The address of the peer, as @hono/node-server passes it. */
-function addressOf(env: unknown): string | undefined {
-  const { incoming } = (env ?? {}) as { incoming?: { socket?: { remoteAddress?: string } } };
-  return incoming?.socket?.remoteAddress;
+/** Where a request came from, as @hono/node-server passes it. */
+function originOf(env: unknown): RequestOrigin {
+  const { incoming } = (env ?? {}) as { incoming?: Partial<IncomingMessage> };
+  return { remoteAddress: incoming?.socket?.remoteAddress, httpVersion: incoming?.httpVersion };
 }

@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { EventStream, Hub } from '@tidings/core';
 import { fileFor } from './files.ts';
 import { refusalOf } from './guard.ts';
-import { type Answer, type PageRequest, text } from './request.ts';
+import { type Answer, type PageRequest, type PageResponse, text } from './request.ts';
 import { type Rows, readView, rowsOf, type View } from './rows.ts';
-import { INCIDENTS, SAMPLES, Samples, SHOWN } from './samples.ts';
+import { INCIDENTS, PROCESSES, SAMPLES, Samples, SHOWN } from './samples.ts';
+import { ShownStreams } from './shown-streams.ts';
 import { tail } from './tail.ts';
 
 /** The options of `inspector()`. */
@@ -14,8 +15,8 @@ export interface InspectorOptions<Request> {
   hub: Hub<any>;
   /**
    * Who may see the page: it shows the names of clients and channels, and the events, and it can disconnect streams.
-   * Called at each request of the page. Default: whoever sits at the machine of the server, and nobody when NODE_ENV is
-   * `production`.
+   * Called at each request of the page, and for an open page again within 5 minutes. Default: a browser on the machine of
+   * the server, and nobody when NODE_ENV is `production`.
    *
    * @returns or resolves with `true` for those who may. Everything else answers 403.
    */
@@ -23,11 +24,12 @@ export interface InspectorOptions<Request> {
 }
 
 /** Headers of everything that the inspector sends. */
-const HEADERS = {
+export const HEADERS = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
   'referrer-policy': 'no-referrer',
   'cross-origin-resource-policy': 'same-origin',
+  'cross-origin-opener-policy': 'same-origin',
 };
 
 /** ms between two updates of a table. */
@@ -37,11 +39,13 @@ const REFRESH = 1_000;
 export class Inspector {
   readonly #hub: Hub;
   readonly #samples: Samples;
+  readonly #streams: ShownStreams;
 
   constructor(hub: Hub) {
     if (typeof hub?.observe !== 'function') throw new TypeError('hub must be what createHub() returns');
     this.#hub = hub;
     this.#samples = new Samples(hub);
+    this.#streams = new ShownStreams(hub);
   }
 
   /** The hub of the page's own streams. */
@@ -57,29 +61,36 @@ export class Inspector {
   }
 
   async #route(request: PageRequest): Promise<Answer> {
-    const { method, path, query } = request;
+    const { method, path } = request;
     if (method === 'POST' && path === '/disconnect') return this.#disconnect(request);
     if (method !== 'GET' && method !== 'HEAD') return text(405, 'Not allowed.', { allow: 'GET, HEAD' });
-    if (path === '/feed') return { follow: stream => this.#follow(stream) };
-    if (path === '/rows')
-      return { follow: stream => void stream.stream(this.#rows(stream, readView(query))) };
-    if (path === '/tail') {
-      const channel = query.get('channel');
-      if (!channel) return text(400, 'Name a channel: ?channel=');
-      return { follow: stream => void stream.stream(tail(this.#hub, channel, stream)) };
-    }
-    return (await fileFor(request)) ?? text(404, 'Not found.');
+    const file = await fileFor(request);
+    if (file !== undefined) return file;
+    const follow = this.#followerOf(request);
+    if (follow === undefined) return text(404, 'Not found.');
+    if (typeof follow !== 'function') return follow;
+    return this.#samples.watch() ? { follow } : text(503, 'The hub is closed.');
   }
 
-  #follow(stream: EventStream): void {
-    this.#samples.watch();
-    stream.subscribe([SAMPLES, INCIDENTS], { from: { last: SHOWN } });
+  /** What sends a stream of the page, if the request is for one. */
+  #followerOf({ path, query }: PageRequest): ((stream: EventStream) => void) | PageResponse | undefined {
+    if (path === '/feed') {
+      return stream => {
+        stream.subscribe([SAMPLES, INCIDENTS], { from: { last: SHOWN } });
+        stream.subscribe(PROCESSES, { from: { last: 1 } });
+      };
+    }
+    if (path === '/rows') return stream => void stream.stream(this.#rows(stream, readView(query)));
+    if (path !== '/tail') return undefined;
+    const channel = query.get('channel');
+    if (!channel || channel.startsWith('\0')) return text(400, 'Name a channel: ?channel=');
+    return stream => void stream.stream(tail(this.#hub, channel, stream));
   }
 
   /** What a table shows, once a second, at the pace of the page. */
   async *#rows({ signal }: EventStream, view: View): AsyncGenerator<Rows> {
     while (!signal.aborted) {
-      yield rowsOf(this.#hub, view);
+      yield await rowsOf(this.#hub, this.#streams, view);
       await sleep(REFRESH, undefined, { signal, ref: false }).catch(() => {});
     }
   }
@@ -87,8 +98,11 @@ export class Inspector {
   async #disconnect(request: PageRequest): Promise<Answer> {
     // A form of another page cannot set this header.
     if (request.header('x-tidings-inspector') === undefined) return text(403, 'Sent by another page.');
-    const who = request.query.get('who');
-    if (!who) return text(400, 'Name a client or the id of a stream: ?who=');
+    const name = request.query.get('stream');
+    const who = name === null ? request.query.get('client') : this.#streams.find(name);
+    if (who === undefined)
+      return text(404, 'The stream has closed, or it is in another process than the one that answers.');
+    if (!who) return text(400, 'Name a stream or a client: ?stream= or ?client=');
     try {
       await this.#hub.clients.disconnect(who);
     } catch (error) {

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { openStream } from '@tidings/core/node';
-import type { Inspector } from './inspector.ts';
+import { HEADERS, type Inspector } from './inspector.ts';
 import type { PageRequest } from './request.ts';
 
 /**
@@ -27,12 +27,15 @@ export async function answerNode(
     method,
     path: pathname.slice(base.length),
     query: searchParams,
-    header: name => req.headers[name]?.toString(),
+    // HTTP/2 has another name for it.
+    header: name =>
+      (req.headers[name] ?? (name === 'host' ? req.headers[':authority'] : undefined))?.toString(),
     remoteAddress: req.socket?.remoteAddress,
+    httpVersion: req.httpVersion,
     authorize,
   });
   if ('follow' in answer) {
-    answer.follow(openStream(req, res, { hub: inspector.pages }));
+    answer.follow(openStream(req, res, { hub: inspector.pages, headers: HEADERS }));
     return;
   }
   res.writeHead(answer.status, answer.headers);

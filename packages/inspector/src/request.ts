@@ -10,6 +10,8 @@ export interface PageRequest {
   header(name: string): string | undefined;
   /** The address of the peer, if the server knows it. */
   readonly remoteAddress: string | undefined;
+  /** `1.0` or `1.1`, if the server knows it. */
+  readonly httpVersion: string | undefined;
   /** What the application's `authorize` says; undefined without one. */
   readonly authorize: (() => unknown) | undefined;
 }

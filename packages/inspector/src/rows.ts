@@ -1,4 +1,6 @@
-import type { EventStream, Hub, StreamStats } from '@tidings/core';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { ChannelStats, EventStream, Hub, StreamStats } from '@tidings/core';
+import { describeData, type ShownStreams } from './shown-streams.ts';
 
 /** What one page shows of a table: the rows that its window needs. */
 export interface View {
@@ -19,9 +21,14 @@ export interface Rows {
 }
 
 export interface StreamRow {
-  id: string;
+  /** Names the stream in requests of the page. */
+  name: string;
+  /** Its id, if the application has read it: else it has none. */
+  id: string | undefined;
   client: string | undefined;
-  /** The first hundred. */
+  /** Its data, as text. */
+  data: string | undefined;
+  /** The first 30. */
   channels: readonly string[];
   channelCount: number;
   /** ms since it was opened. */
@@ -50,6 +57,10 @@ export interface ChannelRow {
 
 /** Rows that one page may ask for. */
 const MAX_LIMIT = 200;
+/** ms for which one view may hold the event loop. */
+const TURN_BUDGET = 4;
+/** Channels of one stream that a row has. */
+const MAX_CHANNELS = 30;
 
 export function readView(query: URLSearchParams): View {
   return {
@@ -62,47 +73,64 @@ export function readView(query: URLSearchParams): View {
   };
 }
 
-export function rowsOf(hub: Hub, view: View): Rows {
-  return view.table === 'streams' ? streamRows(hub, view) : channelRows(hub, view);
+/** Reads what a view shows. With many streams or channels, it takes several turns of the event loop. */
+export function rowsOf(hub: Hub, names: ShownStreams, view: View): Promise<Rows> {
+  return view.table === 'streams' ? streamRows(hub, names, view) : channelRows(hub, view);
 }
 
-function streamRows(hub: Hub, { search, sort, isDescending, offset, limit }: View): Rows {
+async function streamRows(hub: Hub, names: ShownStreams, view: View): Promise<Rows> {
+  // Oldest first.
+  const all = Array.from(hub.streams, stream => new OpenStream(stream));
+  const found: OpenStream[] = [];
+  await inTurns(all, open => {
+    if (open.matches(view.search)) found.push(open);
+  });
+  const sorted = await sortBy(found, STREAM_KEYS[view.sort], view.isDescending);
   const now = Date.now();
-  const all = Array.from(hub.streams, stream => ({ stream, stats: stream.stats() }));
-  const found = all.filter(open => search === '' || matches(open, search));
-  const sorted = sortBy(found, STREAM_KEYS[sort] ?? STREAM_KEYS.age, isDescending);
-  const rows = sorted.slice(offset, offset + limit).map(open => describeStream(open, now));
-  return { total: found.length, offset, rows };
+  const rows = sorted
+    .slice(view.offset, view.offset + view.limit)
+    .map(open => describeStream(open, names.nameOf(open.stream), now));
+  return { total: found.length, offset: view.offset, rows };
 }
 
-/** A stream, with its statistics: they are read once for search, order and row. */
-interface OpenStream {
+/** A stream, with its statistics: they are read once for search, order and row, and only if one of these needs them. */
+class OpenStream {
   readonly stream: EventStream;
-  readonly stats: StreamStats;
+  #stats: StreamStats | undefined;
+
+  constructor(stream: EventStream) {
+    this.stream = stream;
+  }
+
+  get stats(): StreamStats {
+    this.#stats ??= this.stream.stats();
+    return this.#stats;
+  }
+
+  matches(search: string): boolean {
+    if (search === '') return true;
+    const contains = (text: string | undefined) => text?.toLowerCase().includes(search) === true;
+    return contains(this.stream.client) || contains(this.stats.id) || this.stats.channels.some(contains);
+  }
 }
 
 type Key<T> = (item: T) => number | string;
 
+/** Without one: by age. */
 const STREAM_KEYS: Record<string, Key<OpenStream>> = {
-  id: ({ stream }) => stream.id,
   client: ({ stream }) => stream.client ?? '',
-  age: ({ stats }) => -stats.openedAt,
   lag: ({ stats }) => stats.lagEvents,
   buffered: ({ stats }) => stats.bufferedBytes,
   channels: ({ stats }) => stats.channels.length,
 };
 
-function matches({ stream, stats }: OpenStream, search: string): boolean {
-  const contains = (text: string | undefined) => text?.toLowerCase().includes(search) === true;
-  return contains(stream.client) || contains(stream.id) || stats.channels.some(contains);
-}
-
-function describeStream({ stream, stats }: OpenStream, now: number): StreamRow {
+function describeStream({ stream, stats }: OpenStream, name: string, now: number): StreamRow {
   const { openedAt, channels, protocol = '', url = '', ...figures } = stats;
   return {
-    id: stream.id,
+    name,
     client: stream.client,
-    channels: channels.slice(0, 100),
+    data: describeData(stream.data),
+    channels: channels.slice(0, MAX_CHANNELS),
     channelCount: channels.length,
     age: now - openedAt,
     ...figures,
@@ -111,32 +139,51 @@ function describeStream({ stream, stats }: OpenStream, now: number): StreamRow {
   };
 }
 
-function channelRows(hub: Hub, { search, sort, isDescending, offset, limit }: View): Rows {
-  const names = hub.channelNames().filter(name => search === '' || name.toLowerCase().includes(search));
-  const key = CHANNEL_KEYS[sort];
-  const sorted =
-    key === undefined
-      ? sortBy(names, name => name, isDescending)
-      : sortBy(names, name => key(hub.channel(name).stats()), isDescending);
-  const rows = sorted.slice(offset, offset + limit).map(name => {
+async function channelRows(hub: Hub, view: View): Promise<Rows> {
+  const names = hub.channelNames().filter(name => name.toLowerCase().includes(view.search));
+  const key = CHANNEL_KEYS[view.sort];
+  const sorted = await sortBy(
+    names,
+    key ? name => key(hub.channel(name).stats()) : name => name,
+    view.isDescending,
+  );
+  const rows = sorted.slice(view.offset, view.offset + view.limit).map(name => {
     const { since, ...stats } = hub.channel(name).stats();
     return { name, ...stats, rate: (stats.published * 1_000) / Math.max(Date.now() - since, 1_000) };
   });
-  return { total: names.length, offset, rows };
+  return { total: names.length, offset: view.offset, rows };
 }
 
-const CHANNEL_KEYS: Record<string, Key<ReturnType<ReturnType<Hub['channel']>['stats']>>> = {
+/** Without one: by name. */
+const CHANNEL_KEYS: Record<string, Key<ChannelStats>> = {
   subscribers: stats => stats.subscribers,
   retained: stats => stats.retained,
   bytes: stats => stats.retainedBytes,
   published: stats => stats.published,
 };
 
-/** Each key is read once. */
-function sortBy<T>(items: readonly T[], key: Key<T> = () => 0, isDescending: boolean): T[] {
-  const keyed = items.map(item => ({ item, key: key(item) }));
+/**
+ * Sorts items by a key, which is read once.
+ *
+ * @param key absent: the items are in descending order.
+ */
+async function sortBy<T>(items: T[], key: Key<T> | undefined, isDescending: boolean): Promise<T[]> {
+  if (key === undefined) return isDescending ? items : items.reverse();
+  const keyed: { item: T; key: number | string }[] = [];
+  await inTurns(items, item => keyed.push({ item, key: key(item) }));
   keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0) * (isDescending ? -1 : 1));
   return keyed.map(({ item }) => item);
+}
+
+/** Runs an action for each item, and yields to the event loop after a few ms. */
+async function inTurns<T>(items: readonly T[], action: (item: T) => unknown): Promise<void> {
+  let start = performance.now();
+  for (const item of items) {
+    action(item);
+    if (performance.now() - start < TURN_BUDGET) continue;
+    await nextTurn();
+    start = performance.now();
+  }
 }
 
 function count(text: string | null): number {

@@ -1,4 +1,5 @@
-import { createHub, type Hub, type HubStats, type Observer } from '@tidings/core';
+import { createHub, type EventStream, type Hub, type HubStats, type Observer } from '@tidings/core';
+import { ProcessList } from './process-list.ts';
 
 /** What the page draws once a second. Everything else of it is in {@link HubStats}. */
 export interface Sample {
@@ -15,27 +16,34 @@ export interface Sample {
   stats: HubStats;
 }
 
-/** A stream that closed, or received a reset. */
+/** A stream that closed, received a reset, or may not follow a channel. */
 export interface Incident {
+  /** Ascending. */
+  number: number;
   time: number;
-  kind: 'closed' | 'reset' | 'refused';
-  stream: string;
+  /** `omitted`: more happened in this second than is shown. */
+  kind: 'closed' | 'reset' | 'refused' | 'denied' | 'omitted';
+  /** The id of the stream, if it has one. */
+  stream: string | undefined;
   client: string | undefined;
   reason: string;
-  channels?: readonly string[];
+  channels?: readonly string[] | undefined;
 }
 
 /** Channels of the inspector's own hub. */
 export const SAMPLES = 'samples';
 export const INCIDENTS = 'incidents';
+export const PROCESSES = 'processes';
 
 /** Samples that a page gets at first: two minutes. */
 export const SHOWN = 120;
-/** Incidents that are published in one second. What a reconnect storm has above that is counted only. */
+/** Incidents that are published in one second. A reconnect storm has more. */
 const MAX_INCIDENTS = 50;
 const INTERVAL = 1_000;
 /** ms for which sampling goes on after the last page was closed, so that a reloaded page has its past. */
 const LINGER = 60_000;
+/** ms after which a page has to connect again, so that `authorize` is asked again. */
+const MAX_AGE = 5 * 60_000;
 
 /**
  * Samples a hub once a second, and publishes the samples and what happens to its streams to the pages of the inspector.
@@ -43,28 +51,48 @@ const LINGER = 60_000;
  */
 export class Samples {
   /** The inspector's own hub: its streams are none of those that it shows. */
-  readonly pages = createHub({ channels: () => ({ history: { events: 500, age: 5 * 60_000 } }) });
+  readonly pages = createHub({
+    maxAge: MAX_AGE,
+    channels: () => ({ history: { events: 500, age: 5 * 60_000 } }),
+  });
   readonly #hub: Hub;
   #timer: ReturnType<typeof setInterval> | undefined;
-  #stop = () => {};
+  #stops: (() => void)[] = [];
+  readonly #processes = new ProcessList();
   #watchedAt = 0;
   #before: HubStats | undefined;
   #hold = 0;
   #incidents = 0;
+  /** Of all incidents. */
+  #number = 0;
+  #isClosed = false;
 
   constructor(hub: Hub) {
     this.#hub = hub;
   }
 
-  /** To be called when a page is opened. */
-  watch(): void {
+  /**
+   * To be called when a page is opened.
+   *
+   * @returns whether the hub is open.
+   */
+  watch(): boolean {
+    if (this.#isClosed) return false;
     this.#watchedAt = Date.now();
-    if (this.#timer !== undefined) return;
-    this.#stop = this.#hub.observe(this.#observer());
+    if (this.#timer !== undefined) return true;
+    try {
+      this.#stops.push(this.#hub.observeProcesses(process => this.#processes.hear(process)));
+    } catch {
+      // Nothing observed that it was closed: no page was open.
+      this.#close();
+      return false;
+    }
+    this.#stops.push(this.#hub.observe(this.#observer()));
     this.#before = this.#hub.stats();
     this.#timer = setInterval(() => this.#sample(), INTERVAL);
     // The inspector does not keep a process running.
     this.#timer.unref?.();
+    return true;
   }
 
   #sample(): void {
@@ -89,29 +117,59 @@ export class Samples {
     };
     this.#before = stats;
     this.#hold = 0;
-    this.#incidents = 0;
     this.pages.publish(SAMPLES, sample);
+    if (this.#incidents > MAX_INCIDENTS) {
+      const reason = `${this.#incidents - MAX_INCIDENTS} more`;
+      this.#publish({ kind: 'omitted', stream: undefined, client: undefined, reason });
+    }
+    this.#incidents = 0;
+    const { broker } = stats;
+    if (broker !== undefined)
+      this.pages.publish(PROCESSES, this.#processes.rows(!broker.connected), { event: 'processes' });
   }
 
   #rest(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
-    this.#stop();
+    for (const stop of this.#stops.splice(0)) stop();
+    this.#processes.clear();
+  }
+
+  /** The hub is closing. Open pages would keep its server from closing. */
+  #close(): void {
+    this.#isClosed = true;
+    this.#rest();
+    void this.pages.close({ within: 1_000, retry: [1_000, 3_000] });
   }
 
   #observer(): Observer {
-    const happened = (incident: Omit<Incident, 'time'>) => {
-      this.#incidents += 1;
-      if (this.#incidents <= MAX_INCIDENTS) this.pages.publish(INCIDENTS, { time: Date.now(), ...incident });
-    };
     return {
       held: ms => {
         this.#hold = Math.max(this.#hold, ms);
       },
-      closed: ({ id, client }, reason) => happened({ kind: 'closed', stream: id, client, reason }),
-      refused: ({ id, client }) => happened({ kind: 'refused', stream: id, client, reason: 'refused' }),
-      reset: ({ id, client }, reason, channels) =>
-        happened({ kind: 'reset', stream: id, client, reason, channels: channels.slice(0, 20) }),
+      closed: (stream, reason) => this.#happened('closed', stream, reason),
+      refused: stream => this.#happened('refused', stream, 'refused'),
+      reset: (stream, reason, channels) => this.#happened('reset', stream, reason, channels.slice(0, 20)),
+      authorizeCalled: (stream, { outcome, channel }) => {
+        if (outcome !== 'allowed') this.#happened('denied', stream, outcome, [channel]);
+      },
+      closing: () => this.#close(),
     };
+  }
+
+  #happened(
+    kind: Incident['kind'],
+    stream: EventStream,
+    reason: string,
+    channels: readonly string[] = [],
+  ): void {
+    this.#incidents += 1;
+    if (this.#incidents > MAX_INCIDENTS) return;
+    this.#publish({ kind, stream: stream.stats().id, client: stream.client, reason, channels });
+  }
+
+  #publish(incident: Omit<Incident, 'number' | 'time'>): void {
+    this.#number += 1;
+    this.pages.publish(INCIDENTS, { number: this.#number, time: Date.now(), ...incident });
   }
 }

@@ -94,6 +94,13 @@ export const DISTRIBUTIONS = {
     'Time for which the delivery held the event loop at a stretch.',
     HOLDS,
   ),
+  authorizeCall: distribution(
+    'authorize_seconds',
+    'authorize.duration',
+    's',
+    'Time that calls of authorize took, by outcome: allowed, refused or failed.',
+    LATENCIES,
+  ),
   brokerCall: distribution(
     'broker_call_seconds',
     'broker.call.duration',

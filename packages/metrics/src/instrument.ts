@@ -17,6 +17,9 @@ export interface Instrumentation {
   spanOf(stream: object): SpanLike | undefined;
 }
 
+/** The meters and tracers that each hub reports to. */
+const destinations = new WeakMap<object, Set<object>>();
+
 /**
  * Reports what a hub does, from now on: as Prometheus metrics, as OpenTelemetry metrics, or as a span for each stream.
  * Call it before the first stream.
@@ -25,7 +28,8 @@ export interface Instrumentation {
  * @param options `{ registry }` of prom-client, or `{ meter, tracer }` of OpenTelemetry, each optional.
  * @returns what stops it.
  * @throws {TypeError} there is neither a registry, nor a meter, nor a tracer.
- * @throws {Error} prom-client: a metric of that name is registered already.
+ * @throws {Error} prom-client: a metric of that name is registered already. OpenTelemetry: the hub reports to this meter or
+ *   tracer already, and would count everything twice.
  */
 export function instrument(hub: Hub, options: InstrumentOptions): Instrumentation {
   const { registry, meter, tracer } = options as Partial<PrometheusOptions & OpenTelemetryOptions>;
@@ -34,13 +38,22 @@ export function instrument(hub: Hub, options: InstrumentOptions): Instrumentatio
       'instrument() needs a registry of prom-client, or a meter or tracer of OpenTelemetry',
     );
   }
+  const reported = destinations.get(hub) ?? new Set();
+  const added = [meter, tracer].filter(each => each !== undefined);
+  if (added.some(each => reported.has(each))) {
+    throw new Error(
+      'the hub reports to this meter or tracer already: call stop() of that instrumentation first',
+    );
+  }
   const stopPrometheus =
     registry === undefined ? () => {} : instrumentPrometheus(hub, options as PrometheusOptions);
   const otel = instrumentOpenTelemetry(hub, options as OpenTelemetryOptions);
+  destinations.set(hub, new Set([...reported, ...added]));
   return {
     stop() {
       stopPrometheus();
       otel.stop();
+      for (const each of added.splice(0)) destinations.get(hub)?.delete(each);
     },
     spanOf: stream => otel.spanOf(stream),
   };

@@ -36,6 +36,7 @@ export function measure({ record, count }: Sink, { channel, client }: LabelOptio
     },
     held: duration => ms('hold', duration),
     round: duration => ms('round', duration),
+    authorizeCalled: (_, { outcome, ms: duration }) => ms('authorizeCall', duration, { outcome }),
     brokerCalled: ({ call, ms: duration }) => ms('brokerCall', duration, { call }),
     ...(channel && {
       published(name) {

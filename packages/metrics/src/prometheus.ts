@@ -55,7 +55,7 @@ export function instrumentPrometheus(hub: Hub, { registry, ...labels }: Promethe
       ),
     );
   }
-  for (const metric of metrics) registry.registerMetric(metric as never);
+  const remove = register(registry, metrics);
   const stop = hub.observe(
     measure(
       {
@@ -67,8 +67,26 @@ export function instrumentPrometheus(hub: Hub, { registry, ...labels }: Promethe
   );
   return () => {
     stop();
-    for (const { name } of metrics) registry.removeSingleMetric(name);
+    remove();
   };
+}
+
+/** Registers all of them, or none. Returns a function that removes them. */
+function register(registry: RegistryLike, metrics: readonly Metric[]): () => void {
+  const registered: string[] = [];
+  const remove = () => {
+    for (const name of registered.splice(0)) registry.removeSingleMetric(name);
+  };
+  try {
+    for (const metric of metrics) {
+      registry.registerMetric(metric as never);
+      registered.push(metric.name);
+    }
+  } catch (error) {
+    remove();
+    throw error;
+  }
+  return remove;
 }
 
 function add(counts: Map<string, Sample> | undefined, labels: Sample['labels']): void {

@@ -71,7 +71,7 @@ export function traceStreams(hub: Hub, tracer: TracerLike, findHttpSpan?: () => 
         kind: SERVER,
         root: true,
         startTime: at,
-        attributes: { 'http.response.status_code': status, 'tidings.stream.id': stream.id },
+        attributes: { 'http.response.status_code': status },
         links: httpSpan === undefined ? [] : [{ context: httpSpan.spanContext() }],
       });
       spans.set(stream, span);
@@ -92,7 +92,10 @@ export function traceStreams(hub: Hub, tracer: TracerLike, findHttpSpan?: () => 
     closed(stream, reason, { events, bytes, maxBufferedBytes }) {
       const span = spans.get(stream);
       if (span === undefined) return;
+      // A stream whose id nobody has read has none, and is given none: streams with an id take memory.
+      const { id } = stream.stats();
       const attributes = {
+        ...(id !== undefined && { 'tidings.stream.id': id }),
         'tidings.close_reason': reason,
         'tidings.events': events,
         'tidings.bytes': bytes,

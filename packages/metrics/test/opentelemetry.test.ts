@@ -142,6 +142,30 @@ it('gives each stream a span, linked to that of its request, which ends at the h
   ]);
 });
 
+it('has the id of a stream that has one, and gives none', async () => {
+  const { tracer, spans } = startTracer();
+  const hub = createHub({ heartbeat: false });
+  instrument(hub, { tracer });
+  const [named, other] = [open(hub, 'ann'), open(hub, 'bob')];
+  const { id } = named.stream;
+  await turns();
+  expect(other.stream.stats().id).toBeUndefined();
+  for (const { stream } of [named, other]) stream.close();
+  expect(spans().map(({ attributes }) => attributes['tidings.stream.id'])).toEqual([id, undefined]);
+});
+
+it('refuses a meter or tracer that a hub reports to already, until that is stopped', () => {
+  const { meter } = startMeter();
+  const { tracer } = startTracer();
+  const hub = createHub();
+  const { stop } = instrument(hub, { meter, tracer });
+  expect(() => instrument(hub, { meter })).toThrow('already');
+  expect(() => instrument(hub, { tracer })).toThrow('already');
+  stop();
+  stop();
+  instrument(hub, { meter, tracer }).stop();
+});
+
 it('leaves spans of requests alone without `httpSpan`', async () => {
   const { tracer, spans } = startTracer();
   const hub = createHub({ heartbeat: false });

@@ -1,5 +1,5 @@
 import { createHub, type HubStats } from '@tidings/core';
-import { Registry } from 'prom-client';
+import { Gauge, Registry } from 'prom-client';
 import { afterEach, expect, it } from 'vitest';
 import { instrument } from '../src/index.ts';
 import { SIGNALS } from '../src/signals.ts';
@@ -119,13 +119,58 @@ it('removes its metrics when it is stopped, and can begin again', async () => {
   expect(await registry.metrics()).toContain('tidings_streams_opened_total 1');
 });
 
+it('leaves the metrics of a later instrumentation alone when it is stopped again', async () => {
+  const { hub, registry, stop } = serve();
+  stop();
+  stops.push(instrument(hub, { registry }).stop);
+  stop();
+  expect(await registry.metrics()).toContain('tidings_streams_open 0');
+});
+
+it('registers nothing if the application has a metric of one of its names', () => {
+  const registry = new Registry();
+  new Gauge({ name: 'tidings_clients', help: 'of the application', registers: [registry] });
+  expect(() => instrument(createHub(), { registry })).toThrow('already been registered');
+  expect(registry.getMetricsAsArray()).toHaveLength(1);
+});
+
+it('counts the calls of authorize by outcome', async () => {
+  const registry = new Registry();
+  const hub = createHub({ heartbeat: false, authorize: name => name === 'a', onError: () => {} });
+  stops.push(instrument(hub, { registry }).stop);
+  open(hub, 'ann').stream.subscribe(['a', 'b', 'c']);
+  await turns();
+  expect((await registry.metrics()).split('\n')).toEqual(
+    expect.arrayContaining([
+      'tidings_authorize_calls_total{outcome="allowed"} 1',
+      'tidings_authorize_calls_total{outcome="refused"} 2',
+      'tidings_authorize_calls_total{outcome="failed"} 0',
+      'tidings_authorize_seconds_count{outcome="refused"} 2',
+    ]),
+  );
+});
+
+it('escapes labels that functions return', async () => {
+  const { hub, lines } = serve({ channel: name => name });
+  hub.publish('a"} 1\n# \\', 1);
+  await turns();
+  expect(await lines()).toContain('tidings_channel_events_published_total{channel="a\\"} 1\\n# \\\\"} 1');
+});
+
 it('refuses options without a destination', () => {
   expect(() => instrument(createHub(), {})).toThrow(TypeError);
 });
 
 it('exports every figure of stats()', () => {
   // What a distribution has as well, or what says the same as another figure.
-  const others = ['resets', 'delivery.rounds', 'delivery.duration', 'broker.since', 'broker.calls'];
+  const others = [
+    'resets',
+    'delivery.rounds',
+    'delivery.duration',
+    'broker.since',
+    'broker.calls',
+    'authorize.duration',
+  ];
   const read = new Set<string>();
   const record = (path: string): object =>
     new Proxy(
@@ -135,7 +180,7 @@ it('exports every figure of stats()', () => {
           if (typeof key !== 'string') return undefined;
           const name = path + key;
           read.add(name);
-          return ['delivery', 'broker'].includes(name) ? record(`${name}.`) : 1;
+          return ['delivery', 'broker', 'authorize'].includes(name) ? record(`${name}.`) : 1;
         },
       },
     );
@@ -144,6 +189,7 @@ it('exports every figure of stats()', () => {
   const all = [
     ...Object.keys(createHub().stats()),
     ...Object.keys(createHub().stats().delivery).map(key => `delivery.${key}`),
+    ...Object.keys(createHub().stats().authorize).map(key => `authorize.${key}`),
     ...Object.keys({ ...broker, queued: 0, queuedBytes: 0 }).map(key => `broker.${key}`),
   ];
   expect(all.filter(name => !read.has(name) && !others.includes(name))).toEqual([]);

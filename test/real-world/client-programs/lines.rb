@@ -4,7 +4,8 @@ require 'net/http'
 url, last_event_id = ARGV
 $stdout.sync = true
 uri = URI(url)
-headers = { 'Accept' => 'text/event-stream' }
+# What is compressed, it decodes and then shows late.
+headers = { 'Accept' => 'text/event-stream', 'Accept-Encoding' => 'identity' }
 headers['Last-Event-ID'] = last_event_id unless last_event_id.empty?
 
 Net::HTTP.start(uri.host, uri.port, read_timeout: nil, max_retries: 0) do |http|

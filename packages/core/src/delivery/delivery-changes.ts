@@ -23,7 +23,7 @@ export interface ChangeOwner {
   readonly isLive: boolean;
   /** Waiting: for a snapshot. */
   readonly reader: { readonly isWaiting: boolean };
-  readonly writer: Pick<DeliveryWriter, 'isClosing' | 'runAfter'>;
+  readonly writer: Pick<DeliveryWriter, 'isClosing' | 'close' | 'runAfter'>;
   subscribeAt(names: readonly string[], options: BoundOptions, at: Position): void;
   unsubscribe(names: readonly string[]): void;
   schedule(): void;
@@ -73,9 +73,12 @@ export class DeliveryChanges {
 
   #apply(): void {
     const change = this.#pending.shift();
-    if (change === undefined || this.#owner.writer.isClosing) return;
+    if (change === undefined) return;
     const { type, channels, options, position } = change;
+    const { writer } = this.#owner;
     if (type === 'unsubscribe') this.#owner.unsubscribe(channels);
+    // Its client resumes from here, and misses nothing of these channels.
+    else if (writer.isClosing) writer.close(position);
     else this.#subscribe(channels, options, position);
   }
 

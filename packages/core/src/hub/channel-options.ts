@@ -2,8 +2,9 @@ import { bindContext } from '../base/async-context.ts';
 import { isThenable } from '../base/deferred.ts';
 import { checkType, invalid, isObject, readCount, readDuration } from '../base/option-checks.ts';
 import { checkNames, optionNames } from '../base/option-names.ts';
+import type { CompressionSettings } from '../compression/zlib.ts';
 import type { ChannelSettings, Overflow } from '../log/channel-log.ts';
-import type { Keep } from '../log/history.ts';
+import type { Keep } from '../log/keep.ts';
 import { fieldText } from '../protocol/event.ts';
 
 /** How much a channel retains. Above a limit, the oldest events are trimmed. */
@@ -54,6 +55,11 @@ export interface ChannelOptions<Snapshot = unknown> {
    * `reset`.
    */
   overflow?: Overflow | undefined;
+  /**
+   * Whether its events may be compressed, if the hub has `compression`. Switch it off for a channel whose events have
+   * secrets beside text that an attacker can choose. Default: true.
+   */
+  compression?: boolean | undefined;
 }
 
 /** {@link HistoryOptions} with every default filled in. */
@@ -83,6 +89,7 @@ const CHANNEL_OPTIONS = optionNames<ChannelOptions>({
   snapshot: true,
   snapshotEvent: true,
   overflow: true,
+  compression: true,
 });
 
 /**
@@ -90,17 +97,20 @@ const CHANNEL_OPTIONS = optionNames<ChannelOptions>({
  *
  * @param standard the history unless the options say otherwise.
  * @param hasChannelField snapshots are sent with the name of their channel.
+ * @param settings of a hub with compression.
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
 export function readChannelOptions(
   options: ChannelOptions,
   standard: HistorySettings,
   hasChannelField: boolean,
+  settings?: CompressionSettings,
 ): ChannelSettings {
   checkType('options', 'object', options);
   checkNames(options, CHANNEL_OPTIONS);
   const { compact = false, overflow = 'reset', snapshot, snapshotEvent, history } = options;
   checkType('compact', 'boolean', compact);
+  checkType('compression', 'boolean', options.compression);
   if (overflow !== 'reset' && overflow !== 'disconnect') {
     throw invalid('overflow', "'reset' or 'disconnect'", overflow);
   }
@@ -112,6 +122,7 @@ export function readChannelOptions(
     bytes,
     age,
     compact,
+    compression: options.compression === false ? undefined : settings,
     overflow,
     snapshot: snapshot && { event, take: bindContext(snapshot), hasChannelField },
   };

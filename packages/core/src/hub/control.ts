@@ -13,6 +13,17 @@ export const CONTROL_SETTINGS: ChannelSettings = {
   snapshot: undefined,
 };
 
+/** The channel of what processes tell of themselves: see Processes. Applications cannot use its name. */
+export const PROCESSES_CHANNEL = '\0processes';
+
+const PROCESSES_SETTINGS: ChannelSettings = { ...CONTROL_SETTINGS, age: 60_000 };
+
+/** The hub's own channels, and how they are kept. */
+export const OWN_CHANNELS: ReadonlyMap<string, ChannelSettings> = new Map([
+  [CONTROL_CHANNEL, CONTROL_SETTINGS],
+  [PROCESSES_CHANNEL, PROCESSES_SETTINGS],
+]);
+
 /** The streams that a message is for. */
 export interface Target {
   /** A client, or the id of a stream. */
@@ -32,20 +43,24 @@ export type ControlMessage =
     })
   | (Target & { readonly type: 'unsubscribe'; readonly channels: readonly string[] })
   /** Sources that publish to the channel stop. */
-  | { readonly type: 'stop'; readonly channel: string };
+  | { readonly type: 'stop'; readonly channel: string }
+  /** Every other process publishes its stats to the channel of processes. */
+  | { readonly type: 'describe' };
 
 /** A control message as it is stored: with its sender. */
 export type StoredMessage = ControlMessage & { readonly from: string };
 
 export function controlDraft(message: StoredMessage): Draft {
-  const { events, bytes, age, compact } = CONTROL_SETTINGS;
-  return {
-    channel: CONTROL_CHANNEL,
-    kind: 'control',
-    json: true,
-    data: JSON.stringify(message),
-    keep: { events, bytes, age, compact },
-  };
+  return draftOf(CONTROL_CHANNEL, CONTROL_SETTINGS, 'control', message);
+}
+
+export function processDraft(process: object): Draft {
+  return draftOf(PROCESSES_CHANNEL, PROCESSES_SETTINGS, 'event', process);
+}
+
+function draftOf(channel: string, settings: ChannelSettings, kind: Draft['kind'], data: object): Draft {
+  const { events, bytes, age, compact } = settings;
+  return { channel, kind, json: true, data: JSON.stringify(data), keep: { events, bytes, age, compact } };
 }
 
 /** Reads a stored message. Undefined for those that this version does not support: other versions may run beside it. */
@@ -62,6 +77,7 @@ export function readControl(data: string): StoredMessage | undefined {
 function isSupported(message: object): message is StoredMessage {
   const { from, type, who, owner, channel, channels, options } = message as Record<string, unknown>;
   if (typeof from !== 'string') return false;
+  if (type === 'describe') return true;
   if (type === 'stop') return isName(channel);
   if (typeof who !== 'string' || (owner !== undefined && typeof owner !== 'string')) return false;
   if (type === 'disconnect' || type === 'recheck') return true;

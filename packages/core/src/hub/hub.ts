@@ -11,6 +11,7 @@ import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
 import type { Listening } from './listening/listeners.ts';
 import type { HubStats } from './observability/hub-stats.ts';
 import type { Observer } from './observability/observer.ts';
+import type { ProcessStats } from './observability/processes.ts';
 import type { ChannelOptions } from './options.ts';
 
 /** The data of the event `snapshot` of a channel. Any data, if it has none: its snapshot may have another name. */
@@ -102,6 +103,16 @@ export interface Hub<Channels = AnyChannels, Data = unknown> {
    * @throws {TidingsError} `invalid-option`, naming the callback.
    */
   observe(observer: Observer): () => void;
+  /**
+   * Calls a function with the stats of every process of the hub, this one included: at once, and then about every 5 s.
+   * With a broker, one control message asks all processes, and each publishes one answer. A process is heard of once it is
+   * connected to the broker. Nothing says that a process has ended: it answers no more.
+   *
+   * @param listener what it throws goes to `onError`, with the stage `listen`.
+   * @returns a function that ends the observation. Idempotent.
+   * @throws {TidingsError} `closed`: the hub is closed.
+   */
+  observeProcesses(listener: (process: ProcessStats) => void): () => void;
   /**
    * Returns the id of the newest event of all processes. Read it, then load what a page shows, then connect with
    * `?lastEventId=`: no event is missing in between.

@@ -2,7 +2,6 @@ import { TidingsError } from '../base/errors.ts';
 import { Scheduler } from '../base/scheduler.ts';
 import { DeliveryLoop } from '../delivery/delivery-loop.ts';
 import type { DeliveryContext } from '../delivery/delivery-target.ts';
-import { CONTROL_CHANNEL } from '../log/broker.ts';
 import { BrokerSync } from '../log/broker-sync.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
 import { Log } from '../log/log.ts';
@@ -20,7 +19,7 @@ import { brokerAnswer } from './broker-answer.ts';
 import { Clients } from './clients.ts';
 import { closeHub } from './close-hub.ts';
 import { type CloseOptions, readCloseOptions } from './close-options.ts';
-import { CONTROL_SETTINGS } from './control.ts';
+import { OWN_CHANNELS } from './control.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
 import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
@@ -29,6 +28,7 @@ import { createChannel } from './local-channel.ts';
 import { Counters } from './observability/counters.ts';
 import type { HubStats } from './observability/hub-stats.ts';
 import type { Observer } from './observability/observer.ts';
+import { Processes, type ProcessStats } from './observability/processes.ts';
 import { readStats } from './observability/read-stats.ts';
 import { type ChannelOptions, type HubSettings, readObserver } from './options.ts';
 import { countClients, createPresence } from './presence/create-presence.ts';
@@ -53,17 +53,20 @@ export class LocalHub implements Hub {
   readonly #producers: Producers;
   readonly #listeners: Listeners;
   readonly #presence: Presence | undefined;
+  readonly #processes: Processes;
   readonly #registry: StreamRegistry;
   readonly #pinned = new Map<string, ChannelSettings>();
   readonly #queue: PublishQueue | undefined;
   #drained: Promise<void> | undefined;
 
-  constructor(settings: HubSettings) {
+  constructor(given: HubSettings) {
+    this.#counters = new Counters(error => this.#report(error, { stage: 'observer' }));
+    if (given.observer !== undefined) this.#counters.observers.add(given.observer);
+    const broker = given.broker && this.#counters.timed(given.broker);
+    // Every part of the hub calls the same broker, so that every call is counted.
+    const settings = { ...given, broker };
     this.#settings = settings;
     const scheduler = new Scheduler(settings.precision);
-    this.#counters = new Counters(error => this.#report(error, { stage: 'observer' }));
-    if (settings.observer !== undefined) this.#counters.observers.add(settings.observer);
-    const broker = settings.broker && this.#counters.timed(settings.broker);
     const log = new Log({
       settingsOf: name => this.#settingsOf(name),
       maxBytes: MAX_HISTORY_BYTES,
@@ -87,7 +90,14 @@ export class LocalHub implements Hub {
     const recheck = (stream: Stream) => this.#registry.recheck(stream, true);
     this.#clients = new Clients(message => this.#messages.send(message), recheck);
     const stop = (channel: string, position: Position) => this.#producers.stop(channel, position);
-    this.#messages = createControlChannel({ log, queue, clients: this.#clients, recheck, stop });
+    this.#messages = createControlChannel({
+      log,
+      queue,
+      clients: this.#clients,
+      recheck,
+      stop,
+      describe: isOwn => this.#processes.asked(isOwn),
+    });
     this.#publisher = new Publisher({
       log,
       queue,
@@ -105,6 +115,14 @@ export class LocalHub implements Hub {
       onError: (error, channel) => this.#report(error, { stage: 'source', channel }),
     });
     this.#listeners = new Listeners(this.#context, error => this.#report(error, { stage: 'listen' }));
+    this.#processes = new Processes({
+      scheduler,
+      messages: this.#messages,
+      queue,
+      listeners: this.#listeners,
+      readStats: () => this.stats(),
+      onError: error => this.#report(error, { stage: 'listen' }),
+    });
     this.#presence = createPresence(settings, sync, {
       scheduler,
       listeners: this.#listeners,
@@ -212,9 +230,8 @@ export class LocalHub implements Hub {
   }
 
   #settingsOf(name: string): ChannelSettings {
-    if (name === CONTROL_CHANNEL) return CONTROL_SETTINGS;
     if (name === this.#settings.presence?.channel) return PRESENCE_CHANNEL;
-    return this.#pinned.get(name) ?? this.#settings.channel(name);
+    return OWN_CHANNELS.get(name) ?? this.#pinned.get(name) ?? this.#settings.channel(name);
   }
 
   #pin(name: string, settings: ChannelSettings): void {
@@ -224,7 +241,7 @@ export class LocalHub implements Hub {
 
   #channelDropped(name: string): void {
     this.#context.sync?.release(name);
-    this.#counters.dropped(name);
+    if (!OWN_CHANNELS.has(name)) this.#counters.dropped(name);
   }
 
   channelNames(): string[] {
@@ -242,10 +259,17 @@ export class LocalHub implements Hub {
     return stop;
   }
 
+  observeProcesses(listener: (process: ProcessStats) => void): () => void {
+    if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
+    return this.#processes.observe(listener);
+  }
+
   close(options: CloseOptions = {}): Promise<void> {
     if (this.#drained === undefined) {
       const checked = readCloseOptions(options);
       this.#registry.refuse(checked.retry);
+      this.#processes.close();
+      this.#counters.observers.notify('closing');
       this.#drained = closeHub(
         {
           streams: this.streams,

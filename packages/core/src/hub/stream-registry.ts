@@ -75,14 +75,17 @@ export class StreamRegistry {
 
   /**
    * Ends the streams that a lost control message may have named, without holding the event loop. The clients reconnect,
-   * and the application authenticates them again. From now on, nothing more that is published reaches them.
+   * and the application authenticates them again. They resume from where they are: a message that subscribes one of them
+   * may be lost.
    */
   async disconnectNamed(): Promise<void> {
     const streams = [...this.streams].filter(({ isNamed }) => isNamed);
     // Positions may have begun again. No message of before names one of these.
     for (const stream of this.streams) if (!stream.isNamed) stream.openedAt = 0;
-    for (const stream of streams)
-      stream.response.beginEnd('closed', { retry: randomBetween(RETRY_AFTER_LOSS) });
+    for (const { response } of streams) {
+      const after = response.delivery?.reader.position;
+      response.beginEnd('closed', { retry: randomBetween(RETRY_AFTER_LOSS), after });
+    }
     await inTurns(streams, stream => stream.end('closed'));
   }
 
@@ -105,7 +108,15 @@ export class StreamRegistry {
   #createHost(): StreamHost<Stream> {
     const { settings, scheduler, context, counters, onError } = this.#options;
     const { authorize, authorizeTimeout: timeout, revokedEvent } = settings;
-    const guard = authorize && new Authorizer({ authorize, timeout, revokedEvent, report: onError });
+    const guard =
+      authorize &&
+      new Authorizer({
+        authorize,
+        timeout,
+        revokedEvent,
+        report: onError,
+        onCall: (stream, call) => counters.authorizeCalled(stream, call),
+      });
     return {
       scheduler,
       limits: settings,

@@ -1,6 +1,6 @@
 import type { LogEntry } from './entry.ts';
 
-/** What was published to one channel since somebody first asked. It outlives the channel's time in memory. */
+/** What was published to one channel since somebody first asked. It outlives the channel's time in memory, within bounds. */
 export class ChannelCounts {
   /** ms since 1970. */
   readonly since = Date.now();

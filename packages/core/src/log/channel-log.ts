@@ -1,7 +1,8 @@
 import type { Position } from '../protocol/event-id.ts';
 import type { ChannelCounts } from './channel-counts.ts';
 import type { LogEntry } from './entry.ts';
-import { History, type Keep } from './history.ts';
+import { History } from './history.ts';
+import type { LocalKeep } from './keep.ts';
 import type { LogListener } from './listener.ts';
 import { type Piece, Pieces } from './pieces.ts';
 import { type Snapshot, type SnapshotSettings, Snapshots } from './snapshots.ts';
@@ -10,7 +11,7 @@ import { type Snapshot, type SnapshotSettings, Snapshots } from './snapshots.ts'
 export type Overflow = 'reset' | 'disconnect';
 
 /** How a channel is kept. */
-export interface ChannelSettings extends Keep {
+export interface ChannelSettings extends LocalKeep {
   overflow: Overflow;
   snapshot: SnapshotSettings | undefined;
 }
@@ -35,6 +36,8 @@ export interface Filling {
 
 /** Bytes that may be retained beyond the limits of a history. */
 const MAX_RETAINED = 16 * 1024 * 1024;
+
+const KEEP = ['events', 'bytes', 'age', 'compact', 'compression'] as const;
 
 /** One channel in this process: its history, and the streams that are subscribed to it. */
 export class ChannelLog {
@@ -128,9 +131,8 @@ export class ChannelLog {
   configure({ overflow, snapshot, ...keep }: ChannelSettings): void {
     this.overflow = overflow;
     this.#snapshots = snapshot && new Snapshots(this.name, snapshot);
-    const { events, bytes, age, compact } = this.history.keep;
-    const isSame = events === keep.events && bytes === keep.bytes && age === keep.age;
-    if (isSame && compact === keep.compact) return;
+    const before = this.history.keep;
+    if (KEEP.every(name => before[name] === keep[name])) return;
     const { trimmedUpTo, newest, isBlank } = this.history;
     this.#replace(new History(keep, trimmedUpTo, isBlank ? undefined : newest), this.history.entriesAfter(0));
   }

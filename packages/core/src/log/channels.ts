@@ -24,6 +24,9 @@ const SWEEP_INTERVAL = 1_000;
 /** ms for which joined writes are kept for clients that reconnect at about the same time. */
 const PIECES_KEPT = 1_000;
 
+/** Channels that are not in memory whose counts are kept: an inspector asks for those of any channel. */
+const MAX_COUNTS = 10_000;
+
 /** The channels in this process, by name, and the bounds on all of them together. Channels come and go. */
 export class Channels implements Timed {
   slot: Set<Timed> | undefined;
@@ -41,6 +44,7 @@ export class Channels implements Timed {
   /** The last of them. */
   #latest: ChannelLog | undefined;
   readonly #forgotten = new ForgottenChannels();
+  /** Of channels that are not in memory. The one that was kept first comes first. */
   readonly #counts = new Map<string, ChannelCounts>();
   readonly #piecesInUse = new Set<Pieces>();
   readonly #pieceTimer: Timed = {
@@ -84,6 +88,7 @@ export class Channels implements Timed {
       channel = new ChannelLog(name, settings, trimmedUpTo, this.#piecesInUse, isRemote);
       channel.rememberedUpTo = this.#forgotten.find(name) ?? 0;
       channel.counts = this.#counts.get(name);
+      this.#counts.delete(name);
       this.#channels.set(name, channel);
       this.#latest = channel;
       if (this.slot === undefined) scheduler.add(this, scheduler.now + settings.age / 4);
@@ -93,14 +98,21 @@ export class Channels implements Timed {
 
   /** What is published to a channel from the first call on. */
   countsOf(name: string): ChannelCounts {
-    let counts = this.#counts.get(name);
-    if (counts === undefined) {
-      counts = new ChannelCounts();
-      this.#counts.set(name, counts);
-      const channel = this.#channels.get(name);
-      if (channel !== undefined) channel.counts = counts;
-    }
+    const channel = this.#channels.get(name);
+    const counts = channel?.counts ?? this.#counts.get(name) ?? new ChannelCounts();
+    if (channel === undefined) this.#keepCounts(name, counts);
+    else channel.counts = counts;
     return counts;
+  }
+
+  /** Keeps the counts of a channel that is not in memory. */
+  #keepCounts(name: string, counts: ChannelCounts | undefined): void {
+    if (counts === undefined) return;
+    this.#counts.delete(name);
+    this.#counts.set(name, counts);
+    if (this.#counts.size <= MAX_COUNTS) return;
+    const [oldest] = this.#counts.keys();
+    if (oldest !== undefined) this.#counts.delete(oldest);
   }
 
   /** To be called when an entry is appended to a channel. */
@@ -119,9 +131,9 @@ export class Channels implements Timed {
 
   /** Keeps the sum of all histories right through a change of one. */
   count(channel: ChannelLog, change: () => void): void {
-    const before = channel.history.bytes;
+    const before = channel.history.retainedBytes;
     change();
-    this.bytes += channel.history.bytes - before;
+    this.bytes += channel.history.retainedBytes - before;
   }
 
   /** Trims one channel to its limits. */
@@ -137,7 +149,7 @@ export class Channels implements Timed {
     for (const compact of [false, true]) {
       for (const channel of this.#channels.values()) {
         if (this.bytes <= maxBytes) return;
-        if (channel.history.keep.compact !== compact || channel.history.size === 0) continue;
+        if (channel.history.keep.compact !== compact || channel.history.retainedBytes === 0) continue;
         this.count(channel, () => {
           this.evicted += channel.evict(this.deliveredUpTo, this.bytes - maxBytes);
         });
@@ -158,6 +170,7 @@ export class Channels implements Timed {
   clear(): ChannelLog[] {
     const channels = [...this.#channels.values()];
     this.#channels.clear();
+    for (const { name, counts } of channels) this.#keepCounts(name, counts);
     this.#latest = undefined;
     this.#forgotten.clear();
     this.#evictedUpTo = undefined;
@@ -201,7 +214,8 @@ export class Channels implements Timed {
     const newest = history.size > 0 ? history.newest : history.trimmedUpTo;
     if (!history.isBlank) this.#forgotten.add(name, newest);
     this.#channels.delete(name);
-    this.bytes -= history.bytes;
+    this.#keepCounts(name, channel.counts);
+    this.bytes -= history.retainedBytes;
     this.#options.onDropped(name);
   }
 }

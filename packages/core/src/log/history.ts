@@ -1,16 +1,7 @@
+import { Window } from '../compression/window.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { LogEntry } from './entry.ts';
-
-/** How much of its log a channel retains. */
-export interface Keep {
-  /** Events; of a compacted history, keys. */
-  events: number;
-  bytes: number;
-  /** ms. */
-  age: number;
-  /** Only the latest event of each key. */
-  compact: boolean;
-}
+import type { LocalKeep } from './keep.ts';
 
 /** The bounded log of one channel. */
 export class History {
@@ -25,7 +16,9 @@ export class History {
   isBlank: boolean;
   /** Bytes of all entries. */
   bytes = 0;
-  readonly keep: Keep;
+  readonly keep: LocalKeep;
+  /** With which new entries are compressed. */
+  readonly window: Window | undefined;
   #entries: LogEntry[] = [];
   /** Entries before this index have been dropped, and are removed together later. */
   #first = 0;
@@ -36,8 +29,9 @@ export class History {
   #written = 0;
 
   /** @param newest the newest position of the channel, if anything is known of it. */
-  constructor(keep: Keep, trimmedUpTo: Position, newest?: Position) {
+  constructor(keep: LocalKeep, trimmedUpTo: Position, newest?: Position) {
     this.keep = keep;
+    this.window = keep.compression && new Window(keep.compression);
     this.trimmedUpTo = trimmedUpTo;
     this.newest = newest ?? trimmedUpTo;
     this.isBlank = newest === undefined;
@@ -45,6 +39,11 @@ export class History {
 
   get size(): number {
     return this.#entries.length - this.#first;
+  }
+
+  /** Bytes in memory: those of all entries, and of what new ones are compressed with. */
+  get retainedBytes(): number {
+    return this.bytes + (this.window?.bytes ?? 0);
   }
 
   /** How many events it retains. */
@@ -73,6 +72,7 @@ export class History {
       if (entry.kind === 'gone') this.#tombstones.add(entry);
     }
     this.#entries.push(entry);
+    this.window?.add(entry);
   }
 
   /** The index of the first entry after a position, for `at`. */
@@ -160,6 +160,7 @@ export class History {
    * @param now ms, by the clock of the hub.
    */
   trim(deliveredUpTo: Position, upTo: Position, now: number): void {
+    this.window?.endRound(deliveredUpTo);
     for (const entry of this.#tombstones) {
       const isOld = entry.at + this.keep.age < now || this.#tombstones.size > this.keep.events;
       if (entry.position > upTo || !(isOld || this.bytes > this.keep.bytes)) break;
@@ -175,7 +176,8 @@ export class History {
 
   /** Evicts at least `excess` bytes, oldest entries first, up to `deliveredUpTo`. */
   evict(deliveredUpTo: Position, excess: number): void {
-    const target = this.bytes - excess;
+    const target = this.bytes - (excess - (this.window?.bytes ?? 0));
+    this.window?.clear();
     this.#dropWhile(deliveredUpTo, entry => entry.position <= deliveredUpTo && this.bytes > target);
   }
 

@@ -202,9 +202,9 @@ export class Log {
 
   /** Entries of these channels were lost on their way from the broker. */
   lose(channels: Iterable<ChannelLog>): void {
-    // The control channel last: it may close streams, which have to know of their own losses by then.
+    // The control channel first: it may close streams, whose clients resume from where they are, and need no reset.
     const isControl = ({ name }: ChannelLog) => Number(name === CONTROL_CHANNEL);
-    const lost = [...channels].sort((one, other) => isControl(one) - isControl(other));
+    const lost = [...channels].sort((one, other) => isControl(other) - isControl(one));
     const listeners = new Set<LogListener>();
     for (const channel of lost) {
       // A channel that is being opened is read again; see BrokerSync.

@@ -75,6 +75,7 @@ function join(
   let last = first;
   let lastSent = first;
   let hasExceptions = false;
+  let isWhole = true;
   let index = start;
   for (
     let entry: LogEntry | undefined = first;
@@ -82,11 +83,16 @@ function join(
     entry = history.at(++index)
   ) {
     last = entry;
-    if (entry.frame === undefined || isSkipped(entry)) continue;
+    if (entry.frame === undefined) continue;
+    if (isSkipped(entry)) {
+      isWhole = false;
+      continue;
+    }
     frames.push(entry.frame);
     lastSent = entry;
     hasExceptions ||= entry.except !== undefined;
   }
-  const frame = frames.length > 0 ? joinFrames(frames) : undefined;
+  const plain = frames.length > 0 ? joinFrames(frames) : undefined;
+  const frame = plain && (history.window?.batch(plain, first, last, isWhole) ?? plain);
   return { frame, last: last.position, lastSent: lastSent.position, hasExceptions };
 }

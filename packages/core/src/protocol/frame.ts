@@ -73,7 +73,8 @@ export function sliceFrame(frame: Frame, start: number, end: number): Frame {
   return joinBytes([frame.bytes.subarray(start, end)], isLast ? frame.events : 0, isLast && frame.hasId);
 }
 
-function joinBytes(parts: readonly Uint8Array[], events: number, hasId: boolean): Frame {
+/** Bytes as one frame. They must not be empty. */
+export function joinBytes(parts: readonly Uint8Array[], events: number, hasId: boolean): Frame {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   const head = chunkHead(length);
   const size = head.length + length + CRLF.length;

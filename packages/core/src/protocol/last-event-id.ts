@@ -5,6 +5,8 @@ export interface StreamRequest {
   url: string;
   /** The `Last-Event-ID` header as the HTTP library gives it: each character one byte, or decoded as UTF-8. */
   lastEventId?: string | null | undefined;
+  /** The `Accept-Encoding` header, if nothing else encodes the response. Default: none, nothing is compressed. */
+  acceptEncoding?: string | null | undefined;
 }
 
 /**

@@ -3,10 +3,15 @@ import type { StreamDelivery } from '../delivery/stream-delivery.ts';
 import type { StreamResponse } from './response/response.ts';
 import type { StreamStats } from './stream-stats.ts';
 
-export function readStreamStats(response: StreamResponse, openedAt: number): StreamStats {
+export function readStreamStats(
+  response: StreamResponse,
+  id: string | undefined,
+  openedAt: number,
+): StreamStats {
   const { delivery, writer, bufferedBytes } = response;
   const { events, age } = backlogOf(response) ?? { events: 0, age: 0 };
   return {
+    id,
     openedAt,
     channels: delivery?.subscriptions.list.map(({ channel }) => channel.name) ?? [],
     position: delivery && lastId(delivery),

@@ -1,3 +1,4 @@
+import type { CompressionSettings } from '../compression/zlib.ts';
 import type { Heartbeat } from './heartbeat.ts';
 
 /** The options of a hub that its streams need. What is switched off is Infinity. */
@@ -11,4 +12,6 @@ export interface StreamLimits {
   readonly maxAge: number;
   /** ms between two questions whether a stream may follow a channel. */
   readonly recheck: number;
+  /** Absent: responses are not compressed. */
+  readonly compression: CompressionSettings | undefined;
 }

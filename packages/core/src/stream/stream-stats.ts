@@ -1,5 +1,7 @@
 /** What one stream is and does now. */
 export interface StreamStats {
+  /** The id of the stream, if `stream.id` was read before. A stream gets its id then. */
+  id: string | undefined;
   /** When it was opened: ms since 1970, to within a second. */
   openedAt: number;
   /** The channels that it is subscribed to. */

@@ -62,7 +62,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
     this.lastEventId = readLastEventId(request);
     this.openedAt = host.context.log.now;
     const kind = responseKind(request.method, options.markers);
-    this.response = new StreamResponse(host, this, transport, kind, options);
+    this.response = new StreamResponse(host, this, transport, kind, options, request.acceptEncoding);
   }
 
   // EventStream
@@ -94,7 +94,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
   }
 
   stats(): StreamStats {
-    return readStreamStats(this.response, this.#openedTime * 1_000);
+    return readStreamStats(this.response, this.#id, this.#openedTime * 1_000);
   }
 
   send(data: unknown, fields?: EventFields): boolean {

@@ -5,6 +5,7 @@ import type { Frame } from '../protocol/frame.ts';
 import type { EventStream } from '../stream/event-stream.ts';
 import type { Stream } from '../stream/stream.ts';
 import type { Transport } from '../stream/transport.ts';
+import { joinVary } from '../stream/vary.ts';
 import { bareSocket, write } from './bare-socket.ts';
 import {
   abort,
@@ -84,7 +85,7 @@ export class NodeTransport implements Transport {
     // Another middleware may have set it for another status. HTTP/2 has no status message.
     if (!isHttp2(this.#req, res)) res.statusMessage = '';
     if (isLast) hangUp(this.#req, res);
-    res.writeHead(status, headers);
+    res.writeHead(status, withVary(headers, res));
     flattenHeaders(res);
     // While the body is not read, Node.js does not notice that the client has disconnected.
     if (this.#req.readableFlowing !== null) return;
@@ -197,6 +198,12 @@ const queuedOn = new WeakMap<Socket, Set<NodeTransport>>();
 function flattenHeaders(res: NodeResponse): void {
   const { _header } = res as { _header?: unknown };
   if (typeof _header === 'string') /^/.test(_header);
+}
+
+/** The headers, with the fields of `Vary` that middleware has set. */
+function withVary(headers: Record<string, string>, res: NodeResponse): Record<string, string> {
+  if (headers.vary === undefined || !res.hasHeader('vary')) return headers;
+  return { ...headers, vary: joinVary(res.getHeader('vary'), headers.vary) };
 }
 
 /** Whether something has sent the response headers, or ended the response. */

@@ -1,4 +1,5 @@
 import type { LogEntry } from '../../log/entry.ts';
+import type { Piece } from '../../log/pieces.ts';
 import type { Position } from '../../protocol/event-id.ts';
 import type { Subscriber, Subscription } from '../subscriptions/subscription.ts';
 import type { ClientPosition } from './client-position.ts';
@@ -22,10 +23,12 @@ export function takeEntries(reader: EntryReader, upTo: Position): Next {
       ? subscriptions.filter(subscription => subscription.hasNewer(client.position))
       : subscriptions;
   const [only] = ready;
+  let shared: Piece | undefined;
   if (only !== undefined && ready.length === 1 && only.options.filter === undefined) {
     const piece = only.pieceAfter(client.position);
     if (piece?.frame === undefined) return reach(client, upTo);
-    if (!piece.hasExceptions && piece.last <= upTo) {
+    if (piece.last <= upTo) shared = piece;
+    if (shared !== undefined && !piece.hasExceptions) {
       client.position = piece.last;
       client.lastIdSent = piece.lastSent;
       return piece.frame;
@@ -34,6 +37,10 @@ export function takeEntries(reader: EntryReader, upTo: Position): Next {
   // Several channels, a filter or exceptions: the frames are this stream's own.
   const { frame, isComplete, isTurnSpent } = merge(ready.map(each => sourceOf(each, reader, upTo)));
   reader.isTurnSpent = isTurnSpent;
+  // None of the exceptions is this stream: the same bytes, which others have, and which are compressed once.
+  if (frame !== undefined && client.position === shared?.last && frame.length === shared.frame?.length) {
+    return shared.frame;
+  }
   // A filter may have subscribed, which ends the merge.
   return frame ?? (isComplete && reader.subscriptions === subscriptions ? reach(client, upTo) : 'more');
 }

@@ -144,8 +144,9 @@ export class LogReader implements EntryReader {
 
   /** Tells the client of a loss. The subscriptions stay where they are. */
   reportLoss(reason: ResetReason, subscriptions: readonly Subscription[]): void {
-    if (subscriptions.length === 0) return;
-    const channels = subscriptions.map(({ channel }) => channel.name);
+    const names = subscriptions.map(({ channel }) => channel.name);
+    const channels = this.#notices?.notYetReset(names) ?? names;
+    if (channels.length === 0) return;
     this.stream.resetQueued(reason, channels);
     if (!this.stream.hasMarkers) {
       this.hasUnreportedLoss = true;

@@ -15,6 +15,13 @@ export class Notices {
     this.#list.push(notice);
   }
 
+  /** The channels that no reset among these names. One is enough: nothing has been written since. */
+  notYetReset(channels: readonly string[]): string[] {
+    const isReset = (name: string) =>
+      this.#list.some(notice => notice !== 'backfill' && notice.channels.includes(name));
+    return channels.filter(name => !isReset(name));
+  }
+
   /** Creates the frames. Not earlier than they are written: whether there is a backfill may change until then. */
   encode(log: Log, position: Position, hasBackfill: boolean, resetEvent: string): Frame[] {
     // A client that receives a reset before or within a backfill must not take the backfill for complete.

@@ -25,6 +25,16 @@ export type Authorize<Data = unknown> = (
   context: AuthorizeContext<Data>,
 ) => boolean | Promise<boolean>;
 
+/** One call of `authorize` that has settled. */
+export interface AuthorizeCall {
+  readonly channel: string;
+  readonly phase: AccessPhase;
+  /** `failed`: it has thrown or rejected, or has not answered within `authorizeTimeout`. The channel is refused then. */
+  readonly outcome: 'allowed' | 'refused' | 'failed';
+  /** How long it took. */
+  readonly ms: number;
+}
+
 export interface AuthorizerOptions {
   /** Called in the async context of the constructor. */
   readonly authorize: Authorize;
@@ -32,6 +42,7 @@ export interface AuthorizerOptions {
   readonly timeout: number;
   readonly revokedEvent: string;
   readonly report: (error: unknown, context: ErrorContext) => void;
+  readonly onCall: (stream: EventStream, call: AuthorizeCall) => void;
 }
 
 interface Question {
@@ -60,9 +71,14 @@ export class Authorizer implements StreamGuard {
 
   ask(stream: EventStream, channel: string, phase: AccessPhase, answer: (isAllowed: boolean) => void): void {
     const { client, data, lastEventId } = stream;
-    const fail = (error: unknown) => {
+    const start = performance.now();
+    const decide = (outcome: AuthorizeCall['outcome'], settledAt = performance.now()) => {
+      this.#options.onCall(stream, { channel, phase, outcome, ms: settledAt - start });
+      answer(outcome === 'allowed');
+    };
+    const fail = (error: unknown, settledAt?: number) => {
       this.#options.report(error, { stage: 'authorize', stream, channel });
-      answer(false);
+      decide('failed', settledAt);
     };
     let result: boolean | PromiseLike<boolean>;
     try {
@@ -72,14 +88,18 @@ export class Authorizer implements StreamGuard {
       return;
     }
     if (!isThenable(result)) {
-      answer(result === true);
+      decide(result === true ? 'allowed' : 'refused');
       return;
     }
     const question: Question = {
       due: performance.now() + this.#options.timeout,
       settle: given => {
         if (!this.#pending.delete(question)) return;
-        this.#answers.push(() => (given instanceof Error ? fail(given) : answer(given)));
+        const settledAt = performance.now();
+        this.#answers.push(() => {
+          if (given instanceof Error) fail(given, settledAt);
+          else decide(given ? 'allowed' : 'refused', settledAt);
+        });
       },
     };
     this.#pending.add(question);

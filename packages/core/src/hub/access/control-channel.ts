@@ -18,7 +18,6 @@ export class ControlChannel {
   readonly #log: Log;
   readonly #queue: PublishQueue | undefined;
   readonly #apply: ControlHandler;
-  /** Identifies the hub as the sender. Created at first use: Workers allow no randomness at module scope. */
   #sender: string | undefined;
 
   /** @param queue absent: the log is in this process, and every message is for this hub alone. */
@@ -26,6 +25,12 @@ export class ControlChannel {
     this.#log = log;
     this.#queue = queue;
     this.#apply = apply;
+  }
+
+  /** Identifies the hub as the sender. Created at first use: Workers allow no randomness at module scope. */
+  get sender(): string {
+    this.#sender ??= crypto.randomUUID();
+    return this.#sender;
   }
 
   /**
@@ -47,8 +52,7 @@ export class ControlChannel {
       this.#apply(message, this.#log.head, true);
       return this.#log.id(this.#log.head);
     }
-    this.#sender ??= crypto.randomUUID();
-    const stored = await this.#queue.publish(controlDraft({ ...message, from: this.#sender }));
+    const stored = await this.#queue.publish(controlDraft({ ...message, from: this.sender }));
     // Streams that are opened from now on are later than the message.
     return this.#log.acknowledge(...stored);
   }

@@ -4,10 +4,10 @@ import { changeSubscriptions } from '../../stream/channels/subscribing.ts';
 import { RETRY_AFTER_LOSS, randomBetween } from '../../stream/retry.ts';
 import type { Stream } from '../../stream/stream.ts';
 import type { Clients } from '../clients.ts';
-import type { ControlMessage } from '../control.ts';
+import { CONTROL_SETTINGS, type ControlMessage } from '../control.ts';
 
 /** A message that names streams. */
-type MembershipMessage = Exclude<ControlMessage, { type: 'stop' }>;
+type MembershipMessage = Exclude<ControlMessage, { type: 'stop' | 'describe' }>;
 
 export interface MembershipOptions {
   readonly log: Log;
@@ -27,6 +27,8 @@ export interface MembershipOptions {
  */
 export class Membership {
   readonly #options: MembershipOptions;
+  /** For streams whose subscriptions were changed, by channel: the position of the newest change. */
+  readonly #changed = new WeakMap<Stream, Map<string, Position>>();
 
   constructor(options: MembershipOptions) {
     this.#options = options;
@@ -34,8 +36,10 @@ export class Membership {
 
   apply(message: MembershipMessage, position: Position): void {
     for (const stream of this.#options.clients.find(message)) {
-      if (!stream.isOpen || this.#isLater(stream, position)) continue;
+      if (this.#isLater(stream, position)) continue;
+      // Also one that closes: it was to receive everything up to a later position.
       if (message.type === 'disconnect') stream.end('closed', { after: position });
+      else if (!stream.isOpen) continue;
       else if (message.type === 'recheck') this.#options.recheck(stream);
       else this.#change(stream, message, position);
     }
@@ -46,8 +50,10 @@ export class Membership {
     message: Extract<MembershipMessage, { type: 'subscribe' | 'unsubscribe' }>,
     position: Position,
   ): void {
-    const { type, channels } = message;
+    const { type } = message;
     const options = message.type === 'subscribe' ? message.options : {};
+    const channels = this.#notChangedSince(stream, message.channels, position);
+    if (channels.length === 0) return;
     if (!this.#isUnclear(stream, position))
       changeSubscriptions(stream, { type, channels, options, position });
     else if (
@@ -57,6 +63,25 @@ export class Membership {
     ) {
       stream.end('closed', { retry: randomBetween(RETRY_AFTER_LOSS) });
     }
+  }
+
+  /** The channels of a change that no newer one has named: it may have arrived while older messages were read again. */
+  #notChangedSince(stream: Stream, channels: readonly string[], position: Position): readonly string[] {
+    if (!this.#options.isRemote) return channels;
+    const changed = this.#changed.get(stream) ?? new Map<string, Position>();
+    this.#changed.set(stream, changed);
+    const due = channels.filter(name => (changed.get(name) ?? 0) < position);
+    for (const name of due) {
+      // The latest last.
+      changed.delete(name);
+      changed.set(name, position);
+    }
+    // What is read again has no more messages than are retained.
+    for (const name of changed.keys()) {
+      if (changed.size <= CONTROL_SETTINGS.events) break;
+      changed.delete(name);
+    }
+    return due;
   }
 
   /** The stream was opened after the message. */

@@ -6,7 +6,10 @@ export interface ChannelStats {
   retained: number;
   /** Gauge, bytes, about: of its history. */
   retainedBytes: number;
-  /** When counting began, in ms since 1970: with the first call for this channel. */
+  /**
+   * When counting began, in ms since 1970: with the first call for this channel. Counts of up to 10,000 channels that are
+   * not in memory are kept; of further ones, they begin again.
+   */
   since: number;
   /**
    * Counter: events published to it since then. With a broker: by all processes, while this one has subscribers for the

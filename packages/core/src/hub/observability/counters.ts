@@ -4,9 +4,10 @@ import type { Replay, ReplayMeter } from '../../delivery/replay.ts';
 import type { Broker } from '../../log/broker.ts';
 import { type BrokerCall, timeCalls } from '../../log/timed-broker.ts';
 import type { ResetReason } from '../../protocol/reset.ts';
-import type { CloseReason } from '../../stream/event-stream.ts';
+import type { CloseReason, EventStream } from '../../stream/event-stream.ts';
 import type { Stream } from '../../stream/stream.ts';
 import { StreamMeter } from '../../stream/stream-meter.ts';
+import type { AuthorizeCall } from '../access/authorizer.ts';
 import type { BrokerStats, HubStats } from './hub-stats.ts';
 import { Observers } from './observers.ts';
 
@@ -27,6 +28,7 @@ export class Counters {
     replayedEvents: 0,
     replayedBytes: 0,
     dropped: 0,
+    authorize: { allowed: 0, refused: 0, failed: 0, duration: 0 },
   };
   readonly broker = { calls: 0, callErrors: {} as BrokerStats['callErrors'] };
   readonly observers: Observers;
@@ -94,6 +96,13 @@ export class Counters {
       this.totals.replayedBytes += replay.bytes;
     }
     this.observers.notify('caughtUp', stream, replay);
+  }
+
+  authorizeCalled(stream: EventStream, call: AuthorizeCall): void {
+    const { authorize } = this.totals;
+    authorize[call.outcome] += 1;
+    authorize.duration += call.ms;
+    this.observers.notify('authorizeCalled', stream, call);
   }
 
   // Channels

@@ -54,10 +54,24 @@ export interface HubStats {
   dropped: number;
   /** Counter: entries evicted from histories because all of them together were too large. Who lacks one gets a reset. */
   evicted: number;
+  /** The calls of `authorize`. */
+  authorize: AuthorizeStats;
   /** The delivery of what is published. */
   delivery: DeliveryStats;
   /** The connection to the broker; undefined without a broker. */
   broker: BrokerStats | undefined;
+}
+
+/** What the calls of `authorize` have decided. One call for each channel of a stream, and one for each recheck. */
+export interface AuthorizeStats {
+  /** Counter: channels that were allowed. */
+  allowed: number;
+  /** Counter: channels that were refused. */
+  refused: number;
+  /** Counter: channels that were refused because `authorize` has failed, or has not answered in time. */
+  failed: number;
+  /** Counter, ms: how long all of these calls took. */
+  duration: number;
 }
 
 /** How long deliveries take. */

@@ -3,6 +3,7 @@ import type { BrokerCall } from '../../log/timed-broker.ts';
 import type { ResetReason } from '../../protocol/reset.ts';
 import type { CloseReason, EventStream } from '../../stream/event-stream.ts';
 import type { StreamSummary } from '../../stream/stream-meter.ts';
+import type { AuthorizeCall } from '../access/authorizer.ts';
 
 /**
  * Callbacks for what a hub does, as it does it: to count, to log, to export. Each is optional, and cheap enough to leave
@@ -45,8 +46,12 @@ export interface Observer<Data = unknown> {
    * round began. A large round takes several turns of the event loop.
    */
   round?(ms: number, streams: number): void;
+  /** A call of `authorize` has settled. */
+  authorizeCalled?(stream: EventStream<Data>, call: AuthorizeCall): void;
   /** A call of the broker has settled. */
   brokerCalled?(call: BrokerCall): void;
+  /** `hub.close()` was called. Its streams are still open. */
+  closing?(): void;
 }
 
 /** The names of all callbacks. */
@@ -64,5 +69,7 @@ export const CALLBACKS = [
   'dropped',
   'held',
   'round',
+  'authorizeCalled',
   'brokerCalled',
+  'closing',
 ] as const satisfies readonly (keyof Observer)[];

@@ -1,9 +1,9 @@
 import type { DeliveryContext } from '../../delivery/delivery-target.ts';
-import { CONTROL_CHANNEL } from '../../log/broker.ts';
 import type { Log } from '../../log/log.ts';
 import type { PublishQueue } from '../../log/publish-queue.ts';
 import { backlogOf } from '../../stream/read-stream-stats.ts';
 import type { Stream } from '../../stream/stream.ts';
+import { OWN_CHANNELS } from '../control.ts';
 import type { ChannelStats } from './channel-stats.ts';
 import type { Counters } from './counters.ts';
 import type { HubStats } from './hub-stats.ts';
@@ -33,7 +33,7 @@ export function readStats(
   return {
     streams: streams.size,
     clients,
-    channels: channels.size - (channels.find(CONTROL_CHANNEL) === undefined ? 0 : 1),
+    channels: channels.size - [...OWN_CHANNELS.keys()].filter(name => channels.find(name)).length,
     historyBytes: channels.bytes,
     lagging,
     lagEvents,

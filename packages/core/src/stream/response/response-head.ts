@@ -1,8 +1,12 @@
+import { GzipBody } from '../../compression/gzip-body.ts';
+import type { CompressionSettings } from '../../compression/zlib.ts';
+import { acceptsGzip } from '../../protocol/accept-encoding.ts';
 import { emptyComment } from '../../protocol/comment.ts';
 import { encodeRetry } from '../../protocol/event.ts';
 import { createFrame, type Frame } from '../../protocol/frame.ts';
 import { createMarker } from '../../protocol/marker.ts';
 import type { StreamSettings } from '../stream-options.ts';
+import { joinVary } from '../vary.ts';
 import type { ResponseKind } from './response-kind.ts';
 
 const NO_CACHE = { 'cache-control': 'no-cache, no-transform' };
@@ -41,6 +45,17 @@ interface HeadContext {
   readonly isSubscribed: boolean;
   /** ms between heartbeats, for clients that want to notice a dead connection. */
   readonly heartbeat: number;
+  /** Whether the body is compressed. Absent: that is switched off. */
+  readonly isCompressed: boolean | undefined;
+}
+
+/** What encodes the body of a response. Absent: it is not compressed. */
+export function createBody(
+  { hasBody }: ResponseKind,
+  { compression }: { readonly compression: CompressionSettings | undefined },
+  acceptEncoding: string | null | undefined,
+): GzipBody | undefined {
+  return compression && hasBody && acceptsGzip(acceptEncoding) ? new GzipBody(compression.zlib) : undefined;
 }
 
 /** Status, headers and first bytes of a response. Kept until they are sent. */
@@ -81,7 +96,15 @@ export class ResponseHead {
       return [503, { ...NO_CACHE, 'retry-after': seconds, ...this.#headers }, undefined];
     }
     if (status !== 200) return [status, { ...NO_CACHE, ...this.#headers }, undefined];
-    const headers = { ...STREAM_HEADERS, ...announce(context.heartbeat), ...this.#headers };
+    const headers: StreamHeaderFields = {
+      ...STREAM_HEADERS,
+      ...announce(context.heartbeat),
+      ...this.#headers,
+    };
+    if (context.isCompressed !== undefined) {
+      headers.vary = joinVary(headers.vary, 'Accept-Encoding');
+      if (context.isCompressed) headers['content-encoding'] = 'gzip';
+    }
     return [status, headers, this.#first(context)];
   }
 

@@ -7,7 +7,7 @@ import type { Transport } from '../transport.ts';
 import { Waiters } from '../waiters.ts';
 import { beginSoon } from './begin-soon.ts';
 import { type Closing, type EndOptions, endsProperly, lastFrame } from './closing.ts';
-import { ResponseHead, type Status } from './response-head.ts';
+import { createBody, ResponseHead, type Status } from './response-head.ts';
 import type { ResponseKind } from './response-kind.ts';
 import type { ResponseHost, ResponseOwner } from './response-owner.ts';
 import { Writer, type WriterListener } from './writer.ts';
@@ -44,11 +44,13 @@ export class StreamResponse implements WriterListener, TimedStream {
     transport: Transport,
     kind: ResponseKind,
     options: StreamSettings,
+    acceptEncoding: string | null | undefined,
   ) {
     this.host = host;
     this.kind = kind;
     this.#owner = owner;
-    this.writer = new Writer(transport, this, new ResponseHead(kind, owner.lastEventId, options));
+    const head = new ResponseHead(kind, owner.lastEventId, options);
+    this.writer = new Writer(transport, this, head, createBody(kind, host.limits, acceptEncoding));
     this.timers = new Timers(this, options.expiresAt);
     transport.onClose = () => this.#close(this.writer.wasRefused ? 'refused' : 'disconnected');
     transport.onFail = error => {

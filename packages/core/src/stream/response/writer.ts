@@ -1,4 +1,5 @@
 import type { Scheduler } from '../../base/scheduler.ts';
+import type { GzipBody } from '../../compression/gzip-body.ts';
 import { Comment } from '../../protocol/comment.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { FrameQueue, isLarge } from '../../protocol/frame-queue.ts';
@@ -9,7 +10,10 @@ import type { ResponseHead, Status } from './response-head.ts';
 
 /** What a writer tells its stream. */
 export interface WriterListener {
-  readonly host: { readonly scheduler: Scheduler; readonly limits: Pick<StreamLimits, 'heartbeat'> };
+  readonly host: {
+    readonly scheduler: Scheduler;
+    readonly limits: Pick<StreamLimits, 'heartbeat' | 'compression'>;
+  };
   /** A frame was handed to the transport. */
   onWritten(frame: Frame): void;
   /** There is room again after there was none. */
@@ -34,7 +38,10 @@ export class Writer {
   readonly #listener: WriterListener;
   /** Absent once it has been sent. */
   #head: ResponseHead | undefined;
+  /** Encoded, once the headers are sent. */
   #queue: FrameQueue | undefined;
+  /** Absent if the body is not compressed, or is complete. */
+  #gzip: GzipBody | undefined;
   /** A frame that was written, or queued here, has an id. */
   #hasId = false;
   /** The transport has returned false, and has not drained since. */
@@ -48,10 +55,17 @@ export class Writer {
   #events = 0;
   #bytes = 0;
 
-  constructor(transport: Transport, listener: WriterListener, head: ResponseHead) {
+  /** @param gzip encodes the body. Absent: the body is not compressed. */
+  constructor(
+    transport: Transport,
+    listener: WriterListener,
+    head: ResponseHead,
+    gzip: GzipBody | undefined,
+  ) {
     this.#transport = transport;
     this.#listener = listener;
     this.#head = head;
+    this.#gzip = gzip;
     this.lastWriteAt = listener.host.scheduler.now;
     this.#movedAt = listener.host.scheduler.now;
   }
@@ -115,14 +129,18 @@ export class Writer {
     if (head === undefined) return;
     this.#head = undefined;
     if (wanted !== 200) this.drop();
+    const { limits } = this.#listener.host;
     const [status, headers, first] = head.build(wanted, {
       isFollowed: this.#queue !== undefined,
       isSubscribed,
-      heartbeat: this.#listener.host.limits.heartbeat.interval,
+      heartbeat: limits.heartbeat.interval,
+      isCompressed: limits.compression && this.#gzip !== undefined,
     });
+    if (status !== 200) this.#gzip = undefined;
     this.#transport.open(status, headers, this.#end !== undefined && this.#end !== 'complete');
     this.#movedAt = this.#listener.host.scheduler.now;
-    if (first !== undefined) this.#hand(first);
+    if (first !== undefined) this.#hand(this.#gzip?.encode(first) ?? first);
+    if (this.#gzip !== undefined) this.#encodeQueue(this.#gzip);
     this.meter?.headersSent(status);
     this.#flush();
     if (this.hasRoom) this.#listener.onRoom();
@@ -132,8 +150,10 @@ export class Writer {
   write(content: Frame | Comment): boolean {
     if (this.isEnding) return false;
     // Decided in the order of writing: what is queued here is sent in this order.
-    const frame = content instanceof Comment ? content.frame(this.#hasId) : content;
-    this.#hasId ||= frame.hasId;
+    const plain = content instanceof Comment ? content.frame(this.#hasId) : content;
+    this.#hasId ||= plain.hasId;
+    // Encoded in the order of writing, too. What precedes the headers is encoded with them.
+    const frame = this.#head === undefined ? (this.#gzip?.encode(plain) ?? plain) : plain;
     if (this.hasRoom && !isLarge(frame)) return this.#hand(frame);
     this.#queue ??= new FrameQueue();
     this.#queue.push(frame);
@@ -175,6 +195,13 @@ export class Writer {
     return now - Math.max(this.#movedAt, this.#listener.host.scheduler.resumedAt);
   }
 
+  #encodeQueue(gzip: GzipBody): void {
+    const plain = this.#queue;
+    if (plain === undefined) return;
+    this.#queue = new FrameQueue();
+    while (plain.length > 0) this.#queue.push(gzip.encode(plain.take()));
+  }
+
   #hand(frame: Frame): boolean {
     const { scheduler } = this.#listener.host;
     this.lastWriteAt = scheduler.now + scheduler.resolution;
@@ -207,6 +234,8 @@ export class Writer {
       this.#hand(piece);
     }
     if (this.#queue !== undefined || this.#end === undefined) return;
+    if (this.#gzip !== undefined && this.#end !== 'incomplete') this.#transport.write(this.#gzip.end());
+    this.#gzip = undefined;
     if (this.#end !== 'incomplete') this.#transport.end(this.#end === 'hang-up');
     else if (this.#transport.endIncomplete) this.#transport.endIncomplete();
     else this.#transport.destroy();

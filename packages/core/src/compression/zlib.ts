@@ -1,0 +1,40 @@
+/** What compression needs of `node:zlib`. */
+export interface Zlib {
+  readonly constants: { readonly Z_SYNC_FLUSH: number };
+  deflateRawSync(
+    bytes: Uint8Array,
+    options: { finishFlush: number; dictionary?: Uint8Array | undefined },
+  ): Uint8Array;
+  /** Continues a CRC-32 over more bytes. */
+  crc32(bytes: Uint8Array, start: number): number;
+}
+
+/** How the channels of a hub are compressed. */
+export interface CompressionSettings {
+  readonly zlib: Zlib;
+  /** A batch is compressed if so many streams want it. */
+  readonly minStreams: number;
+}
+
+interface BuiltinModules {
+  process?: { getBuiltinModule?(id: string): Partial<Zlib> | undefined };
+  WebSocketPair?: unknown;
+}
+
+/**
+ * Loads `node:zlib`, which the root entry must not import.
+ *
+ * @returns undefined where it is missing: in browsers, on Node before 20.16, and on Workers, where the runtime itself
+ *   encodes a Response that has a `content-encoding`.
+ */
+export function loadZlib(): Zlib | undefined {
+  const { process, WebSocketPair } = globalThis as BuiltinModules;
+  if (WebSocketPair !== undefined) return undefined;
+  const zlib = process?.getBuiltinModule?.('node:zlib');
+  return isComplete(zlib) ? zlib : undefined;
+}
+
+/** Other runtimes have a part of it. */
+function isComplete(zlib: Partial<Zlib> | undefined): zlib is Zlib {
+  return zlib?.deflateRawSync !== undefined && zlib.crc32 !== undefined;
+}

@@ -1,0 +1,31 @@
+import { checkType, isObject, readCount } from '../base/option-checks.ts';
+import { checkNames, optionNames } from '../base/option-names.ts';
+import { type CompressionSettings, loadZlib } from '../compression/zlib.ts';
+
+/** How streams are compressed. */
+export interface CompressionOptions {
+  /**
+   * How many streams have to share what is published before it is compressed. For fewer, the CPU time costs more than the
+   * bytes. Default: 4. 1: always.
+   */
+  minStreams?: number | undefined;
+}
+
+const COMPRESSION_OPTIONS = optionNames<CompressionOptions>({
+  minStreams: true,
+});
+
+/**
+ * @returns undefined if nothing is compressed.
+ * @throws {TidingsError} `invalid-option`, naming the option.
+ */
+export function readCompression(
+  compression: boolean | CompressionOptions | undefined,
+): CompressionSettings | undefined {
+  const { minStreams } = isObject(compression) ? (compression as CompressionOptions) : {};
+  if (isObject(compression)) checkNames(compression, COMPRESSION_OPTIONS, 'compression.');
+  else checkType('compression', 'boolean', compression);
+  const settings = { minStreams: readCount('compression.minStreams', minStreams, 4, 1) };
+  const zlib = compression ? loadZlib() : undefined;
+  return zlib && { zlib, ...settings };
+}
