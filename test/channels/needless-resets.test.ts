@@ -352,8 +352,22 @@ describe('after a reset with nothing behind it', () => {
     const client = await connect('/a');
     await hasBegun(client);
     await hub.publish('other', 1);
-    faulty.sink?.lost();
+    faulty.sink?.lost(['a']);
     await client.until(each => resetsOf(each).length > 0);
+    const again = await reconnect(client, '/a');
+    await hub.publish('a', 'live');
+    expect(await outcome(again, 'live')).toEqual({ data: ['live'], resets: [] });
+  });
+
+  it('none comes when messages to its client may be lost, too: it closes, and its client resumes', async () => {
+    const faulty = new FaultyBroker(new MemoryLog().broker());
+    const { hub, connect, reconnect } = await serve({ broker: faulty.broker });
+    const client = await connect('/a');
+    await hasBegun(client);
+    await hub.publish('other', 1);
+    faulty.sink?.lost();
+    await client.ended;
+    expect(resetsOf(client)).toEqual([]);
     const again = await reconnect(client, '/a');
     await hub.publish('a', 'live');
     expect(await outcome(again, 'live')).toEqual({ data: ['live'], resets: [] });

@@ -523,7 +523,8 @@ export class Judge {
     if (reason !== 'history') return 'no such reason';
     if (interest.hasBegun && !interest.isAwaitingSnapshot) {
       // The channel has begun again, and the client had not received the end of its earlier life.
-      const isDropped = channel.begunAt > this.told;
+      // In a backfill, older entries are yet to come.
+      const isDropped = channel.begunAt > (this.isInBackfill ? -1 : this.told);
       const lacks = isDropped && interest.lacks(channel.begunAt, this.owner, now) !== undefined;
       const hasWaited = !this.isFast || this.#hasBackfilled;
       return lacks || (isDropped && hasWaited) ? undefined : 'it has begun, and nothing was lost';

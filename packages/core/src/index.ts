@@ -5,7 +5,7 @@ export type { FilterEvent, From, SubscribeOptions } from './delivery/subscriptio
 export type { Authorize, AuthorizeCall, AuthorizeContext } from './hub/access/authorizer.ts';
 export type { ControlRequest, ControlResponse } from './hub/access/side-request.ts';
 export type { ClientRegistry, Who } from './hub/clients.ts';
-export type { CloseOptions } from './hub/close-options.ts';
+export type { CloseOptions } from './hub/closing/close-options.ts';
 export { createHub } from './hub/create-hub.ts';
 export type { Hub } from './hub/hub.ts';
 export type {
@@ -25,7 +25,7 @@ export type {
   HistoryOptions,
   HubOptions,
   Limits,
-} from './hub/options.ts';
+} from './hub/options/options.ts';
 export type { Presence, PresenceOptions } from './hub/presence/presence-options.ts';
 export type { ProducerOptions } from './hub/producing/producer-options.ts';
 export type {
@@ -39,12 +39,12 @@ export type {
   Published,
   ReadFrom,
   Sink,
-} from './log/broker.ts';
-export type { ConnectionStats } from './log/broker-health.ts';
+} from './log/broker/broker.ts';
+export type { ConnectionStats } from './log/broker/broker-health.ts';
+export type { QueueStats } from './log/broker/publish-queue.ts';
+export type { BrokerCall } from './log/broker/timed-broker.ts';
 export type { Entry } from './log/entry.ts';
 export type { Keep } from './log/keep.ts';
-export type { QueueStats } from './log/publish-queue.ts';
-export type { BrokerCall } from './log/timed-broker.ts';
 export type {
   AnyChannels,
   EventOf,
@@ -67,8 +67,8 @@ export type {
   StreamOptions,
 } from './stream/event-stream.ts';
 export type { HeartbeatOptions } from './stream/heartbeat.ts';
-export type { Observable } from './stream/observable.ts';
-export type { Source, SourceInput, SourceItem, SourceOptions } from './stream/source-options.ts';
-export type { StreamSummary } from './stream/stream-meter.ts';
-export type { StreamStats } from './stream/stream-stats.ts';
+export type { Observable } from './stream/sending/observable.ts';
+export type { Source, SourceInput, SourceItem, SourceOptions } from './stream/sending/source-options.ts';
+export type { StreamSummary } from './stream/stats/stream-meter.ts';
+export type { StreamStats } from './stream/stats/stream-stats.ts';
 export type { Transport } from './stream/transport.ts';

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect, it } from 'vitest';
 import { streamResponse } from '../src/fetch.ts';
 import { createHub } from '../src/hub/create-hub.ts';
-import type { HubOptions } from '../src/hub/options.ts';
+import type { HubOptions } from '../src/hub/options/options.ts';
 import type { EventStream } from '../src/stream/event-stream.ts';
 
 async function connect(signal: AbortSignal, options?: HubOptions) {

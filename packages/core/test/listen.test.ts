@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { eventually } from '../../../test/support/client.ts';
 import { FaultyBroker, MemoryLog } from '../../../test/support/memory-broker.ts';
 import { createHub } from '../src/hub/create-hub.ts';
-import type { HubOptions } from '../src/hub/options.ts';
+import type { HubOptions } from '../src/hub/options/options.ts';
 import { MemoryTransport } from './memory-transport.ts';
 
 function start(options: HubOptions = {}) {

@@ -3,8 +3,8 @@ import {
   readSubscribeOptions,
   type SubscribeOptions,
 } from '../src/delivery/subscriptions/subscribe-options.ts';
-import { type CloseOptions, readCloseOptions } from '../src/hub/close-options.ts';
-import { type HubOptions, readHubOptions } from '../src/hub/options.ts';
+import { type CloseOptions, readCloseOptions } from '../src/hub/closing/close-options.ts';
+import { type HubOptions, readHubOptions } from '../src/hub/options/options.ts';
 import type { StreamOptions } from '../src/stream/event-stream.ts';
 import { readStreamOptions } from '../src/stream/stream-options.ts';
 

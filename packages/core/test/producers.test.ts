@@ -5,7 +5,7 @@ import { FaultyBroker, MemoryLog } from '../../../test/support/memory-broker.ts'
 import { TidingsError } from '../src/base/errors.ts';
 import { createHub } from '../src/hub/create-hub.ts';
 import type { Hub } from '../src/hub/hub.ts';
-import type { HubOptions } from '../src/hub/options.ts';
+import type { HubOptions } from '../src/hub/options/options.ts';
 import { MemoryTransport } from './memory-transport.ts';
 
 function start(options: HubOptions = {}) {

@@ -4,7 +4,7 @@ import { setImmediate as turn, setTimeout as wait } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { createHub } from '../src/hub/create-hub.ts';
 import type { ErrorContext } from '../src/stream/event-stream.ts';
-import type { Source } from '../src/stream/source-options.ts';
+import type { Source } from '../src/stream/sending/source-options.ts';
 import { MemoryTransport } from './memory-transport.ts';
 
 function open() {

@@ -1,4 +1,4 @@
-import type { BrokerSync } from '../log/broker-sync.ts';
+import type { BrokerSync } from '../log/broker/broker-sync.ts';
 import type { Log } from '../log/log.ts';
 import type { Comment } from '../protocol/comment.ts';
 import type { Frame } from '../protocol/frame.ts';

@@ -1,7 +1,7 @@
 import { TidingsError } from '../base/errors.ts';
-import type { BrokerSync } from '../log/broker-sync.ts';
-import { brokerAway } from '../log/publish-queue.ts';
-import { within } from './deadline.ts';
+import type { BrokerSync } from '../log/broker/broker-sync.ts';
+import { brokerAway } from '../log/broker/publish-queue.ts';
+import { within } from './closing/deadline.ts';
 
 /**
  * Settles as a call of the broker does.

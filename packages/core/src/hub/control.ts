@@ -1,6 +1,6 @@
 import { isObject } from '../base/option-checks.ts';
 import { type From, isFrom } from '../delivery/subscriptions/subscribe-options.ts';
-import { CONTROL_CHANNEL, type Draft } from '../log/broker.ts';
+import { CONTROL_CHANNEL, type Draft } from '../log/broker/broker.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
 
 /** How much of the control channel a broker retains. */

@@ -1,7 +1,7 @@
 import type { AnyChannels, RegisteredChannels } from '../protocol/channel-events.ts';
 import type { Hub } from './hub.ts';
 import { LocalHub } from './local-hub.ts';
-import { type HubOptions, readHubOptions } from './options.ts';
+import { type HubOptions, readHubOptions } from './options/options.ts';
 
 /**
  * Makes a hub. It does nothing until its first stream: no timer, no randomness.

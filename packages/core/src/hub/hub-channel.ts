@@ -1,5 +1,5 @@
 import type { EventStream } from '../stream/event-stream.ts';
-import type { SourceInput } from '../stream/source-options.ts';
+import type { SourceInput } from '../stream/sending/source-options.ts';
 import type { ChannelStats } from './observability/channel-stats.ts';
 import type { ProducerOptions } from './producing/producer-options.ts';
 

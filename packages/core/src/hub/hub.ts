@@ -5,14 +5,14 @@ import type { EventStream, StreamOptions } from '../stream/event-stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import type { ControlRequest, ControlResponse } from './access/side-request.ts';
 import type { ClientRegistry } from './clients.ts';
-import type { CloseOptions } from './close-options.ts';
+import type { CloseOptions } from './closing/close-options.ts';
 import type { Channel, PublishArguments } from './hub-channel.ts';
 import type { ListenEvent, ListenOptions } from './listening/listen-options.ts';
 import type { Listening } from './listening/listeners.ts';
 import type { HubStats } from './observability/hub-stats.ts';
 import type { Observer } from './observability/observer.ts';
 import type { ProcessStats } from './observability/processes.ts';
-import type { ChannelOptions } from './options.ts';
+import type { ChannelOptions } from './options/options.ts';
 
 /** The data of the event `snapshot` of a channel. Any data, if it has none: its snapshot may have another name. */
 type SnapshotOf<Events> = Events extends { snapshot: infer Data } ? Data : unknown;

@@ -3,8 +3,8 @@ import type { ControlChannel } from './access/control-channel.ts';
 import type { Channel } from './hub-channel.ts';
 import type { Listeners } from './listening/listeners.ts';
 import { readChannelStats } from './observability/read-stats.ts';
+import { readPublished } from './options/publish-fields.ts';
 import type { Producers } from './producing/producers.ts';
-import { readPublished } from './publish-fields.ts';
 import type { Publisher } from './publisher.ts';
 
 /** What a channel needs of its hub. */

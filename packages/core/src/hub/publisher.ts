@@ -1,11 +1,11 @@
 import { TidingsError } from '../base/errors.ts';
 import { nextTurn } from '../base/event-loop.ts';
 import { show } from '../base/option-checks.ts';
-import type { ChannelState } from '../log/broker.ts';
+import type { ChannelState } from '../log/broker/broker.ts';
+import type { PublishQueue } from '../log/broker/publish-queue.ts';
 import type { ChannelSettings } from '../log/channel-log.ts';
 import type { Unplaced } from '../log/entry.ts';
 import type { Log } from '../log/log.ts';
-import type { PublishQueue } from '../log/publish-queue.ts';
 import { type ChannelName, nameOf } from '../protocol/channel-name.ts';
 
 /** What a publisher needs of its hub. */

@@ -1,4 +1,4 @@
-import { inTurns, TurnBudget } from '../base/event-loop.ts';
+import { inTurns, nextTurn, TurnBudget } from '../base/event-loop.ts';
 import { Scheduler } from '../base/scheduler.ts';
 import type { DeliveryContext } from '../delivery/delivery-target.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
@@ -12,7 +12,7 @@ import { Authorizer } from './access/authorizer.ts';
 import { Slices } from './access/slices.ts';
 import type { Clients } from './clients.ts';
 import type { Counters } from './observability/counters.ts';
-import type { HubSettings } from './options.ts';
+import type { HubSettings } from './options/options.ts';
 import type { Presence } from './presence/presence.ts';
 
 /** What a stream registry needs of its hub. */
@@ -86,6 +86,8 @@ export class StreamRegistry {
       const after = response.delivery?.reader.position;
       response.beginEnd('closed', { retry: randomBetween(RETRY_AFTER_LOSS), after });
     }
+    // They may have lost events, too, and are about to be told.
+    await new Promise<void>(nextTurn);
     await inTurns(streams, stream => stream.end('closed'));
   }
 

@@ -1,6 +1,6 @@
 import type { Scheduler } from '../base/scheduler.ts';
 import { createEpoch, formatId, type IdSuffix, type Position, parseId } from '../protocol/event-id.ts';
-import { CONTROL_CHANNEL, type Page } from './broker.ts';
+import { CONTROL_CHANNEL, type Page } from './broker/broker.ts';
 import type { ChannelLog, ChannelSettings } from './channel-log.ts';
 import { Channels } from './channels.ts';
 import { type Entry, LogEntry, type Unplaced } from './entry.ts';

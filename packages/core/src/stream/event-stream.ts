@@ -2,8 +2,8 @@ import type { FilterEvent, SubscribeOptions } from '../delivery/subscriptions/su
 import type { EventOf, NameOf, RegisteredChannels } from '../protocol/channel-events.ts';
 import type { ChannelName } from '../protocol/channel-name.ts';
 import type { EventFields } from '../protocol/event.ts';
-import type { SourceInput, SourceOptions } from './source-options.ts';
-import type { StreamStats } from './stream-stats.ts';
+import type { SourceInput, SourceOptions } from './sending/source-options.ts';
+import type { StreamStats } from './stats/stream-stats.ts';
 
 /** Why a stream closed. */
 export type CloseReason =

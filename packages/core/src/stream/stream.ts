@@ -11,9 +11,7 @@ import { readLastEventId, type StreamRequest } from '../protocol/last-event-id.t
 import type { ResetReason } from '../protocol/reset.ts';
 import { type GuardedStream, StreamAccess } from './channels/stream-access.ts';
 import { subscribeTo } from './channels/subscribing.ts';
-import { sendDirect } from './direct-send.ts';
 import type { CloseReason, ErrorContext, EventStream } from './event-stream.ts';
-import { readStreamStats } from './read-stream-stats.ts';
 import type { EndOptions } from './response/closing.ts';
 import { rejectRequest } from './response/rejection.ts';
 import { StreamResponse } from './response/response.ts';
@@ -23,10 +21,12 @@ import type { ResponseOwner } from './response/response-owner.ts';
 import type { StreamHost } from './response/stream-host.ts';
 import type { Writer } from './response/writer.ts';
 import { RETRY_LATER, randomBetween } from './retry.ts';
-import { pump } from './source.ts';
-import type { SourceInput, SourceOptions } from './source-options.ts';
+import { sendDirect } from './sending/direct-send.ts';
+import { pump } from './sending/source.ts';
+import type { SourceInput, SourceOptions } from './sending/source-options.ts';
+import { readStreamStats } from './stats/read-stream-stats.ts';
+import type { StreamStats } from './stats/stream-stats.ts';
 import { readExpiry, type StreamSettings } from './stream-options.ts';
-import type { StreamStats } from './stream-stats.ts';
 import type { Transport } from './transport.ts';
 
 /**

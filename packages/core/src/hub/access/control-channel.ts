@@ -1,7 +1,7 @@
-import { CONTROL_CHANNEL } from '../../log/broker.ts';
+import { CONTROL_CHANNEL } from '../../log/broker/broker.ts';
+import type { PublishQueue } from '../../log/broker/publish-queue.ts';
 import type { Entry } from '../../log/entry.ts';
 import type { Log } from '../../log/log.ts';
-import type { PublishQueue } from '../../log/publish-queue.ts';
 import type { Position } from '../../protocol/event-id.ts';
 import { type ControlMessage, controlDraft, readControl } from '../control.ts';
 

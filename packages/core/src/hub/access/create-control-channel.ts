@@ -1,5 +1,5 @@
+import type { PublishQueue } from '../../log/broker/publish-queue.ts';
 import type { Log } from '../../log/log.ts';
-import type { PublishQueue } from '../../log/publish-queue.ts';
 import type { Position } from '../../protocol/event-id.ts';
 import type { Stream } from '../../stream/stream.ts';
 import type { Clients } from '../clients.ts';

@@ -1,6 +1,6 @@
 import { checkType } from '../../base/option-checks.ts';
 import type { DeliveryContext } from '../../delivery/delivery-target.ts';
-import { within } from '../deadline.ts';
+import { within } from '../closing/deadline.ts';
 import { ChannelListener, type ListenEnd } from './channel-listener.ts';
 import { type ListenEvent, type ListenOptions, readListenOptions } from './listen-options.ts';
 

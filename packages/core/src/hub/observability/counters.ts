@@ -1,12 +1,12 @@
 import { errorCode } from '../../base/errors.ts';
 import type { DeliveryLoop } from '../../delivery/delivery-loop.ts';
 import type { Replay, ReplayMeter } from '../../delivery/replay.ts';
-import type { Broker } from '../../log/broker.ts';
-import { type BrokerCall, timeCalls } from '../../log/timed-broker.ts';
+import type { Broker } from '../../log/broker/broker.ts';
+import { type BrokerCall, timeCalls } from '../../log/broker/timed-broker.ts';
 import type { ResetReason } from '../../protocol/reset.ts';
 import type { CloseReason, EventStream } from '../../stream/event-stream.ts';
+import { StreamMeter } from '../../stream/stats/stream-meter.ts';
 import type { Stream } from '../../stream/stream.ts';
-import { StreamMeter } from '../../stream/stream-meter.ts';
 import type { AuthorizeCall } from '../access/authorizer.ts';
 import type { BrokerStats, HubStats } from './hub-stats.ts';
 import { Observers } from './observers.ts';

@@ -1,5 +1,5 @@
-import type { ConnectionStats } from '../../log/broker-health.ts';
-import type { QueueStats } from '../../log/publish-queue.ts';
+import type { ConnectionStats } from '../../log/broker/broker-health.ts';
+import type { QueueStats } from '../../log/broker/publish-queue.ts';
 import type { ResetReason } from '../../protocol/reset.ts';
 import type { CloseReason } from '../../stream/event-stream.ts';
 

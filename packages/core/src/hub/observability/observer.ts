@@ -1,8 +1,8 @@
 import type { Replay } from '../../delivery/replay.ts';
-import type { BrokerCall } from '../../log/timed-broker.ts';
+import type { BrokerCall } from '../../log/broker/timed-broker.ts';
 import type { ResetReason } from '../../protocol/reset.ts';
 import type { CloseReason, EventStream } from '../../stream/event-stream.ts';
-import type { StreamSummary } from '../../stream/stream-meter.ts';
+import type { StreamSummary } from '../../stream/stats/stream-meter.ts';
 import type { AuthorizeCall } from '../access/authorizer.ts';
 
 /**

@@ -1,7 +1,7 @@
 import { bindContext } from '../../base/async-context.ts';
 import { isObject } from '../../base/option-checks.ts';
 import type { Scheduler, Timed } from '../../base/scheduler.ts';
-import type { PublishQueue } from '../../log/publish-queue.ts';
+import type { PublishQueue } from '../../log/broker/publish-queue.ts';
 import type { ControlChannel } from '../access/control-channel.ts';
 import { PROCESSES_CHANNEL, processDraft } from '../control.ts';
 import type { Listeners } from '../listening/listeners.ts';

@@ -1,7 +1,7 @@
 import type { DeliveryContext } from '../../delivery/delivery-target.ts';
+import type { PublishQueue } from '../../log/broker/publish-queue.ts';
 import type { Log } from '../../log/log.ts';
-import type { PublishQueue } from '../../log/publish-queue.ts';
-import { backlogOf } from '../../stream/read-stream-stats.ts';
+import { backlogOf } from '../../stream/stats/read-stream-stats.ts';
 import type { Stream } from '../../stream/stream.ts';
 import { OWN_CHANNELS } from '../control.ts';
 import type { ChannelStats } from './channel-stats.ts';

@@ -1,8 +1,8 @@
 import { TidingsError } from '../../base/errors.ts';
-import type { Broker } from '../../log/broker.ts';
-import type { BrokerSync } from '../../log/broker-sync.ts';
+import type { Broker } from '../../log/broker/broker.ts';
+import type { BrokerSync } from '../../log/broker/broker-sync.ts';
 import { brokerAnswer } from '../broker-answer.ts';
-import type { HubSettings } from '../options.ts';
+import type { HubSettings } from '../options/options.ts';
 import { createLocalLease, type Lease } from './leases.ts';
 import { Presence, type PresenceHub } from './presence.ts';
 

@@ -1,4 +1,4 @@
-import type { LeaseChange } from '../../log/broker.ts';
+import type { LeaseChange } from '../../log/broker/broker.ts';
 
 /** What a call has changed for all processes together. */
 export interface LeaseResult {

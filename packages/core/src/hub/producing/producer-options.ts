@@ -1,6 +1,6 @@
 import { checkType, invalid, isObject } from '../../base/option-checks.ts';
 import { checkNames, optionNames } from '../../base/option-names.ts';
-import type { SourceItem } from '../../stream/source-options.ts';
+import type { SourceItem } from '../../stream/sending/source-options.ts';
 
 /**
  * The options of `channel.from()`.

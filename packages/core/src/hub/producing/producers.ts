@@ -1,7 +1,7 @@
 import type { Log } from '../../log/log.ts';
 import type { Position } from '../../protocol/event-id.ts';
-import { pump, type SourceTarget } from '../../stream/source.ts';
-import type { SourceInput } from '../../stream/source-options.ts';
+import { pump, type SourceTarget } from '../../stream/sending/source.ts';
+import type { SourceInput } from '../../stream/sending/source-options.ts';
 import { type ProducerOptions, readProducerOptions } from './producer-options.ts';
 
 /** What producers need of their hub. */

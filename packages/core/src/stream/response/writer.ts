@@ -3,8 +3,8 @@ import type { GzipBody } from '../../compression/gzip-body.ts';
 import { Comment } from '../../protocol/comment.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { FrameQueue, isLarge } from '../../protocol/frame-queue.ts';
+import type { StreamMeter, StreamSummary } from '../stats/stream-meter.ts';
 import type { StreamLimits } from '../stream-limits.ts';
-import type { StreamMeter, StreamSummary } from '../stream-meter.ts';
 import type { Transport } from '../transport.ts';
 import type { ResponseHead, Status } from './response-head.ts';
 

@@ -1,7 +1,7 @@
-import { TidingsError } from '../base/errors.ts';
-import type { Position } from '../protocol/event-id.ts';
+import { TidingsError } from '../../base/errors.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import type { Entry } from '../entry.ts';
 import { Arrival } from './arrival.ts';
-import type { Entry } from './entry.ts';
 
 /** The connection of a hub to its broker. */
 export interface ConnectionStats {

@@ -1,7 +1,7 @@
-import type { Comment } from '../protocol/comment.ts';
-import type { Frame } from '../protocol/frame.ts';
-import type { ErrorContext } from './event-stream.ts';
-import type { StreamResponse } from './response/response.ts';
+import type { Comment } from '../../protocol/comment.ts';
+import type { Frame } from '../../protocol/frame.ts';
+import type { ErrorContext } from '../event-stream.ts';
+import type { StreamResponse } from '../response/response.ts';
 
 /** The stream that sends. */
 interface Sender {

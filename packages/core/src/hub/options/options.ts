@@ -1,12 +1,16 @@
-import { bindContext } from '../base/async-context.ts';
-import { checkType, invalid, readCount, readDuration } from '../base/option-checks.ts';
-import { checkNames, optionNames } from '../base/option-names.ts';
-import type { Broker } from '../log/broker.ts';
-import type { ChannelSettings } from '../log/channel-log.ts';
-import type { ErrorContext } from '../stream/event-stream.ts';
-import { type HeartbeatOptions, readHeartbeat } from '../stream/heartbeat.ts';
-import type { StreamLimits } from '../stream/stream-limits.ts';
-import type { Authorize } from './access/authorizer.ts';
+import { bindContext } from '../../base/async-context.ts';
+import { checkType, invalid, readCount, readDuration } from '../../base/option-checks.ts';
+import { checkNames, optionNames } from '../../base/option-names.ts';
+import type { Broker } from '../../log/broker/broker.ts';
+import type { ChannelSettings } from '../../log/channel-log.ts';
+import type { ErrorContext } from '../../stream/event-stream.ts';
+import { type HeartbeatOptions, readHeartbeat } from '../../stream/heartbeat.ts';
+import type { StreamLimits } from '../../stream/stream-limits.ts';
+import type { Authorize } from '../access/authorizer.ts';
+import { LONGEST_TIMER } from '../closing/close-options.ts';
+import { createErrorLog } from '../error-log.ts';
+import { CALLBACKS, type Observer } from '../observability/observer.ts';
+import { type PresenceOptions, type PresenceSettings, readPresence } from '../presence/presence-options.ts';
 import {
   type ChannelOptions,
   channelOptionsFor,
@@ -15,11 +19,7 @@ import {
   readEventName,
   readHistory,
 } from './channel-options.ts';
-import { LONGEST_TIMER } from './close-options.ts';
 import { type CompressionOptions, readCompression } from './compression-options.ts';
-import { createErrorLog } from './error-log.ts';
-import { CALLBACKS, type Observer } from './observability/observer.ts';
-import { type PresenceOptions, type PresenceSettings, readPresence } from './presence/presence-options.ts';
 
 export type { ChannelOptions, HistoryOptions } from './channel-options.ts';
 export type { CompressionOptions } from './compression-options.ts';

@@ -1,8 +1,8 @@
-import type { Position } from '../protocol/event-id.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import type { Entry } from '../entry.ts';
+import type { ChannelWaiter } from '../listener.ts';
+import type { Log } from '../log.ts';
 import { CONTROL_CHANNEL, type Page } from './broker.ts';
-import type { Entry } from './entry.ts';
-import type { ChannelWaiter } from './listener.ts';
-import type { Log } from './log.ts';
 
 /** What receives the control messages of other processes. */
 export interface ControlListener {

@@ -1,6 +1,6 @@
-import { nextTurn, TURN_BUDGET } from '../base/event-loop.ts';
-import { randomBetween } from '../stream/retry.ts';
-import type { Stream } from '../stream/stream.ts';
+import { nextTurn, TURN_BUDGET } from '../../base/event-loop.ts';
+import { randomBetween } from '../../stream/retry.ts';
+import type { Stream } from '../../stream/stream.ts';
 import type { CloseSettings } from './close-options.ts';
 
 /** ms between two batches of streams that are ended. */

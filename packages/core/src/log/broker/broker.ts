@@ -1,7 +1,7 @@
-import type { TidingsError } from '../base/errors.ts';
-import type { Position } from '../protocol/event-id.ts';
-import type { Entry } from './entry.ts';
-import type { Keep } from './keep.ts';
+import type { TidingsError } from '../../base/errors.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import type { Entry } from '../entry.ts';
+import type { Keep } from '../keep.ts';
 
 /**
  * The channel of control messages. Applications cannot use its name (names of channels beginning with NUL are refused).

@@ -1,5 +1,5 @@
-import { nextTurn, TURN_BUDGET } from '../base/event-loop.ts';
-import { isBytes } from '../protocol/event.ts';
+import { nextTurn, TURN_BUDGET } from '../../base/event-loop.ts';
+import { isBytes } from '../../protocol/event.ts';
 import { observableOf, readObservable } from './observable.ts';
 import type { SourceInput, SourceItem, SourceOptions } from './source-options.ts';
 

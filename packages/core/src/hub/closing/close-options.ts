@@ -1,5 +1,5 @@
-import { checkType, invalid, isWhole } from '../base/option-checks.ts';
-import { checkNames, optionNames } from '../base/option-names.ts';
+import { checkType, invalid, isWhole } from '../../base/option-checks.ts';
+import { checkNames, optionNames } from '../../base/option-names.ts';
 
 export interface CloseOptions {
   /** ms after which streams that have not ended are aborted. Default: 10,000. */

@@ -1,7 +1,7 @@
-import { checkType, invalid } from '../base/option-checks.ts';
-import type { Unplaced } from '../log/entry.ts';
-import { dataText, type EventFields, fieldText, isJson } from '../protocol/event.ts';
-import type { PublishFields } from './hub-channel.ts';
+import { checkType, invalid } from '../../base/option-checks.ts';
+import type { Unplaced } from '../../log/entry.ts';
+import { dataText, type EventFields, fieldText, isJson } from '../../protocol/event.ts';
+import type { PublishFields } from '../hub-channel.ts';
 
 /** Fields that `send()` accepts and `publish()` does not. */
 type Refused = Pick<EventFields, 'id' | 'retry'>;

@@ -1,6 +1,6 @@
-import { createOutside } from '../base/async-context.ts';
-import { TidingsError, type TidingsErrorCode } from '../base/errors.ts';
-import type { Position } from '../protocol/event-id.ts';
+import { createOutside } from '../../base/async-context.ts';
+import { TidingsError, type TidingsErrorCode } from '../../base/errors.ts';
+import type { Position } from '../../protocol/event-id.ts';
 import type { Broker, Draft } from './broker.ts';
 import type { BrokerHealth } from './broker-health.ts';
 import { CallDeadline } from './call-deadline.ts';

@@ -1,6 +1,6 @@
-import type { Backlog } from '../delivery/reader/log-reader.ts';
-import type { StreamDelivery } from '../delivery/stream-delivery.ts';
-import type { StreamResponse } from './response/response.ts';
+import type { Backlog } from '../../delivery/reader/log-reader.ts';
+import type { StreamDelivery } from '../../delivery/stream-delivery.ts';
+import type { StreamResponse } from '../response/response.ts';
 import type { StreamStats } from './stream-stats.ts';
 
 export function readStreamStats(

@@ -1,5 +1,5 @@
-import type { Position } from '../protocol/event-id.ts';
-import type { Entry } from './entry.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import type { Entry } from '../entry.ts';
 
 /** Measures how long events take from the call that stores them until they arrive here. One at a time: a sample. */
 export class Arrival {

@@ -1,4 +1,4 @@
-import { errorCode } from '../base/errors.ts';
+import { errorCode } from '../../base/errors.ts';
 import type { Broker } from './broker.ts';
 
 /** One call of a broker that has settled. */

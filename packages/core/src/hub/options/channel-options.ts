@@ -1,11 +1,11 @@
-import { bindContext } from '../base/async-context.ts';
-import { isThenable } from '../base/deferred.ts';
-import { checkType, invalid, isObject, readCount, readDuration } from '../base/option-checks.ts';
-import { checkNames, optionNames } from '../base/option-names.ts';
-import type { CompressionSettings } from '../compression/zlib.ts';
-import type { ChannelSettings, Overflow } from '../log/channel-log.ts';
-import type { Keep } from '../log/keep.ts';
-import { fieldText } from '../protocol/event.ts';
+import { bindContext } from '../../base/async-context.ts';
+import { isThenable } from '../../base/deferred.ts';
+import { checkType, invalid, isObject, readCount, readDuration } from '../../base/option-checks.ts';
+import { checkNames, optionNames } from '../../base/option-names.ts';
+import type { CompressionSettings } from '../../compression/zlib.ts';
+import type { ChannelSettings, Overflow } from '../../log/channel-log.ts';
+import type { Keep } from '../../log/keep.ts';
+import { fieldText } from '../../protocol/event.ts';
 
 /** How much a channel retains. Above a limit, the oldest events are trimmed. */
 export interface HistoryOptions {

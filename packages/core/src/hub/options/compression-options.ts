@@ -1,6 +1,6 @@
-import { checkType, isObject, readCount } from '../base/option-checks.ts';
-import { checkNames, optionNames } from '../base/option-names.ts';
-import { type CompressionSettings, loadZlib } from '../compression/zlib.ts';
+import { checkType, isObject, readCount } from '../../base/option-checks.ts';
+import { checkNames, optionNames } from '../../base/option-names.ts';
+import { type CompressionSettings, loadZlib } from '../../compression/zlib.ts';
 
 /** How streams are compressed. */
 export interface CompressionOptions {

@@ -1,12 +1,12 @@
-import type { DeliveryContext } from '../delivery/delivery-target.ts';
-import type { Stream } from '../stream/stream.ts';
+import type { DeliveryContext } from '../../delivery/delivery-target.ts';
+import type { Stream } from '../../stream/stream.ts';
+import type { Listeners } from '../listening/listeners.ts';
+import type { Presence } from '../presence/presence.ts';
+import type { Producers } from '../producing/producers.ts';
+import type { Publisher } from '../publisher.ts';
 import type { CloseSettings } from './close-options.ts';
 import { within } from './deadline.ts';
 import { drain } from './drain.ts';
-import type { Listeners } from './listening/listeners.ts';
-import type { Presence } from './presence/presence.ts';
-import type { Producers } from './producing/producers.ts';
-import type { Publisher } from './publisher.ts';
 
 /** The parts of a hub that have to be closed. */
 export interface HubParts {

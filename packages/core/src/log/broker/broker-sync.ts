@@ -1,11 +1,11 @@
-import { createOutside } from '../base/async-context.ts';
-import { inTurns, nextTurn, TurnBudget } from '../base/event-loop.ts';
-import type { Position } from '../protocol/event-id.ts';
+import { createOutside } from '../../base/async-context.ts';
+import { inTurns, nextTurn, TurnBudget } from '../../base/event-loop.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import type { ChannelWaiter } from '../listener.ts';
+import type { Log } from '../log.ts';
 import { type Broker, CONTROL_CHANNEL, type LogHead, type Page, type Sink } from './broker.ts';
 import { BrokerHealth } from './broker-health.ts';
 import { ControlFollower, type ControlListener } from './control-follower.ts';
-import type { ChannelWaiter } from './listener.ts';
-import type { Log } from './log.ts';
 
 /** ms between two calls of a broker that fails, on average. */
 const RETRY = 1_000;
