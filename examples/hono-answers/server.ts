@@ -26,7 +26,7 @@ const hub = createHub({
 const kept = new Set<string>();
 
 const app = new Hono();
-app.use(sse({ hub }));
+app.use(sse({ hub }), sse.client());
 
 // Pages of others must not ask at the expense of this server.
 app.use('/answers/*', async (c, next) => {
@@ -37,8 +37,8 @@ app.use('/answers/*', async (c, next) => {
 
 app.get('/model', c => c.json({ model, longest }));
 
-// The answer is for one client. When it disconnects, the source is cancelled, and the model stops. A browser reconnects
-// after the end of every response. After the end of a source it gets 204, and the model is not asked again.
+// The answer is for one client. When it disconnects, the source is cancelled, and the model stops. After the
+// end of the source the client does not reconnect. An EventSource would, and get 204: the model is not asked again.
 app.get('/answers', c => {
   const prompt = check(c.req.query('prompt'));
   return c.var.sse(stream =>
@@ -80,7 +80,7 @@ function write(id: string, prompt: string) {
   kept.add(id);
   const channel = hub.channel(id);
   channel.publish(prompt, { event: 'question' });
-  // Then it ends the channel, and browsers do not reconnect.
+  // Then it ends the channel, and the client does not reconnect.
   channel.from(signal => answer(prompt, signal), {
     event: ({ event }) => event,
     map: ({ data }) => data,

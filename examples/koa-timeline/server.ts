@@ -80,6 +80,7 @@ router.post('/rooms/:room/posts', ctx => {
 
 const app = new Koa({ keys: [process.env.COOKIE_KEY ?? cookieKey()] });
 app.use(sse({ hub }));
+app.use(sse.client());
 app.use(serve(fileURLToPath(new URL('public', import.meta.url))));
 app.use(serve(dirname(createRequire(import.meta.url).resolve('@picocss/pico/css/pico.classless.min.css'))));
 app.use(

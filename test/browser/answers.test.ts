@@ -75,11 +75,8 @@ describeWith(CHROMIUM, 'hono-answers', () => {
         model.say(text);
       await poll(() => text(page)).toBe('Because of\n\n<img src="" onerror="window.isForged = true"> “ü”');
       await showsState(page, 'live');
-      // The browser comes back after the end, and is told not to.
-      const comesBack = page.waitForResponse(response => response.status() === 204);
       model.finish();
       await showsState(page, 'done');
-      await comesBack;
       expect(await page.locator('#question').textContent()).toBe(`<b>why</b> ${policy}?`);
       expect(await page.locator('#label').textContent()).toBe('test-model');
       expect(await notice(page)).toBe('');
@@ -226,9 +223,12 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     await showsState(other, 'failed');
     expect(await notice(other)).toMatch(/^The connection was lost/);
 
-    server = await startExample();
     await showsState(page, 'failed');
-    expect(await notice(page)).toMatch(/^The server does not have this answer/);
+    expect(await notice(page)).toMatch(/^The server was stopped/);
+    server = await startExample();
+    const late = await openLink(page);
+    await showsState(late, 'failed');
+    expect(await notice(late)).toMatch(/^The server does not have this answer/);
     expect(asked).toHaveLength(2);
     for (const policy of ['keep', 'stop'] as const) {
       const model = await ask(page, 'again?', policy);

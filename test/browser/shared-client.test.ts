@@ -32,8 +32,8 @@ const seenBy = (page: Page) => page.evaluate(() => (globalThis as unknown as See
 const stateOf = (page: Page) => page.evaluate(() => (globalThis as unknown as Seen).events.state);
 
 /** A site that knows which tab has which stream. */
-async function serve() {
-  const hub = createHub({ heartbeat: 250 });
+async function serve(heartbeat: number | false = 250) {
+  const hub = createHub({ heartbeat });
   const files = await clientFiles();
   const streams = new Map<EventStream, string>();
   const { origin, kill } = await listen((req: IncomingMessage, res: ServerResponse) => {
@@ -137,6 +137,24 @@ describeWith(CHROMIUM, 'a connection that tabs share', () => {
       expect(parts).toHaveLength(1);
     }
     await eventually(() => site.streams.size === 1);
+  });
+
+  test('a tab that has led for a moment, by a clock that is ahead, does not silence the leader', async () => {
+    const site = await serve(false);
+    const context = await open();
+    const pages = [await openTab(context, site, 0), await openTab(context, site, 1)];
+    await eventually(() => site.streams.size === 1);
+    await expect.poll(() => Promise.all(pages.map(stateOf))).toEqual(['open', 'open']);
+    const other = await context.newPage();
+    await other.goto(`${site.origin}/client.js`);
+    // It has lost the lock at once, and joins.
+    for (const type of ['elected', 'joined']) {
+      const message = JSON.stringify({ type, term: Date.now() + 3_600_000 });
+      await other.evaluate(`new BroadcastChannel('tidings:${site.origin}/events').postMessage(${message})`);
+    }
+    for (let n = 0; n < 3; n++) await site.hub.publish('news', n);
+    for (const page of pages) await expect.poll(() => seenBy(page)).toEqual([0, 1, 2]);
+    expect(site.streams.size).toBe(1);
   });
 
   test('`close({ everywhere: true })` closes that of all tabs', async () => {

@@ -9,15 +9,15 @@ import { folderOf, inChromium, poll, pressCtrlC, start, throughProxy } from '../
 import { freePort } from '../support/server.ts';
 import { CHROMIUM, describeWith } from '../support/system.ts';
 
-/** Keeps what an EventSource hands to the page: the name of its stream, and the texts of posts. */
+/** The client, and what it hands to the page's handlers: the name of the stream, and the texts of posts. */
 const RECORDER = `
+  import { connect as open } from '/tidings/client.js?original';
   window.heard = [];
-  window.EventSource = class extends EventSource {
-    constructor(url) {
-      super(url);
-      this.addEventListener('stream', ({ data }) => { window.stream = data; });
-      this.addEventListener('post', ({ data }) => heard.push(JSON.parse(data).text));
-    }
+  export function connect(...args) {
+    const events = open(...args);
+    events.on('stream', ({ data }) => { window.stream = data; });
+    events.on('post', ({ data }) => heard.push(data.text));
+    return events;
   }`;
 
 describeWith(CHROMIUM, 'koa-timeline', () => {
@@ -101,10 +101,9 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
 
   test('a page that has slept connects again, after what it has seen', async () => {
     const context = await newContext();
-    const streams: (string | null)[] = [];
+    const streams: (string | undefined)[] = [];
     context.on('request', request => {
-      const { pathname, searchParams } = new URL(request.url());
-      if (pathname.endsWith('/events')) streams.push(searchParams.get('lastEventId'));
+      if (request.url().endsWith('/events')) streams.push(request.headers()['last-event-id']);
     });
     const page = await context.newPage();
     await page.clock.install();
@@ -115,7 +114,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
     await poll(() => here(page)).toEqual(['ada (you)']);
     await page.clock.fastForward('20:00');
     await poll(() => streams.length).toBe(2);
-    expect(streams).toEqual(['', expect.stringMatching(/./)]);
+    expect(streams).toEqual([undefined, expect.stringMatching(/./)]);
     await showsState(page, 'live');
     const bob = await enter('bob');
     await post(bob, 'after');
@@ -271,7 +270,9 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
   /** A page of somebody new. */
   async function enter(name: string, { origin, ...options }: EnterOptions = {}): Promise<Page> {
     const context = await newContext(options);
-    await context.addInitScript(RECORDER);
+    await context.route('**/tidings/client.js', route =>
+      route.fulfill({ contentType: 'text/javascript', body: RECORDER }),
+    );
     const page = await context.newPage();
     await page.goto(origin ?? url());
     await logIn(page, name);

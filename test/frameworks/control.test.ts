@@ -13,7 +13,7 @@ import Koa from 'koa';
 import { afterEach, describe, expect, it } from 'vitest';
 import { request } from '../support/client.ts';
 import { MemoryLog } from '../support/memory-broker.ts';
-import { dataOf } from '../support/received.ts';
+import { dataOf, resetsOf } from '../support/received.ts';
 import { listen, type Running, run } from '../support/server.ts';
 
 const running: Running[] = [];
@@ -91,7 +91,8 @@ async function post(origin: string, body: unknown, headers: Record<string, strin
     body: typeof body === 'string' ? body : JSON.stringify(body),
   });
   const text = await response.text();
-  return { status: response.status, reason: text === '' ? undefined : JSON.parse(text).reason };
+  const position = response.headers.get('tidings-position') ?? undefined;
+  return { status: response.status, reason: text === '' ? undefined : JSON.parse(text).reason, position };
 }
 
 describe.each(Object.entries(adapters))('sse.control on %s', (name, adapter) => {
@@ -107,6 +108,7 @@ describe.each(Object.entries(adapters))('sse.control on %s', (name, adapter) => 
     expect(await post(origin, { stream, subscribe, unsubscribe: ['all'], lastEventId: id })).toEqual({
       status: 204,
       reason: undefined,
+      position: await hub.position(),
     });
     for (const channel of ['all', 'secret', 'room']) await hub.publish(channel, `in ${channel}`);
     await ann.until(client => dataOf(client).includes('in room'));
@@ -180,6 +182,19 @@ describe('sse.control', () => {
     const stream = ann.headers['tidings-stream'] as string;
     expect(await post(origin, { stream, subscribe: ['room'] })).toEqual({ status: 403, reason: 'authorize' });
     expect(await post(origin, { stream, unsubscribe: ['all'] })).toMatchObject({ status: 204 });
+    await hub.close({ within: 0 });
+  });
+
+  it('sends a reset where the page does not know which older events it has', async () => {
+    const hub = createHub({ authorize });
+    const origin = await serve(adapter, hub);
+    const ann = await request(origin, '/events', { headers: { user: 'ann' } });
+    const stream = ann.headers['tidings-stream'] as string;
+    const id = await hub.publish('room', 'seen');
+    await hub.publish('room', 'perhaps seen');
+    await post(origin, { stream, subscribe: ['room'], lastEventId: `${id}~` });
+    await ann.until(client => dataOf(client).includes('perhaps seen'));
+    expect(resetsOf(ann)).toEqual([{ reason: 'unknown', channels: ['room'] }]);
     await hub.close({ within: 0 });
   });
 

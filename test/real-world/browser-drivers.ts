@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { launch } from 'puppeteer-core';
+import { type Browser, launch, type Page as PuppeteerPage } from 'puppeteer-core';
 import { freePort } from '../support/server.ts';
 import { CHROMIUM, CHROMIUM_ARGS } from '../support/system.ts';
 
@@ -11,6 +11,9 @@ export interface Page {
   back(): Promise<void>;
   /** Nobody sees it, while something is done. */
   whileHidden(action: () => Promise<void>): Promise<void>;
+  /** Another page of the same browser. */
+  newTab(): Promise<Page>;
+  /** Of the first page: ends the browser. */
   close(): Promise<void>;
 }
 
@@ -31,20 +34,25 @@ function driveWithPuppeteer(browser: 'chrome' | 'firefox', executablePath: strin
       acceptInsecureCerts: true,
       args: browser === 'chrome' ? CHROMIUM_ARGS : [],
     });
-    const page = await process.newPage();
-    return {
-      open: async url => void (await page.goto(url)),
-      evaluate: expression => page.evaluate(expression) as Promise<never>,
-      back: async () => void (await page.goBack()),
-      async whileHidden(action) {
-        const other = await process.newPage();
-        await other.bringToFront();
-        await action();
-        await page.bringToFront();
-        await other.close();
-      },
-      close: () => process.close(),
-    };
+    const page = pageOf(await process.newPage(), process);
+    return { ...page, close: () => process.close() };
+  };
+}
+
+function pageOf(page: PuppeteerPage, browser: Browser): Page {
+  return {
+    open: async url => void (await page.goto(url)),
+    evaluate: expression => page.evaluate(expression) as Promise<never>,
+    back: async () => void (await page.goBack()),
+    async whileHidden(action) {
+      const other = await browser.newPage();
+      await other.bringToFront();
+      await action();
+      await page.bringToFront();
+      await other.close();
+    },
+    newTab: async () => pageOf(await browser.newPage(), browser),
+    close: () => page.close(),
   };
 }
 
@@ -71,17 +79,31 @@ async function startWebKit(): Promise<Page> {
       capabilities: { alwaysMatch: { acceptInsecureCerts: true } },
     });
     const session = `/session/${sessionId}`;
+    /** Each command is for the window that was switched to last. */
+    const tabOf = (handle: string): Page => {
+      const run = async <T>(method: string, path: string, body?: object): Promise<T> => {
+        await command('POST', `${session}/window`, { handle });
+        return command(method, session + path, body);
+      };
+      return {
+        open: url => run('POST', '/url', { url }),
+        evaluate: expression => run('POST', '/execute/sync', { script: `return ${expression}`, args: [] }),
+        back: () => run('POST', '/back', {}),
+        async whileHidden(action) {
+          const rect = await run('GET', '/window/rect');
+          await run('POST', '/window/minimize', {});
+          await action();
+          await run('POST', '/window/rect', rect as object);
+        },
+        async newTab() {
+          const other = await run<{ handle: string }>('POST', '/window/new', { type: 'tab' });
+          return tabOf(other.handle);
+        },
+        close: () => run('DELETE', '/window'),
+      };
+    };
     return {
-      open: url => command('POST', `${session}/url`, { url }),
-      evaluate: expression =>
-        command('POST', `${session}/execute/sync`, { script: `return ${expression}`, args: [] }),
-      back: () => command('POST', `${session}/back`, {}),
-      async whileHidden(action) {
-        const rect = await command('GET', `${session}/window/rect`);
-        await command('POST', `${session}/window/minimize`, {});
-        await action();
-        await command('POST', `${session}/window/rect`, rect as object);
-      },
+      ...tabOf(await command('GET', `${session}/window`)),
       async close() {
         await command('DELETE', session).catch(() => {});
         end(driver);

@@ -43,9 +43,12 @@ const CLIENT_PAGE = `<!doctype html><title>Client</title><link rel="icon" href="
   import { connect } from '/client.js';
   window.seen = [];
   window.states = [];
-  const url = new URLSearchParams(location.search).get('follow');
+  const search = new URLSearchParams(location.search);
+  const url = search.get('follow');
+  const shared = search.has('shared');
   const headers = () => ({ 'x-token': String(states.length) });
-  window.events = connect(url, { headers, retry: { initial: 50, max: 100 }, storage: sessionStorage });
+  const retry = { initial: 50, max: 100 };
+  window.events = connect(url, { headers, retry, shared, storage: sessionStorage });
   events.on('state', state => states.push(state));
   for (const name of ['message', 'tick', 'reset'])
     events.on(name, ({ event, data, id = '' }) => seen.push([event, data, id]));
@@ -69,7 +72,7 @@ async function serve(options: HubOptions = {}): Promise<Site> {
   app.get('/client', (_req, res) => {
     res.send(CLIENT_PAGE);
   });
-  app.get(['/client.js', '/shared.js'], (req, res) => {
+  app.get([...files.keys()], (req, res) => {
     res.type('text/javascript').send(files.get(req.path));
   });
   app.get('/other', (_req, res) => {
@@ -344,6 +347,34 @@ describe('Browsers', () => {
           await poll(stateOf).toBe('ended');
           expect(await data()).toEqual(['a', 'b']);
           expect(site.requests).toHaveLength(1);
+        });
+
+        test('tabs share a connection: each has every event once and in order, also when its owner is closed', async () => {
+          const site = await serve({ heartbeat: 250 });
+          const tabs: Page[] = [];
+          for (const tab of [await page.newTab(), await page.newTab(), page]) {
+            await tab.open(`${site.origin}/client?follow=/news&shared`);
+            await poll(() => tab.evaluate('events.state')).toBe('open');
+            await eventually(() => site.hub.streams.size === 1);
+            tabs.push(tab);
+          }
+          const [owner, ...others] = tabs as [Page, Page, Page];
+          const all = Array.from({ length: 300 }, (_, n) => n);
+          const publishing = (async () => {
+            for (const n of all) {
+              await site.hub.publish('news', n);
+              await new Promise(resolve => setTimeout(resolve, 2));
+            }
+          })();
+          await poll(async () => (await owner.evaluate<unknown[]>('seen')).length).toBeGreaterThan(50);
+          await owner.close();
+          await publishing;
+          for (const tab of others) {
+            const received = async () => (await tab.evaluate<Seen[]>('seen')).map(([, text]) => text);
+            await poll(received).toEqual(all);
+          }
+          expect(site.hub.streams.size).toBe(1);
+          await others[0]?.close();
         });
 
         test('a stream is closed when its page is left, and resumes on return', async () => {

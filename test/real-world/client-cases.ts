@@ -23,7 +23,7 @@ export interface ClientCase {
   respond(res: ServerResponse, n: number, req: IncomingMessage): unknown;
   /** Holds at last. */
   holds(progress: Progress): boolean;
-  /** Must not come to hold within half a second after that. */
+  /** Must not come to hold after that, for as long as a client may wait before it reconnects. */
   fails?(progress: Progress): boolean;
 }
 

@@ -1,19 +1,19 @@
+import { connect } from '/tidings/client.js';
+
 const CANNED = 'Canned text, no model: this server has no OPENAI_API_KEY';
 
 const element = id => document.getElementById(id);
 const form = element('form');
 const { prompt, policy } = form.elements;
 
-let source;
+let events;
 /** Of the answer that is shown, if it is kept. */
 let id;
-let lastEventId;
 /** There is no more to come, and the page says why. */
 let isOver = true;
 
 function show(question, keptAs) {
   id = keptAs;
-  lastEventId = '';
   element('answer').hidden = false;
   element('question').textContent = question;
   element('text').textContent = '';
@@ -24,15 +24,16 @@ function show(question, keptAs) {
 }
 
 /** Connects, and shows what comes after what is shown already. */
-function read(url) {
-  source?.close();
-  source = new EventSource(url);
+function read(url, lastEventId) {
+  events?.close();
   isOver = false;
   showState('waiting', 'Connecting');
-  source.addEventListener('open', () => {
-    if (!isOver) showState('live', 'Writing');
+  events = connect(url, {
+    lastEventId,
+    text: ['question', 'text', 'done', 'stopped', 'failed'],
+    retry: { max: 2_000 },
   });
-  source.addEventListener('error', lose);
+  events.on('state', showConnection);
   on('question', data => {
     element('question').textContent = data;
   });
@@ -50,29 +51,25 @@ function read(url) {
 }
 
 function on(event, handle) {
-  source.addEventListener(event, ({ data, lastEventId: seen }) => {
-    lastEventId = seen;
-    handle(data);
-  });
+  events.on(event, ({ data }) => handle(data));
 }
 
-/** Also after the end: the browser comes back by itself, and is told then that there is no more. */
-function lose() {
+/** An answer that is kept is continued by the client. Any other one would be asked for again. */
+function showConnection(state) {
   if (isOver) return;
-  if (id !== undefined && source.readyState === EventSource.CONNECTING) {
-    showState('waiting', 'Reconnecting');
-    return;
-  }
-  source.close();
-  if (id === undefined) {
+  if (state === 'open') showState('live', 'Writing');
+  else if (id === undefined) {
     finish('failed', 'Cut off', 'The connection was lost, and the model has been stopped. Ask it again.');
-  } else {
+    events.close();
+  } else if (state === 'ended') {
+    finish('failed', 'Cut short', 'The server was stopped, and the model with it. Ask it again.');
+  } else if (state === 'failed') {
     finish(
       'failed',
       'Gone',
       'The server does not have this answer: it is too old, or the server was restarted.',
     );
-  }
+  } else showState('waiting', 'Reconnecting');
 }
 
 function finish(state, words, notice = '') {
@@ -88,7 +85,7 @@ function showState(state, words, notice = '') {
 
 form.addEventListener('submit', async event => {
   event.preventDefault();
-  source?.close();
+  events?.close();
   if (policy.value === 'stop') {
     show(prompt.value);
     read(`/answers?${new URLSearchParams({ prompt: prompt.value })}`);
@@ -114,15 +111,15 @@ prompt.addEventListener('keydown', event => {
   form.requestSubmit();
 });
 element('leave').addEventListener('click', () => {
-  source.close();
   if (id === undefined) finish('left', 'Left', 'You have left, and the model has been stopped.');
   else finish('away', 'Left', 'You have left. The answer goes on without you.');
+  events.close();
 });
 element('stop').addEventListener('click', () => {
   fetch(`/answers/${id}/stop`, { method: 'POST' });
 });
 element('back').addEventListener('click', () => {
-  read(`/answers/${id}?${new URLSearchParams({ lastEventId })}`);
+  read(`/answers/${id}`, events.lastEventId);
 });
 
 const { model, longest } = await (await fetch('/model')).json();

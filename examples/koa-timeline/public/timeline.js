@@ -1,15 +1,15 @@
+import { connect } from '/tidings/client.js';
+
 /** Posts that each list shows. */
 const SHOWN = 100;
-/** Ms: a page that has not run for so long has slept. (In a hidden tab, browsers run timers once a minute.) */
-const ASLEEP = 150_000;
+const STATES = { failed: 'Offline: reload this page', unauthorized: 'Not logged in' };
 
 const element = id => document.getElementById(id);
 const room = new URLSearchParams(location.search).get('room') ?? 'lobby';
 const path = `/rooms/${encodeURIComponent(room)}`;
 const { text } = element('compose').elements;
 
-let source;
-let lastEventId = '';
+let events;
 /** The server's name for the stream of this tab, which is not sent what is posted here. */
 let stream;
 let me;
@@ -31,52 +31,36 @@ async function enter() {
   element('timeline').hidden = false;
   text.placeholder = `What is new in the ${page.room}, ${me}? Mention others by @name.`;
   showLeft();
-  connect();
-  reconnectAfterSleep();
+  follow();
 }
 
-function connect() {
-  source?.close();
-  // An EventSource says what it has seen when it comes back by itself; a new one has to be told.
-  source = new EventSource(`${path}/events?${new URLSearchParams({ lastEventId })}`);
-  source.addEventListener('open', () => showState('live', `Live as ${me}`));
-  source.addEventListener('error', () => {
-    const isOver = source.readyState === EventSource.CLOSED;
-    showState(isOver ? 'offline' : 'waiting', isOver ? 'Offline: reload this page' : 'Reconnecting');
+/** It resumes by itself, also after sleep. */
+function follow() {
+  events = connect(`${path}/events`, { retry: { max: 5_000 } });
+  events.on('state', state => {
+    if (state === 'open') showState('live', `Live as ${me}`);
+    else showState(STATES[state] ? 'offline' : 'waiting', STATES[state] ?? 'Reconnecting');
   });
   on('stream', id => {
     stream = id;
   });
-  on('snapshot', data => {
-    const { posts, mentions } = JSON.parse(data);
+  on('snapshot', ({ posts, mentions }) => {
     if (posts) replace('posts', posts);
     if (mentions) replace('mentions', mentions);
   });
-  on('post', data => add('posts', JSON.parse(data)));
-  on('mention', data => add('mentions', JSON.parse(data)));
-  on('came', data => showCame(JSON.parse(data).client));
-  on('left', data => element(`here-${JSON.parse(data).client}`)?.remove());
+  on('post', post => add('posts', post));
+  on('mention', post => add('mentions', post));
+  on('came', ({ client }) => showCame(client));
+  on('left', ({ client }) => element(`here-${client}`)?.remove());
   // What the page shows may not be all. The state comes next, and replaces it.
-  on('reset', data => {
-    if (JSON.parse(data).channels.includes('here')) element('here').replaceChildren();
+  on('reset', ({ channels }) => {
+    if (channels.includes('here')) element('here').replaceChildren();
     say('Too much was missed to be sent again, so everything was reloaded.');
   });
 }
 
 function on(event, handle) {
-  source.addEventListener(event, ({ data, lastEventId: id }) => {
-    lastEventId = id;
-    handle(data);
-  });
-}
-
-/** While the machine sleeps, a connection may die unnoticed. */
-function reconnectAfterSleep() {
-  let ran = Date.now();
-  setInterval(() => {
-    if (Date.now() - ran > ASLEEP) connect();
-    ran = Date.now();
-  }, 5_000);
+  events.on(event, ({ data }) => handle(data));
 }
 
 function showState(state, words) {

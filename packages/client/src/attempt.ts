@@ -85,7 +85,8 @@ async function createInit(request: Attempt): Promise<RequestInit> {
   const method = (await read(options.method)) ?? (body == null ? 'GET' : 'POST');
   const credentials = await read(options.credentials);
   const init: RequestInit = { method, headers, signal };
-  if (body != null) init.body = body;
+  // A stream needs the second, and nothing else minds it.
+  if (body != null) Object.assign(init, { body, duplex: 'half' });
   // Workers of Cloudflare refuse both of these. Pages need the second: Chromium makes a request wait for another one of
   // the same URL if that may end up in its cache.
   if (credentials) init.credentials = credentials;

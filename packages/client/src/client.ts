@@ -1,5 +1,5 @@
 import { Connection, type RawEvent, type Receiver } from './connection.ts';
-import type { Control } from './control.ts';
+import type { Control } from './control/control.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { ReceivedEvent, State } from './events.ts';
 import { Liveness } from './liveness.ts';
@@ -83,27 +83,28 @@ export class Client implements Receiver {
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#unwatch();
     this.#connection.close(everywhere);
+    this.#control?.closed(true);
   }
 
   /** @internal */
   receive(event: RawEvent): void {
-    if (!this.#isClosed) this.#dispatcher.dispatch(event);
+    if (!this.#isClosed && this.#control?.accepts(event) !== false) this.#dispatcher.dispatch(event);
   }
 
   /** @internal */
-  opened(headers: Headers): void {
-    this.#control?.opened(headers);
+  opened(headers: Headers, position: string): void {
+    this.#control?.opened(headers, position);
   }
 
   /** @internal */
-  arrived(): void {
-    this.#control?.arrived();
+  arrived(position: string): void {
+    this.#control?.arrived(position);
     this.#store.save(this.lastEventId);
   }
 
   /** @internal */
   stateChanged(): void {
-    if (this.state !== 'open') this.#control?.closed(this.#isClosed);
+    if (this.state !== 'open') this.#control?.closed();
     this.#dispatcher.emit('state', this.state);
     this.#dispatcher.wake();
   }
@@ -117,32 +118,47 @@ export class Client implements Receiver {
   async #change(how: 'subscribe' | 'unsubscribe', channels: string | readonly string[]): Promise<void> {
     await this.#ready;
     if (!this.#control) throw new Error('there is no `control`');
+    if (this.#isClosed) throw new Error('the connection has ended');
     return this.#control[how](typeof channels === 'string' ? [channels] : channels);
   }
 
   async #start(): Promise<void> {
     if (this.#isClosed) return;
-    const { control, lastEventId, shared } = this.#options;
-    if (control) {
-      const { Control } = await import('./control.ts');
-      this.#control = new Control(new URL(control, this.#url).href, this.#options, () => this.lastEventId);
-    }
+    const { lastEventId, shared } = this.#options;
+    await this.#loadControl();
     const position = lastEventId ?? (await this.#store.load());
-    if (shared && canShare()) {
-      // Without that file, a client has its own connection. One that was closed meanwhile stays so.
-      const file = await import('./shared.ts').catch(report);
-      if (file && !this.#isClosed) {
-        this.#connection = new file.SharedConnection({
-          name: `tidings:${shared === true ? this.#url : shared}`,
-          createConnection: receiver => this.#createConnection(receiver),
-          createLiveness: onSilent => new Liveness(onSilent),
-          receiver: this,
-          close: () => this.close(),
-        });
-      }
-    }
-    this.#connection.lastEventId = position;
+    (this.#connection as Connection).lastEventId = position;
+    if (shared && canShare()) await this.#share(`tidings:${shared === true ? this.#url : shared}`, position);
     this.#isStarted = true;
     this.reconnect();
+  }
+
+  async #loadControl(): Promise<void> {
+    const { control } = this.#options;
+    if (!control) return;
+    const { href } = new URL(control, this.#url);
+    const file = await import('./control/control.ts').catch(report);
+    if (file) this.#control = new file.Control(href, this.#options, () => this.lastEventId);
+  }
+
+  /** Without the files for it, a client has its own connection. */
+  async #share(name: string, position: string): Promise<void> {
+    const control = this.#control;
+    const files = await Promise.all([import('./shared.ts'), control && import('./shared-control.ts')]).catch(
+      report,
+    );
+    // One that was closed meanwhile stays so.
+    if (!files || this.#isClosed) return;
+    const [{ SharedConnection }, tabs] = files;
+    this.#connection = new SharedConnection({
+      name,
+      position,
+      createConnection: receiver => this.#createConnection(receiver),
+      createLiveness: onSilent => new Liveness(onSilent),
+      receiver: this,
+      control,
+      createTabs: control && tabs && ((...args) => new tabs.Tabs(name, control, ...args)),
+      close: () => this.close(),
+    });
   }
 }

@@ -18,7 +18,7 @@ type OptionsFor<Text extends string> = [Text] extends [never]
  * @param url relative to the page, or absolute.
  * @param options headers, back-off, the position. See {@link ConnectOptions}.
  * @typeParam Channels the map of `createHub<Channels>()`, imported from the server as a type.
- * @throws {TypeError} the URL is invalid, or `control` is combined with `shared`.
+ * @throws {TypeError} the URL is invalid.
  * @example
  * ```ts
  * const events = connect<Channels>('/events', { headers: async () => ({ authorization: await token() }) });
@@ -30,6 +30,5 @@ export function connect<Channels = AnyChannels>(
   ...[options = {}]: OptionsFor<TextEvents<MapOf<Channels>>>
 ): Events<MapOf<Channels>> {
   const { href } = new URL(url, page.document?.baseURI ?? page.location?.href);
-  if (options.shared && options.control) throw new TypeError('`control` cannot be combined with `shared`');
   return new Client(href, options) as unknown as Events<MapOf<Channels>>;
 }

@@ -12,15 +12,18 @@ export interface RawEvent {
   readonly event: string;
   readonly data: string;
   readonly id: string | undefined;
+  readonly channel?: string | undefined;
+  /** The id of an event that is older than the position, and has no `id`. */
+  readonly position?: string | undefined;
 }
 
 /** Receives what a connection receives. */
 export interface Receiver {
   receive(event: RawEvent): void;
-  /** A response begins after the position. */
-  opened?(headers: Headers): void;
+  /** A response begins after a position. */
+  opened(headers: Headers, position: string): void;
   /** Bytes have arrived, and everything in them has been received. The position may have moved. */
-  arrived(): void;
+  arrived(position: string): void;
   stateChanged(): void;
 }
 
@@ -136,7 +139,7 @@ export class Connection implements PageWatcher {
         this.#liveness.touch();
         this.#warning.arrived(this.#silence !== undefined);
         parse(text);
-        this.#receiver.arrived();
+        this.#receiver.arrived(this.lastEventId);
       },
     }).then(outcome => signal.aborted || this.#settle(outcome));
     this.#set('connecting');
@@ -148,7 +151,7 @@ export class Connection implements PageWatcher {
     this.#silence = Number(headers.get('tidings-heartbeat')) * 2 || undefined;
     this.error = undefined;
     this.#liveness.start(this.silence);
-    this.#receiver.opened?.(headers);
+    this.#receiver.opened(headers, this.lastEventId);
     this.#set('open');
   }
 
@@ -158,10 +161,11 @@ export class Connection implements PageWatcher {
     return silence || undefined;
   }
 
-  #receive({ event, data, id }: Block): void {
+  #receive({ data, ...block }: Block): void {
+    const { event, id } = block;
     if (id !== undefined) this.lastEventId = id;
     if (event !== MARKER) {
-      if (data !== undefined) this.#receiver.receive({ event, data, id });
+      if (data !== undefined) this.#receiver.receive({ ...block, data });
     } else if (id?.endsWith('.')) this.#stop('ended');
   }
 

@@ -31,9 +31,9 @@ export class Dispatcher {
     return () => listeners.delete(entry);
   }
 
-  dispatch({ event, data, id }: RawEvent): void {
+  dispatch({ event, data, id, channel }: RawEvent): void {
     if (!this.#listeners.get(event)?.size && !this.#loops.size) return;
-    const parsed = { event, data: this.#text.includes(event) ? data : parse(data), id };
+    const parsed = { event, data: this.#text.includes(event) ? data : parse(data), id, channel };
     for (const loop of this.#loops) {
       loop.queue.push(parsed);
       loop.wake();

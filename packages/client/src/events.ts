@@ -43,6 +43,8 @@ export interface ReceivedEvent<Name extends string = string, T = unknown> {
   readonly data: T;
   /** Undefined if it was sent without one. */
   readonly id: string | undefined;
+  /** Its channel, if the server sends it: a hub does with `channelField: true`. */
+  readonly channel: string | undefined;
 }
 
 /** The event of a map that has this name. */

@@ -62,7 +62,8 @@ export interface ConnectOptions {
   shared?: boolean | string | undefined;
   /**
    * URL of the control route (`sse.control()`), by which `subscribe` and `unsubscribe` change the channels of the open
-   * stream. Cannot be combined with `shared`. Default: none.
+   * stream. With `shared`, the stream follows the channels of all tabs, and each tab receives those that it has asked for,
+   * if the hub has `channelField: true`. Default: none.
    */
   control?: string | undefined;
   /** The position after which to begin, for example from `hub.position()`. Default: that of `storage`, or none. */

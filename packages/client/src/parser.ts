@@ -6,6 +6,9 @@ export interface Block {
   readonly data: string | undefined;
   /** Undefined: the block has none. '' resets the id. */
   readonly id: string | undefined;
+  /** Fields of Tidings: the channel of an event, and the id of one that is sent without an `id`. */
+  readonly channel: string | undefined;
+  readonly position: string | undefined;
 }
 
 /**
@@ -25,20 +28,30 @@ export function createParser(
   let data: string[] = [];
   let event = '';
   let id: string | undefined;
+  let channel: string | undefined;
+  let position: string | undefined;
 
   const readLine = (line: string) => {
     if (line === '') {
       const hasData = data.length > 0;
-      const block = { event: event || 'message', data: hasData ? data.join('\n') : undefined, id };
+      const block = {
+        event: event || 'message',
+        data: hasData ? data.join('\n') : undefined,
+        id,
+        channel,
+        position,
+      };
       data = [];
       event = '';
-      id = undefined;
+      id = channel = position = undefined;
       if (hasData || block.id !== undefined) onBlock(block);
       return;
     }
     const [, field, value = ''] = /^([^:]*)(?::\x20?(.*))?$/s.exec(line) as unknown as string[];
     if (field === 'data') data.push(value);
     else if (field === 'event') event = value;
+    else if (field === 'channel') channel = value;
+    else if (field === 'position') position = value;
     else if (field === 'id' && !value.includes('\0')) id = value;
     else if (field === 'retry' && /^\d+$/.test(value)) onRetry(Number(value));
   };

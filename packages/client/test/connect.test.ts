@@ -154,6 +154,36 @@ describe('the request', () => {
     expect(second?.headers['last-event-id']).toBe(messages[0]?.id);
   });
 
+  it('has a body that is a stream, and a new one for each attempt', async () => {
+    const site = await serve();
+    const bodies: string[] = [];
+    site.respond = async (req, res) => {
+      bodies.push(Buffer.concat(await req.toArray()).toString());
+      site.follow({ retry: 1 })(req, res);
+    };
+    const events = site.connect({ body: () => new Blob(['question']).stream() });
+    await until(() => events.lastEventId !== '');
+    site.cut();
+    await until(() => bodies.length === 2);
+    expect(bodies).toEqual(['question', 'question']);
+  });
+
+  it('is repeated when `fetch` throws', async () => {
+    const site = await serve();
+    let attempts = 0;
+    const events = site.connect({
+      fetch: (url, init) => {
+        attempts += 1;
+        if (attempts === 1) throw new Error('of its own');
+        return fetch(url, init);
+      },
+    });
+    const errors: unknown[] = [];
+    events.on('state', state => state === 'waiting' && errors.push(events.error?.message));
+    await reaches(events, 'open');
+    expect(errors).toEqual(['of its own']);
+  });
+
   it('sends an id that is not ASCII as UTF-8', async () => {
     const site = await serve();
     site.respond = (_req, res) => {

@@ -1,6 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { json } from 'node:stream/consumers';
-import { connect } from '@tidings/client';
 import { openStream } from '@tidings/core/node';
 import { describe, expect, it } from 'vitest';
 import { collect, dataOf, reaches, type Site, serve, until } from './harness.ts';
@@ -136,11 +135,95 @@ describe('control', () => {
     await expect(subscribed).rejects.toThrow('ended');
   });
 
-  it('is missing without the option, and cannot be shared', async () => {
+  it('is refused where the response does not name its stream', async () => {
+    const site = await serve();
+    const events = site.connect({ control: '/control' });
+    await reaches(events, 'open');
+    await expect(events.subscribe('a')).rejects.toThrow('Tidings-Stream');
+  });
+
+  it('ends after `close()`, whatever came before', async () => {
+    const { site } = await serveControl();
+    site.respond = (_req, res) => res.writeHead(204).end();
+    const events = follow(site);
+    await reaches(events, 'ended');
+    const subscribed = events.subscribe('a');
+    const ends = expect(subscribed).rejects.toThrow('ended');
+    events.close();
+    await ends;
+    await expect(events.subscribe('b')).rejects.toThrow('ended');
+  });
+
+  it('is missing without the option', async () => {
     const site = await serve();
     const events = site.connect();
     await reaches(events, 'open');
     await expect(events.subscribe('a')).rejects.toThrow('control');
-    expect(() => connect(site.url, { control: '/control', shared: true })).toThrow(TypeError);
+  });
+});
+
+/** A route of another kind: the test writes each response, and sees after which id channels are asked for. */
+async function serveByHand(storedAt: string) {
+  const site = await serve();
+  const asked: (string | undefined)[] = [];
+  const streams: ServerResponse[] = [];
+  site.respond = async (req, res) => {
+    if (req.method === 'POST') {
+      asked.push(((await json(req)) as Change).lastEventId);
+      res.writeHead(204, { 'tidings-position': storedAt }).end();
+      return;
+    }
+    res.writeHead(200, { 'content-type': 'text/event-stream', 'tidings-stream': 'one' });
+    streams.push(res);
+    res.write('id: e-10\nevent: tidings\ndata:\n\n');
+  };
+  const events = follow(site);
+  const messages = collect(events);
+  await until(() => events.lastEventId === 'e-10');
+  return { site, asked, streams, events, messages };
+}
+
+describe('a connection that is cut while older events of a channel arrive', () => {
+  const named = 'channel: a\nposition: e-11\ndata: 11\n\n';
+
+  it('continues after the last of them, if the server tells their channel and position', async () => {
+    const { asked, streams, events, messages } = await serveByHand('e-12');
+    await events.subscribe('a');
+    streams[0]?.write(`id: e-12~\nevent: tidings\ndata:\n\n${named}`);
+    await until(() => messages.length === 1);
+    streams[0]?.destroy();
+    await until(() => asked.length === 2);
+    // What was sent before is dropped, and what follows is not.
+    streams[1]?.write(named + named.replaceAll('11', '12'));
+    await until(() => messages.length === 2);
+    expect(messages.map(({ channel, data }) => [channel, data])).toEqual([
+      ['a', 11],
+      ['a', 12],
+    ]);
+    expect(asked).toEqual(['e-10', 'e-11']);
+  });
+
+  it('asks for a reset, if the server does not', async () => {
+    const { asked, streams, events, messages } = await serveByHand('e-12');
+    await events.subscribe('a');
+    streams[0]?.write('id: e-12~\nevent: tidings\ndata:\n\ndata: 11\n\n');
+    await until(() => messages.length === 1);
+    streams[0]?.destroy();
+    await until(() => asked.length === 2);
+    expect(asked).toEqual(['e-10', 'e-12~']);
+  });
+
+  it('continues after the position of the stream when the change has been made', async () => {
+    const { asked, streams, events } = await serveByHand('e-12');
+    await events.subscribe('a');
+    for (const id of ['e-11', 'e-12', 'e-13']) {
+      streams.at(-1)?.write(`id: ${id}\ndata: of another channel\n\n`);
+      await until(() => events.lastEventId === id);
+      streams.at(-1)?.destroy();
+      const { length } = asked;
+      await until(() => asked.length > length);
+    }
+    // The change was made at e-12. An event at that position may have come before.
+    expect(asked).toEqual(['e-10', 'e-10', 'e-10', 'e-13']);
   });
 });

@@ -41,24 +41,50 @@ describe('close leaves nothing', () => {
   });
 });
 
-describe('a deploy', () => {
-  it('spreads the attempts of clients: each waits as long as the server has told it', async () => {
+/** Counts numbers by the sixtieth of a range in which they are. */
+function histogram(numbers: readonly number[], from: number, to: number): number[] {
+  const counts = Array.from({ length: 60 }, () => 0);
+  for (const number of numbers) {
+    const slot = Math.floor(((number - from) / (to - from)) * counts.length);
+    counts[slot] = (counts[slot] ?? Number.NaN) + 1;
+  }
+  return counts;
+}
+
+describe('1,000 clients', () => {
+  const CLIENTS = 1_000;
+  /** Of a random schedule: 17 are expected in each interval, and more than this once in a million runs. */
+  const MOST = 48;
+
+  it('spread their attempts after a cut, and after a deploy: each waits as long as the server has told it', async () => {
     const site = await serve();
-    const clients = Array.from({ length: 100 }, () => site.connect());
-    await site.has(clients.length);
-    await Promise.all(clients.map(events => reaches(events, 'open')));
-    const started = vi.spyOn(globalThis, 'setTimeout');
-    onTestFinished(() => started.mockRestore());
-    const waits: number[] = [];
-    for (const events of clients) {
-      events.on('state', () => waits.push(started.mock.lastCall?.[1] ?? 0));
-    }
-    await site.hub.close({ within: 2_000, retry: [60_000, 120_000] });
-    await until(() => clients.every(({ state }) => state === 'waiting'));
-    expect(waits).toHaveLength(clients.length);
-    expect(Math.min(...waits)).toBeGreaterThanOrEqual(60_000);
-    expect(Math.max(...waits)).toBeLessThanOrEqual(120_000);
-    expect(Math.max(...waits) - Math.min(...waits)).toBeGreaterThan(50_000);
-    expect(site.requests).toHaveLength(clients.length);
+    const retry = { initial: 60_000, max: 60_000 };
+    const clients = Array.from({ length: CLIENTS }, () => site.connect({ retry }));
+    const areOpen = async () => {
+      await site.has(CLIENTS);
+      await Promise.all(clients.map(events => reaches(events, 'open')));
+    };
+    /** The waits that the clients choose when all streams end, in ms. */
+    const waitsAfter = async (end: () => unknown) => {
+      await areOpen();
+      const started = vi.spyOn(globalThis, 'setTimeout');
+      const waits: number[] = [];
+      const stops = clients.map(events =>
+        events.on('state', () => waits.push(started.mock.lastCall?.[1] ?? Number.NaN)),
+      );
+      await end();
+      await until(() => clients.every(({ state }) => state === 'waiting'));
+      started.mockRestore();
+      for (const stop of stops) stop();
+      return waits;
+    };
+    const afterCut = await waitsAfter(() => site.cut());
+    expect(afterCut).toHaveLength(CLIENTS);
+    expect(Math.max(...histogram(afterCut, 0, 60_000))).toBeLessThan(MOST);
+    for (const events of clients) events.reconnect();
+    const afterDeploy = await waitsAfter(() => site.hub.close({ within: 2_000, retry: [60_000, 120_000] }));
+    expect(afterDeploy).toHaveLength(CLIENTS);
+    expect(Math.max(...histogram(afterDeploy, 60_000, 120_001))).toBeLessThan(MOST);
+    expect(site.requests).toHaveLength(2 * CLIENTS);
   });
 });

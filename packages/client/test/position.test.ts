@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { compare } from '../src/shared/position.ts';
+import { compare } from '../src/position.ts';
 
 describe('the order of positions', () => {
   it('is that of their numbers, within an epoch', () => {

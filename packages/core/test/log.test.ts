@@ -20,6 +20,7 @@ describe('the log', () => {
       settingsOf: () => settings,
       maxBytes: 1_000,
       isRemote: false,
+      hasChannelField: false,
       scheduler: new Scheduler(1_000),
       onDropped: () => {},
     });

@@ -100,15 +100,16 @@ function control({ client, hub, origins }: ControlOptions): RequestHandler {
     try {
       const its = hub ?? (res.sse as Opener | undefined)?.hub;
       if (its === undefined) throw new TidingsError('invalid-option', 'mount sse() first, or pass hub');
-      const { status, body } = await its.control({
+      const { status, body, headers } = await its.control({
         method: req.method,
         header: name => req.headers[name] as string | undefined,
         client: await client(req),
         body: req.body ?? (await readBody(req)),
         origins,
       });
-      if (body === undefined) res.status(status).end();
-      else res.status(status).json(body);
+      res.status(status).set(headers);
+      if (body === undefined) res.end();
+      else res.json(body);
     } catch (error) {
       next(error);
     }

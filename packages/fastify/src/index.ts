@@ -81,14 +81,14 @@ function control({ client, hub, origins }: ControlOptions) {
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const its = hub ?? (reply.sse as Opener | undefined)?.hub;
     if (its === undefined) throw new TidingsError('invalid-option', 'register sse() first, or pass hub');
-    const { status, body } = await its.control({
+    const { status, body, headers } = await its.control({
       method: request.method,
       header: name => request.headers[name] as string | undefined,
       client: await client(request),
       body: request.body,
       origins,
     });
-    await reply.code(status).send(body);
+    await reply.code(status).headers(headers).send(body);
   };
 }
 

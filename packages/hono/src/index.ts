@@ -86,14 +86,15 @@ function control({ client, hub, origins }: ControlOptions): Handler {
     const its = hub ?? (c.var.sse as Opener | undefined)?.hub;
     if (its === undefined) throw new TidingsError('invalid-option', 'mount sse() first, or pass hub');
     const isLarge = Number(c.req.header('content-length') ?? 0) > MOST_BYTES;
-    const { status, body } = await its.control({
+    const { status, body, headers } = await its.control({
       method: c.req.method,
       header: name => c.req.header(name) ?? (name === 'host' ? new URL(c.req.url).host : undefined),
       client: await client(c),
       body: isLarge ? undefined : await c.req.text(),
       origins,
     });
-    return body === undefined ? new Response(null, { status }) : Response.json(body, { status });
+    const init = { status, headers };
+    return body === undefined ? new Response(null, init) : Response.json(body, init);
   };
 }
 

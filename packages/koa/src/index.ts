@@ -74,7 +74,7 @@ function control({ client, hub, origins }: ControlOptions): Middleware {
   return async ctx => {
     const its = hub ?? (ctx.sse as Opener | undefined)?.hub;
     if (its === undefined) throw new TidingsError('invalid-option', 'mount sse() first, or pass hub');
-    const { status, body } = await its.control({
+    const { status, body, headers } = await its.control({
       method: ctx.method,
       header: name => ctx.req.headers[name] as string | undefined,
       client: await client(ctx),
@@ -84,6 +84,7 @@ function control({ client, hub, origins }: ControlOptions): Middleware {
     });
     ctx.body = body;
     ctx.status = status;
+    ctx.set(headers);
   };
 }
 

@@ -1,4 +1,6 @@
 import type { RawEvent } from '../connection.ts';
+import type { Announcement } from '../control/control.ts';
+import type { StreamChannels } from '../control/stream-channels.ts';
 import type { State } from '../events.ts';
 
 /** An event as the leader passes it on. */
@@ -21,15 +23,27 @@ export interface Relay {
   readonly error: string | undefined;
   /** ms without a relay after which the leader is dead. */
   readonly silence: number | undefined;
+  /** Which channels the stream has by the control route. */
+  readonly channels: StreamChannels | undefined;
 }
 
 /** What tabs send to each other. */
 export type Message =
   | Relay
-  /** A tab has joined: the leader sends a relay. */
-  | { readonly type: 'joined' }
+  /** A tab has joined: the leader sends a relay. Its term becomes newer than that which the tab knows. */
+  | { readonly type: 'joined'; readonly term: number }
   /** There is a new leader: everyone sends their position. */
   | { readonly type: 'elected'; readonly term: number }
   | { readonly type: 'position'; readonly term: number; readonly id: string }
+  /** A tab follows other channels. */
+  | (Announcement & { readonly type: 'channels'; readonly tab: string })
+  /** The stream has what a tab follows, or the server refuses it. */
+  | {
+      readonly type: 'stored';
+      readonly tab: string;
+      readonly version: number;
+      readonly error?: string | undefined;
+      readonly refused: readonly string[];
+    }
   | { readonly type: 'reconnect' }
   | { readonly type: 'close' };

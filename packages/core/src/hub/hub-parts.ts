@@ -63,6 +63,7 @@ export function createParts(given: HubSettings): HubParts {
     settingsOf,
     maxBytes: MAX_HISTORY_BYTES,
     isRemote: broker !== undefined,
+    hasChannelField: settings.channelField,
     scheduler,
     onDropped: name => {
       sync?.release(name);

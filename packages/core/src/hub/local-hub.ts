@@ -76,7 +76,12 @@ export class LocalHub implements Hub {
     const { broker, authorize } = this.#parts.settings;
     const { clients } = this;
     return control(
-      { clients, isShared: broker !== undefined, hasAuthorize: authorize !== undefined },
+      {
+        clients,
+        isShared: broker !== undefined,
+        hasAuthorize: authorize !== undefined,
+        store: message => this.#parts.messages.store(message),
+      },
       request,
     );
   }

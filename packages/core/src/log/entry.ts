@@ -1,5 +1,5 @@
 import { isObject } from '../base/option-checks.ts';
-import { encode } from '../protocol/event.ts';
+import { encode, type Origin } from '../protocol/event.ts';
 import { formatId, type Position } from '../protocol/event-id.ts';
 import { createFrame, type Frame } from '../protocol/frame.ts';
 
@@ -51,6 +51,8 @@ export class LogEntry {
   readonly frame: Frame | undefined;
   /** ms, by the clock of the hub. */
   readonly at: number;
+  /** For clients that want to know it. */
+  readonly #origin: Origin | undefined;
   /** There is a newer entry of its key in a compacted history. */
   isSuperseded = false;
   /** Bytes of all entries that its channel received before it. */
@@ -58,7 +60,13 @@ export class LogEntry {
   #withoutId: Frame | undefined;
   #value: { deref(): object | undefined } | undefined;
 
-  constructor({ position, kind, event, key, except, json, data }: Entry, epoch: string, at: number) {
+  /** @param hasChannelField its channel is sent. */
+  constructor(
+    { channel, position, kind, event, key, except, json, data }: Entry,
+    epoch: string,
+    at: number,
+    hasChannelField: boolean,
+  ) {
     this.position = position;
     this.kind = kind;
     this.event = event;
@@ -68,14 +76,16 @@ export class LogEntry {
     this.json = json;
     this.at = at;
     const isSent = kind === 'event' || kind === 'gone';
+    const id = formatId(epoch, position);
+    this.#origin = hasChannelField ? { channel, position: id } : undefined;
     this.frame = isSent
-      ? createFrame(encode(data, { id: formatId(epoch, position), event }), 1, true)
+      ? createFrame(encode(data, { id, event }, hasChannelField ? { channel } : undefined), 1, true)
       : undefined;
   }
 
   /** The event without its id, for events that are sent out of order (backfill). */
   get withoutId(): Frame {
-    this.#withoutId ??= createFrame(encode(this.data, { event: this.event }), 1);
+    this.#withoutId ??= createFrame(encode(this.data, { event: this.event }, this.#origin), 1);
     return this.#withoutId;
   }
 

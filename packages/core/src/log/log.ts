@@ -17,6 +17,8 @@ export interface LogOptions {
   /** A broker gives positions to entries. */
   isRemote: boolean;
   scheduler: Scheduler;
+  /** Each event is sent with the name of its channel. */
+  hasChannelField: boolean;
   /** Called when a channel is dropped from memory. */
   onDropped: (name: string) => void;
 }
@@ -46,6 +48,7 @@ export class Log {
   onAdvance: () => void = () => {};
   readonly #scheduler: Scheduler;
   readonly #isRemote: boolean;
+  readonly #hasChannelField: boolean;
   #epoch: string | undefined;
   #acknowledged: Position = 0;
   readonly #lost = new LostPositions();
@@ -54,6 +57,7 @@ export class Log {
   constructor(options: LogOptions) {
     this.#scheduler = options.scheduler;
     this.#isRemote = options.isRemote;
+    this.#hasChannelField = options.hasChannelField;
     this.channels = new Channels(options);
     this.#undelivered = new Undelivered(this.channels);
   }
@@ -110,13 +114,17 @@ export class Log {
   #append(channel: ChannelLog, entry: Entry): void {
     // Before anything that follows it is delivered.
     if (entry.kind === 'control') this.onControl(entry);
-    const logged = new LogEntry(entry, this.epoch, this.#scheduler.now);
+    const logged = this.#log(entry);
     this.head = entry.position;
     this.channels.touch(channel);
     this.channels.count(channel, () => channel.append(logged));
     this.#undelivered.add(channel, logged);
     this.channels.evict();
     this.onAdvance();
+  }
+
+  #log(entry: Entry): LogEntry {
+    return new LogEntry(entry, this.epoch, this.#scheduler.now, this.#hasChannelField);
   }
 
   /** Begins a round: takes the channels that have new entries. */
@@ -171,7 +179,7 @@ export class Log {
    * @param upTo and none newer than this.
    */
   fill(channel: ChannelLog, page: Page, after: Position, upTo: Position): void {
-    const entries = page.entries.map(entry => new LogEntry(entry, this.epoch, this.#scheduler.now));
+    const entries = page.entries.map(entry => this.#log(entry));
     // Entries that were trimmed meanwhile, and are newer than the page, are on their way here: they are not lost.
     const superseded = channel.history.keep.compact ? 0 : (page.supersededUpTo ?? 0);
     const trimmedUpTo = Math.min(upTo, Math.max(page.trimmedUpTo, superseded, after));

@@ -6,6 +6,8 @@ import { createFrame, type Frame } from '../protocol/frame.ts';
 export interface SnapshotSettings {
   readonly event: string;
   readonly take: () => unknown;
+  /** It is sent with the name of its channel. */
+  readonly hasChannelField: boolean;
 }
 
 /** The event with the state of a channel. */
@@ -44,7 +46,7 @@ export class Snapshots {
   }
 
   async #take(): Promise<State> {
-    const { take, event } = this.#settings;
+    const { take, event, hasChannelField } = this.#settings;
     let timer: ReturnType<typeof setTimeout> | undefined;
     const timeout = new Promise((_, reject) => {
       const error = new Error(`the snapshot of ${this.#channel} took longer than ${TIMEOUT} ms`);
@@ -55,7 +57,8 @@ export class Snapshots {
       const taken = new Promise(resolve => resolve(take()));
       const state = await Promise.race([taken, timeout]);
       const data = dataText(state);
-      return { event, json: isJson(state), data, frame: createFrame(encode(data, { event }), 1) };
+      const origin = hasChannelField ? { channel: this.#channel } : undefined;
+      return { event, json: isJson(state), data, frame: createFrame(encode(data, { event }, origin), 1) };
     } finally {
       clearTimeout(timer);
       this.#pending = undefined;

@@ -38,15 +38,22 @@ export function encodeEvent(event: ServerSentEvent): string {
   return encode(event.data, event);
 }
 
+/** Where a published event is from. By the standard, clients ignore fields with such names; @tidings/client reads them. */
+export interface Origin {
+  readonly channel: string;
+  /** The id of an event that is sent without one. */
+  readonly position?: string | undefined;
+}
+
 /** {@link encodeEvent}, with the data apart from the other fields. */
-export function encode(data: unknown, fields?: EventFields): string {
-  let text = '';
+export function encode(data: unknown, fields?: EventFields, origin?: Origin): string {
+  let text = origin === undefined ? '' : originLines(origin);
   let id = '';
   if (fields !== undefined) {
     // The id is the last field: some clients store it at its line (eventsource 2, fetch-event-source, Datastar). If the
     // connection broke between an id and its data, they would resume after an event that they never dispatched.
     if (fields.id !== undefined) id = `id: ${fieldText('id', fields.id)}\n`;
-    if (fields.event !== undefined) text = `event: ${fieldText('event', fields.event)}\n`;
+    if (fields.event !== undefined) text += `event: ${fieldText('event', fields.event)}\n`;
     if (fields.retry !== undefined) text += retryLine(fields.retry);
   }
   const own = ownText(data);
@@ -69,6 +76,12 @@ export function encodeRetry(retry: number): string {
 function retryLine(retry: number): string {
   if (!isWhole(retry)) throw invalid('retry', 'an integer of ms, 0 or more', retry, 'invalid-field');
   return `retry: ${retry}\n`;
+}
+
+/** A line break in a name would end the field: such a channel is not named. */
+function originLines({ channel, position }: Origin): string {
+  const name = LINE_BREAK.test(channel) ? '' : `channel: ${channel}\n`;
+  return position === undefined ? name : `${name}position: ${position}\n`;
 }
 
 /** Checks the value of `id` or `event`, and replaces lone surrogates. */

@@ -40,20 +40,21 @@ export class ControlChannel {
    *   store it. Never an unhandled rejection.
    */
   send(message: ControlMessage): Promise<void> {
-    const sent = this.#send(message);
+    const sent = this.store(message).then(() => {});
     // A caller that does not await it must not end the process.
     sent.catch(() => {});
     return sent;
   }
 
-  async #send(message: ControlMessage): Promise<void> {
+  /** {@link send}, for a caller that awaits it: resolves with the id of the position. */
+  async store(message: ControlMessage): Promise<string> {
     if (this.#queue === undefined) {
       this.#apply(message, this.#log.head, true);
-      return;
+      return this.#log.id(this.#log.head);
     }
     const stored = await this.#queue.publish(controlDraft({ ...message, from: this.sender }));
     // Streams that are opened from now on are later than the message.
-    this.#log.acknowledge(...stored);
+    return this.#log.acknowledge(...stored);
   }
 
   /** Takes an entry of the control channel. */

@@ -1,7 +1,8 @@
 import { isObject } from '../../base/option-checks.ts';
 import { nameOf } from '../../protocol/channel-name.ts';
+import { UNKNOWN_ID } from '../../protocol/event-id.ts';
 import type { EventStream } from '../../stream/event-stream.ts';
-import type { Who } from '../clients.ts';
+import type { ControlMessage } from '../control.ts';
 
 /** A request by which a page changes the channels of its open stream, as `hub.control()` takes it. */
 export interface ControlRequest {
@@ -22,6 +23,8 @@ export interface ControlResponse {
   readonly status: number;
   /** Sent as JSON, if it is there. */
   readonly body: { readonly reason: string } | undefined;
+  /** Headers of the response: of a 204, `tidings-position`, the id at which the change is applied. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** The hub of the stream. */
@@ -30,15 +33,9 @@ export interface ControlledHub {
   readonly isShared: boolean;
   /** Whether a stream may follow a channel is asked for. */
   readonly hasAuthorize: boolean;
-  readonly clients: {
-    get(client: string): ReadonlySet<EventStream>;
-    subscribe(
-      who: Who,
-      channels: readonly string[],
-      options: { from?: { after: string } | undefined },
-    ): Promise<void>;
-    unsubscribe(who: Who, channels: readonly string[]): Promise<void>;
-  };
+  readonly clients: { get(client: string): ReadonlySet<EventStream> };
+  /** Sends a message to all processes. Resolves with the id at which it is applied. */
+  readonly store: (message: ControlMessage) => Promise<string>;
 }
 
 /** Channels of one request. */
@@ -65,24 +62,33 @@ export async function control(hub: ControlledHub, request: ControlRequest): Prom
   const isHere = [...hub.clients.get(client)].some(({ id }) => id === change.stream);
   if (!isHere && !hub.isShared) return refuse(404, 'stream');
   try {
-    await apply(hub, client, change);
+    const position = await apply(hub, client, change);
+    const headers: Record<string, string> = position === undefined ? {} : { 'tidings-position': position };
+    return { status: 204, body: undefined, headers };
   } catch {
     return refuse(503, 'broker');
   }
-  return { status: 204, body: undefined };
 }
 
-async function apply(hub: ControlledHub, client: string, change: Change): Promise<void> {
-  const { stream: id, subscribe, unsubscribe, lastEventId } = change;
-  const from = lastEventId === undefined ? undefined : { after: lastEventId };
-  const changes: Promise<void>[] = [];
-  if (unsubscribe.length > 0) changes.push(hub.clients.unsubscribe({ id, client }, unsubscribe));
-  if (subscribe.length > 0) changes.push(hub.clients.subscribe({ id, client }, subscribe, { from }));
-  await Promise.all(changes);
+/** Resolves with the id at which the last change is applied; undefined: there is none. */
+async function apply({ store }: ControlledHub, owner: string, change: Change): Promise<string | undefined> {
+  const { stream: who, subscribe, unsubscribe, lastEventId } = change;
+  const stored: Promise<string>[] = [];
+  if (unsubscribe.length > 0) stored.push(store({ type: 'unsubscribe', who, owner, channels: unsubscribe }));
+  if (subscribe.length > 0) {
+    const from = lastEventId === undefined ? undefined : { after: startOf(lastEventId) };
+    stored.push(store({ type: 'subscribe', who, owner, channels: subscribe, options: { from } }));
+  }
+  return (await Promise.all(stored)).at(-1);
+}
+
+/** Which part of a backfill the client has received is unknown. */
+function startOf(lastEventId: string): string {
+  return lastEventId.endsWith('~') ? UNKNOWN_ID : lastEventId;
 }
 
 function refuse(status: number, reason: string): ControlResponse {
-  return { status, body: { reason } };
+  return { status, body: { reason }, headers: {} };
 }
 
 /** Browsers say where a request comes from. Other clients have no cookies that a page could misuse. */

@@ -96,12 +96,14 @@ const CHANNEL_OPTIONS = optionNames<ChannelOptions>({
  * Checks the options of a channel.
  *
  * @param standard the history unless the options say otherwise.
+ * @param hasChannelField snapshots are sent with the name of their channel.
  * @param settings of a hub with compression.
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
 export function readChannelOptions(
   options: ChannelOptions,
   standard: HistorySettings,
+  hasChannelField: boolean,
   settings?: CompressionSettings,
 ): ChannelSettings {
   checkType('options', 'object', options);
@@ -122,7 +124,7 @@ export function readChannelOptions(
     compact,
     compression: options.compression === false ? undefined : settings,
     overflow,
-    snapshot: snapshot && { event, take: bindContext(snapshot) },
+    snapshot: snapshot && { event, take: bindContext(snapshot), hasChannelField },
   };
 }
 

@@ -69,6 +69,12 @@ export interface HubOptions<Data = unknown> {
   history?: HistoryOptions | false | undefined;
   /** Returns the options of a channel, by its name. Every process must return the same. */
   channels?: ((name: string) => ChannelOptions | undefined) | undefined;
+  /**
+   * Sends the name of the channel with each event, in a field `channel` of its own. An EventSource ignores it;
+   * `@tidings/client` has it as `event.channel`, and needs it where tabs that follow different channels share a
+   * connection. It costs the bytes of the name in each event. Default: false.
+   */
+  channelField?: boolean | undefined;
   /** Keeps a list of the clients that are connected to any process, in a channel. Default: none. */
   presence?: PresenceOptions | undefined;
   /** Callbacks for metrics and logs. Default: none. */
@@ -115,6 +121,7 @@ export interface Limits {
 export interface HubSettings extends StreamLimits {
   readonly resetEvent: string;
   readonly revokedEvent: string;
+  readonly channelField: boolean;
   authorize: Authorize | undefined;
   authorizeTimeout: number;
   broker: Broker | undefined;
@@ -142,6 +149,7 @@ const HUB_OPTIONS = optionNames<HubOptions>({
   channels: true,
   presence: true,
   observer: true,
+  channelField: true,
   resetEvent: true,
   compression: true,
   authorize: true,
@@ -160,11 +168,12 @@ const LIMITS = optionNames<Limits>({
 export function readHubOptions(options: HubOptions): HubSettings {
   checkType('options', 'object', options);
   checkNames(options, HUB_OPTIONS);
-  const { limits = {}, channels, onError = createErrorLog() } = options;
+  const { limits = {}, channels, channelField = false, onError = createErrorLog() } = options;
   checkType('limits', 'object', limits);
   checkNames(limits, LIMITS, 'limits.');
   checkType('channels', 'function', channels);
   checkType('onError', 'function', onError);
+  checkType('channelField', 'boolean', channelField);
   const heartbeat = readHeartbeat(options.heartbeat);
   const stallTimeout = readDuration('stallTimeout', options.stallTimeout, 60_000);
   const maxAge = readDuration('maxAge', options.maxAge, Number.POSITIVE_INFINITY);
@@ -199,11 +208,14 @@ export function readHubOptions(options: HubOptions): HubSettings {
     ),
     maxBufferedBytes,
     bufferedBytesLimit: readLimit(options.bufferedBytesLimit, maxBufferedBytes),
+    channelField,
     resetEvent: readEventName('resetEvent', options.resetEvent, 'reset'),
     channel: (name, own) =>
       own === undefined
-        ? inContext(() => readChannelOptions(channelOptionsFor(name, channels), history, compression))
-        : readChannelOptions(own, history, compression),
+        ? inContext(() =>
+            readChannelOptions(channelOptionsFor(name, channels), history, channelField, compression),
+          )
+        : readChannelOptions(own, history, channelField, compression),
     maxStreams: readCount('limits.streams', limits.streams, Number.POSITIVE_INFINITY),
     maxPerClient: readCount('limits.perClient', limits.perClient, Number.POSITIVE_INFINITY, 1),
     onError,

@@ -3,19 +3,20 @@ interface Locks {
   request(
     name: string,
     options: { signal?: AbortSignal; steal?: boolean },
-    callback: () => Promise<void>,
+    callback: () => Promise<unknown>,
   ): Promise<unknown>;
   query(): Promise<{ pending?: { name?: string }[] }>;
 }
 
+const { locks } = (globalThis as unknown as { navigator: { locks: Locks } }).navigator;
+
 /** A lock that one tab has at a time. The browser releases it when the tab is gone. */
-export class Leadership {
-  readonly #locks = (globalThis as unknown as { navigator: { locks: Locks } }).navigator.locks;
+export class Lock {
   readonly #name: string;
   readonly #onWon: () => void;
   readonly #onLost: () => void;
-  /** Ends the request that is pending, or that holds the lock. */
-  #end: (() => void) | undefined;
+  /** Aborts the request that is pending, and releases the lock that is held. */
+  #controller: AbortController | undefined;
 
   /** @param onLost another tab has taken the lock, because it has not heard of this one. */
   constructor(name: string, onWon: () => void, onLost: () => void) {
@@ -27,32 +28,26 @@ export class Leadership {
   /** Waits for the lock; or takes it from a tab that is dead, as far as can be seen from here. */
   seek(steal = false): void {
     this.release();
-    const controller = new AbortController();
-    const { signal } = controller;
-    let release = () => controller.abort();
-    this.#end = () => release();
+    this.#controller = new AbortController();
+    const { signal } = this.#controller;
     const hold = () =>
-      new Promise<void>(resolve => {
-        if (signal.aborted) return resolve();
-        release = () => {
-          controller.abort();
-          resolve();
-        };
-        this.#onWon();
+      new Promise<unknown>(resolve => {
+        signal.addEventListener('abort', resolve);
+        if (signal.aborted) resolve(0);
+        else this.#onWon();
       });
-    this.#locks.request(this.#name, steal ? { steal } : { signal }, hold).catch(() => {
+    locks.request(this.#name, steal ? { steal } : { signal }, hold).catch(() => {
       if (!signal.aborted) this.#onLost();
     });
   }
 
   release(): void {
-    this.#end?.();
-    this.#end = undefined;
+    this.#controller?.abort();
   }
 
   /** How many other tabs wait for the lock. */
   async rivals(): Promise<number> {
-    const { pending = [] } = await this.#locks.query();
+    const { pending = [] } = await locks.query();
     return pending.filter(({ name }) => name === this.#name).length;
   }
 }

@@ -1,0 +1,2 @@
+// Loaded when a client has `control` and is shared, and only then.
+export { Tabs } from './shared/tabs.ts';

@@ -1,0 +1,56 @@
+import { compare } from '../position.ts';
+import type { Relay, RelayedEvent } from './messages.ts';
+import type { Parts } from './parts.ts';
+
+/** Stands for the position of a connection that has received events without ids: it is not known what a tab lacks. */
+export const WITHOUT_IDS = '?';
+
+/** What one tab has received, from a connection of its own or from the leader: each event once. */
+export class Reception {
+  lastEventId: string;
+  readonly #parts: Parts;
+  /** The term and number of the relay that comes next. */
+  #next = '';
+
+  constructor(parts: Parts) {
+    this.#parts = parts;
+    this.lastEventId = parts.position;
+  }
+
+  /**
+   * Whether there is no gap between what this tab has and a relay.
+   *
+   * @param isFollowing the tab has received what was relayed before.
+   */
+  joins({ term, n, before, channels }: Relay, isFollowing = false): boolean {
+    const isNext = isFollowing && this.#next === `${term} ${n}`;
+    const from = isFollowing ? undefined : before;
+    const isCovered = !channels || this.#parts.control?.isCovered(channels, from) !== false;
+    return isCovered && (isNext || compare(this.lastEventId, before) >= 0);
+  }
+
+  /** Receives the events of a relay. */
+  take({ term, n, channels, events, after }: Relay): void {
+    this.#next = `${term} ${n + 1}`;
+    if (channels) this.#parts.control?.relay(channels);
+    for (const event of events) this.receive(event);
+    this.moveTo(after);
+    this.#parts.receiver.arrived(after);
+  }
+
+  receive({ isNotice, ...event }: RelayedEvent): void {
+    const { id } = event;
+    if (id !== undefined) {
+      // Also at the same position with a backfill under way: the event has come before that.
+      if (!isNotice && compare(id, this.lastEventId) < 1) return;
+      // After a reset, what follows its id is received again.
+      this.lastEventId = id;
+    }
+    this.#parts.receiver.receive(event);
+  }
+
+  /** Not back; but from a position to a backfill at the same, and to another epoch. */
+  moveTo(id: string): void {
+    if (id !== WITHOUT_IDS && !(compare(id, this.lastEventId) <= -1)) this.lastEventId = id;
+  }
+}
