@@ -1,14 +1,20 @@
 // What it costs to observe a hub: CPU time of a fan-out and heap of a stream, with nothing, with an observer that has
-// every callback but `delivered`, and with all metrics. The engine alone, without sockets, so that the difference is not
-// lost in theirs. With STREAMS=1, it is what each event costs. Run: node --expose-gc --import tsx bench/observability.ts
-import { setImmediate as turn } from 'node:timers/promises';
+// every callback but `delivered`, with all metrics, and with an open page of the inspector. The engine alone, without
+// sockets, so that the difference is not lost in theirs. With STREAMS=1, it is what each event costs.
+// Run: node --expose-gc --import tsx bench/observability.ts
+import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import { createHub, type Frame, type Hub, type Observer, type Transport } from '@tidings/core';
+import { inspector } from '@tidings/inspector/fetch';
 import { instrument } from '@tidings/metrics';
 import { Registry } from 'prom-client';
 
 const STREAMS = Number(process.env.STREAMS ?? 1_000);
 const EVENTS = Math.max(20, 1_000 / STREAMS);
-const ROUNDS = 200;
+/** Pairs of hubs for each mode, and rounds of each pair. */
+const PAIRS = Number(process.env.PAIRS ?? 16);
+const ROUNDS = 20;
+/** ms for which an open page is measured. */
+const OPEN = 10_000;
 const IDLE = 10_000;
 
 class NullTransport implements Transport {
@@ -55,7 +61,19 @@ const modes: Record<string, (hub: Hub) => void> = {
   'nothing again': noop,
   observer: hub => void hub.observe(observer),
   metrics: hub => void instrument(hub, { registry }),
+  inspector: openPage,
 };
+
+/** Opens the page: what is live, and the table of streams. */
+function openPage(hub: Hub): void {
+  const inspect = inspector({ hub, path: '/_tidings', authorize: () => true });
+  for (const path of ['feed', 'rows?table=streams&limit=60&sort=age&order=desc']) {
+    void (async () => {
+      const response = await inspect(new Request(`http://localhost/_tidings/${path}`));
+      for await (const _ of response?.body ?? []);
+    })();
+  }
+}
 
 const open = (hub: Hub) => hub.open(new NullTransport(), { method: 'GET', url: '/' }).subscribe('news');
 
@@ -81,33 +99,59 @@ async function fanOut(hub: Hub): Promise<number> {
   return after.user + after.system - user - system;
 }
 
-const median = (values: number[]) => values.sort((one, other) => one - other)[values.length >> 1] as number;
+const median = (values: number[]) =>
+  values.toSorted((one, other) => one - other)[values.length >> 1] as number;
 
-const hubs = Object.entries(modes).map(([mode, observe]) => ({ mode, hub: serve(observe, STREAMS) }));
-await turns(20);
-for (const { hub } of hubs) await fanOut(hub);
-const times = new Map<string, number[]>(hubs.map(({ mode }) => [mode, []]));
-for (let round = 0; round < ROUNDS; round++) {
-  // Each in its turn, beginning with another one.
-  for (let i = 0; i < hubs.length; i++) {
-    const { mode, hub } = hubs[(round + i) % hubs.length] as (typeof hubs)[number];
-    times.get(mode)?.push(await fanOut(hub));
+/** CPU time of a fan-out with a mode, by that with nothing: hubs of equal age, in turn. */
+async function compare(order: readonly [string, string]): Promise<{ ratio: number; least: number }> {
+  const hubs = order.map(mode => serve(modes[mode] ?? noop, STREAMS));
+  await turns(20);
+  for (const hub of hubs) await fanOut(hub);
+  const ratios: number[] = [];
+  let least = Number.POSITIVE_INFINITY;
+  for (let round = 0; round < ROUNDS; round++) {
+    const times = [0, 0];
+    for (const at of round % 2 === 0 ? [0, 1] : [1, 0]) times[at] = await fanOut(hubs[at] as Hub);
+    const [first = 0, second = 0] = times;
+    ratios.push(order[0] === 'nothing' ? second / first : first / second);
+    least = Math.min(least, order[0] === 'nothing' ? second : first);
   }
+  await Promise.all(hubs.map(hub => hub.close({ within: 0 })));
+  registry.clear();
+  return { ratio: median(ratios), least };
 }
-// The least of many: what else the machine does only adds to it.
-const least = (mode: string) => Math.min(...(times.get(mode) ?? []));
-for (const mode of times.keys()) {
-  const each = least(mode) / EVENTS / STREAMS;
-  console.log(`${mode}: ${each.toFixed(3)} µs a delivery, ${(least(mode) / least('nothing')).toFixed(3)} x`);
+
+for (const mode of Object.keys(modes)) {
+  if (mode === 'nothing') continue;
+  const ratios: number[] = [];
+  let least = Number.POSITIVE_INFINITY;
+  for (let pair = 0; pair < PAIRS; pair++) {
+    // The hub that is made second has its objects in other places, which alone makes a difference.
+    const compared = await compare(pair % 2 === 0 ? ['nothing', mode] : [mode, 'nothing']);
+    ratios.push(compared.ratio);
+    least = Math.min(least, compared.least);
+  }
+  const mean = Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / PAIRS);
+  const [low = 0, high = 0] = [0.25, 0.75].map(
+    at => ratios.toSorted((a, b) => a - b)[Math.floor(at * PAIRS)],
+  );
+  const each = least / EVENTS / STREAMS;
+  console.log(
+    `${mode}: ${mean.toFixed(3)} x nothing (quartiles ${low.toFixed(3)}, ${high.toFixed(3)}), ${each.toFixed(3)} µs`,
+  );
 }
+
+const scraped = serve(modes.metrics ?? noop, IDLE);
+await turns(200);
 const scrapes: number[] = [];
 for (let i = 0; i < 30; i++) {
   const start = performance.now();
   await registry.metrics();
   scrapes.push(performance.now() - start);
 }
-console.log(`a scrape with ${STREAMS} streams: ${Math.min(...scrapes).toFixed(2)} ms`);
+console.log(`a scrape with ${IDLE} streams: ${Math.min(...scrapes).toFixed(2)} ms`);
 
+await scraped.close({ within: 0 });
 registry.clear();
 for (const [mode, observe] of Object.entries(modes)) {
   const heaps: number[] = [];
@@ -120,9 +164,25 @@ for (const [mode, observe] of Object.entries(modes)) {
     await turns(200);
     globalThis.gc?.();
     heaps.push((process.memoryUsage().heapUsed - before) / IDLE);
-    for (const stream of hub.streams) stream.close();
+    await hub.close({ within: 0 });
     registry.clear();
   }
   console.log(`${mode}: ${median(heaps).toFixed(0)} bytes of heap for an idle stream`);
 }
+
+/** ms of CPU time a second. */
+async function idle(): Promise<number> {
+  const { user, system } = process.cpuUsage();
+  await sleep(OPEN);
+  const after = process.cpuUsage();
+  return (after.user + after.system - user - system) / OPEN;
+}
+
+const watched = serve(noop, IDLE);
+await turns(200);
+const withoutPage = await idle();
+openPage(watched);
+await sleep(1_000);
+const cost = (await idle()) - withoutPage;
+console.log(`an open page, with ${IDLE} streams: ${cost.toFixed(1)} ms of CPU time a second`);
 process.exit();

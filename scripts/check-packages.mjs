@@ -33,7 +33,7 @@ try {
   }
   tryOut(tarballs);
   checkTypeLayouts(tarballs, scratch, run);
-  await measure('@tidings/core', 36 * 1024);
+  await measure('@tidings/core', 39 * 1024);
   await measure('@tidings/client', 4 * 1024, 2 * 1024);
 } finally {
   rmSync(scratch, { recursive: true });

@@ -42,6 +42,7 @@ export default defineConfig({
           { text: 'Shutdown and deploys', link: '/shutdown' },
           { text: 'Choose a broker', link: '/brokers' },
           { text: 'Scaling and sizing', link: '/scaling' },
+          { text: 'Compression', link: '/compression' },
           { text: 'Redis', link: '/redis' },
           { text: 'Inspector', link: '/inspector' },
           { text: 'Metrics, traces and alerts', link: '/metrics' },

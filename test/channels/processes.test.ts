@@ -1,10 +1,13 @@
 import { createHub, type Hub, type HubOptions, type ProcessStats } from '@tidings/core';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { FaultyBroker, MemoryLog } from '../support/memory-broker.ts';
 import { open, until } from '../support/memory-stream.ts';
 
 const hubs: Hub[] = [];
-afterEach(() => Promise.all(hubs.splice(0).map(hub => hub.close({ within: 0 }))));
+afterEach(async () => {
+  vi.useRealTimers();
+  await Promise.all(hubs.splice(0).map(hub => hub.close({ within: 0 })));
+});
 
 function start(options: HubOptions = {}): Hub {
   const hub = createHub({ heartbeat: false, onError: () => {}, ...options });
@@ -43,21 +46,59 @@ it('receives the stats of each other process once', async () => {
   expect(own.heard).toHaveLength(3);
 });
 
+it('reports again in its interval, until it is stopped', async () => {
+  vi.useFakeTimers();
+  const hub = start();
+  const { heard, stop } = observe(hub);
+  await vi.advanceTimersByTimeAsync(13_500);
+  expect(heard).toHaveLength(3);
+  stop();
+  stop();
+  await vi.advanceTimersByTimeAsync(20_000);
+  expect(heard).toHaveLength(3);
+});
+
+it('asks once for all processes that observe, and knows its own answer', async () => {
+  const log = new MemoryLog();
+  const brokers = [1, 2].map(() => new FaultyBroker(log.broker()));
+  const [one, two] = brokers.map(({ broker }) => start({ broker })) as [Hub, Hub];
+  await Promise.all([one.ready(), two.ready()]);
+  const first = observe(one);
+  await until(() => first.others().length === 1);
+  const published = () => brokers.map(({ calls }) => calls.filter(call => call === 'publish').length);
+  expect(published()).toEqual([1, 1]);
+  const second = observe(two);
+  await until(() => second.others().length === 1);
+  await one.publish('a', 1);
+  expect(new Set(first.others().map(({ id }) => id)).size).toBe(1);
+  expect(first.others()[0]?.id).not.toBe(first.heard[0]?.id);
+  expect(published()).toEqual([3, 2]);
+});
+
+it('answers once when several processes ask', async () => {
+  const log = new MemoryLog();
+  const [one, two, three] = [1, 2, 3].map(() => start({ broker: log.broker() })) as [Hub, Hub, Hub];
+  await Promise.all(hubs.map(hub => hub.ready()));
+  open(three).stream.subscribe('a');
+  const observers = [observe(one), observe(two)];
+  await until(() => observers.every(({ others }) => others().length >= 2));
+  await three.publish('a', 1);
+  await two.position();
+  const ofThree = ({ others }: ReturnType<typeof observe>) =>
+    others().filter(({ stats }) => stats.streams === 1);
+  expect(observers.map(ofThree).map(({ length }) => length)).toEqual([1, 1]);
+});
+
 it('hides its channel', async () => {
   const log = new MemoryLog();
-  const dropped: string[] = [];
-  const hub = start({ broker: log.broker(), observer: { dropped: name => dropped.push(name) } });
+  const hub = start({ broker: log.broker() });
   const other = start({ broker: log.broker() });
   await Promise.all([hub.ready(), other.ready()]);
-  const { others, stop } = observe(hub);
+  const { others } = observe(hub);
   await until(() => others().length === 1);
   expect(hub.channelNames()).toEqual([]);
   expect(hub.stats()).toMatchObject({ channels: 0, published: 0 });
   expect(other.stats()).toMatchObject({ channels: 0, published: 0 });
-  stop();
-  await hub.publish('a', 1);
-  expect(hub.stats().dropped).toBe(0);
-  expect(dropped).toEqual([]);
 });
 
 it('costs other processes nothing once nobody observes', async () => {

@@ -124,6 +124,8 @@ export class Judge {
   #isAnswered = false;
   /** Positions have begun anew, and it has not been told any since. */
   #isRestarted = false;
+  /** What was written last is complete. */
+  #isAtRest = false;
   /** The head when it was told of the last reset, if nothing with an id has come since. */
   #unmarkedAt: Order = -1;
 
@@ -270,7 +272,9 @@ export class Judge {
     const floors = new Map<ChannelName, Order>();
     if (!this.isLive || !this.node.isInProcess) return floors;
     for (const { channel } of this.interests.values()) {
-      floors.set(channel.name, channel.trimmedUpTo(this.#court.now, this.node.restedAt));
+      // A marker may be on its way: until it is told, the client is where it was.
+      const trimmedUpTo = channel.trimmedUpTo(this.#court.now, this.node.restedAt);
+      floors.set(channel.name, Math.min(trimmedUpTo, this.told));
     }
     return floors;
   }
@@ -305,6 +309,7 @@ export class Judge {
   }
 
   write(frame: Frame, isBuffered: () => boolean): Written {
+    if (this.#isAtRest) this.rest();
     let written: Written = { text: '', blocks: [], checkpoints: [] };
     try {
       written = this.#parser.read(frame);
@@ -312,8 +317,8 @@ export class Judge {
       this.#fail('wrong write', (error as Error).message);
     }
     for (const block of written.blocks) this.#read(block);
-    // A reset may be the last of a stream that closes: what is newer is for the next one.
-    if (!this.#isStale && this.#closedAt === undefined) this.rest();
+    // Found out with the next write: a reset may be the last of a stream that closes, and what is newer is for the next one.
+    this.#isAtRest = !this.#isStale && this.#closedAt === undefined;
     if (this.#hasOlder && !isBuffered()) this.#hasOlder = false;
     return written;
   }

@@ -163,6 +163,21 @@ describe('Browsers', () => {
         expect(site.requests).toHaveLength(3);
       });
 
+      test('a compressed response: each event at once, and after a killed connection', async () => {
+        const site = await serve({ compression: { minStreams: 1 } });
+        await follow(site, '/news');
+        const rows = Array.from({ length: 20 }, (_, n) => `<tr id="row-${n}"><td>Server ${n}</td></tr>`);
+        for (const [n, row] of rows.entries()) {
+          await eventually(() => site.hub.streams.size === 1);
+          await site.hub.publish('news', row);
+          await poll(data).toEqual(rows.slice(0, n + 1));
+          if (n !== 10) continue;
+          site.cut();
+          await eventually(() => site.requests.length === 2);
+        }
+        expect(site.requests[0]?.headers['accept-encoding']).toContain('gzip');
+      });
+
       test('`reset` when the past is gone, then what is left', async () => {
         const site = await serve({ history: { events: 3 } });
         await follow(site, '/news');

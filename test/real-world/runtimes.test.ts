@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { gunzipSync } from 'node:zlib';
 import { build } from 'tsup';
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest';
 import { type Client, type RequestOptions, request } from '../support/client.ts';
@@ -194,6 +195,19 @@ describe('Runtimes', () => {
             'event: e\nretry: 5\ndata: a\nid: 1\n\ndata: one\ndata: two\ndata: three\ndata: four\n\n' +
               ': aside\ndata: {"a":[1]}\n\ndata: ü✓😀\n\n',
           );
+        });
+
+        test('a response that is compressed where there is node:zlib, decoded at once and to its end', async () => {
+          const client = await get('/rows', { headers: { 'accept-encoding': 'gzip' } });
+          await client.until(({ events }) => events[0]?.data === 'before');
+          await ask('/publish-rows');
+          expect(await client.ended).toBe(true);
+          const rows = published(client).slice(1);
+          expect(rows.map(({ data }) => data)).toEqual(
+            Array.from({ length: 20 }, (_, n) => `<tr id="row-${n + 1}"><td>Server ${n + 1}</td></tr>`),
+          );
+          expect(client.headers['content-encoding']).toBe(name === 'workerd' ? undefined : 'gzip');
+          if (name !== 'workerd') expect(gunzipSync(client.body).toString()).toBe(client.text);
         });
 
         test('HEAD has the head only', async () => {

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { ChannelStats, EventStream, Hub, StreamStats } from '@tidings/core';
+import type { ChannelStats, EventStream, Hub } from '@tidings/core';
 import { describeData, type ShownStreams } from './shown-streams.ts';
 
 /** What one page shows of a table: the rows that its window needs. */
@@ -80,52 +80,39 @@ export function rowsOf(hub: Hub, names: ShownStreams, view: View): Promise<Rows>
 
 async function streamRows(hub: Hub, names: ShownStreams, view: View): Promise<Rows> {
   // Oldest first.
-  const all = Array.from(hub.streams, stream => new OpenStream(stream));
-  const found: OpenStream[] = [];
-  await inTurns(all, open => {
-    if (open.matches(view.search)) found.push(open);
-  });
-  const sorted = await sortBy(found, STREAM_KEYS[view.sort], view.isDescending);
+  let streams = [...hub.streams];
+  if (view.search !== '') {
+    const all = streams;
+    streams = [];
+    await inTurns(all, stream => matches(stream, view.search) && streams.push(stream));
+  }
+  const sorted = await sortBy(streams, STREAM_KEYS[view.sort], view.isDescending);
   const now = Date.now();
   const rows = sorted
     .slice(view.offset, view.offset + view.limit)
-    .map(open => describeStream(open, names.nameOf(open.stream), now));
-  return { total: found.length, offset: view.offset, rows };
+    .map(stream => describeStream(stream, names.nameOf(stream), now));
+  return { total: streams.length, offset: view.offset, rows };
 }
 
-/** A stream, with its statistics: they are read once for search, order and row, and only if one of these needs them. */
-class OpenStream {
-  readonly stream: EventStream;
-  #stats: StreamStats | undefined;
-
-  constructor(stream: EventStream) {
-    this.stream = stream;
-  }
-
-  get stats(): StreamStats {
-    this.#stats ??= this.stream.stats();
-    return this.#stats;
-  }
-
-  matches(search: string): boolean {
-    if (search === '') return true;
-    const contains = (text: string | undefined) => text?.toLowerCase().includes(search) === true;
-    return contains(this.stream.client) || contains(this.stats.id) || this.stats.channels.some(contains);
-  }
+function matches(stream: EventStream, search: string): boolean {
+  const contains = (text: string | undefined) => text?.toLowerCase().includes(search) === true;
+  if (contains(stream.client)) return true;
+  const { id, channels } = stream.stats();
+  return contains(id) || channels.some(contains);
 }
 
 type Key<T> = (item: T) => number | string;
 
 /** Without one: by age. */
-const STREAM_KEYS: Record<string, Key<OpenStream>> = {
-  client: ({ stream }) => stream.client ?? '',
-  lag: ({ stats }) => stats.lagEvents,
-  buffered: ({ stats }) => stats.bufferedBytes,
-  channels: ({ stats }) => stats.channels.length,
+const STREAM_KEYS: Record<string, Key<EventStream>> = {
+  client: stream => stream.client ?? '',
+  lag: stream => stream.stats().lagEvents,
+  buffered: stream => stream.bufferedBytes,
+  channels: stream => stream.stats().channels.length,
 };
 
-function describeStream({ stream, stats }: OpenStream, name: string, now: number): StreamRow {
-  const { openedAt, channels, protocol = '', url = '', ...figures } = stats;
+function describeStream(stream: EventStream, name: string, now: number): StreamRow {
+  const { openedAt, channels, protocol = '', url = '', ...figures } = stream.stats();
   return {
     name,
     client: stream.client,

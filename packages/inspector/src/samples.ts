@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import { createHub, type EventStream, type Hub, type HubStats, type Observer } from '@tidings/core';
 import { ProcessList } from './process-list.ts';
 
@@ -66,6 +67,8 @@ export class Samples {
   /** Of all incidents. */
   #number = 0;
   #isClosed = false;
+  /** Runs what outlives a request in the context of the constructor: a request's would live as long. */
+  readonly #inContext = AsyncResource.bind((run: () => void) => run());
 
   constructor(hub: Hub) {
     this.#hub = hub;
@@ -81,18 +84,22 @@ export class Samples {
     this.#watchedAt = Date.now();
     if (this.#timer !== undefined) return true;
     try {
-      this.#stops.push(this.#hub.observeProcesses(process => this.#processes.hear(process)));
+      this.#inContext(() => this.#begin());
     } catch {
       // Nothing observed that it was closed: no page was open.
       this.#close();
-      return false;
     }
+    return !this.#isClosed;
+  }
+
+  /** @throws {TidingsError} `closed`: the hub is closed. */
+  #begin(): void {
+    this.#stops.push(this.#hub.observeProcesses(process => this.#processes.hear(process)));
     this.#stops.push(this.#hub.observe(this.#observer()));
     this.#before = this.#hub.stats();
     this.#timer = setInterval(() => this.#sample(), INTERVAL);
     // The inspector does not keep a process running.
     this.#timer.unref?.();
-    return true;
   }
 
   #sample(): void {

@@ -1,7 +1,11 @@
 // What a server does with a stream, by path. Written against web standards: it runs on every runtime.
 import { createHub } from '@tidings/core';
 
-export const hub = createHub({ stallTimeout: 1_000, onError: error => failures.push(String(error)) });
+export const hub = createHub({
+  stallTimeout: 1_000,
+  compression: { minStreams: 1 },
+  onError: error => failures.push(String(error)),
+});
 const failures = [];
 /** Of the streams of `/leave`: why they closed, and whether their signal and their source were told. */
 const departures = [];
@@ -27,6 +31,10 @@ const behaviours = {
       yield* ['x', 'y'];
     }),
   '/channel': stream => stream.subscribe('channel'),
+  '/rows': stream => {
+    stream.subscribe('rows');
+    stream.send('before');
+  },
   '/leave': stream => {
     const departure = { aborted: false, stopped: false, reason: undefined };
     departures.push(departure);
@@ -67,6 +75,10 @@ const behaviours = {
 const questions = {
   '/publish': async () => {
     for (const data of ['1', '2', '3']) await hub.publish('channel', data);
+  },
+  '/publish-rows': async () => {
+    for (let n = 1; n <= 20; n++) await hub.publish('rows', `<tr id="row-${n}"><td>Server ${n}</td></tr>`);
+    hub.channel('rows').end();
   },
   '/end': () => hub.channel('channel').end(),
   '/state': () => ({ departures, failures, flood, asked }),

@@ -1,12 +1,14 @@
 import { type Frame, joinBytes } from '../protocol/frame.ts';
-import { combineCrc, crcShift } from './crc.ts';
+import { combineCrc, createCrcShift } from './crc.ts';
 import { storedBlocks } from './gzip.ts';
 import type { Zlib } from './zlib.ts';
 
 /** A longer batch is stored: to compress it would hold the event loop for longer than a turn may. */
-const LARGEST = 128 * 1024;
+export const LARGEST = 128 * 1024;
 /** How far back deflate can refer. */
 const MAX_DISTANCE = 32 * 1024;
+/** Bytes of a window that zlib refers to nothing of (MIN_LOOKAHEAD). */
+const LOOKAHEAD = 262;
 
 /** Bytes that a batch may refer to, and the offset in the channel at which they begin. */
 export interface Dictionary {
@@ -46,8 +48,8 @@ export class Batch implements Frame {
   /** By the index of the dictionary, after that without one. */
   readonly #forms: Frame[] = [];
   #stored: Frame | undefined;
-  #crc: number | undefined;
-  #shift = 0;
+  #crc = 0;
+  #shift: Int32Array | undefined;
 
   constructor(source: BatchSource, plain: Frame, start: number, end: number, isWhole: boolean) {
     this.chunk = plain.chunk;
@@ -83,9 +85,9 @@ export class Batch implements Frame {
 
   /** The CRC-32 of what a stream has received, and of this. */
   crcAfter(crc: number): number {
-    if (this.#crc === undefined) {
+    if (this.#shift === undefined) {
       this.#crc = this.source.zlib.crc32(this.bytes, 0) | 0;
-      this.#shift = crcShift(this.length);
+      this.#shift = createCrcShift(this.length);
     }
     return combineCrc(crc, this.#crc, this.#shift);
   }
@@ -93,12 +95,19 @@ export class Batch implements Frame {
   /** Raw deflate, up to a sync flush: the blocks end with a byte, and others can follow. */
   #compress(dictionary: Dictionary | undefined): Frame {
     const { deflateRawSync, constants } = this.source.zlib;
+    const known = dictionary && joinBytes(dictionary.frames.map(lastBytes), 0, false).bytes;
     const blocks = deflateRawSync(this.bytes, {
       finishFlush: constants.Z_SYNC_FLUSH,
-      dictionary: dictionary && joinBytes(dictionary.frames.map(lastBytes), 0, false).bytes,
+      dictionary: known,
+      windowBits: windowBits((known?.length ?? 0) + this.length),
     });
     return joinBytes([blocks], this.events, this.hasId);
   }
+}
+
+/** As few as suffice: zlib allocates and clears memory for all of them. */
+function windowBits(bytes: number): number {
+  return Math.min(15, Math.max(13, Math.ceil(Math.log2(bytes + LOOKAHEAD))));
 }
 
 function lastBytes({ bytes }: Frame): Uint8Array {

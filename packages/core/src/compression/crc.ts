@@ -8,16 +8,20 @@ function multiply(one: number, other: number): number {
   let shifted = other;
   for (let bit = ONE; bit !== 0; bit >>>= 1) {
     if ((one & bit) !== 0) product ^= shifted;
-    shifted = (shifted & 1) !== 0 ? (shifted >>> 1) ^ POLYNOMIAL : shifted >>> 1;
+    shifted = timesX(shifted);
   }
   return product;
+}
+
+function timesX(polynomial: number): number {
+  return (polynomial & 1) !== 0 ? (polynomial >>> 1) ^ POLYNOMIAL : polynomial >>> 1;
 }
 
 /** x^(2^n), by n, from that of one byte (n = 3) on. */
 const powers: number[] = [multiply(ONE >>> 4, ONE >>> 4)];
 
-/** What a CRC is multiplied with when so many bytes follow. Computed once for bytes that many streams receive. */
-export function crcShift(bytes: number): number {
+/** What a CRC is multiplied with when so many bytes follow. */
+function shiftOf(bytes: number): number {
   let shift = ONE;
   let rest = bytes;
   for (let index = 0; rest > 0; index++) {
@@ -29,11 +33,37 @@ export function crcShift(bytes: number): number {
   return shift;
 }
 
+const NIBBLE = 16;
+
+/** {@link shiftOf} times each value of each four bits of a CRC: computed once for what many streams receive. */
+export function createCrcShift(bytes: number): Int32Array {
+  const table = new Int32Array((32 / 4) * NIBBLE);
+  let shifted = shiftOf(bytes);
+  for (let bit = 31; bit >= 0; bit--) {
+    table[(bit >>> 2) * NIBBLE + (1 << (bit & 3))] = shifted;
+    shifted = timesX(shifted);
+  }
+  for (let index = 0; index < table.length; index++) {
+    const value = index % NIBBLE;
+    const rest = value & (value - 1);
+    if (rest !== 0) {
+      table[index] = (table[index - value + rest] as number) ^ (table[index - rest] as number);
+    }
+  }
+  return table;
+}
+
 /**
  * The CRC of bytes and those that follow, as zlib's `crc32_combine_op`.
  *
- * @param shift {@link crcShift} of the bytes that follow.
+ * @param shift {@link createCrcShift} of the bytes that follow.
  */
-export function combineCrc(first: number, following: number, shift: number): number {
-  return multiply(shift, first) ^ following;
+export function combineCrc(first: number, following: number, shift: Int32Array): number {
+  let combined = following;
+  let rest = first;
+  for (let offset = 0; offset < shift.length; offset += NIBBLE) {
+    combined ^= shift[offset + (rest & (NIBBLE - 1))] as number;
+    rest >>>= 4;
+  }
+  return combined;
 }

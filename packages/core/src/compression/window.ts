@@ -1,5 +1,5 @@
 import type { Frame } from '../protocol/frame.ts';
-import { Batch, type BatchSource, type Dictionary } from './batch.ts';
+import { Batch, type BatchSource, type Dictionary, LARGEST } from './batch.ts';
 import type { CompressionSettings, Zlib } from './zlib.ts';
 
 /** Bytes with which a batch compresses nearly as well as with the 32 KiB that the format allows. */
@@ -100,8 +100,12 @@ export class Window implements BatchSource {
     this.#wanted = 0;
     this.bytes = 0;
     let first = delivered;
-    if (this.#wantedBefore >= this.#minStreams) {
-      while (first > 0 && this.bytes < DICTIONARY) this.bytes += this.#parts[--first]?.frame?.length ?? 0;
+    const isWanted = this.#wantedBefore >= this.#minStreams;
+    while (isWanted && first > 0 && this.bytes < DICTIONARY) {
+      const length = this.#parts[first - 1]?.frame?.length ?? 0;
+      if (length > LARGEST) break;
+      this.bytes += length;
+      first -= 1;
     }
     this.#parts.splice(0, first);
   }

@@ -3,7 +3,7 @@ export interface Zlib {
   readonly constants: { readonly Z_SYNC_FLUSH: number };
   deflateRawSync(
     bytes: Uint8Array,
-    options: { finishFlush: number; dictionary?: Uint8Array | undefined },
+    options: { finishFlush: number; windowBits: number; dictionary?: Uint8Array | undefined },
   ): Uint8Array;
   /** Continues a CRC-32 over more bytes. */
   crc32(bytes: Uint8Array, start: number): number;
@@ -28,11 +28,15 @@ interface BuiltinModules {
  *   encodes a Response that has a `content-encoding`.
  */
 export function loadZlib(): Zlib | undefined {
+  if (loaded !== undefined) return loaded;
   const { process, WebSocketPair } = globalThis as BuiltinModules;
   if (WebSocketPair !== undefined) return undefined;
   const zlib = process?.getBuiltinModule?.('node:zlib');
-  return isComplete(zlib) ? zlib : undefined;
+  if (isComplete(zlib)) loaded = zlib;
+  return loaded;
 }
+
+let loaded: Zlib | undefined;
 
 /** Other runtimes have a part of it. */
 function isComplete(zlib: Partial<Zlib> | undefined): zlib is Zlib {

@@ -67,24 +67,26 @@ export interface ClientRegistry<Data = unknown>
 
 const NONE: ReadonlySet<never> = new Set<never>();
 
+/** What the registry needs of its hub. */
+export interface ClientsHub<S> {
+  /** Sends a message to all processes, this one included. */
+  send(message: ControlMessage): Promise<void>;
+  /** Asks again whether a stream of this process may follow its channels. */
+  recheck(stream: S): void;
+  /** Counts the clients of all processes. */
+  count(): Promise<number>;
+}
+
 /** The registry, with the means to keep it. */
 export class Clients<S extends EventStream> implements ClientRegistry {
   /** Most clients have one stream, and a Set takes as much memory as a tenth of it. */
   readonly #streams = new Map<string, S | Set<S>>();
   /** Streams that the application has asked for their id. */
   readonly #byId = new Map<string, S>();
-  readonly #send: (message: ControlMessage) => Promise<void>;
-  /** Counts those of all processes. Without a broker there are no others. */
-  count = async (): Promise<number> => this.size;
-  readonly #recheck: (stream: S) => void;
+  readonly #hub: ClientsHub<S>;
 
-  /**
-   * @param send sends a message to all processes, this one included.
-   * @param recheck asks again whether a stream of this process may follow its channels.
-   */
-  constructor(send: (message: ControlMessage) => Promise<void>, recheck: (stream: S) => void) {
-    this.#send = send;
-    this.#recheck = recheck;
+  constructor(hub: ClientsHub<S>) {
+    this.#hub = hub;
   }
 
   get size(): number {
@@ -116,7 +118,7 @@ export class Clients<S extends EventStream> implements ClientRegistry {
     const target = targetOf(who);
     // Here at once: the broker may be away.
     for (const stream of this.find(target)) stream.close();
-    return this.#send({ type: 'disconnect', ...target });
+    return this.#hub.send({ type: 'disconnect', ...target });
   }
 
   subscribe(
@@ -127,17 +129,21 @@ export class Clients<S extends EventStream> implements ClientRegistry {
     const target = targetOf(who);
     const { from, filter } = readSubscribeOptions(options);
     if (filter !== undefined) throw invalid('filter', 'left out: it cannot reach other processes', filter);
-    return this.#send({ type: 'subscribe', ...target, channels: namesOf(channels), options: { from } });
+    return this.#hub.send({ type: 'subscribe', ...target, channels: namesOf(channels), options: { from } });
   }
 
   unsubscribe(who: Who, channels: ChannelName | readonly ChannelName[]): Promise<void> {
-    return this.#send({ type: 'unsubscribe', ...targetOf(who), channels: namesOf(channels) });
+    return this.#hub.send({ type: 'unsubscribe', ...targetOf(who), channels: namesOf(channels) });
+  }
+
+  count(): Promise<number> {
+    return this.#hub.count();
   }
 
   recheck(who: Who): Promise<void> {
     const target = targetOf(who);
-    for (const stream of this.find(target)) this.#recheck(stream);
-    return this.#send({ type: 'recheck', ...target });
+    for (const stream of this.find(target)) this.#hub.recheck(stream);
+    return this.#hub.send({ type: 'recheck', ...target });
   }
 
   add(stream: S): void {

@@ -13,7 +13,7 @@ export const CONTROL_SETTINGS: ChannelSettings = {
   snapshot: undefined,
 };
 
-/** The channel of what processes tell of themselves: see Processes. Applications cannot use its name. */
+/** The channel of the stats of processes: see Processes. Applications cannot use its name. */
 export const PROCESSES_CHANNEL = '\0processes';
 
 const PROCESSES_SETTINGS: ChannelSettings = { ...CONTROL_SETTINGS, age: 60_000 };

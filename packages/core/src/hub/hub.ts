@@ -105,8 +105,8 @@ export interface Hub<Channels = AnyChannels, Data = unknown> {
   observe(observer: Observer): () => void;
   /**
    * Calls a function with the stats of every process of the hub, this one included: at once, and then about every 5 s.
-   * With a broker, one control message asks all processes, and each publishes one answer. A process is heard of once it is
-   * connected to the broker. Nothing says that a process has ended: it answers no more.
+   * With a broker, one control message asks all processes, and each publishes one answer. A process answers once it is
+   * connected to the broker. The end of a process is not reported: it stops answering.
    *
    * @param listener what it throws goes to `onError`, with the stage `listen`.
    * @returns a function that ends the observation. Idempotent.

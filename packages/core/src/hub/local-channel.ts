@@ -1,25 +1,12 @@
-import type { DeliveryContext } from '../delivery/delivery-target.ts';
-import type { ControlChannel } from './access/control-channel.ts';
 import type { Channel } from './hub-channel.ts';
-import type { Listeners } from './listening/listeners.ts';
+import type { HubParts } from './hub-parts.ts';
 import { readChannelStats } from './observability/read-stats.ts';
 import { readPublished } from './options/publish-fields.ts';
-import type { Producers } from './producing/producers.ts';
-import type { Publisher } from './publisher.ts';
-
-/** What a channel needs of its hub. */
-export interface ChannelHub extends Pick<Channel, 'state'> {
-  readonly context: DeliveryContext;
-  readonly publisher: Publisher;
-  readonly listeners: Listeners;
-  readonly producers: Producers;
-  readonly messages: ControlChannel;
-}
 
 /** Creates the object of a channel: its name, and the calls that it makes. */
 export function createChannel<Name extends string>(
   name: Name,
-  { context, publisher, listeners, producers, messages, state }: ChannelHub,
+  { context, publisher, listeners, producers, messages, calls }: HubParts,
 ): Channel<Record<string, unknown>, Name> {
   return {
     name,
@@ -31,7 +18,7 @@ export function createChannel<Name extends string>(
     publish: (data, fields) => publisher.append(name, () => readPublished(data, fields)),
     end: () => publisher.appendMark(name, 'end'),
     begin: () => publisher.appendMark(name, 'begin'),
-    state,
+    state: () => calls.state(name),
     stats: () => readChannelStats(context.log, name),
     from(source, options) {
       // Another process may stop it.

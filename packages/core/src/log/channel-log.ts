@@ -1,6 +1,7 @@
 import type { Position } from '../protocol/event-id.ts';
 import type { ChannelCounts } from './channel-counts.ts';
 import type { LogEntry } from './entry.ts';
+import type { Filling } from './filling.ts';
 import { History } from './history.ts';
 import type { LocalKeep } from './keep.ts';
 import type { LogListener } from './listener.ts';
@@ -19,19 +20,6 @@ export interface ChannelSettings extends LocalKeep {
 /** Entries after its position are retained beyond the limits of the history, within a bound. */
 export interface Retention {
   readonly start: Position;
-}
-
-/** The entries of a page, and which part of the log they are. */
-export interface Filling {
-  /** Ascending. */
-  readonly entries: readonly LogEntry[];
-  /** Every entry after this position, and up to `upTo`, is among them. */
-  readonly after: Position;
-  readonly upTo: Position;
-  /** The newest position of the channel, if the broker knows it. */
-  readonly newest: Position | undefined;
-  /** The page has everything that the broker retains. */
-  readonly isWhole: boolean;
 }
 
 /** Bytes that may be retained beyond the limits of a history. */

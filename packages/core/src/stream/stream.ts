@@ -15,14 +15,13 @@ import type { CloseReason, ErrorContext, EventStream } from './event-stream.ts';
 import type { EndOptions } from './response/closing.ts';
 import { rejectRequest } from './response/rejection.ts';
 import { StreamResponse } from './response/response.ts';
-import { FINISHED_ID } from './response/response-head.ts';
 import { responseKind } from './response/response-kind.ts';
 import type { ResponseOwner } from './response/response-owner.ts';
 import type { StreamHost } from './response/stream-host.ts';
 import type { Writer } from './response/writer.ts';
 import { RETRY_LATER, randomBetween } from './retry.ts';
 import { sendDirect } from './sending/direct-send.ts';
-import { pump } from './sending/source.ts';
+import { sendSource } from './sending/send-source.ts';
 import type { SourceInput, SourceOptions } from './sending/source-options.ts';
 import { readStreamStats } from './stats/read-stream-stats.ts';
 import type { StreamStats } from './stats/stream-stats.ts';
@@ -117,20 +116,9 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
     return isReady ? Promise.resolve() : this.response.waiters.drained;
   }
 
-  async stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
+  stream<T>(source: SourceInput<T>, options: SourceOptions<T> = {}): Promise<boolean> {
     this.hasSent = true;
-    if (this.hasReceivedAll) this.response.respond(204);
-    const report = (error: unknown) => this.report(error, 'source');
-    try {
-      const isComplete = await pump(this, source, options, report);
-      if (isComplete && options.end !== false)
-        this.end('ended', this.response.kind.isGet ? { id: FINISHED_ID } : {});
-      return isComplete;
-    } catch (error) {
-      report(error);
-      this.end('error');
-      return false;
-    }
+    return sendSource(this, this.response, source, options);
   }
 
   subscribe(channels: ChannelName | readonly ChannelName[], options?: SubscribeOptions<EventStream>): this {

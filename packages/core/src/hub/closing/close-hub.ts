@@ -1,22 +1,7 @@
-import type { DeliveryContext } from '../../delivery/delivery-target.ts';
-import type { Stream } from '../../stream/stream.ts';
-import type { Listeners } from '../listening/listeners.ts';
-import type { Presence } from '../presence/presence.ts';
-import type { Producers } from '../producing/producers.ts';
-import type { Publisher } from '../publisher.ts';
+import type { HubParts } from '../hub-parts.ts';
 import type { CloseSettings } from './close-options.ts';
 import { within } from './deadline.ts';
 import { drain } from './drain.ts';
-
-/** The parts of a hub that have to be closed. */
-export interface HubParts {
-  readonly streams: ReadonlySet<Stream>;
-  readonly context: DeliveryContext;
-  readonly producers: Producers;
-  readonly presence: Presence | undefined;
-  readonly publisher: Publisher;
-  readonly listeners: Listeners;
-}
 
 /** ms for the last call of presence, at least. */
 const LAST_CALL = 1_000;
@@ -27,13 +12,13 @@ const LAST_CALL = 1_000;
  * publish that.
  */
 export async function closeHub(parts: HubParts, settings: CloseSettings): Promise<void> {
-  const { streams, context, producers, presence, publisher, listeners } = parts;
+  const { registry, context, producers, presence, publisher, listeners } = parts;
   const start = performance.now();
   const left = () => Math.max(0, settings.within - (performance.now() - start));
   presence?.beginClose();
   const produced = producers.close()?.then(() => publisher.settled());
   if (produced !== undefined) await atMost(settings.within, produced);
-  await drain([...streams], { ...settings, within: left() });
+  await drain([...registry.streams], { ...settings, within: left() });
   // A broker that is away does not hold it up.
   if (presence !== undefined) await atMost(Math.max(left(), LAST_CALL), presence.close(settings.retry[1]));
   await publisher.close();

@@ -38,8 +38,6 @@ export interface ProcessesOptions {
 
 /** ms between two requests for stats, whichever process sends them. */
 const INTERVAL = 5_000;
-/** ms in which a process answers once, however many others ask. */
-const ANSWER_INTERVAL = 500;
 
 /**
  * The stats of all processes, while a process observes them. It asks with a control message. The answers go to a channel
@@ -49,7 +47,6 @@ export class Processes {
   readonly #options: ProcessesOptions;
   /** ms, monotonic: when a process has asked last, this one or another. */
   #askedAt = Number.NEGATIVE_INFINITY;
-  #answeredAt = Number.NEGATIVE_INFINITY;
   #isAnswering = false;
   /** Ends each observation. */
   readonly #stops = new Set<() => void>();
@@ -83,12 +80,11 @@ export class Processes {
     return stop;
   }
 
-  /** A process asks. */
+  /** A process has asked for the stats of all processes. */
   asked(isOwn: boolean): void {
-    const now = performance.now();
-    this.#askedAt = now;
-    if (isOwn || this.#isAnswering || now - this.#answeredAt < ANSWER_INTERVAL) return;
-    this.#answeredAt = now;
+    this.#askedAt = performance.now();
+    // An answer is for all who ask.
+    if (isOwn || this.#isAnswering) return;
     void this.#answer();
   }
 
@@ -106,7 +102,7 @@ export class Processes {
 
   #ask(): void {
     this.#askedAt = performance.now();
-    // What is not stored is asked again after the interval.
+    // A request that is not stored is sent again after the interval.
     void this.#options.messages.send({ type: 'describe' });
   }
 
@@ -115,7 +111,7 @@ export class Processes {
     try {
       await this.#options.queue?.publish(processDraft(this.#describe()));
     } catch {
-      // The broker is away. Whoever asks, asks again.
+      // The broker is away. The next request is answered again.
     } finally {
       this.#isAnswering = false;
     }

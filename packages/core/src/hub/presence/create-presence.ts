@@ -1,7 +1,7 @@
 import { TidingsError } from '../../base/errors.ts';
 import type { Broker } from '../../log/broker/broker.ts';
 import type { BrokerSync } from '../../log/broker/broker-sync.ts';
-import { brokerAnswer } from '../broker-answer.ts';
+import type { BrokerCalls } from '../broker-calls.ts';
 import type { HubSettings } from '../options/options.ts';
 import { createLocalLease, type Lease } from './leases.ts';
 import { Presence, type PresenceHub } from './presence.ts';
@@ -28,13 +28,13 @@ function brokerLease(set: string, sync: BrokerSync, lease: Required<Broker>['lea
 
 /** How many clients have a stream, in all processes. Without presence and without a broker, this process is all. */
 export async function countClients(
-  { broker, publishTimeout }: HubSettings,
-  sync: BrokerSync | undefined,
+  broker: BrokerCalls,
   presence: Presence | undefined,
   clients: { readonly size: number },
+  isShared: boolean,
 ): Promise<number> {
-  if (presence !== undefined) return brokerAnswer(publishTimeout, sync, presence.count());
-  if (broker === undefined) return clients.size;
+  if (presence !== undefined) return broker.answer(presence.count());
+  if (!isShared) return clients.size;
   throw new TidingsError(
     'invalid-option',
     'clients.count() needs `presence` to count those of other processes',

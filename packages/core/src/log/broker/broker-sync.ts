@@ -48,7 +48,6 @@ export class BrokerSync {
   #waiting: ChannelWaiter[] = [];
   #isGathering = false;
   #started: Promise<void> | undefined;
-  #isStarted = false;
   #isClosed = false;
   /** Ends the wait between two calls. */
   #stopWaiting: (() => void) | undefined;
@@ -68,9 +67,13 @@ export class BrokerSync {
     return this.#started;
   }
 
-  /** Reads the channels that a waiter lacks, and calls it back. False: it lacks nothing. */
+  /**
+   * Reads the channels that a waiter lacks, and calls it back. False: it lacks nothing. While the control channel is read
+   * everybody waits: a message may be for a stream that would begin meanwhile.
+   */
   load(waiter: ChannelWaiter): boolean {
-    if (this.#isStarted && waiter.wants().size === 0) return false;
+    const isInControl = this.#log.channels.find(CONTROL_CHANNEL)?.isOpen === true;
+    if (isInControl && waiter.wants().size === 0) return false;
     this.#waiting.push(waiter);
     if (!this.#isGathering) {
       this.#isGathering = true;
@@ -119,7 +122,6 @@ export class BrokerSync {
     };
     await this.#retry(async () => {
       const { epoch, head } = await this.#broker.start(sink);
-      this.#isStarted = true;
       this.health.confirm();
       log.begin(epoch, head);
     });

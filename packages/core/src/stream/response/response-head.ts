@@ -55,7 +55,7 @@ export function createBody(
   { compression }: { readonly compression: CompressionSettings | undefined },
   acceptEncoding: string | null | undefined,
 ): GzipBody | undefined {
-  return compression && hasBody && acceptsGzip(acceptEncoding) ? new GzipBody(compression.zlib) : undefined;
+  return compression && hasBody && acceptsGzip(acceptEncoding) ? new GzipBody() : undefined;
 }
 
 /** Status, headers and first bytes of a response. Kept until they are sent. */
