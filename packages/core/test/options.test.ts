@@ -217,7 +217,7 @@ describe('options of a channel', () => {
       throw new Error('that nobody awaits');
     };
     expect(() => readHubOptions({ channels: channels as never }).channel('a')).toThrow(
-      invalid('channels must be a function that returns an object, and is not async'),
+      invalid('channels must be a synchronous function that returns an object'),
     );
   });
 });
