@@ -42,6 +42,8 @@ export class Presence {
   readonly #ttl: number;
   readonly #wanted = new Set<string>();
   readonly #listed = new Set<string>();
+  /** Clients that have left, until the list says so: what finds them once more says nothing new. */
+  readonly #leaving = new Set<string>();
   /** Wanted clients without a stream, until they have lingered. */
   readonly #lingering = new Map<string, Timed>();
   /** Wanted clients that were not listed at the last renewal. */
@@ -126,6 +128,7 @@ export class Presence {
       onReset: () => {
         // The state follows. What was lost may have been the leases, too.
         this.#listed.clear();
+        this.#leaving.clear();
         this.#keeper.startOver();
       },
     });
@@ -136,6 +139,7 @@ export class Presence {
   }
 
   #list({ key, gone }: ListenEvent): void {
+    this.#leaving.delete(key);
     if (gone) this.#listed.delete(key);
     else this.#listed.add(key);
   }
@@ -162,11 +166,20 @@ export class Presence {
   async #announce({ came, left }: LeaseResult): Promise<void> {
     const { channel } = this.#settings;
     const publish = (data: unknown, fields: PublishFields) => this.#hub.publish(channel, data, fields);
-    const gone = left.map(client => publish({ client }, { event: 'left', key: client, gone: true }));
-    const here = came.map(client => publish(this.#describe(client), { event: 'came', key: client }));
+    const news = left.filter(client => !this.#leaving.has(client));
+    const gone = news.map(client => {
+      this.#leaving.add(client);
+      return publish({ client }, { event: 'left', key: client, gone: true });
+    });
+    const here = came.map(client => {
+      this.#leaving.delete(client);
+      return publish(this.#describe(client), { event: 'came', key: client });
+    });
     const results = await Promise.allSettled([...gone, ...here]);
     // Whoever is missing is found by the next renewals, and whoever has left by this.
-    if (results.slice(0, gone.length).some(({ status }) => status === 'rejected')) this.#keeper.verify();
+    const failed = news.filter((_, index) => results[index]?.status === 'rejected');
+    for (const client of failed) this.#leaving.delete(client);
+    if (failed.length > 0) this.#keeper.verify();
   }
 
   #describe(client: string): { client: string; data?: unknown } {
