@@ -160,7 +160,7 @@ export const SIGNALS: readonly Signal[] = [
     'delivery_longest_hold_seconds',
     'delivery.longest_hold',
     's',
-    'Longest time that the delivery held the event loop, in the last 30 to 60 seconds.',
+    'Longest time that a delivery blocked the event loop, in the last 30 to 60 seconds.',
     s => seconds(s.delivery.longestHold),
   ),
   signal(
