@@ -98,7 +98,7 @@ export const DISTRIBUTIONS = {
     'authorize_seconds',
     'authorize.duration',
     's',
-    'Time that calls of authorize took, by outcome: allowed, refused or failed.',
+    'Duration of authorize calls, by outcome: allowed, refused or failed.',
     LATENCIES,
   ),
   brokerCall: distribution(
