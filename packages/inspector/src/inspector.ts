@@ -100,8 +100,7 @@ export class Inspector {
     if (request.header('x-tidings-inspector') === undefined) return text(403, 'Sent by another page.');
     const name = request.query.get('stream');
     const who = name === null ? request.query.get('client') : this.#streams.find(name);
-    if (who === undefined)
-      return text(404, 'The stream has closed, or it is in another process.');
+    if (who === undefined) return text(404, 'The stream has closed, or it is in another process.');
     if (!who) return text(400, 'Name a stream or a client: ?stream= or ?client=');
     try {
       await this.#hub.clients.disconnect(who);

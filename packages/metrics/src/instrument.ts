@@ -34,9 +34,7 @@ const destinations = new WeakMap<object, Set<object>>();
 export function instrument(hub: Hub, options: InstrumentOptions): Instrumentation {
   const { registry, meter, tracer } = options as Partial<PrometheusOptions & OpenTelemetryOptions>;
   if (registry === undefined && meter === undefined && tracer === undefined) {
-    throw new TypeError(
-      'instrument() needs a prom-client registry, or an OpenTelemetry meter or tracer',
-    );
+    throw new TypeError('instrument() needs a prom-client registry, or an OpenTelemetry meter or tracer');
   }
   const reported = destinations.get(hub) ?? new Set();
   const added = [meter, tracer].filter(each => each !== undefined);

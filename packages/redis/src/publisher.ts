@@ -49,7 +49,8 @@ function decodeResult(result: string, drafts: readonly Draft[]): (Position | Tid
     if (!exceptions.has(index)) return next++;
     const name = JSON.stringify(channel);
     return (
-      exceptions.get(index) ?? new TidingsError('ended', `the channel ${name} has ended: it accepts no more events`)
+      exceptions.get(index) ??
+      new TidingsError('ended', `the channel ${name} has ended: it accepts no more events`)
     );
   });
 }
