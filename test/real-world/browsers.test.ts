@@ -51,8 +51,17 @@ const CLIENT_PAGE = `<!doctype html><title>Client</title><link rel="icon" href="
   window.events = connect(url, { headers, retry, shared, storage: sessionStorage });
   events.on('state', state => states.push(state));
   for (const name of ['message', 'tick', 'reset'])
-    events.on(name, ({ event, data, id = '' }) => seen.push([event, data, id]));
+    events.on(name, ({ event, data, id = '' }) => {
+      seen.push([event, data, id]);
+      // What the tab has received, also before it was navigated.
+      sessionStorage.received = (sessionStorage.received ?? '') + ' ' + (event === 'reset' ? event : data);
+    });
 </script>`;
+
+/** Tabs that share a connection, how often its owner is closed or navigated meanwhile, and how many events at least. */
+const TABS = Number(process.env.TABS ?? 3);
+const LOSSES = Number(process.env.LOSSES ?? 3);
+const EVENTS = Number(process.env.EVENTS ?? 300);
 
 const running: Running[] = [];
 afterEach(() => {
@@ -349,32 +358,45 @@ describe('Browsers', () => {
           expect(site.requests).toHaveLength(1);
         });
 
-        test('tabs share a connection: each has every event once and in order, also when its owner is closed', async () => {
-          const site = await serve({ heartbeat: 250 });
-          const tabs: Page[] = [];
-          for (const tab of [await page.newTab(), await page.newTab(), page]) {
+        test('tabs share a connection: each has every event once and in order, whatever its owner does', async () => {
+          const site = await serve({ heartbeat: 250, history: { events: 20_000 } });
+          const open = async (tab: Page) => {
             await tab.open(`${site.origin}/client?follow=/news&shared`);
             await poll(() => tab.evaluate('events.state')).toBe('open');
-            await eventually(() => site.hub.streams.size === 1);
-            tabs.push(tab);
-          }
-          const [owner, ...others] = tabs as [Page, Page, Page];
-          const all = Array.from({ length: 300 }, (_, n) => n);
+            return tab;
+          };
+          // In the order in which they own the connection.
+          const tabs: Page[] = [];
+          for (let n = 0; n < TABS; n++) tabs.push(await open(n === 0 ? page : await page.newTab()));
+          await eventually(() => site.hub.streams.size === 1);
+          const early = new Set(tabs);
+          let isOver = false;
+          let published = 0;
           const publishing = (async () => {
-            for (const n of all) {
-              await site.hub.publish('news', n);
+            while (published < EVENTS || !isOver) {
+              await site.hub.publish('news', published++);
               await new Promise(resolve => setTimeout(resolve, 2));
             }
           })();
-          await poll(async () => (await owner.evaluate<unknown[]>('seen')).length).toBeGreaterThan(50);
-          await owner.close();
-          await publishing;
-          for (const tab of others) {
-            const received = async () => (await tab.evaluate<Seen[]>('seen')).map(([, text]) => text);
-            await poll(received).toEqual(all);
+          for (let loss = 0; loss < LOSSES; loss++) {
+            const owner = tabs.shift() as Page;
+            const isClosed = loss % 2 === 1 && owner !== page;
+            if (isClosed) await owner.close();
+            else await owner.open(`${site.origin}/other`);
+            tabs.push(await open(isClosed ? await page.newTab() : owner));
           }
-          expect(site.hub.streams.size).toBe(1);
-          await others[0]?.close();
+          isOver = true;
+          await publishing;
+          const all = Array.from({ length: published }, (_, n) => String(n));
+          for (const tab of tabs) {
+            const received = async () =>
+              (await tab.evaluate<string>('sessionStorage.received')).split(' ').slice(1);
+            await poll(async () => (await received()).at(-1)).toBe(all.at(-1));
+            const list = await received();
+            expect(list).toEqual(early.has(tab) ? all : all.slice(-list.length));
+          }
+          await eventually(() => site.hub.streams.size === 1);
+          for (const tab of tabs) if (tab !== page) await tab.close();
         });
 
         test('a stream is closed when its page is left, and resumes on return', async () => {
