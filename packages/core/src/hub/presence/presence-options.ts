@@ -66,7 +66,7 @@ export function readPresence(
   const { linger, data } = presence;
   checkType('presence.data', 'function', data);
   if (broker !== undefined && broker.lease === undefined) {
-    throw invalid('presence', 'left out: the broker does not support leases', presence);
+    throw invalid('presence', 'left out: this broker has no `lease`', presence);
   }
   const channel = nameOf(presence.channel);
   const ms = readDuration('presence.linger', linger, 5_000);
