@@ -208,7 +208,7 @@ describe('options of a channel', () => {
   it.each([null, 5, 'compact', []])('must be an object: %j is refused', own => {
     expect(() => readHubOptions({}).channel('a', own as object)).toThrow(invalid('options'));
     expect(() => readHubOptions({ channels: () => own as object }).channel('a')).toThrow(
-      invalid('channels must be a function that returns an object'),
+      invalid('channels must be a synchronous function that returns an object'),
     );
   });
 
@@ -217,7 +217,7 @@ describe('options of a channel', () => {
       throw new Error('that nobody awaits');
     };
     expect(() => readHubOptions({ channels: channels as never }).channel('a')).toThrow(
-      invalid('channels must be a function that returns an object, and is not async'),
+      invalid('channels must be a synchronous function that returns an object'),
     );
   });
 });

@@ -42,7 +42,7 @@ export class Inspector {
   readonly #streams: ShownStreams;
 
   constructor(hub: Hub) {
-    if (typeof hub?.observe !== 'function') throw new TypeError('hub must be what createHub() returns');
+    if (typeof hub?.observe !== 'function') throw new TypeError('hub must be the result of createHub()');
     this.#hub = hub;
     this.#samples = new Samples(hub);
     this.#streams = new ShownStreams(hub);
@@ -100,8 +100,7 @@ export class Inspector {
     if (request.header('x-tidings-inspector') === undefined) return text(403, 'Sent by another page.');
     const name = request.query.get('stream');
     const who = name === null ? request.query.get('client') : this.#streams.find(name);
-    if (who === undefined)
-      return text(404, 'The stream has closed, or it is in another process than the one that answers.');
+    if (who === undefined) return text(404, 'The stream has closed, or it is in another process.');
     if (!who) return text(400, 'Name a stream or a client: ?stream= or ?client=');
     try {
       await this.#hub.clients.disconnect(who);
@@ -115,7 +114,7 @@ export class Inspector {
 /** @returns the path without a slash at its end. */
 export function readPath(path: string): string {
   if (typeof path === 'string' && path.startsWith('/')) return path.replace(/\/$/, '');
-  throw new TypeError(`path must be where the page is, such as '/_tidings'; got ${String(path)}`);
+  throw new TypeError(`path must begin with a slash, for example '/_tidings'; got ${String(path)}`);
 }
 
 function withHeaders<T extends { readonly headers: Readonly<Record<string, string>> }>(answer: T): T {

@@ -34,15 +34,13 @@ const destinations = new WeakMap<object, Set<object>>();
 export function instrument(hub: Hub, options: InstrumentOptions): Instrumentation {
   const { registry, meter, tracer } = options as Partial<PrometheusOptions & OpenTelemetryOptions>;
   if (registry === undefined && meter === undefined && tracer === undefined) {
-    throw new TypeError(
-      'instrument() needs a registry of prom-client, or a meter or tracer of OpenTelemetry',
-    );
+    throw new TypeError('instrument() needs a prom-client registry, or an OpenTelemetry meter or tracer');
   }
   const reported = destinations.get(hub) ?? new Set();
   const added = [meter, tracer].filter(each => each !== undefined);
   if (added.some(each => reported.has(each))) {
     throw new Error(
-      'the hub reports to this meter or tracer already: call stop() of that instrumentation first',
+      'the hub already reports to this meter or tracer: call stop() of the earlier instrumentation first',
     );
   }
   const stopPrometheus =

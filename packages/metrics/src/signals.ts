@@ -13,7 +13,7 @@ export const SIGNALS: readonly Signal[] = [
     'streams_lagging',
     'stream.lagging',
     '{stream}',
-    'Slow consumers: streams whose client does not keep up.',
+    'Slow consumers: streams whose client reads too slowly.',
     s => s.lagging,
   ),
   signal(
@@ -21,7 +21,7 @@ export const SIGNALS: readonly Signal[] = [
     'lag_events',
     'lag.events',
     '{event}',
-    'Events that slow consumers have yet to receive.',
+    'Events not yet sent to slow consumers.',
     s => s.lagEvents,
   ),
   signal(
@@ -29,7 +29,7 @@ export const SIGNALS: readonly Signal[] = [
     'lag_seconds',
     'lag.age',
     's',
-    'Age of the oldest event that a slow consumer has yet to receive.',
+    'Age of the oldest event not yet sent to a slow consumer.',
     s => seconds(s.lagAge),
   ),
   signal(
@@ -37,7 +37,7 @@ export const SIGNALS: readonly Signal[] = [
     'buffered_bytes',
     'buffered.size',
     'By',
-    'Bytes that are buffered until clients read.',
+    'Bytes buffered for clients.',
     s => s.bufferedBytes,
   ),
   signal('counter', 'streams_opened_total', 'stream.opened', '{stream}', 'Opened streams.', s => s.opened),
@@ -54,7 +54,7 @@ export const SIGNALS: readonly Signal[] = [
     'streams_refused_total',
     'stream.refused',
     '{stream}',
-    'Requests that were turned away, because of a limit or because the hub was closing.',
+    'Requests refused because of a limit or because the hub was closing.',
     s => s.refused,
   ),
   signal(
@@ -62,7 +62,7 @@ export const SIGNALS: readonly Signal[] = [
     'streams_resumed_total',
     'stream.resumed',
     '{stream}',
-    'Streams that resumed after the Last-Event-ID of their client.',
+    'Streams that resumed after a Last-Event-ID.',
     s => s.replayed,
   ),
   signal(
@@ -70,7 +70,7 @@ export const SIGNALS: readonly Signal[] = [
     'streams_lagged_total',
     'stream.lagged',
     '{stream}',
-    'How often a client did not keep up.',
+    'How often a stream became a slow consumer.',
     s => s.lagged,
   ),
   signal(
@@ -86,7 +86,7 @@ export const SIGNALS: readonly Signal[] = [
     'publish_errors_total',
     'event.rejected',
     '{event}',
-    'Events that were not accepted, by the code of the error.',
+    'Events that were not accepted, by error code.',
     s => s.publishErrors,
     'code',
   ),
@@ -95,7 +95,7 @@ export const SIGNALS: readonly Signal[] = [
     'events_delivered_total',
     'event.delivered',
     '{event}',
-    'Events handed to the transports of streams, markers not counted.',
+    'Events passed to the transports of streams, without markers.',
     s => s.delivered,
   ),
   signal(
@@ -103,7 +103,7 @@ export const SIGNALS: readonly Signal[] = [
     'delivered_bytes_total',
     'delivered.size',
     'By',
-    'Bytes handed to the transports of streams.',
+    'Bytes passed to the transports of streams.',
     s => s.deliveredBytes,
   ),
   signal(
@@ -111,7 +111,7 @@ export const SIGNALS: readonly Signal[] = [
     'resets_total',
     'reset.count',
     '{event}',
-    'Reset events, by reason: clients that cannot receive all that they missed.',
+    'Reset events, by reason. Each means that a client misses events.',
     s => s.resetReasons,
   ),
   signal(
@@ -119,7 +119,7 @@ export const SIGNALS: readonly Signal[] = [
     'events_replayed_total',
     'event.replayed',
     '{event}',
-    'Events that reconnected clients received until they had caught up.',
+    'Events sent to reconnected clients until they had caught up.',
     s => s.replayedEvents,
   ),
   signal(
@@ -127,7 +127,7 @@ export const SIGNALS: readonly Signal[] = [
     'replayed_bytes_total',
     'replayed.size',
     'By',
-    'Bytes that reconnected clients received until they had caught up.',
+    'Bytes sent to reconnected clients until they had caught up.',
     s => s.replayedBytes,
   ),
   signal(
@@ -143,7 +143,7 @@ export const SIGNALS: readonly Signal[] = [
     'events_evicted_total',
     'event.evicted',
     '{event}',
-    'Entries evicted because all histories together were too large.',
+    'Events evicted because the histories together exceeded their limit.',
     s => s.evicted,
   ),
   signal(
@@ -160,7 +160,7 @@ export const SIGNALS: readonly Signal[] = [
     'delivery_longest_hold_seconds',
     'delivery.longest_hold',
     's',
-    'Longest time that the delivery held the event loop, in the last 30 to 60 seconds.',
+    'Longest time that a delivery blocked the event loop, in the last 30 to 60 seconds.',
     s => seconds(s.delivery.longestHold),
   ),
   signal(
@@ -176,7 +176,7 @@ export const SIGNALS: readonly Signal[] = [
     'broker_lag_seconds',
     'broker.lag',
     's',
-    'Time since the broker last confirmed that this process has everything.',
+    'Time since the broker last confirmed that this process has received every event.',
     s => seconds(s.broker?.lag),
   ),
   signal(
@@ -184,7 +184,7 @@ export const SIGNALS: readonly Signal[] = [
     'broker_arrival_seconds',
     'broker.arrival',
     's',
-    'Time from storing an event until it arrived in this process, as measured last.',
+    'Time between storing an event and its arrival in this process. The latest measurement.',
     s => seconds(s.broker?.arrival),
   ),
   signal(
@@ -192,7 +192,7 @@ export const SIGNALS: readonly Signal[] = [
     'broker_reconnects_total',
     'broker.reconnects',
     '{connection}',
-    'How often the connection to the broker was established again.',
+    'Reconnects to the broker.',
     s => s.broker?.reconnects,
   ),
   signal(
@@ -200,7 +200,7 @@ export const SIGNALS: readonly Signal[] = [
     'broker_call_errors_total',
     'broker.call.errors',
     '{call}',
-    'Calls of the broker that failed, by the code of the error.',
+    'Failed calls to the broker, by error code.',
     s => s.broker?.callErrors,
     'code',
   ),
@@ -209,7 +209,7 @@ export const SIGNALS: readonly Signal[] = [
     'publish_queue_events',
     'publish_queue.events',
     '{event}',
-    'Events that wait to be stored by the broker.',
+    'Events queued for the broker.',
     s => s.broker?.queued,
   ),
   signal(
@@ -217,7 +217,7 @@ export const SIGNALS: readonly Signal[] = [
     'publish_queue_bytes',
     'publish_queue.size',
     'By',
-    'Bytes that wait to be stored by the broker.',
+    'Bytes queued for the broker.',
     s => s.broker?.queuedBytes,
   ),
 ];

@@ -35,7 +35,7 @@ export const TALLIES = {
     name: 'tidings_client_streams_lagged_total',
     otelName: 'tidings.client.stream.lagged',
     unit: '{stream}',
-    help: 'How often a client did not keep up, by client.',
+    help: 'How often a stream became a slow consumer, by client.',
     needs: 'client',
   },
 } as const satisfies Record<string, Tally>;

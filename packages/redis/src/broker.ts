@@ -54,7 +54,10 @@ class RedisBroker implements Broker {
 
   async start(sink: Sink): Promise<LogHead> {
     if (this.#parts !== undefined)
-      throw new TidingsError('broker', 'this broker belongs to another hub: make one for each');
+      throw new TidingsError(
+        'broker',
+        'this broker already belongs to a hub: create one broker for each hub',
+      );
     const parts = createParts(this.#settings, sink, error => this.#report(sink, error));
     this.#parts = parts;
     try {
@@ -117,7 +120,8 @@ class RedisBroker implements Broker {
   }
 
   async #use<T>(use: (parts: Parts) => Promise<T>): Promise<T> {
-    if (this.#parts === undefined) throw new TidingsError('closed', 'the broker has not begun, or is closed');
+    if (this.#parts === undefined)
+      throw new TidingsError('closed', 'the broker was not started, or is closed');
     try {
       return await use(this.#parts);
     } catch (error) {

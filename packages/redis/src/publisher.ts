@@ -31,8 +31,8 @@ export class Publisher {
       const cause = findSetting(error) ?? error.cause;
       const message = cause instanceof TidingsError ? cause.message : error.message;
       throw error.mayHaveRun
-        ? new TidingsError('maybe-stored', `Redis may have stored it: ${message}`, { cause })
-        : new TidingsError('not-stored', `Redis did not store it: ${message}`, { cause });
+        ? new TidingsError('maybe-stored', `Redis may have stored the event: ${message}`, { cause })
+        : new TidingsError('not-stored', `Redis did not store the event: ${message}`, { cause });
     }
   }
 }
@@ -49,7 +49,8 @@ function decodeResult(result: string, drafts: readonly Draft[]): (Position | Tid
     if (!exceptions.has(index)) return next++;
     const name = JSON.stringify(channel);
     return (
-      exceptions.get(index) ?? new TidingsError('ended', `the channel ${name} has ended: nothing can follow`)
+      exceptions.get(index) ??
+      new TidingsError('ended', `the channel ${name} has ended: it accepts no more events`)
     );
   });
 }

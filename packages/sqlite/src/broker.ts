@@ -64,7 +64,10 @@ class SqliteBroker implements Broker {
 
   async start(sink: Sink): Promise<LogHead> {
     if (this.#parts !== undefined || this.#isStarting)
-      throw new TidingsError('broker', 'this broker belongs to another hub: make one for each');
+      throw new TidingsError(
+        'broker',
+        'this broker already belongs to a hub: create one broker for each hub',
+      );
     this.#isStarting = true;
     try {
       const driver = await loadDriver(this.#settings.source);
@@ -171,7 +174,8 @@ class SqliteBroker implements Broker {
   }
 
   #started(): Parts {
-    if (this.#parts === undefined) throw new TidingsError('closed', 'the broker has not begun, or is closed');
+    if (this.#parts === undefined)
+      throw new TidingsError('closed', 'the broker was not started, or is closed');
     return this.#parts;
   }
 

@@ -55,11 +55,11 @@ export class LogChanged extends Error {
 export function toPublishError(error: unknown): TidingsError {
   if (error instanceof CommitFailed && error.mayBeStored) {
     const { cause, message } = error;
-    return new TidingsError('maybe-stored', `SQLite may have stored it: ${message}`, { cause });
+    return new TidingsError('maybe-stored', `SQLite may have stored the event: ${message}`, { cause });
   }
   if (error instanceof TidingsError && error.code === 'closed') return error;
   const cause = error instanceof CommitFailed ? error.cause : error;
-  return new TidingsError('not-stored', `SQLite did not store it: ${explain(cause)}`, { cause });
+  return new TidingsError('not-stored', `SQLite did not store the event: ${explain(cause)}`, { cause });
 }
 
 /** Turns the error of any other call into one for the hub. */

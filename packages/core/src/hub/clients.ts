@@ -128,7 +128,8 @@ export class Clients<S extends EventStream> implements ClientRegistry {
   ): Promise<void> {
     const target = targetOf(who);
     const { from, filter } = readSubscribeOptions(options);
-    if (filter !== undefined) throw invalid('filter', 'left out: it cannot reach other processes', filter);
+    if (filter !== undefined)
+      throw invalid('filter', 'left out: a function cannot be sent to other processes', filter);
     return this.#hub.send({ type: 'subscribe', ...target, channels: namesOf(channels), options: { from } });
   }
 

@@ -13,7 +13,7 @@ export function nameOf(channel: ChannelName): string {
   const name: unknown = typeof channel === 'string' ? channel : channel?.name;
   // A function has a name, too, and is no channel.
   if (typeof name !== 'string' || name === '' || typeof channel === 'function') {
-    throw invalid('a channel', 'a name, or have one', channel);
+    throw invalid('a channel', 'a name, or an object with a name', channel);
   }
   if (!name.isWellFormed()) throw invalid('a channel', 'a name without lone surrogates', name);
   // Such names are the hub's own.

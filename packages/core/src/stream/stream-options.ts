@@ -65,7 +65,7 @@ function readHeaders(headers: StreamHeaders): Record<string, string> {
     if (value === undefined) continue;
     try {
       checked.set(name, value);
-      if (UNSENDABLE.test(value)) throw new TypeError('a character that is not of Latin-1');
+      if (UNSENDABLE.test(value)) throw new TypeError('a character outside Latin-1');
     } catch (cause) {
       throw new TidingsError('invalid-option', `headers: ${show(name)} cannot be sent`, { cause });
     }

@@ -98,7 +98,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
 
   send(data: unknown, fields?: EventFields): boolean {
     if (this.response.delivery !== undefined && fields?.id !== undefined && this.isOpen) {
-      throw invalid('id', 'left out when subscribed: ids are positions', fields.id, 'invalid-field');
+      throw invalid('id', 'left out on a stream with subscriptions', fields.id, 'invalid-field');
     }
     this.hasSent = true;
     return (

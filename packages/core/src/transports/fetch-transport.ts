@@ -127,9 +127,11 @@ export class FetchTransport implements Transport {
     if (this.#state === 'waiting') {
       this.#state = 'over';
       this.#settle(Promise.reject(error));
-      this.onFail?.(new TidingsError('head-sent', 'the response is the error of the handler'));
+      this.onFail?.(
+        new TidingsError('head-sent', 'the handler failed, and its error was sent as the response'),
+      );
     } else {
-      this.onFail?.(error ?? new Error('the handler of an event stream has failed without an error'));
+      this.onFail?.(error ?? new Error('the handler of an event stream failed without an error'));
     }
   }
 

@@ -214,6 +214,6 @@ export function areHeadersSent(res: NodeResponse): boolean {
 export function headersSent(): TidingsError {
   return new TidingsError(
     'head-sent',
-    'the response headers were sent already, so this response cannot become a stream',
+    'the response headers were already sent, so this response cannot become a stream',
   );
 }

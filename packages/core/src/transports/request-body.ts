@@ -13,8 +13,8 @@ export function discardBody(req: NodeRequest, report: (error: Error) => void): v
     if (req.listenerCount('data') > 0 || req.listenerCount('readable') > 0) return;
     report(
       new Error(
-        'the body of a request is discarded, because nothing read it before its stream began: read it before sse(), ' +
-          'or call req.pause() first and read it later',
+        'a request body was discarded, because nothing read it before the stream began: read it before sse(), ' +
+          'or call req.pause() before sse() and read it later',
       ),
     );
   });

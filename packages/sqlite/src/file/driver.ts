@@ -75,7 +75,10 @@ function driverOf(database: SqliteDatabase): Driver {
   const [main] = database.prepare('PRAGMA database_list').all() as [{ file: string | null }];
   const { file } = main;
   if (file === null || file === '') {
-    throw new TidingsError('invalid-option', 'database must be one with a file: its log is lost otherwise');
+    throw new TidingsError(
+      'invalid-option',
+      'database must have a file: an in-memory database loses the log',
+    );
   }
   const Database = database.constructor as DatabaseClass;
   return { file, open: () => new Database(file) };

@@ -67,7 +67,10 @@ class Batch {
     const hasEnded = known !== undefined && known.ended !== null;
     if (kind === 'begin' && !hasEnded) return known?.last ?? this.#hub.head;
     if (kind !== 'begin' && hasEnded) {
-      return new TidingsError('ended', `the channel ${JSON.stringify(name)} has ended: nothing can follow`);
+      return new TidingsError(
+        'ended',
+        `the channel ${JSON.stringify(name)} has ended: it accepts no more events`,
+      );
     }
     const row = known ?? createChannel(this.#connection, name, this.#hub.forgotten);
     const touched = this.#channels.get(name) ?? { row, keep, added: 0 };

@@ -83,7 +83,7 @@ export class Backfill {
       part.snapshot = state;
       this.#pending -= 1;
       if (channel.history.trimmedUpTo > start) {
-        throw new Error(`the snapshot of ${channel.name} took longer than its history retains`);
+        throw new Error(`the history of ${channel.name} was trimmed before its snapshot was ready`);
       }
       if (!this.isWaiting) listener.snapshotArrived();
     };

@@ -131,7 +131,7 @@ export class Authorizer implements StreamGuard {
     const { timeout } = this.#options;
     for (const question of this.#pending) {
       if (question.due > now) break;
-      question.settle(new TidingsError('not-authorized', `authorize has not answered within ${timeout} ms`));
+      question.settle(new TidingsError('not-authorized', `authorize did not settle within ${timeout} ms`));
     }
     if (this.#pending.size > 0) this.#watch();
   }

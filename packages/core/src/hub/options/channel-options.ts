@@ -80,7 +80,7 @@ export function channelOptionsFor(
   // It is not awaited. If it rejects, that must not end the process.
   if (isThenable(given)) Promise.resolve(given).catch(() => {});
   else if (isObject(given)) return given;
-  throw invalid('channels', 'a function that returns an object, and is not async', given);
+  throw invalid('channels', 'a synchronous function that returns an object', given);
 }
 
 const CHANNEL_OPTIONS = optionNames<ChannelOptions>({

@@ -236,7 +236,7 @@ function readBroker(broker: Broker | undefined): Broker | undefined {
   if (broker === undefined || (typeof broker?.start === 'function' && typeof broker.open === 'function')) {
     return broker;
   }
-  throw invalid('broker', 'a Broker, as redisBroker() of @tidings/redis makes one', broker);
+  throw invalid('broker', 'a Broker, such as the result of redisBroker()', broker);
 }
 
 /** @throws {TidingsError} `invalid-option`, naming the callback. */

@@ -15,8 +15,9 @@ type Refused = Pick<EventFields, 'id' | 'retry'>;
 export function readPublished(data: unknown, fields: PublishFields = {}): Omit<Unplaced, 'channel'> {
   checkType('fields', 'object', fields, 'invalid-field');
   const { event, key, gone = false, except, id, retry } = fields as PublishFields & Refused;
-  if (id !== undefined) throw invalid('id', 'left out: ids are positions', id, 'invalid-field');
-  if (retry !== undefined) throw invalid('retry', 'left out: it is for one stream', retry, 'invalid-field');
+  if (id !== undefined) throw invalid('id', 'left out: the hub assigns the ids', id, 'invalid-field');
+  if (retry !== undefined)
+    throw invalid('retry', 'left out: it applies to one stream only', retry, 'invalid-field');
   if (event !== undefined) fieldText('event', event);
   checkType('key', 'string', key, 'invalid-field');
   checkType('gone', 'boolean', gone, 'invalid-field');

@@ -37,6 +37,6 @@ export async function countClients(
   if (!isShared) return clients.size;
   throw new TidingsError(
     'invalid-option',
-    'clients.count() needs `presence` to count those of other processes',
+    'clients.count() needs the option `presence` to count the clients of other processes',
   );
 }

@@ -92,7 +92,10 @@ export class PublishQueue {
     const channel = this.#channels.get(draft.channel);
     const isFull = (channel?.size ?? 0) + size > MAX_QUEUED_BY_CHANNEL && channel !== undefined;
     if (isFull || this.#size + size > MAX_QUEUED) {
-      throw new TidingsError('not-stored', 'more is published than the broker takes: the queue is full');
+      throw new TidingsError(
+        'not-stored',
+        'events are published faster than the broker stores them: the queue is full',
+      );
     }
     return new Promise((resolve, reject) => {
       const deadline = performance.now() + this.#timeout;

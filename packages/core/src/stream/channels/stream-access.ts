@@ -47,7 +47,7 @@ export class StreamAccess implements AccessTarget {
   }
 
   refused(channel: string): void {
-    const error = new TidingsError('not-authorized', `authorize has refused the channel ${show(channel)}`);
+    const error = new TidingsError('not-authorized', `authorize refused the channel ${show(channel)}`);
     this.#guard.refused(error, this.#stream, channel);
   }
 
