@@ -72,7 +72,7 @@ export default defineConfig({
           ...sideBySide,
           globalSetup: CHROMIUM,
           include: [
-            'test/{browser,brokers,metrics}/**/*.test.ts',
+            'test/{board,browser,brokers,metrics}/**/*.test.ts',
             'test/inspector/page.test.ts',
             'test/examples/{fresh,stop}.test.ts',
           ],
