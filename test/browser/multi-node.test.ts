@@ -133,7 +133,7 @@ describeWith(missing ?? CHROMIUM, 'multi-node', () => {
     room = await startRoom();
     await page.locator('[data-state="live"]').waitFor();
     expect(await shown(page)).toEqual([]);
-    await poll(() => notice(page)).toMatch(/Something was missed/);
+    await poll(() => notice(page)).toMatch(/Some messages were missed/);
   });
 
   test('fits a phone, light and dark', async () => {

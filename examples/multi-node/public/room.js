@@ -7,7 +7,7 @@ const SILENCE = 3_500;
 /** How often a request is made that no node has answered, and the ms in between. */
 const ATTEMPTS = 30;
 const PAUSE = 500;
-const LOST = 'Something was missed that nobody has any more: this is what there is.';
+const LOST = 'Some messages were missed and are no longer retained. These are the retained ones.';
 
 const element = id => document.getElementById(id);
 const { from, text } = element('form').elements;

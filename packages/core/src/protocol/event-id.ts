@@ -35,6 +35,14 @@ export function parseId(id: string): EventId | undefined {
 }
 
 /**
+ * Where other channels begin for a client with this id: after it, or nowhere known if the client is within a backfill,
+ * since the id does not say which part it has received.
+ */
+export function startAfter(lastEventId: string): string {
+  return lastEventId.endsWith('~') ? UNKNOWN_ID : lastEventId;
+}
+
+/**
  * A name for one epoch of a hub, so that a position of another epoch is recognised: 48 random bits, since it is sent
  * with every event.
  */
