@@ -34,12 +34,17 @@ export function parseId(id: string): EventId | undefined {
   return { epoch: match[1] as string, position, suffix: match[3] as IdSuffix };
 }
 
+/** Whether the connection of a client with this id broke during a backfill: it has received part of it. */
+export function isInterrupted(lastEventId: string | undefined): boolean {
+  return lastEventId?.endsWith('~') === true;
+}
+
 /**
  * Where other channels begin for a client with this id: after it, or nowhere known if the client is within a backfill,
  * since the id does not say which part it has received.
  */
 export function startAfter(lastEventId: string): string {
-  return lastEventId.endsWith('~') ? UNKNOWN_ID : lastEventId;
+  return isInterrupted(lastEventId) ? UNKNOWN_ID : lastEventId;
 }
 
 /**
