@@ -76,7 +76,7 @@ export interface HubOptions<Data = unknown> {
    */
   channelField?: boolean | undefined;
   /** Keeps a list of the clients that are connected to any process, in a channel. Default: none. */
-  presence?: PresenceOptions | undefined;
+  presence?: PresenceOptions<Data> | undefined;
   /** Callbacks for metrics and logs. Default: none. */
   observer?: Observer<Data> | undefined;
   /**
