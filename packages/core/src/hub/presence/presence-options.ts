@@ -47,6 +47,7 @@ export const PRESENCE_CHANNEL: ChannelSettings = {
   compact: true,
   overflow: 'reset',
   snapshot: undefined,
+  flushInterval: 0,
 };
 
 const PRESENCE_OPTIONS = optionNames<PresenceOptions>({
