@@ -159,6 +159,7 @@ export class StreamDelivery
   catchUp(): void {
     // A filter may send, subscribe or close: it does not get here again.
     if (this.#isDelivering) return;
+    this.access?.applyHold();
     if (this.#isOfPastEpoch) this.startOver();
     if (!this.isLive) return;
     this.#retentions.deliveryBegins();
