@@ -108,6 +108,11 @@ export class Subscriptions {
     return this.list.filter(({ hasStart }) => !hasStart);
   }
 
+  /** Those of these channels that have a start. Others are read again before they begin. */
+  begunOf(channels: ReadonlySet<string>): readonly Subscription[] {
+    return this.list.filter(({ channel, hasStart }) => hasStart && channels.has(channel.name));
+  }
+
   /** What a stream at a position needs that was trimmed. A loop without closures: it runs before each write. */
   gapAt(position: Position): Gap | undefined {
     for (const subscription of this.list) {
