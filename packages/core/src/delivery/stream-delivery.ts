@@ -73,8 +73,13 @@ export class StreamDelivery
 
   /** @param at the position that is "now". Default: the newest position. */
   subscribeAt(names: readonly string[], options: BoundOptions, at?: Position): void {
-    this.access?.forget(names);
+    this.#forget(names);
     this.#add(names, options, at);
+  }
+
+  #forget(names: readonly string[]): void {
+    this.access?.forget(names);
+    this.reader.forgetLosses(names);
   }
 
   #add(names: readonly string[], options: BoundOptions, at?: Position): void {
@@ -87,7 +92,7 @@ export class StreamDelivery
   }
 
   unsubscribe(names: readonly string[]): void {
-    this.access?.forget(names);
+    this.#forget(names);
     if (!this.subscriptions.remove(names)) return;
     this.reader.subscriptionsChanged();
     // It may have waited for one of these.
