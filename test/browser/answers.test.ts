@@ -85,14 +85,14 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     expect(await page.evaluate('window.isForged')).toBeUndefined();
   });
 
-  test('a model stops when its reader leaves, by the button or with the tab', async () => {
+  test('a model stops with the stop button, and when the tab is closed', async () => {
     const page = await openPage();
     const first = await ask(page, 'one?', 'stop');
     first.say('One');
     await poll(() => text(page)).toBe('One');
-    await page.getByRole('button', { name: 'Leave' }).click();
+    await page.getByRole('button', { name: 'Stop' }).click();
     await first.over;
-    expect(await notice(page)).toBe('You have left, and the model has been stopped.');
+    expect(await notice(page)).toBe('The answer was stopped before its end.');
     // It has said nothing yet.
     const second = await ask(page, 'two?', 'stop');
     await page.close();
@@ -119,15 +119,15 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     const model = await ask(page, 'why?', 'keep');
     model.say('One ');
     await poll(() => text(page)).toBe('One ');
-    await page.getByRole('button', { name: 'Leave' }).click();
-    await poll(() => notice(page)).toBe('You have left. The answer goes on without you.');
+    await page.getByRole('button', { name: 'Disconnect' }).click();
+    await poll(() => notice(page)).toBe('Disconnected. The model continues.');
     model.say('two ');
 
     const other = await openLink(page);
     await poll(() => text(other)).toBe('One two ');
     expect(await other.locator('#question').textContent()).toBe('why?');
     expect(await text(page)).toBe('One ');
-    await page.getByRole('button', { name: 'Come back' }).click();
+    await page.getByRole('button', { name: 'Resume' }).click();
     await poll(() => text(page)).toBe('One two ');
 
     cut();
@@ -157,20 +157,20 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     await poll(() => text(page)).toBe('Because ');
     const other = await openLink(page);
     await poll(() => text(other)).toBe('Because ');
-    await other.getByRole('button', { name: 'Stop the model' }).click();
+    await other.getByRole('button', { name: 'Stop' }).click();
     await model.over;
     for (const tab of [page, other]) {
       await showsState(tab, 'stopped');
-      expect(await notice(tab)).toBe('The answer was stopped: this is not the whole of it.');
+      expect(await notice(tab)).toBe('The answer was stopped before its end.');
     }
     // The page that has asked has the answer again after a reload.
     await page.reload();
     await showsState(page, 'stopped');
     expect([await text(page), await page.locator('#question').textContent()]).toEqual(['Because ', 'why?']);
-    expect(await page.getByRole('button', { name: 'Stop the model' }).isVisible()).toBe(false);
-    // An answer that ends with its reader has no such button: to leave is to stop it.
+    expect(await page.getByRole('button', { name: 'Stop' }).isVisible()).toBe(false);
+    // An answer that stops when the client disconnects cannot be resumed.
     await ask(page, 'again?', 'stop');
-    expect(await page.getByRole('button', { name: 'Stop the model' }).isVisible()).toBe(false);
+    expect(await page.getByRole('button', { name: 'Disconnect' }).isVisible()).toBe(false);
     expect(asked).toHaveLength(2);
   });
 

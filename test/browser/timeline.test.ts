@@ -311,7 +311,7 @@ interface EnterOptions extends BrowserContextOptions {
 
 async function logIn(page: Page, name: string): Promise<void> {
   await page.getByLabel('Your name').fill(name);
-  await page.getByRole('button', { name: 'Come in' }).click();
+  await page.getByRole('button', { name: 'Log in' }).click();
   await showsState(page, 'live');
 }
 
