@@ -108,6 +108,7 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     cut();
     await model.over;
     await showsState(page, 'failed');
+    expect(await color(page)).toBe(RED);
     expect(await notice(page)).toMatch(/^The connection was lost, and the model has been stopped/);
     expect(await text(page)).toBe('Because');
     expect(asked).toHaveLength(1);
@@ -132,6 +133,11 @@ describeWith(CHROMIUM, 'hono-answers', () => {
 
     cut();
     for (const tab of [page, other]) await showsState(tab, 'waiting');
+    // It turns red where the server stays away.
+    await page.evaluate(
+      "for (const change of document.querySelector('#state').getAnimations()) change.finish()",
+    );
+    expect(await color(page)).toBe(RED);
     model.say('three ');
     mend();
     for (const tab of [page, other]) await showsState(tab, 'live');
@@ -347,5 +353,10 @@ async function submit(page: Page, question: string, policy: 'stop' | 'keep'): Pr
 const showsState = (page: Page, state: string) => page.locator(`[data-state="${state}"]`).waitFor();
 
 const text = (page: Page) => page.locator('#text').textContent();
+
+/** `--bad` in light. */
+const RED = 'rgb(189, 35, 51)';
+
+const color = (page: Page) => page.evaluate("getComputedStyle(document.querySelector('#state')).color");
 
 const notice = (page: Page) => page.locator('#notice').textContent();

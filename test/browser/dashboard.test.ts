@@ -26,6 +26,7 @@ const RECORDER = `
   window.removed = 0;
   export default class {
     root = document.body;
+    constructor({ scales }) { window.range = (...times) => scales.x.range(this, ...times); }
     // A row without values is a gap.
     setData([times, ...lines]) { window.times = times.filter((_, row) => lines.some(line => line[row] !== null)); }
     setSize() {}
@@ -140,6 +141,12 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     await showsState(page, 'Live');
     await drawsWhatWasSent(page, client, missed + 1);
     expect(await page.evaluate('removed')).toBe(0);
+    // The charts begin with the first sample, and show at most two minutes.
+    expect(await page.evaluate('[range(500, 502), range(500, 530), range(500, 900)]')).toEqual([
+      [492, 502],
+      [500, 530],
+      [780, 900],
+    ]);
   });
 
   test('draws each sample once when the connection had died unnoticed', async () => {

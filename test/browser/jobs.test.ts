@@ -187,7 +187,10 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       await showsState(page, 'Live');
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
       await startJob(page, 'a'.repeat(60), 1);
+      const place = await page.locator('.log').boundingBox();
       await poll(() => outcome(page)).toMatch(/^Done/);
+      await showsState(page, 'Finished');
+      expect(await page.locator('.log').boundingBox()).toEqual(place);
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
     });
 

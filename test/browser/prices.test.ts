@@ -126,6 +126,10 @@ describeWith(CHROMIUM, 'express-prices', () => {
       .nth(SHARES - 1)
       .waitFor();
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
+    const names = page.locator('li p');
+    expect(await names.evaluateAll(all => all.every(name => name.scrollWidth <= name.clientWidth))).toBe(
+      true,
+    );
   });
 
   test('says which port is taken', async () => {
