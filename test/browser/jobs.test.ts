@@ -186,7 +186,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       const page = await openPage({ viewport: { width: 390, height: 844 }, isMobile: true, colorScheme });
       await showsState(page, 'Live');
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
-      await startJob(page, 'a'.repeat(60), 1);
+      await startJob(page, 'a'.repeat(60), 8);
       const place = await page.locator('.log').boundingBox();
       await poll(() => outcome(page)).toMatch(/^Done/);
       await showsState(page, 'Finished');
