@@ -33,6 +33,12 @@ describe('what the README shows', () => {
     expect(again.events.every(({ event }) => event !== 'reset')).toBe(true);
   });
 
+  it('is what the home page of the site shows', async () => {
+    program = await runProgram(snippet('docs/index.md', 'server'));
+    const client = await program.get('/ticks');
+    await client.until(({ events }) => events.some(({ data }) => data.includes('time')));
+  });
+
   it('is seven lines of JavaScript that Node takes as they are', () => {
     const check = spawnSync(process.execPath, ['--check', '--input-type=module'], { input: code('express') });
     expect([check.status, String(check.stderr)]).toEqual([0, '']);
