@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 
 const root = new URL('..', import.meta.url);
@@ -42,4 +42,25 @@ test.each(['light', 'dark'] as const)('colors have the contrast that WCAG AA ask
     return (high + 0.05) / (low + 0.05);
   };
   expect(pairs.filter(([one, other, least]) => !(contrast(one, other) >= least))).toEqual([]);
+});
+
+test('each example has the same header: name, state, README, and the next example', () => {
+  const names = readdirSync(new URL('examples', root)).sort();
+  const wrong = names.filter((name, index) => {
+    const folder = new URL(`examples/${name}/`, root);
+    const file = ['public/index.html', 'page.html', 'views.ts'].find(file =>
+      existsSync(new URL(file, folder)),
+    );
+    const page = readFileSync(new URL(file as string, folder), 'utf8');
+    const [, header = ''] = /<header class="top"[^>]*>([\s\S]*?)<\/header>/.exec(page) ?? [];
+    const next = names[(index + 1) % names.length];
+    const parts = [
+      '<h1>',
+      'id="state" class="state" role="status"',
+      '<a href="/readme">README</a>',
+      `<code>npm start ${next}</code>`,
+    ];
+    return !parts.every(part => header.includes(part));
+  });
+  expect(wrong).toEqual([]);
 });

@@ -18,6 +18,8 @@ export interface Setting {
   overflow: 'reset' | 'disconnect';
   /** Turns of the event loop that the snapshot takes; null: the channel has none. */
   snapshot: number | null;
+  /** ms. Absent: 0. */
+  flushInterval?: number;
 }
 
 export const SETTING: Setting = {

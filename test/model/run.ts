@@ -78,6 +78,8 @@ export class Run implements ClientHost {
   readonly #disconnected = new Set<string>();
   /** Timers are needed for everything to come to rest. */
   #needsTime: boolean;
+  /** Some events wait for a timer: that nothing has anything to do does not mean that they were given. */
+  readonly #hasWindows: boolean;
   /** Errors of `onError` that are to be expected. */
   #hasFilterThrown = false;
 
@@ -88,7 +90,8 @@ export class Run implements ClientHost {
     this.#settings = new Map(CHANNELS.map(name => [name, { ...SETTING, ...course.channels?.[name] }]));
     this.#log = createLog(course);
     this.socketBuffer = course.socketBuffer ?? 0;
-    this.#needsTime = course.perClient !== undefined || course.maxAge !== undefined;
+    this.#hasWindows = [...this.#settings.values()].some(({ flushInterval }) => flushInterval !== undefined);
+    this.#needsTime = this.#hasWindows || course.perClient !== undefined || course.maxAge !== undefined;
     // What a broker is asked for comes in pages.
     this.patience = this.#log === undefined && !course.slowWrites ? 6 : this.#patienceWithBroker();
     const truth = this.#createTruth();
@@ -242,6 +245,8 @@ export class Run implements ClientHost {
     const owner = except && (this.#course.oneOwner ? 'one' : except);
     for (let i = 0; i < count; i++) {
       this.#published += 1;
+      // A stream may have to wait until it is read, in pages.
+      if (this.#log !== undefined) this.patience += 1;
       const n = this.#published;
       const kind = gone ? 'gone' : 'event';
       const data = channel + n + (size > 0 ? `:${'x'.repeat(size)}` : '');
@@ -514,6 +519,7 @@ export class Run implements ClientHost {
       this.turns += 0.5;
       if (!isQuiet()) continue;
       this.turns += turns - passed - 1;
+      if (this.#hasWindows) return;
       for (const node of this.#nodes) node.restedAt = node.head;
       for (const client of this.clients) client.rest();
       return;

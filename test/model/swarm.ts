@@ -79,7 +79,15 @@ export function createCourse(seed: number, index: number, nodes: number, store?:
   const course = new Swarm(new Chance(mix(seed, index * 3 + nodes)), nodes).course();
   // Not drawn: the other courses stay what they are.
   if (index % 3 === 0) course.isCompressed = true;
+  if (index % 5 === 0) addFlushIntervals(course, new Chance(mix(seed, index)));
   return store === undefined ? course : { ...course, store };
+}
+
+function addFlushIntervals({ channels = {} }: Course, chance: Chance): void {
+  for (const setting of Object.values(channels)) {
+    const interval = chance.of([0, 40, 40, 300]);
+    if (interval > 0) setting.flushInterval = interval;
+  }
 }
 
 class Swarm {

@@ -12,6 +12,7 @@ const settings = {
   compact: false,
   overflow: 'reset' as const,
   snapshot: undefined,
+  flushInterval: 0,
 };
 
 describe('the log', () => {
@@ -31,5 +32,25 @@ describe('the log', () => {
     };
     for (const channel of ['a', 'b', 'a', 'c']) await publish(channel);
     expect(['a', 'b', 'c'].map(name => log.channels.find(name)?.history.size)).toEqual([2, undefined, 1]);
+  });
+
+  it('delivers what waits for the end of a flushInterval when it would exceed the bound', async () => {
+    const log = new Log({
+      settingsOf: () => ({ ...settings, flushInterval: 10_000 }),
+      maxBytes: 1_000,
+      isRemote: false,
+      hasChannelField: false,
+      scheduler: new Scheduler(1_000),
+      onDropped: () => {},
+    });
+    new DeliveryLoop(log);
+    const publish = async () => {
+      log.append({ channel: 'a', kind: 'event', json: false, data: 'x' });
+      await new Promise<void>(resolve => nextTurn(resolve));
+    };
+    for (let i = 0; i < 3; i++) await publish();
+    expect(log.deliveredUpTo).toBe(0);
+    await publish();
+    expect(log.deliveredUpTo).toBe(4);
   });
 });

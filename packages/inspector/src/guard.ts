@@ -23,7 +23,7 @@ export async function refusalOf(request: PageRequest): Promise<string | undefine
   }
   if (process.env.NODE_ENV === 'production')
     return 'If NODE_ENV is production, the inspector requires the option `authorize`.';
-  // No browser speaks HTTP/1.0. nginx does, unless it is told otherwise, and adds none of these headers.
+  // By default, nginx forwards requests as HTTP/1.0, and adds none of these headers. Browsers send HTTP/1.1.
   const isDirect =
     isLoopback(request.remoteAddress) &&
     request.httpVersion !== '1.0' &&

@@ -38,14 +38,14 @@ export class DeliveryLoop {
     this.schedule();
   }
 
-  /** Runs in the next turn, so that `deliveredUpTo` follows the head. */
+  /** Runs in the next turn. */
   schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     this.#runSoon();
   }
 
-  /** Runs until the head is reached or the turn's budget is spent. Returns how many streams it delivered to. */
+  /** Runs until everything that is due is delivered, or the turn's budget is spent. Returns how many streams it delivered to. */
   #run(): number {
     const start = performance.now();
     let deliveries = 0;
@@ -59,7 +59,7 @@ export class DeliveryLoop {
         }
       }
       this.#endRound();
-      if (this.#log.deliveredUpTo === this.#log.head) break;
+      if (!this.#log.hasNews) break;
       this.#beginRound();
     }
     this.#isScheduled = false;

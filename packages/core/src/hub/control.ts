@@ -11,6 +11,7 @@ export const CONTROL_SETTINGS: ChannelSettings = {
   compact: false,
   overflow: 'reset',
   snapshot: undefined,
+  flushInterval: 0,
 };
 
 /** The channel of the stats of processes: see Processes. Applications cannot use its name. */

@@ -15,6 +15,8 @@ export type Overflow = 'reset' | 'disconnect';
 export interface ChannelSettings extends LocalKeep {
   overflow: Overflow;
   snapshot: SnapshotSettings | undefined;
+  /** ms for which an entry may wait for others. 0: it is delivered in the next turn. */
+  flushInterval: number;
 }
 
 /** Entries after its position are retained beyond the limits of the history, within a bound. */
@@ -32,6 +34,8 @@ export class ChannelLog {
   readonly name: string;
   history: History;
   overflow: Overflow;
+  /** ms. See {@link ChannelSettings}. */
+  flushInterval: number;
   /** The history has every entry after `trimmedUpTo`, and new ones arrive. Always so without a broker. */
   isOpen: boolean;
   /** A read of it by {@link BrokerSync} is under way. Entries may arrive already. */
@@ -72,9 +76,10 @@ export class ChannelLog {
     piecesInUse: Set<Pieces>,
     isRemote = false,
   ) {
-    const { overflow, snapshot, ...keep } = settings;
+    const { overflow, snapshot, flushInterval, ...keep } = settings;
     this.name = name;
     this.overflow = overflow;
+    this.flushInterval = flushInterval;
     this.isOpen = !isRemote;
     this.isWhole = !isRemote;
     this.#snapshots = snapshot && new Snapshots(name, snapshot);
@@ -112,12 +117,13 @@ export class ChannelLog {
   }
 
   requestSnapshot(head: Position): Snapshot | undefined {
-    return this.#snapshots?.request(head);
+    return this.#snapshots?.request(head, this.history.trimmedUpTo);
   }
 
   /** Takes other settings, and retains what it has by them. */
-  configure({ overflow, snapshot, ...keep }: ChannelSettings): void {
+  configure({ overflow, snapshot, flushInterval, ...keep }: ChannelSettings): void {
     this.overflow = overflow;
+    this.flushInterval = flushInterval;
     this.#snapshots = snapshot && new Snapshots(this.name, snapshot);
     const before = this.history.keep;
     if (KEEP.every(name => before[name] === keep[name])) return;
@@ -206,7 +212,9 @@ export class ChannelLog {
   }
 
   /** Trims what exceeds the limits, of what every live stream has been given. */
-  trim(deliveredUpTo: Position, now: number): void {
+  trim(given: Position, now: number): void {
+    // While other channels wait in a flush window, what every stream has of this one is ahead of what all have of all.
+    const deliveredUpTo = Math.max(this.#deliveredUpTo, given);
     this.#deliveredUpTo = deliveredUpTo;
     this.#pieces.clear();
     if (this.#dropUpTo > 0 && this.#dropUpTo <= deliveredUpTo) {

@@ -141,6 +141,11 @@ export class Channels implements Timed {
     this.count(channel, () => channel.trim(deliveredUpTo, now));
   }
 
+  /** What is retained cannot be evicted: it was not delivered. */
+  get exceedsBound(): boolean {
+    return this.bytes > this.#options.maxBytes;
+  }
+
   /** Evicts what exceeds the bound of all histories. Compacted channels come last: they have each value once. */
   evict(): void {
     const { maxBytes } = this.#options;

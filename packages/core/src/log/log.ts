@@ -6,7 +6,7 @@ import { Channels } from './channels.ts';
 import { type Entry, LogEntry, type Unplaced } from './entry.ts';
 import type { LogListener } from './listener.ts';
 import { LostPositions } from './lost-positions.ts';
-import { Undelivered } from './undelivered.ts';
+import { Undelivered } from './undelivered/undelivered.ts';
 
 /** What the log takes from its hub. */
 export interface LogOptions {
@@ -23,11 +23,14 @@ export interface LogOptions {
   onDropped: (name: string) => void;
 }
 
-/** The channels with new entries, and how far: what the delivery loop gives to streams in one round. */
+/** The channels with new entries that are due, and how far: what the delivery loop gives to streams in one round. */
 export interface Round {
   readonly epoch: string | undefined;
   readonly channels: ReadonlySet<ChannelLog>;
+  /** The newest position: streams of these channels are given everything up to here. */
   readonly upTo: Position;
+  /** After the round, every live stream has been given everything up to here. Entries in flush windows are newer. */
+  readonly deliveredUpTo: Position;
   /** Of the new entries. */
   readonly bytes: number;
 }
@@ -44,8 +47,10 @@ export class Log {
   readonly channels: Channels;
   /** Called with each control message, in the order of the log. */
   onControl: (entry: Entry) => void = () => {};
-  /** Called when the head has moved: there may be something to deliver. */
+  /** Called when there may be something to deliver. */
   onAdvance: () => void = () => {};
+  /** There may be something to deliver since the last round was taken. */
+  hasNews = false;
   readonly #scheduler: Scheduler;
   readonly #isRemote: boolean;
   readonly #hasChannelField: boolean;
@@ -59,7 +64,7 @@ export class Log {
     this.#isRemote = options.isRemote;
     this.#hasChannelField = options.hasChannelField;
     this.channels = new Channels(options);
-    this.#undelivered = new Undelivered(this.channels);
+    this.#undelivered = new Undelivered(this.channels, () => this.#advanced());
   }
 
   /** Every live stream has been given everything up to here. */
@@ -118,8 +123,15 @@ export class Log {
     this.head = entry.position;
     this.channels.touch(channel);
     this.channels.count(channel, () => channel.append(logged));
-    this.#undelivered.add(channel, logged);
+    const isDue = this.#undelivered.add(channel, logged);
     this.channels.evict();
+    // What waits cannot be evicted.
+    if (this.channels.exceedsBound) this.#undelivered.endWindows();
+    if (isDue) this.#advanced();
+  }
+
+  #advanced(): void {
+    this.hasNews = true;
     this.onAdvance();
   }
 
@@ -129,17 +141,24 @@ export class Log {
 
   /** Begins a round: takes the channels that have new entries. */
   takeRound(): Round {
-    const { bytes } = this.#undelivered;
-    return { epoch: this.#epoch, channels: this.#undelivered.takeDue(), upTo: this.head, bytes };
+    this.hasNews = false;
+    const { channels, bytes, waitingAfter } = this.#undelivered.takeDue();
+    const deliveredUpTo = Math.min(this.head, waitingAfter);
+    return { epoch: this.#epoch, channels, upTo: this.head, deliveredUpTo, bytes };
   }
 
   /** Ends a round: every live stream has been given its entries, so that they may be trimmed. */
-  endRound({ epoch, channels, upTo, bytes }: Round): void {
+  endRound({ epoch, channels, upTo, deliveredUpTo, bytes }: Round): void {
     if (epoch !== this.#epoch) return;
     this.#undelivered.deliver(bytes);
-    this.channels.deliveredUpTo = upTo;
-    for (const channel of channels) this.channels.trim(channel);
+    this.channels.deliveredUpTo = deliveredUpTo;
+    for (const channel of channels) this.channels.trim(channel, upTo);
     this.channels.evict();
+  }
+
+  /** Everything is delivered in the next turn, from now on. */
+  endWindows(): void {
+    this.#undelivered.close();
   }
 
   // The rest is called by BrokerSync.
@@ -163,7 +182,7 @@ export class Log {
   advance(head: Position): void {
     if (head <= this.head) return;
     this.head = head;
-    this.onAdvance();
+    this.#advanced();
   }
 
   /** The broker has given a position, in an epoch that may have passed since. Returns its id. */
@@ -192,7 +211,8 @@ export class Log {
     this.channels.evict();
     // An `end` or a `begin` may have arrived that is newer than the page. Only a `begin` can follow the end of a page.
     if (!isNewerHere) channel.endedAt = page.endedAt;
-    else if (page.endedAt !== undefined) channel.beginAfter(page.endedAt);
+    // The page may have entries of before that, though they were dropped here already.
+    else channel.beginAfter(Math.max(page.endedAt ?? 0, channel.droppedUpTo));
   }
 
   /** Positions between the two were given to entries that are lost: no client can resume from them. */
@@ -223,7 +243,7 @@ export class Log {
     this.#lost.clear();
     this.#reset(head);
     for (const listener of listeners) listener.startOver();
-    this.onAdvance();
+    this.#advanced();
   }
 
   #reset(head: Position): void {

@@ -1,6 +1,6 @@
 import { bindContext } from '../../base/async-context.ts';
 import { isThenable } from '../../base/deferred.ts';
-import { checkType, invalid, isObject, readCount, readDuration } from '../../base/option-checks.ts';
+import { checkType, invalid, isObject, isWhole, readCount, readDuration } from '../../base/option-checks.ts';
 import { checkNames, optionNames } from '../../base/option-names.ts';
 import type { CompressionSettings } from '../../compression/zlib.ts';
 import type { ChannelSettings, Overflow } from '../../log/channel-log.ts';
@@ -60,6 +60,13 @@ export interface ChannelOptions<Snapshot = unknown> {
    * secrets beside text that an attacker can choose. Default: true.
    */
   compression?: boolean | undefined;
+  /**
+   * ms for which an event may wait for others: what is published within them goes out in one write for each stream. It
+   * adds up to so many ms of latency, and saves most of the CPU time of a channel that is published to often. Channels
+   * with the same interval go out together, after 1 MiB at the latest. An integer from 0 to 10,000. Default: 0, the end
+   * of the tick.
+   */
+  flushInterval?: number | undefined;
 }
 
 /** {@link HistoryOptions} with every default filled in. */
@@ -83,6 +90,9 @@ export function channelOptionsFor(
   throw invalid('channels', 'a synchronous function that returns an object', given);
 }
 
+/** ms. While events wait, they are retained whatever the limits of the history. */
+const LONGEST_INTERVAL = 10_000;
+
 const CHANNEL_OPTIONS = optionNames<ChannelOptions>({
   history: true,
   compact: true,
@@ -90,6 +100,7 @@ const CHANNEL_OPTIONS = optionNames<ChannelOptions>({
   snapshotEvent: true,
   overflow: true,
   compression: true,
+  flushInterval: true,
 });
 
 /**
@@ -108,13 +119,23 @@ export function readChannelOptions(
 ): ChannelSettings {
   checkType('options', 'object', options);
   checkNames(options, CHANNEL_OPTIONS);
-  const { compact = false, overflow = 'reset', snapshot, snapshotEvent, history } = options;
+  const {
+    compact = false,
+    overflow = 'reset',
+    snapshot,
+    snapshotEvent,
+    history,
+    flushInterval = 0,
+  } = options;
   checkType('compact', 'boolean', compact);
   checkType('compression', 'boolean', options.compression);
   if (overflow !== 'reset' && overflow !== 'disconnect') {
     throw invalid('overflow', "'reset' or 'disconnect'", overflow);
   }
   checkType('snapshot', 'function', snapshot);
+  if (!isWhole(flushInterval) || flushInterval > LONGEST_INTERVAL) {
+    throw invalid('flushInterval', 'an integer of ms, 0 to 10,000', flushInterval);
+  }
   const event = readEventName('snapshotEvent', snapshotEvent, 'snapshot');
   const { events, bytes, age } = history === undefined ? standard : readHistory(history);
   return {
@@ -125,6 +146,7 @@ export function readChannelOptions(
     compression: options.compression === false ? undefined : settings,
     overflow,
     snapshot: snapshot && { event, take: bindContext(snapshot), hasChannelField },
+    flushInterval,
   };
 }
 

@@ -1,6 +1,8 @@
-import type { ChannelLog } from './channel-log.ts';
-import type { Channels } from './channels.ts';
-import type { LogEntry } from './entry.ts';
+import type { Position } from '../../protocol/event-id.ts';
+import type { ChannelLog } from '../channel-log.ts';
+import type { Channels } from '../channels.ts';
+import type { LogEntry } from '../entry.ts';
+import { FlushWindows } from './flush-windows.ts';
 
 /** Bytes of all channels that may wait to be delivered, the newest entry not counted. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -9,29 +11,47 @@ const MAX_BYTES = 16 * 1024 * 1024;
 export class Undelivered {
   bytes = 0;
   readonly #channels: Channels;
-  /** Channels with entries since the last round. */
+  /** Channels with entries since the last round that are due. */
   #due = new Set<ChannelLog>();
+  readonly #windows: FlushWindows;
   /** Channels with entries that could be evicted, the one that was published to last at the end. */
   readonly #evictable = new Set<ChannelLog>();
 
-  constructor(channels: Channels) {
+  /** @param onDue called when there is something to deliver in the next round. */
+  constructor(channels: Channels, onDue: () => void) {
     this.#channels = channels;
+    this.#windows = new FlushWindows(ended => {
+      for (const channel of ended) this.#due.add(channel);
+      onDue();
+    });
   }
 
-  /** To be called when an entry was appended. */
-  add(channel: ChannelLog, entry: LogEntry): void {
-    this.#due.add(channel);
+  /** To be called when an entry was appended. Returns whether it is due; if not, it waits in a flush window. */
+  add(channel: ChannelLog, entry: LogEntry): boolean {
     this.#evictable.delete(channel);
     this.#evictable.add(channel);
     this.bytes += entry.size;
     if (this.bytes - entry.size > MAX_BYTES) this.#evict(entry);
+    if (!this.#due.has(channel) && this.#windows.add(channel, entry)) return false;
+    this.#due.add(channel);
+    return true;
   }
 
-  /** The channels with entries since the last call. */
-  takeDue(): ReadonlySet<ChannelLog> {
-    const due = this.#due;
+  /** The channels with entries since the last call that are due. */
+  takeDue(): { channels: ReadonlySet<ChannelLog>; bytes: number; waitingAfter: Position } {
+    const channels = this.#due;
     this.#due = new Set();
-    return due;
+    return { channels, bytes: this.bytes - this.#windows.bytes, waitingAfter: this.#windows.after };
+  }
+
+  /** Everything is due now. */
+  endWindows(): void {
+    this.#windows.end();
+  }
+
+  /** Everything is due now, and from now on. */
+  close(): void {
+    this.#windows.close();
   }
 
   /** So many bytes were delivered. Some of them may have been evicted since they were taken. */
@@ -43,6 +63,7 @@ export class Undelivered {
   clear(): void {
     this.bytes = 0;
     this.#due = new Set();
+    this.#windows.clear();
     this.#evictable.clear();
   }
 
