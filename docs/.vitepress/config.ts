@@ -88,6 +88,7 @@ export default defineConfig({
           'client/files',
           'testing',
           'metrics',
+          'native',
         ].map(name => ({ text: `@tidings/${name}`, link: `/api/@tidings/${name}` })),
       },
     ],
