@@ -1,5 +1,5 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { Converter } from 'typedoc';
+import { Comment, CommentTag, Converter } from 'typedoc';
 
 const packages = new URL('../packages/', import.meta.url);
 
@@ -19,9 +19,45 @@ function rename({ converter }) {
   });
 }
 
+/** What an application needs only to write a broker, a transport, or a tool that observes a hub. */
+const EXTENSIONS = new Set([
+  ...[
+    'Broker',
+    'BrokerCall',
+    'ChannelState',
+    'Draft',
+    'Entry',
+    'Keep',
+    'LeaseChange',
+    'LogHead',
+    'Opened',
+    'Page',
+  ],
+  ...['Position', 'Published', 'ReadFrom', 'Sink', 'Transport', 'StreamRequest', 'Frame', 'StreamHeaders'],
+  ...['Observer', 'Replay', 'AuthorizeCall', 'StreamSummary', 'ConnectionStats', 'QueueStats'],
+]);
+
+/** Groups the exports of core by who needs them. */
+function group({ converter }) {
+  converter.on(Converter.EVENT_RESOLVE_BEGIN, ({ project }) => {
+    const core = project.children.find(({ name }) => name === '@tidings/core' || name === 'core/src');
+    for (const each of core.children) {
+      const text = EXTENSIONS.has(each.name) ? 'For extensions' : 'For applications';
+      for (const { comment } of [each, ...(each.signatures ?? [])]) {
+        comment?.blockTags.push(new CommentTag('@category', [{ kind: 'text', text }]));
+      }
+      each.comment ??= new Comment([], [new CommentTag('@category', [{ kind: 'text', text }])]);
+    }
+  });
+}
+
 export default {
   name: 'API',
-  plugin: ['typedoc-plugin-markdown', rename],
+  plugin: ['typedoc-plugin-markdown', rename, group],
+  categorizeByGroup: false,
+  sort: ['kind', 'alphabetical'],
+  kindSortOrder: ['Function', 'Interface', 'TypeAlias', 'Class'],
+  categoryOrder: ['For applications', 'For extensions'],
   tsconfig: 'tsconfig.json',
   entryPoints: readdirSync(packages).flatMap(entriesOf),
   out: 'api',

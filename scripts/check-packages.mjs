@@ -1,13 +1,14 @@
 // Packs every package as it would be published, and checks the tarballs: their contents (publint), their types for
-// every way to import them (attw), that they work when npm installs them, by `import` and by `require`, the types in two
+// every way to import them (attw), the links in their READMEs, that they work when npm installs them, by `import` and by `require`, the types in two
 // layouts of pnpm, and how large the core is.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 import { build } from 'esbuild';
+import { brokenLinks } from './links.mjs';
 import { checkTypeLayouts } from './type-layouts.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
@@ -30,6 +31,7 @@ try {
   for (const tarball of tarballs) {
     run('publint', ['run', tarball, '--strict']);
     run('attw', [tarball, '--profile', 'node16']);
+    checkReadme(tarball);
   }
   tryOut(tarballs);
   checkTypeLayouts(tarballs, scratch, run);
@@ -37,6 +39,12 @@ try {
   await measure('@tidings/client', 4 * 1024, 2 * 1024);
 } finally {
   rmSync(scratch, { recursive: true });
+}
+
+function checkReadme(tarball) {
+  const text = execFileSync('tar', ['-xzOf', tarball, 'package/README.md'], { encoding: 'utf8' });
+  const problems = brokenLinks(text, basename(tarball));
+  if (problems.length > 0) throw new Error(problems.join('\n'));
 }
 
 function tryOut(tarballs) {

@@ -5,7 +5,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { run } from './run.mjs';
 
 const examples = new URL('../examples/', import.meta.url);
-/** What an example needs besides Node.js. */
+/** The programs that an example needs besides Node.js. */
 const services = { 'multi-node': 'redis-server and nginx' };
 
 const [name = 'express-dashboard', ...rest] = process.argv.slice(2);
@@ -23,7 +23,9 @@ if (name === '--list') {
   process.exit(1);
 } else {
   await serve(name);
-  console.log('Other examples: npm start -- --list');
+  // After the URL, which the example prints as soon as it listens.
+  const next = names[(names.indexOf(name) + 1) % names.length];
+  setImmediate(() => console.log(`Next: npm start ${next}. All examples: npm start -- --list`));
 }
 
 async function serve(example) {

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Program, runProgram } from './support/program.ts';
-import { snippet, snippets } from './support/snippets.ts';
+import { root, snippet, snippets } from './support/snippets.ts';
 
 const code = (name: string) => snippet('README.md', name);
 
@@ -12,28 +13,36 @@ describe('what the README shows', () => {
     program = undefined;
   });
 
-  it.each(['express', 'koa', 'hono'])('on %s prints what it says', async name => {
-    program = await runProgram(code(name));
-    const client = await program.get('/countdown');
-    expect(await client.ended).toBe(true);
-    expect(code('express output')).toBe(`$ curl -N localhost:3000/countdown\n${client.text}`);
-    expect(client.headers['content-type']).toBe('text/event-stream; charset=utf-8');
+  it('prints what it says, and resumes', async () => {
+    program = await runProgram(code('express'));
+    const { get } = program;
+    const client = await get('/ticks');
+    await client.until(({ events }) => events.some(({ event }) => event === undefined));
+    const anonymous = (text: string) =>
+      text.replaceAll(/[0-9a-f]{12}-\d+/g, 'id').replaceAll(/\d{13}/g, 'now');
+    expect(anonymous(code('express output'))).toBe(
+      `$ curl -N localhost:3000/ticks\n${anonymous(client.text)}`,
+    );
+    const id = client.events.at(-1)?.id ?? '';
+    client.reset();
+    const again = await get('/ticks', { headers: { 'last-event-id': id } });
+    const ticks = () => again.events.filter(({ event }) => event === undefined);
+    await again.until(() => ticks().length > 0);
+    const next = id.replace(/\d+$/, position => String(Number(position) + 1));
+    expect(ticks()[0]?.id).toBe(next);
+    expect(again.events.every(({ event }) => event !== 'reset')).toBe(true);
   });
 
-  it.each(['express', 'koa', 'hono', 'channels'])('is JavaScript that Node takes as it is: %s', name => {
-    const check = spawnSync(process.execPath, ['--check', '--input-type=module'], { input: code(name) });
+  it('is what the home page of the site shows', async () => {
+    program = await runProgram(snippet('docs/index.md', 'server'));
+    const client = await program.get('/ticks');
+    await client.until(({ events }) => events.some(({ data }) => data.includes('time')));
+  });
+
+  it('is seven lines of JavaScript that Node takes as they are', () => {
+    const check = spawnSync(process.execPath, ['--check', '--input-type=module'], { input: code('express') });
     expect([check.status, String(check.stderr)]).toEqual([0, '']);
-  });
-
-  it('shows the present state of a channel, then what changes', async () => {
-    program = await runProgram(code('channels'));
-    const client = await program.get('/prices');
-    await client.until(({ events }) => events.filter(({ event }) => event === undefined).length === 3);
-    const prices = client.events
-      .filter(({ event }) => event === undefined)
-      .map(({ data }) => JSON.parse(data).price);
-    expect([...prices].sort()).toEqual([12.3, 12.4, 7].sort());
-    expect(client.events.every(({ id }) => id !== undefined)).toBe(true);
+    expect(code('express').match(/^.+$/gm)).toHaveLength(7);
   });
 
   it('notifies, and drains on SIGTERM', async () => {
@@ -59,31 +68,36 @@ describe('what the README shows', () => {
     expect(client.text).toBe('retry: 1000\n\nevent: greeting\ndata: {"hello":"world"}\nid: 1\n\n');
   });
 
-  it('tells a page what is there and what is missing', () => {
+  it('tells a page what is there, and reloads it when something is missing', () => {
     const calls: unknown[] = [];
     const source = new EventTarget() as EventTarget & { onmessage?: (event: Event) => void };
-    const page = new Function('EventSource', 'console', code('page'));
+    const page = new Function('EventSource', 'console', 'location', code('page'));
     page(
       function open() {
         return source;
       },
       { log: (...args: unknown[]) => calls.push(args) },
+      { reload: () => calls.push('reload') },
     );
-    source.onmessage?.(new MessageEvent('message', { data: '{"price":1}' }));
-    source.dispatchEvent(new MessageEvent('reset', { data: '{"reason":"unknown","channels":["prices"]}' }));
-    expect(calls).toEqual([[{ price: 1 }], ['missing', ['prices']]]);
+    source.onmessage?.(new MessageEvent('message', { data: '{"time":1}' }));
+    source.dispatchEvent(new MessageEvent('reset', { data: '{"reason":"unknown","channels":["ticks"]}' }));
+    expect(calls).toEqual([[{ time: 1 }], 'reload']);
   });
 
   it('has no other code', () => {
-    expect(snippets('README.md').map(({ name }) => name)).toEqual([
+    expect(snippets('README.md').map(({ name, language }) => name ?? language)).toEqual([
       'express',
       'express output',
-      'koa',
-      'hono',
-      'channels',
       'page',
-      'picture',
+      'sh',
     ]);
+  });
+
+  it('is at most 180 lines, and every file that it links exists', () => {
+    const text = readFileSync(`${root}README.md`, 'utf8');
+    expect(text.split('\n').length - 1).toBeLessThanOrEqual(180);
+    const links = [...text.matchAll(/(?:\]\(|srcset="|src=")([^)"#]+)/g)].map(([, link = '']) => link);
+    expect(links.filter(link => !link.startsWith('http') && !existsSync(root + link))).toEqual([]);
   });
 
   it.each(['core', 'express', 'koa', 'hono', 'fastify'])('greets from the README of %s', async name => {

@@ -13,17 +13,17 @@ import { register } from 'prom-client';
 import { createSampler, describeMachine } from './metrics.ts';
 
 const port = Number(process.env.PORT ?? 3000);
-// The page tells a lot about the machine: who wants others to see it has to say so.
+// The page shows a lot about the machine, so other machines see it only if you set HOST.
 const host = process.env.HOST ?? '127.0.0.1';
 /** Ms between two samples. */
 const interval = 1_000;
-/** Samples that a new page gets: two minutes. */
+/** Samples that a new page receives: two minutes. */
 const shown = 120;
 
 // Outlives the process, so that pages resume after a restart. Two servers on one file would be one hub.
 const file = process.env.DATABASE ?? fileURLToPath(new URL(`dashboard-${port}.db`, import.meta.url));
 
-// `metrics` keeps the newest value of each metric, `samples` those of the last minutes: what is, and what was.
+// `metrics` retains the newest value of each metric, `samples` the samples of the last minutes.
 const hub = createHub({
   broker: sqliteBroker({ file }),
   channels: name => ({ compact: name === 'metrics' }),
@@ -45,6 +45,9 @@ app.get('/metrics', async (_req, res) => {
 app.use('/_tidings', inspector({ hub }));
 app.use('/uplot', express.static(dirname(createRequire(import.meta.url).resolve('uplot'))));
 app.use(express.static(fileURLToPath(new URL('public', import.meta.url))));
+app.get('/readme', (_req, res) => {
+  res.type('text').sendFile(fileURLToPath(new URL('README.md', import.meta.url)));
+});
 
 hub.publish('metrics', { ...describeMachine(), interval }, { event: 'machine' });
 const countStreams = () => hub.publish('metrics', hub.streams.size, { event: 'streams' });
@@ -59,7 +62,9 @@ const sampling = setInterval(() => {
 
 const server = app.listen(port, host, error => {
   if (error) giveUp(explain(error));
-  console.log(`Dashboard: ${pageUrl(server.address() as AddressInfo)}`);
+  const url = pageUrl(server.address() as AddressInfo);
+  console.log(`Dashboard: ${url}`);
+  console.log(`Inspector: ${url}/_tidings/ (streams, channels and events of the dashboard)`);
 });
 
 gracefulShutdown(server, hub, {

@@ -10,10 +10,10 @@ const host = process.env.HOST ?? '127.0.0.1';
 /** Ms between two trades, and how many trades there are from one point of the charts to the next. */
 const interval = 40;
 const tradesPerPoint = 50;
-/** Points that a chart has. */
+/** Points of a chart. */
 const shown = 60;
 
-// `prices` keeps the newest price of each share, `points` what all of them were: what is, and what was.
+// `prices` retains the newest price of each share, `points` the prices of all shares at equal intervals.
 const hub = createHub({ channels: name => ({ compact: name === 'prices' }) });
 const market = createMarket(Number(process.env.SEED ?? 1));
 
@@ -27,8 +27,11 @@ app.get('/events', (_req, res) => {
 });
 app.use('/uplot', express.static(dirname(require.resolve('uplot'))));
 app.use(express.static(join(__dirname, 'public')));
+app.get('/readme', (_req, res) => {
+  res.type('text').sendFile(join(__dirname, 'README.md'));
+});
 
-// The market did not begin with this server: the charts have a past.
+// The market is older than this server, so that the charts have a past.
 for (let point = 0; point < shown; point++) {
   for (let trade = 0; trade < tradesPerPoint; trade++) market.trade();
   publishPoint();

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { serve } from '@hono/node-server';
@@ -97,8 +96,7 @@ function check(prompt: unknown): string {
   return prompt;
 }
 
-const pico = dirname(createRequire(import.meta.url).resolve('@picocss/pico/css/pico.classless.min.css'));
-app.get('/pico.classless.min.css', serveStatic({ root: pico }));
+app.get('/readme', c => c.text(readFileSync(new URL('README.md', import.meta.url), 'utf8')));
 app.get('/*', serveStatic({ root: fileURLToPath(new URL('public', import.meta.url)) }));
 
 const server = serve({ fetch: app.fetch, port, hostname: host }, () => {

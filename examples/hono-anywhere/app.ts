@@ -6,14 +6,21 @@ import { bodyLimit } from 'hono/body-limit';
 const SYMBOLS = ['♥', '★', '☘', '♫', '✿', '☕'];
 
 export interface Channels {
-  /** What was sent, in order: a page that comes back is given what it has missed. */
+  /** The reactions, in order: a page that reconnects receives those that it has missed. */
   reactions: { reaction: { symbol: string; from: string; at: number } };
-  /** The newest of each: a page that comes sees the present state. */
+  /** The newest event of each key: a new page receives the current state. */
   state: { totals: Record<string, number>; pages: number };
 }
 
-/** The whole application. It knows nothing of the runtime that serves it, but for its name. */
-export function createApp(runtime: string, page: string) {
+/** The texts that the application serves: each runtime reads files in its own way. */
+export interface Files {
+  page: string;
+  design: string;
+  readme: string;
+}
+
+/** The whole application. Of the runtime that serves it, it needs only the name. */
+export function createApp(runtime: string, { page, design, readme }: Files) {
   const hub = createHub<Channels>({ channels: name => ({ compact: name === 'state' }) });
   const totals = Object.fromEntries(SYMBOLS.map(symbol => [symbol, 0]));
   showTotals();
@@ -21,11 +28,13 @@ export function createApp(runtime: string, page: string) {
   const app = new Hono();
   app.use(sse({ hub }));
   app.get('/', c => c.html(page));
+  app.get('/design.css', c => c.body(design, 200, { 'Content-Type': 'text/css; charset=utf-8' }));
+  app.get('/readme', c => c.text(readme));
 
   app.get('/events', c =>
     c.var.sse(
       stream => {
-        // First of all, for a page that comes back goes on where it was only until the answer has begun.
+        // First: a subscription resumes only if it is made before the response begins.
         stream.subscribe('state').subscribe('reactions', { from: { last: 50 } });
         stream.send(runtime, { event: 'served' });
         showPages();

@@ -1,7 +1,13 @@
 import { createApp } from './app.ts';
 
 const { PORT = '3000', HOST: hostname = '127.0.0.1' } = process.env;
-const { app, hub } = createApp(`Bun ${Bun.version}`, await Bun.file('page.html').text());
+const read = (name: string) => Bun.file(name).text();
+const files = {
+  page: await read('page.html'),
+  design: await read('design.css'),
+  readme: await read('README.md'),
+};
+const { app, hub } = createApp(`Bun ${Bun.version}`, files);
 
 const server = Bun.serve({ fetch: app.fetch, port: PORT, hostname });
 console.log(`Anywhere: http://${hostname}:${PORT}`);

@@ -2,7 +2,13 @@ import { createApp } from './app.ts';
 
 const port = Number(Deno.env.get('PORT') ?? 3000);
 const hostname = Deno.env.get('HOST') ?? '127.0.0.1';
-const { app, hub } = createApp(`Deno ${Deno.version.deno}`, await Deno.readTextFile('page.html'));
+const read = (name: string) => Deno.readTextFile(name);
+const files = {
+  page: await read('page.html'),
+  design: await read('design.css'),
+  readme: await read('README.md'),
+};
+const { app, hub } = createApp(`Deno ${Deno.version.deno}`, files);
 
 const onListen = () => console.log(`Anywhere: http://${hostname}:${port}`);
 const server = Deno.serve({ port, hostname, onListen }, app.fetch);

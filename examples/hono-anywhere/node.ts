@@ -5,7 +5,9 @@ import { serve } from '@hono/node-server';
 import { createApp } from './app.ts';
 
 const { PORT = '3000', HOST: hostname = '127.0.0.1' } = process.env;
-const { app, hub } = createApp(`Node ${process.versions.node}`, readFileSync('page.html', 'utf8'));
+const read = (name: string) => readFileSync(name, 'utf8');
+const files = { page: read('page.html'), design: read('design.css'), readme: read('README.md') };
+const { app, hub } = createApp(`Node ${process.versions.node}`, files);
 
 const server = serve({ fetch: app.fetch, port: Number(PORT), hostname }, () => {
   console.log(`Anywhere: http://${hostname}:${PORT}`);

@@ -11,9 +11,9 @@ import { convert } from './work.ts';
 
 const port = Number(process.env.PORT ?? 3000);
 const host = process.env.HOST ?? '127.0.0.1';
-/** Ms that a job can be looked at when it is over. */
+/** Ms that a job is retained after its end. */
 const kept = 60 * 60_000;
-/** How many jobs there may be, with those that are over. */
+/** How many jobs there may be, including those that have ended. */
 const most = 50;
 
 /** What is published where. All of it is HTML. */
@@ -22,7 +22,7 @@ interface Channels {
   [job: `job:${string}`]: { begin: string; progress: string; log: string; done: string };
 }
 
-// Of the list only the newest counts; of a job all there was, for as long as it can be looked at.
+// Of the list, the newest event is enough. Of a job, all events are retained while its page can be opened.
 const hub = createHub<Channels>({
   channels: name => (name === 'jobs' ? { compact: true } : { history: { events: 1_000, age: 2 * kept } }),
 });
@@ -47,7 +47,7 @@ app.get('/jobs/:id', (req, res) => {
 
 app.get('/jobs/:id/events', (req, res) => {
   const job = jobs.get(req.params.id);
-  // An error would have the page ask again and again: this is told as what it is, the end.
+  // After an error, the page would request it again and again. An event `done` stops it.
   if (job === undefined) res.sse().stream([views.goneMessage], { event: 'done' });
   else res.sse({ retry: 1_000 }).subscribe(`job:${job.id}`, { from: 'start' });
 });
@@ -61,7 +61,7 @@ app.post('/jobs', (req, res) => {
   if (typeof files !== 'string' || !/^\d{1,3}$/.test(files) || Number(files) < 1 || Number(files) > 200) {
     return refuse(422, 'A job takes 1 to 200 photos.');
   }
-  if (jobs.size >= most) return refuse(503, `There are ${most} jobs already. Come back later.`);
+  if (jobs.size >= most) return refuse(503, `There are ${most} jobs already. Try again later.`);
   const job: views.Job = {
     id: randomUUID(),
     name: name.trim(),
@@ -77,8 +77,10 @@ app.post('/jobs', (req, res) => {
 const require = createRequire(import.meta.url);
 app.use('/htmx', express.static(dirname(require.resolve('htmx.org'))));
 app.use('/htmx-sse', express.static(dirname(require.resolve('htmx-ext-sse'))));
-app.use('/pico', express.static(dirname(require.resolve('@picocss/pico'))));
 app.use(express.static(fileURLToPath(new URL('public', import.meta.url))));
+app.get('/readme', (_req, res) => {
+  res.type('text').sendFile(fileURLToPath(new URL('README.md', import.meta.url)));
+});
 
 publishList();
 

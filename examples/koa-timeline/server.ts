@@ -1,5 +1,4 @@
-import { createRequire } from 'node:module';
-import { dirname } from 'node:path';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { bodyParser } from '@koa/bodyparser';
 import Router from '@koa/router';
@@ -38,6 +37,10 @@ const hub = createHub<Channels>({
 });
 
 const router = new Router();
+
+router.get('/readme', ctx => {
+  ctx.body = readFileSync(new URL('README.md', import.meta.url), 'utf8');
+});
 
 router.post('/login', ctx => {
   const name = textOf(ctx, 'name');
@@ -82,7 +85,6 @@ const app = new Koa({ keys: [process.env.COOKIE_KEY ?? cookieKey()] });
 app.use(sse({ hub }));
 app.use(sse.client());
 app.use(serve(fileURLToPath(new URL('public', import.meta.url))));
-app.use(serve(dirname(createRequire(import.meta.url).resolve('@picocss/pico/css/pico.classless.min.css'))));
 app.use(
   bodyParser({
     enableTypes: ['json'],

@@ -45,14 +45,14 @@ if (!process.env.REDIS_URL) {
 }
 const node = ['--import', 'tsx', fileURLToPath(new URL('server.ts', import.meta.url))];
 const shared = { HOST: '127.0.0.1', REDIS_URL: process.env.REDIS_URL || `redis://127.0.0.1:${redis}` };
-start(process.execPath, node, { ...shared, NODE_NAME: 'one', PORT: `${one}` });
-start(process.execPath, node, { ...shared, NODE_NAME: 'two', PORT: `${two}` });
-// Not before: it leaves a node alone for a while that it has found dead.
+start(process.execPath, node, { ...shared, NODE_NAME: 'node-1', PORT: `${one}` });
+start(process.execPath, node, { ...shared, NODE_NAME: 'node-2', PORT: `${two}` });
+// nginx starts last: it does not use a node for 3 s after it has found it dead.
 await Promise.all([listens(one), listens(two)]);
 start('nginx', ['-p', folder, '-e', 'stderr', '-c', configureNginx()]);
 await listens(port);
 state = 'running';
-console.log(`Room: http://127.0.0.1:${port}`);
+console.log(`Multi-node: http://127.0.0.1:${port}`);
 
 /** In a process group of its own: Ctrl-C in a terminal is a signal for all of a group. */
 function start(program: string, args: string[], env: NodeJS.ProcessEnv = {}): void {
@@ -90,7 +90,7 @@ async function end(some: ChildProcess[]) {
 
 /** nginx wants a folder for everything it may ever write. */
 function configureNginx(): string {
-  const values = { LISTEN: `127.0.0.1:${port}`, NODE_ONE: `127.0.0.1:${one}`, NODE_TWO: `127.0.0.1:${two}` };
+  const values = { LISTEN: `127.0.0.1:${port}`, NODE_1: `127.0.0.1:${one}`, NODE_2: `127.0.0.1:${two}` };
   const template = readFileSync(new URL('nginx.conf.template', import.meta.url), 'utf8');
   const site = Object.entries(values).reduce(
     (text, [key, value]) => text.replaceAll(`\${${key}}`, value),

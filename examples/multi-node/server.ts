@@ -34,6 +34,9 @@ const hub = createHub<Channels>({
 const app = express();
 app.use(sse({ hub }), sse.client(), express.json());
 app.use(express.static(fileURLToPath(new URL('public', import.meta.url))));
+app.get('/readme', (_req, res) => {
+  res.type('text').sendFile(fileURLToPath(new URL('README.md', import.meta.url)));
+});
 
 app.get('/events', (_req, res) => {
   const stream = res.sse({ retry: 1_000 });

@@ -26,7 +26,7 @@ export function startBoard({ broker, store, work, linger }: BoardOptions): Serve
   const hub = createHub<Channels, User>({
     broker,
     channels: name => ({ compact: name.startsWith('import:') }),
-    presence: { channel: 'here', linger, data: ({ data }) => ({ name: (data as User).name }) },
+    presence: { channel: 'here', linger, data: ({ data }) => ({ name: data.name }) },
     authorize: (channel, { data }) => {
       const [kind, room = ''] = channel.split(':');
       return kind === 'here' || store.isMember(room, data.id);

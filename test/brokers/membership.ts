@@ -1,7 +1,7 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import type { EventStream, Frame, Hub, Transport } from '@tidings/core';
 
-/** Who is a member of a room, with the newest event that was published before. Both hubs look here. */
+/** The members of each room, and the newest event id when each was added. Both hubs read it. */
 export class Database {
   readonly #since = new Map<string, string>();
 

@@ -85,14 +85,14 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     expect(await page.evaluate('window.isForged')).toBeUndefined();
   });
 
-  test('a model stops when its reader leaves, by the button or with the tab', async () => {
+  test('a model stops with the stop button, and when the tab is closed', async () => {
     const page = await openPage();
     const first = await ask(page, 'one?', 'stop');
     first.say('One');
     await poll(() => text(page)).toBe('One');
-    await page.getByRole('button', { name: 'Leave' }).click();
+    await page.getByRole('button', { name: 'Stop' }).click();
     await first.over;
-    expect(await notice(page)).toBe('You have left, and the model has been stopped.');
+    expect(await notice(page)).toBe('The answer was stopped before its end.');
     // It has said nothing yet.
     const second = await ask(page, 'two?', 'stop');
     await page.close();
@@ -108,6 +108,7 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     cut();
     await model.over;
     await showsState(page, 'failed');
+    expect(await color(page)).toBe(RED);
     expect(await notice(page)).toMatch(/^The connection was lost, and the model has been stopped/);
     expect(await text(page)).toBe('Because');
     expect(asked).toHaveLength(1);
@@ -119,19 +120,24 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     const model = await ask(page, 'why?', 'keep');
     model.say('One ');
     await poll(() => text(page)).toBe('One ');
-    await page.getByRole('button', { name: 'Leave' }).click();
-    await poll(() => notice(page)).toBe('You have left. The answer goes on without you.');
+    await page.getByRole('button', { name: 'Disconnect' }).click();
+    await poll(() => notice(page)).toBe('Disconnected. The model continues.');
     model.say('two ');
 
     const other = await openLink(page);
     await poll(() => text(other)).toBe('One two ');
     expect(await other.locator('#question').textContent()).toBe('why?');
     expect(await text(page)).toBe('One ');
-    await page.getByRole('button', { name: 'Come back' }).click();
+    await page.getByRole('button', { name: 'Resume' }).click();
     await poll(() => text(page)).toBe('One two ');
 
     cut();
     for (const tab of [page, other]) await showsState(tab, 'waiting');
+    // It turns red where the server stays away.
+    await page.evaluate(
+      "for (const change of document.querySelector('#state').getAnimations()) change.finish()",
+    );
+    expect(await color(page)).toBe(RED);
     model.say('three ');
     mend();
     for (const tab of [page, other]) await showsState(tab, 'live');
@@ -157,20 +163,20 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     await poll(() => text(page)).toBe('Because ');
     const other = await openLink(page);
     await poll(() => text(other)).toBe('Because ');
-    await other.getByRole('button', { name: 'Stop the model' }).click();
+    await other.getByRole('button', { name: 'Stop' }).click();
     await model.over;
     for (const tab of [page, other]) {
       await showsState(tab, 'stopped');
-      expect(await notice(tab)).toBe('The answer was stopped: this is not the whole of it.');
+      expect(await notice(tab)).toBe('The answer was stopped before its end.');
     }
     // The page that has asked has the answer again after a reload.
     await page.reload();
     await showsState(page, 'stopped');
     expect([await text(page), await page.locator('#question').textContent()]).toEqual(['Because ', 'why?']);
-    expect(await page.getByRole('button', { name: 'Stop the model' }).isVisible()).toBe(false);
-    // An answer that ends with its reader has no such button: to leave is to stop it.
+    expect(await page.getByRole('button', { name: 'Stop' }).isVisible()).toBe(false);
+    // An answer that stops when the client disconnects cannot be resumed.
     await ask(page, 'again?', 'stop');
-    expect(await page.getByRole('button', { name: 'Stop the model' }).isVisible()).toBe(false);
+    expect(await page.getByRole('button', { name: 'Disconnect' }).isVisible()).toBe(false);
     expect(asked).toHaveLength(2);
   });
 
@@ -347,5 +353,10 @@ async function submit(page: Page, question: string, policy: 'stop' | 'keep'): Pr
 const showsState = (page: Page, state: string) => page.locator(`[data-state="${state}"]`).waitFor();
 
 const text = (page: Page) => page.locator('#text').textContent();
+
+/** `--bad` in light. */
+const RED = 'rgb(189, 35, 51)';
+
+const color = (page: Page) => page.evaluate("getComputedStyle(document.querySelector('#state')).color");
 
 const notice = (page: Page) => page.locator('#notice').textContent();

@@ -38,7 +38,7 @@ describeWith(CHROMIUM, 'hono-anywhere', () => {
     test('two pages agree, and a late one sees what there was', async () => {
       const [a, b] = [await openPage('Ann'), await openPage('Bob')];
       expect(await runtimeOf(a)).toMatch(name);
-      await poll(() => here(a)).toBe('2 pages are here');
+      await poll(() => here(a)).toBe('2 pages are open.');
       await react(a, '♥');
       await react(b, '★');
       await react(a, '★');
@@ -49,7 +49,7 @@ describeWith(CHROMIUM, 'hono-anywhere', () => {
       }
       expect(await a.evaluate('heard')).toEqual(await b.evaluate('heard'));
       await b.close();
-      await poll(() => here(a)).toBe('2 pages are here');
+      await poll(() => here(a)).toBe('2 pages are open.');
     });
 
     test('a page that was cut off is sent what it has missed, once', async () => {
@@ -132,7 +132,7 @@ describeWith(CHROMIUM, 'hono-anywhere', () => {
     const page = await context.newPage();
     await page.goto(origin ?? `http://127.0.0.1:${port}`);
     await page.locator('[data-state="live"]').waitFor();
-    await page.getByLabel('You are').fill(from);
+    await page.getByLabel('Your name').fill(from);
     return page;
   }
 });

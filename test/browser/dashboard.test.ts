@@ -26,6 +26,7 @@ const RECORDER = `
   window.removed = 0;
   export default class {
     root = document.body;
+    constructor({ scales }) { window.range = (...times) => scales.x.range(this, ...times); }
     // A row without values is a gap.
     setData([times, ...lines]) { window.times = times.filter((_, row) => lines.some(line => line[row] !== null)); }
     setSize() {}
@@ -140,6 +141,12 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     await showsState(page, 'Live');
     await drawsWhatWasSent(page, client, missed + 1);
     expect(await page.evaluate('removed')).toBe(0);
+    // The charts begin with the first sample, and show at most two minutes.
+    expect(await page.evaluate('[range(500, 502), range(500, 530), range(500, 900)]')).toEqual([
+      [492, 502],
+      [500, 530],
+      [780, 900],
+    ]);
   });
 
   test('draws each sample once when the connection had died unnoticed', async () => {
@@ -189,9 +196,9 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     const page = await openPage({ colorScheme: 'light' });
     const line = page.locator('#cores-panel .u-series').filter({ hasText: 'Core 0' });
     const color = () => line.locator('.u-marker').getAttribute('style');
-    await poll(color).toContain('rgb(37, 99, 235)');
+    await poll(color).toContain('rgb(11, 118, 118)');
     await page.emulateMedia({ colorScheme: 'dark' });
-    await poll(color).toContain('rgb(110, 168, 254)');
+    await poll(color).toContain('rgb(94, 200, 196)');
     expect(errors).toEqual([]);
   });
 
@@ -260,7 +267,7 @@ async function nextTimes(client: Client, before = timesOf(client)): Promise<numb
 const everyValue = (tiles: readonly unknown[]) => `
   ${JSON.stringify(tiles)}.every(tile => /\\d/.test(document.querySelector(\`#\${tile}-tile:not([hidden]) .value\`)?.textContent)) &&
   ['uptime', 'streams'].every(id => document.getElementById(id).textContent) &&
-  document.title.endsWith(' · Dashboard') &&
+  document.title.endsWith(' · Tidings dashboard') &&
   window.times?.length > 0 && { at: Date.now() / 1000, times }`;
 
 /** Waits until a page draws so many samples. They have to be those that a client was sent which was never cut. */

@@ -152,9 +152,9 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       const name = '<img src="" onerror="window.isForged = true"><b>&amp;';
       await page.goto(url());
       await startJob(page, name, 1);
-      await poll(() => outcome(page)).toBe('Done: 1 photos');
+      await poll(() => outcome(page)).toBe('Done: 1 photo');
       expect(await page.locator('h2').textContent()).toBe(name);
-      expect(await page.title()).toBe(name);
+      expect(await page.title()).toBe(`${name} · Tidings`);
       await page.goto(url());
       await poll(() => page.locator('section a').textContent()).toBe(name);
       expect(await page.evaluate('window.isForged')).toBeUndefined();
@@ -178,7 +178,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       await showsState(list, 'Live');
       await poll(() => list.locator('section').textContent()).toBe('None');
       await page.reload();
-      expect(await outcome(page)).toMatch(/^This job is gone/);
+      expect(await outcome(page)).toMatch(/^The server does not have this job/);
       expect(await page.locator('#state').isVisible()).toBe(false);
     });
 
@@ -186,8 +186,11 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       const page = await openPage({ viewport: { width: 390, height: 844 }, isMobile: true, colorScheme });
       await showsState(page, 'Live');
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
-      await startJob(page, 'a'.repeat(60), 1);
+      await startJob(page, 'a'.repeat(60), 8);
+      const place = await page.locator('.log').boundingBox();
       await poll(() => outcome(page)).toMatch(/^Done/);
+      await showsState(page, 'Finished');
+      expect(await page.locator('.log').boundingBox()).toEqual(place);
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
     });
 
@@ -234,7 +237,7 @@ async function startJob(page: Page, name: string, files: number, { fails = false
 
 const showsState = (page: Page, state: string) => page.locator(`#state:text-is("${state}")`).waitFor();
 
-const outcome = (page: Page) => page.getByRole('status').textContent();
+const outcome = (page: Page) => page.locator('article').getByRole('status').textContent();
 
 const log = (page: Page) => page.locator('#log li').allTextContents();
 

@@ -21,6 +21,7 @@ const CHART_RECORDER = `
   export default class {
     constructor(_options, _data, place) { this.share = place.closest('li').id; }
     setData([, prices]) { charts[this.share] = prices; }
+    setSize() {}
     destroy() { delete charts[this.share]; }
   }`;
 
@@ -54,7 +55,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
     expect(share).toMatch(/^\s*ACRN\s+Acorn Timber\s+\d+\.\d\d\s+[▲▼] \d+\.\d\d %\s*$/);
     await poll(() => page.locator('#ACRN').textContent()).not.toBe(share);
     await poll(() => page.evaluate('document.getAnimations().length')).toBeGreaterThan(0);
-    expect(await page.locator('header').textContent()).toContain('Nothing here is real');
+    expect(await page.locator('header').textContent()).toContain('The shares are made up');
   });
 
   test('a late page has the price of every share first of all, and the past of each', async () => {
@@ -125,6 +126,10 @@ describeWith(CHROMIUM, 'express-prices', () => {
       .nth(SHARES - 1)
       .waitFor();
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
+    const names = page.locator('li p');
+    expect(await names.evaluateAll(all => all.every(name => name.scrollWidth <= name.clientWidth))).toBe(
+      true,
+    );
   });
 
   test('says which port is taken', async () => {

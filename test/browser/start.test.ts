@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { request } from '../support/client.ts';
-import { start } from '../support/example.ts';
+import { linesOf, poll, start } from '../support/example.ts';
 import { freePort } from '../support/server.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -17,6 +17,11 @@ it.each(['SIGINT', 'SIGTERM'] as const)(
     const folder = mkdtempSync(join(tmpdir(), 'dashboard-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
     const npm = await start(root, port, { DATABASE: join(folder, 'dashboard.db') });
+    await poll(() => linesOf(npm).slice(-3)).toEqual([
+      `Dashboard: http://127.0.0.1:${port}`,
+      expect.stringContaining(`Inspector: http://127.0.0.1:${port}/_tidings/`),
+      'Next: npm start express-prices. All examples: npm start -- --list',
+    ]);
     const page = await request(`http://127.0.0.1:${port}`, '/');
     expect(page.status).toBe(200);
     const client = await request(`http://127.0.0.1:${port}`, '/events');

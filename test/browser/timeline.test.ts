@@ -260,6 +260,9 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
       await post(page, 'long'.repeat(70));
       await poll(async () => (await shown(page)).length).toBeGreaterThan(0);
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(360);
+      const top = async (part: string) => (await page.locator(part).boundingBox())?.y as number;
+      const parts = [await top('#compose'), await top('#here'), await top('#posts')];
+      expect(parts).toEqual(parts.toSorted((a, b) => a - b));
     }
   });
 
@@ -311,7 +314,7 @@ interface EnterOptions extends BrowserContextOptions {
 
 async function logIn(page: Page, name: string): Promise<void> {
   await page.getByLabel('Your name').fill(name);
-  await page.getByRole('button', { name: 'Come in' }).click();
+  await page.getByRole('button', { name: 'Log in' }).click();
   await showsState(page, 'live');
 }
 

@@ -13,7 +13,15 @@ import { root, snippet } from '../support/snippets.ts';
 let program: Program | undefined;
 afterEach(() => program?.stop());
 
-const shown = (path: string) => snippet('docs/frameworks.md', `site ${path}`);
+const shown = (page: string, path: string) => snippet(`docs/${page}.md`, `site ${path}`);
+
+/** All that the page about SvelteKit shows. */
+const SVELTEKIT = [
+  'src/hub.ts',
+  'src/hooks.server.ts',
+  'src/routes/events/+server.ts',
+  'src/routes/messages/+server.ts',
+];
 
 /** Among the packages as they are packed. */
 function createSite(files: Record<string, string>): string {
@@ -33,13 +41,7 @@ it('SvelteKit, with adapter-node: delivers, resumes, and ends with the process',
     'svelte.config.js':
       "import adapter from '@sveltejs/adapter-node';\nexport default { kit: { adapter: adapter() } };",
     'src/app.html': '%sveltekit.head% %sveltekit.body%',
-    'src/hub.ts': shown('src/hub.ts'),
-    'src/hooks.server.ts': "import { hub } from './hub';\nprocess.once('SIGTERM', () => hub.close());",
-    'src/routes/events/+server.ts': shown('src/routes/events/+server.ts'),
-    'src/routes/messages/+server.ts': `
-import { hub } from '../../hub';
-export const POST = async ({ url }: { url: URL }) =>
-  new Response(await hub.publish('messages', Object.fromEntries(url.searchParams)));`,
+    ...Object.fromEntries(SVELTEKIT.map(path => [path, shown('sveltekit', path)])),
   });
   await promisify(execFile)(process.execPath, [join(root, 'test/node_modules/vite/bin/vite.js'), 'build'], {
     cwd: folder,
@@ -55,8 +57,8 @@ export const POST = async ({ url }: { url: URL }) =>
 it('React Router, with its request handler: delivers and resumes', async () => {
   const port = await freePort();
   const folder = createSite({
-    'hub.ts': shown('src/hub.ts'),
-    'app/routes/events.ts': shown('src/app/routes/events.ts'),
+    'hub.ts': shown('frameworks', 'src/hub.ts'),
+    'app/routes/events.ts': shown('frameworks', 'src/app/routes/events.ts'),
     'server.ts': `
 import { serve } from '@hono/node-server';
 import { createRequestHandler, type ServerBuild } from 'react-router';

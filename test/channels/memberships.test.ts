@@ -243,6 +243,15 @@ describe.each([
     }
   });
 
+  it('continues after the id of a client whose backfill was interrupted, after a reset', async () => {
+    const { hub, afterwards } = await joined({});
+    const { connect } = await serve(hub, { room: { since: afterwards }, chat: { since: afterwards } });
+    const client = await connect(`${afterwards}~`);
+    await client.until(each => dataOf(each).includes('chat 4'));
+    expect(dataOf(client)).toEqual(['room 3', 'chat 4']);
+    expect(resetsOf(client)).toHaveLength(1);
+  });
+
   it('begins with the state of a compacted channel, for a client that is further behind', async () => {
     const { hub, first, since } = await joined(COMPACT);
     const { connect } = await serve(hub, { chat: undefined, room: { since } });

@@ -36,6 +36,17 @@ async function serve(options: HubOptions, subscribeOptions?: SubscribeOptions) {
   return { hub, connect, reconnect };
 }
 
+/** A client of channel `a` whose broker then loses messages: of the channels, or any. */
+async function followThenLose(channels?: string[]) {
+  const faulty = new FaultyBroker(new MemoryLog().broker());
+  const { hub, connect, reconnect } = await serve({ broker: faulty.broker });
+  const client = await connect('/a');
+  await hasBegun(client);
+  await hub.publish('other', 1);
+  faulty.sink?.lost(channels);
+  return { hub, client, reconnect };
+}
+
 const hasBegun = (client: Client) => client.until(({ events }) => events.length > 0);
 
 /** Publishes events one a turn, so that the hub trims between them. */
@@ -347,12 +358,7 @@ describe('after a reset with nothing behind it', () => {
   });
 
   it('a marker follows when a broker has lost entries', async () => {
-    const faulty = new FaultyBroker(new MemoryLog().broker());
-    const { hub, connect, reconnect } = await serve({ broker: faulty.broker });
-    const client = await connect('/a');
-    await hasBegun(client);
-    await hub.publish('other', 1);
-    faulty.sink?.lost(['a']);
+    const { hub, client, reconnect } = await followThenLose(['a']);
     await client.until(each => resetsOf(each).length > 0);
     const again = await reconnect(client, '/a');
     await hub.publish('a', 'live');
@@ -360,12 +366,7 @@ describe('after a reset with nothing behind it', () => {
   });
 
   it('none comes when messages to its client may be lost, too: it closes, and its client resumes', async () => {
-    const faulty = new FaultyBroker(new MemoryLog().broker());
-    const { hub, connect, reconnect } = await serve({ broker: faulty.broker });
-    const client = await connect('/a');
-    await hasBegun(client);
-    await hub.publish('other', 1);
-    faulty.sink?.lost();
+    const { hub, client, reconnect } = await followThenLose();
     await client.ended;
     expect(resetsOf(client)).toEqual([]);
     const again = await reconnect(client, '/a');

@@ -3,6 +3,7 @@ import { createHub, type Hub, type HubOptions, type SubscribeOptions } from '@ti
 import { openStream } from '@tidings/core/node';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Client, request } from '../support/client.ts';
+import { MemoryLog } from '../support/memory-broker.ts';
 import { listen, type Running } from '../support/server.ts';
 
 let server: Running;
@@ -106,28 +107,40 @@ describe('a client that comes back', () => {
     expect(data(again)).toEqual(['wanted']);
   });
 
-  it.each<[string, (hub: Hub) => Promise<string> | string]>([
+  const ids: [string, (hub: Hub) => Promise<string> | string][] = [
     ['unknown', () => '17'],
     ['malformed', () => 'ü-1-~'],
     ['foreign', () => createHub().position()],
     ['future', async hub => (await hub.position()).replace(/\d+$/, '99999')],
     ['4 KB long', () => 'x'.repeat(4096)],
     ['old', async hub => (await hub.position()).replace(/\d+$/, '1')],
-    ['cut in the middle', async hub => `${await hub.position()}~`],
-  ])('with an id that is %s gets one reset, and what is left', async (_, makeId) => {
-    const hub = createHub({ history: { events: 3 } });
-    await serve(hub, { from: 'start' });
-    for (let i = 1; i <= 5; i++) hub.publish('a', i);
-    await new Promise(setImmediate);
-    const id = Buffer.from(await makeId(hub)).toString('latin1');
-    const client = await connect('/a', id);
-    hub.publish('a', 'live');
-    await client.until(each => data(each).includes('live'));
-    expect(client.status).toBe(200);
-    expect(seen(client).filter(({ event }) => event === 'reset')).toHaveLength(1);
-    expect(seen(client)[0]).toMatchObject({ event: 'reset' });
-    expect(data(client).slice(1)).toEqual(['3', '4', '5', 'live']);
-  });
+    ['of a backfill', async hub => `${await hub.position()}~`],
+  ];
+  const logs: [string, () => HubOptions][] = [
+    ['in this process', () => ({})],
+    ['of a broker', () => ({ broker: new MemoryLog().broker() })],
+  ];
+  const cases = logs.flatMap(([log, options]) =>
+    ids.map(([name, makeId]) => ({ log, options, name, makeId })),
+  );
+  it.each(cases)(
+    'with an id that is $name receives one reset and the retained events, log $log',
+    async ({ name, options, makeId }) => {
+      const hub = createHub({ ...options(), history: { events: 3 } });
+      // Part of a backfill was received, so the next one needs to begin at the start as well.
+      await serve(hub, name === 'of a backfill' ? { from: 'start' } : {});
+      for (let i = 1; i <= 5; i++) await hub.publish('a', i);
+      await new Promise(setImmediate);
+      const id = Buffer.from(await makeId(hub)).toString('latin1');
+      const client = await connect('/a', id);
+      hub.publish('a', 'live');
+      await client.until(each => data(each).includes('live'));
+      expect(client.status).toBe(200);
+      expect(seen(client).filter(({ event }) => event === 'reset')).toHaveLength(1);
+      expect(seen(client)[0]).toMatchObject({ event: 'reset' });
+      expect(data(client).slice(1)).toEqual(['3', '4', '5', 'live']);
+    },
+  );
 });
 
 describe('a channel', () => {

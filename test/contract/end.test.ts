@@ -229,7 +229,7 @@ contract('a stream that fails', ({ connect, serve }) => {
 
   it('in its handler while the peer does not read, stays until that is given up', async () => {
     const { hub, client, stream } = await connect({
-      hub: { stallTimeout: 600, maxBufferedBytes: 64 * MIB, onError: () => {} },
+      hub: { stallTimeout: 1_500, maxBufferedBytes: 64 * MIB, onError: () => {} },
       use: async opened => {
         opened.send('x');
         await new Promise(resolve => opened.signal.addEventListener('abort', resolve, { once: true }));

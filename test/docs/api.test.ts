@@ -26,7 +26,7 @@ describe('the API reference', () => {
     const written = readdirSync(join(folder, '@tidings'), { recursive: true }).map(String);
     const pages = written.filter(name => name.endsWith('.md')).map(name => `@tidings/${name.slice(0, -3)}`);
     expect(pages.sort()).toEqual([...entries].sort());
-    const site = readFileSync(`${root}docs/.vitepress/config.ts`, 'utf8');
+    const site = readFileSync(`${root}docs/.vitepress/sidebar.ts`, 'utf8');
     expect(entries.filter(entry => !site.includes(`'${entry.replace('@tidings/', '')}'`))).toEqual([]);
   });
 

@@ -15,7 +15,10 @@ interface Hooks {
 
 // The types of React declare elements of the DOM, for all tests.
 const require = createRequire(import.meta.url);
-const { createElement } = require('react') as { createElement(component: () => null): unknown };
+const { createElement, StrictMode } = require('react') as {
+  createElement(component: unknown, props?: object | null, child?: unknown): unknown;
+  StrictMode: unknown;
+};
 const { act, create } = require('react-test-renderer') as {
   act<T>(run: () => Promise<T>): Promise<T>;
   create(element: unknown): { unmount(): void };
@@ -28,21 +31,22 @@ function Price() {
   return null;
 }
 
-test('the hook of the page about the client shows events and the state', async () => {
+/** The module that the page about React shows. */
+async function importSnippet<T>(name: string, change = (code: string) => code): Promise<T> {
+  // Among the tests, so that the packages are found as from any other.
+  const folder = mkdtempSync(`${root}test/.snippets-`);
+  onTestFinished(() => rmSync(folder, { recursive: true }));
+  writeFileSync(`${folder}/hooks.ts`, `type Channels = any;\n${change(snippet('docs/react.md', name))}`);
+  return import(`${folder}/hooks.ts`);
+}
+
+test('the hook of the page about React shows events and the state', async () => {
   const hub = createHub();
   const server = await listen((req, res) => {
     openStream(req, res, { hub }).subscribe('prices');
   });
   onTestFinished(server.kill);
-  // Among the tests, so that the packages are found as from any other.
-  const folder = mkdtempSync(`${root}test/.snippets-`);
-  onTestFinished(() => rmSync(folder, { recursive: true }));
-  const code = snippet('docs/client.md', 'react');
-  writeFileSync(
-    `${folder}/hooks.ts`,
-    `type Channels = any;\n${code.replace("'/events'", `'${server.origin}'`)}`,
-  );
-  hooks = await import(`${folder}/hooks.ts`);
+  hooks = await importSnippet('react', code => code.replace("'/events'", `'${server.origin}'`));
   vi.stubGlobal('IS_REACT_ACT_ENVIRONMENT', true);
   onTestFinished(() => void vi.unstubAllGlobals());
 
@@ -60,6 +64,45 @@ test('the hook of the page about the client shows events and the state', async (
   await act(async () => renderer?.unmount());
   expect(shown[0]).toBe('undefined connecting');
   expect(shown.at(-1)).toBe('2 ended');
+});
+
+let useMessages: (url: string) => unknown[];
+let messages: unknown[] = [];
+function List({ url }: { url: string }) {
+  messages = useMessages(url);
+  return null;
+}
+
+test('the effect of the page about React keeps one connection under StrictMode, and closes it', async () => {
+  const hub = createHub();
+  const server = await listen((req, res) => {
+    openStream(req, res, { hub }).subscribe('news');
+  });
+  onTestFinished(server.kill);
+  ({ useMessages } = await importSnippet<{ useMessages: typeof useMessages }>('effect'));
+  vi.stubGlobal('IS_REACT_ACT_ENVIRONMENT', true);
+  const sources: EventSource[] = [];
+  class Source extends EventSource {
+    constructor(url: string) {
+      super(url);
+      sources.push(this);
+    }
+  }
+  vi.stubGlobal('EventSource', Source);
+  onTestFinished(() => void vi.unstubAllGlobals());
+  const list = createElement(StrictMode, null, createElement(List, { url: server.origin }));
+  let renderer: { unmount(): void } | undefined;
+  await act(async () => {
+    renderer = create(list);
+  });
+  await act(() => eventually(() => hub.streams.size === 1));
+  expect(sources.map(({ readyState }) => readyState === EventSource.CLOSED)).toEqual([true, false]);
+  await hub.publish('news', { text: 'hello' });
+  // What arrives is rendered when `act` ends.
+  while (messages.length === 0) await act(() => new Promise(resolve => setTimeout(resolve, 20)));
+  expect(messages).toEqual([{ text: 'hello' }]);
+  await act(async () => renderer?.unmount());
+  await eventually(() => hub.streams.size === 0);
 });
 
 test('the watchdog of the page about connections replaces a silent connection, and resumes', async () => {

@@ -5,8 +5,17 @@ import { snippet } from '../support/snippets.ts';
 let program: Program | undefined;
 afterEach(() => program?.stop());
 
-it('the program of the page about metrics serves them', async () => {
-  program = await runProgram(snippet('docs/metrics.md', 'prometheus'));
+const started = () =>
+  snippet('docs/getting-started.md', 'express').replace(
+    'app.listen',
+    () => `${snippet('docs/getting-started.md', 'metrics')}\napp.listen`,
+  );
+
+it.each([
+  ['metrics', () => snippet('docs/metrics.md', 'prometheus')],
+  ['getting started', started],
+])('the program of the page about %s serves them', async (_page, code) => {
+  program = await runProgram(code());
   const stream = await program.get('/events');
   const metrics = await program.get('/metrics');
   await metrics.ended;

@@ -30,11 +30,14 @@ const FRAMEWORKS = 'ts of frameworks';
 const REGISTERED = 'ts with registered channels';
 const kindOf = ({ file, language, code }: Snippet) => {
   if (language === 'ts' && code.includes('interface Register')) return REGISTERED;
-  return language === 'ts' && /^docs\/(frameworks|nextjs)\.md$/.test(file) ? FRAMEWORKS : language;
+  return language === 'ts' && /^docs\/(frameworks|nestjs|nextjs|sveltekit)\.md$/.test(file)
+    ? FRAMEWORKS
+    : language;
 };
 /** What is in a block, by its language. */
 const kinds: Record<string, ts.CompilerOptions> = {
   ts: { ...common, lib: page, types: ['node'] },
+  tsx: { ...common, lib: page, types: [], jsx: ts.JsxEmit.ReactJSX },
   [REGISTERED]: { ...common, lib: page, types: ['node'] },
   [FRAMEWORKS]: { ...common, lib: page, types: ['node'], experimentalDecorators: true },
   // A page's. Its types are what TypeScript infers.
@@ -70,8 +73,10 @@ describe('the code of the documentation', () => {
   });
 
   /** Files of a site import each other. */
-  const pathOf = ({ name, file, line }: Snippet) =>
-    name?.startsWith('site ') ? name.replace(' ', '/') : `${file.replaceAll('/', '-')}-${line}.ts`;
+  const pathOf = ({ name, file, line, language }: Snippet) =>
+    name?.startsWith('site ')
+      ? name.replace(' ', '/')
+      : `${file.replaceAll('/', '-')}-${line}.${language === 'tsx' ? 'tsx' : 'ts'}`;
 
   /** What the compiler says, by page and line. */
   function check(blocks: readonly Snippet[], options: ts.CompilerOptions): string[] {
@@ -93,6 +98,15 @@ describe('the code of the documentation', () => {
   it.each(Object.entries(kinds))('has no errors in its types: %s', { timeout: 120_000 }, (kind, options) => {
     const blocks = all.filter(block => kindOf(block) === kind);
     expect(check(blocks, options)).toEqual([]);
+  });
+
+  it('fits the column of the site, which has 80 columns', () => {
+    const wide = all
+      .filter(({ file, language }) => file.startsWith('docs/') && language in kinds)
+      .flatMap(({ file, line, code }) =>
+        code.split('\n').flatMap((text, index) => (text.length > 80 ? [`${file}:${line + index}`] : [])),
+      );
+    expect(wide).toEqual([]);
   });
 
   it('is JavaScript where it says so', () => {

@@ -79,6 +79,14 @@ test.each(Object.entries(examples))(
       const page = await request(origin, '/');
       await page.ended;
       expect([page.status, page.text.slice(0, 15).toLowerCase()]).toEqual([200, '<!doctype html>']);
+      for (const [path, start] of [
+        ['/readme', '# '],
+        ['/design.css', '/* '],
+      ] as const) {
+        const file = await request(origin, path);
+        await file.ended;
+        expect([path, file.status, file.text.slice(0, start.length)]).toEqual([path, 200, start]);
+      }
       const stream = await follow(origin);
       await stream.until(({ events }) => events.length > 0);
       const exit = once(app, 'exit');

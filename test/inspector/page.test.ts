@@ -192,7 +192,7 @@ describePage('the page of the inspector', () => {
     await page.locator('.tail pre', { hasText: '"n": 1' }).waitFor();
     await page.getByRole('button', { name: 'Pause' }).click();
     hub.publish('tailed', { n: 2 });
-    await page.getByRole('button', { name: 'Go on' }).click();
+    await page.getByRole('button', { name: 'Resume' }).click();
     await page.locator('.tail pre', { hasText: '"n": 2' }).waitFor();
     expect(await page.locator('.tail li').count()).toBe(3);
     client.leave();

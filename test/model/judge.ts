@@ -272,7 +272,7 @@ export class Judge {
     const floors = new Map<ChannelName, Order>();
     if (!this.isLive || !this.node.isInProcess) return floors;
     for (const { channel } of this.interests.values()) {
-      // A marker may be on its way: until it is told, the client is where it was.
+      // A marker may not have been received yet: until then, the client has its old position.
       const trimmedUpTo = channel.trimmedUpTo(this.#court.now, this.node.restedAt);
       floors.set(channel.name, Math.min(trimmedUpTo, this.told));
     }

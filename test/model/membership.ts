@@ -123,7 +123,7 @@ class MembershipCourse {
   readonly #brokers: VirtualBroker[];
   readonly #hubs: Hub[];
   readonly #members: Member[];
-  /** What the application knows: who is in which room, and since when. */
+  /** The application's own list: per room, its members and the id at which each was added. */
   readonly #database = new Map<string, Map<string, string>>(MEMBERS.map(name => [name, new Map()]));
   /** By number, the room and the position of an event. */
   readonly #events: { room: string; position: number }[] = [];

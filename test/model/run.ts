@@ -245,6 +245,8 @@ export class Run implements ClientHost {
     const owner = except && (this.#course.oneOwner ? 'one' : except);
     for (let i = 0; i < count; i++) {
       this.#published += 1;
+      // A stream may have to wait until it is read, in pages.
+      if (this.#log !== undefined) this.patience += 1;
       const n = this.#published;
       const kind = gone ? 'gone' : 'event';
       const data = channel + n + (size > 0 ? `:${'x'.repeat(size)}` : '');

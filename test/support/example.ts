@@ -120,11 +120,22 @@ async function startUntil(
   const isListening = new RegExp(`( http://127\\.0\\.0\\.1|"port"):${port}}?$`);
   const errors: string[] = [];
   server.stderr.on('data', chunk => errors.push(String(chunk)));
-  for await (const line of createInterface({ input: server.stdout })) {
-    if (isListening.test(line)) return server;
-  }
-  throw new Error(`npm run ${script} has ended: ${errors.join('')}`);
+  const lines: string[] = [];
+  output.set(server, lines);
+  const reader = createInterface({ input: server.stdout });
+  return new Promise((resolve, reject) => {
+    reader.on('line', line => {
+      lines.push(line);
+      if (isListening.test(line)) resolve(server);
+    });
+    reader.once('close', () => reject(new Error(`npm run ${script} has ended: ${errors.join('')}`)));
+  });
 }
+
+const output = new WeakMap<ChildProcess, string[]>();
+
+/** The lines that a server has printed so far. */
+export const linesOf = (server: ChildProcess): readonly string[] => output.get(server) ?? [];
 
 /** As a terminal does: a signal for all of the group. Resolves with the exit code and the signal that ended it. */
 export async function pressCtrlC(server: ChildProcess): Promise<unknown[]> {

@@ -39,9 +39,9 @@ export async function run(server: Server): Promise<Running> {
   };
 }
 
-// Below the ports that the kernel gives to connections, so that none of those takes one before its program does; from
-// somewhere else in each worker.
-let nextPort = 10_000 + Math.floor(Math.random() * 20_000);
+// Below the ports that the kernel gives to connections, so that none of those takes one before its program does, and
+// above 10080, the last that `fetch` and browsers refuse ("bad port"). Each worker begins somewhere else.
+let nextPort = 10_081 + Math.floor(Math.random() * 20_000);
 
 /** A port that nobody listens on, for a program that has to be told one. */
 export async function freePort(): Promise<number> {

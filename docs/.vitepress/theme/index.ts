@@ -1,4 +1,7 @@
-import DefaultTheme from 'vitepress/theme';
-import './colours.css';
+import DefaultTheme from 'vitepress/theme-without-fonts';
+import '../../../design/tokens.css';
+import './colors.css';
+import './home.css';
+import './tables.css';
 
 export default DefaultTheme;

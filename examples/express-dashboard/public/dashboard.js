@@ -6,9 +6,10 @@ import { bytes, clock, duration, milliseconds, percent, rate } from './format.js
 const SHOWN = 120_000;
 /** Px that a chart is high. */
 const HEIGHT = 180;
-const STATES = { open: 'Live', failed: 'Offline' };
+/** By the state of the client: the name of the style, and the text. */
+const STATES = { open: ['live', 'Live'], failed: ['offline', 'Offline'] };
 
-/** What each tile says of its metric: value, detail, share of the whole. */
+/** What each tile shows of its metric: value, detail, share of the whole. */
 const tiles = {
   cores: cores => [percent(mean(cores)), `of ${cores.length} cores`, mean(cores) / 100],
   memory: ({ used, total }) => [bytes(used), `of ${bytes(total)}`, used / total],
@@ -18,10 +19,10 @@ const tiles = {
   disk: ({ written, read }) => [rate(written), `reads ${rate(read)}`],
 };
 
-/** What each panel draws. `top` is the least that its axis shows, so that noise does not fill the chart. */
+/** What each panel draws. The axis shows at least `top`, so that noise does not fill the chart. */
 const describePanels = ({ cores, memory }) => ({
   cores: { format: percent, top: 100, lines: Object.fromEntries(cores.map(coreLine)) },
-  memory: { format: bytes, top: memory.total, lines: { Used: sample => sample.memory?.used } },
+  memory: { format: bytes, top: memory.total / 10, lines: { Used: sample => sample.memory?.used } },
   eventLoop: {
     format: milliseconds,
     top: 5,
@@ -67,28 +68,27 @@ function add(sample) {
   draw();
 }
 
-/** What was missed is gone, or the server is another one: what follows is all that there is. */
+/** The missed samples are no longer retained. The server sends those that are. */
 function clear() {
   samples = [];
   removeCharts();
 }
 
 function showState(state) {
-  const text = STATES[state] ?? 'Reconnecting';
-  document.body.dataset.state = text.toLowerCase();
-  // Only a change is written, or a screen reader would say it at each attempt.
+  const [style, text] = STATES[state] ?? ['waiting', 'Reconnecting'];
+  document.body.dataset.state = style;
+  // Only a change is written: a screen reader reads each one.
   if (element('state').textContent !== text) say('state', text);
   element('retry').hidden = state !== 'failed';
 }
 
 function showMachine({ hostname, platform, processor, interval: ms }) {
   interval = ms;
-  document.title = `${hostname} · Dashboard`;
-  say('hostname', hostname);
-  say('machine', [platform, processor].filter(Boolean).join(' · '));
+  document.title = `${hostname} · Tidings dashboard`;
+  say('machine', [hostname, platform, processor].filter(Boolean).join(' · '));
 }
 
-/** Null is what the machine does not tell. */
+/** `null`: this platform does not provide the metric. */
 function showTile(name, metric) {
   const tile = element(`${name}-tile`);
   tile.hidden = metric === null;
@@ -99,7 +99,7 @@ function showTile(name, metric) {
   if (share !== undefined) tile.style.setProperty('--share', share);
 }
 
-/** Draws once, however many samples come at a time. */
+/** Draws once a frame, however many samples arrive. */
 function draw() {
   cancelAnimationFrame(drawing);
   drawing = requestAnimationFrame(showCharts);
@@ -133,25 +133,25 @@ function createCharts(latest) {
 }
 
 function chartOptions(width, format, top, labels) {
-  const style = getComputedStyle(document.documentElement);
-  const color = name => style.getPropertyValue(`--${name}`);
-  const axis = { stroke: color('muted'), font: '12px system-ui, sans-serif', ticks: { show: false } };
+  const axis = { stroke: colorOf('muted'), font: '12px system-ui, sans-serif', ticks: { show: false } };
   const horizontal = { ...axis, size: 34, gap: 9, space: 96, grid: { show: false } };
-  const vertical = { ...axis, size: 72, space: 32, grid: { stroke: color('line'), width: 1 } };
+  const vertical = { ...axis, size: 72, space: 32, grid: { stroke: colorOf('line'), width: 1 } };
   const series = labels.map((label, index) => {
-    const stroke = color(`series-${(index % 8) + 1}`);
+    const stroke = colorOf(`series-${(index % 8) + 1}`);
     const value = (_, number) => (number === null ? '–' : format(number));
-    return { label, stroke, value, fill: labels.length === 1 ? `${stroke}22` : undefined, width: 1.75 };
+    const fill = labels.length === 1 ? `color-mix(in srgb, ${stroke} 14%, transparent)` : undefined;
+    return { label, stroke, value, fill, width: 1.75 };
   });
   return {
     width,
     height: HEIGHT,
-    padding: [12, 20, 0, 0],
+    padding: [12, 30, 0, 0],
     legend: { markers: { width: 0, fill: (plot, line) => plot.series[line].stroke?.() } },
     cursor: { y: false, drag: { x: false }, sync: { key: 'time' } },
     hooks: { draw: [showLatestInLegend] },
     scales: {
-      x: { range: (_plot, _start, end) => [end - SHOWN / 1000, end] },
+      // A server that was just started has a short past: the chart begins with it.
+      x: { range: (_plot, start, end) => [Math.max(end - SHOWN / 1000, Math.min(start, end - 10)), end] },
       y: { range: (_plot, _least, most) => [0, most > top ? most * 1.1 : top] },
     },
     axes: [
@@ -162,7 +162,16 @@ function chartOptions(width, format, top, labels) {
   };
 }
 
-/** Under the pointer, the legend has the values there. */
+/** A canvas cannot draw light-dark(): this returns the color that it stands for. */
+function colorOf(token) {
+  const { style } = element('panels');
+  style.color = `var(--${token})`;
+  const { color } = getComputedStyle(element('panels'));
+  style.color = '';
+  return color;
+}
+
+/** The values at the pointer, or the latest. */
 function showLatestInLegend(plot) {
   if (plot.cursor.left < 0) plot.setLegend({ idx: plot.data[0].length - 1 });
 }

@@ -1,7 +1,7 @@
 export const percent = share => `${Math.round(share)} %`;
 export const milliseconds = number => `${number.toFixed(number < 10 && number % 1 ? 2 : 0)} ms`;
 export const rate = perSecond => `${bytes(perSecond)}/s`;
-export const clock = seconds => new Date(seconds * 1000).toLocaleTimeString([], { hourCycle: 'h23' });
+export const clock = seconds => new Date(seconds * 1000).toLocaleTimeString('en-GB');
 
 export function bytes(number) {
   const power = Math.min(4, Math.floor(Math.log10(Math.max(1, number)) / 3));

@@ -2,7 +2,8 @@ import uPlot from '/uplot/uPlot.esm.js';
 
 /** Points that a chart has, before the price of now. */
 const SHOWN = 60;
-const CHART = { width: 104, height: 40 };
+/** Px that a chart is high. */
+const HEIGHT = 40;
 
 const element = id => document.getElementById(id);
 const reducesMotion = matchMedia('(prefers-reduced-motion: reduce)');
@@ -11,11 +12,11 @@ const reducesMotion = matchMedia('(prefers-reduced-motion: reduce)');
 const rows = new Map();
 /** The prices of all shares, by symbol, at equal distances. */
 let points = [];
-/** Rows whose charts are to be drawn. */
+/** Rows whose charts will be drawn in the next frame. */
 const changed = new Set();
 let drawing;
 
-// It comes back by itself, and says which event it has seen last.
+// It reconnects by itself, and sends the id of the last event.
 const source = new EventSource('/events');
 source.addEventListener('open', () => showState('live', 'Live'));
 source.addEventListener('error', () => {
@@ -27,7 +28,7 @@ on('point', prices => {
   points = [...points, prices].slice(-SHOWN);
   draw(rows.values());
 });
-// What the page shows of these is not all that there was; what there still is comes next.
+// The page has missed events of these channels. What they retain follows.
 on('reset', ({ channels }) => {
   if (channels.includes('points')) points = [];
   if (channels.includes('prices')) forget();
@@ -54,8 +55,9 @@ function showPrice(share) {
   change.value = percent;
   change.textContent = `${percent < 0 ? '▼' : '▲'} ${Math.abs(percent).toFixed(2)} %`;
   if (share.price !== before.price && !reducesMotion.matches) {
-    const color = share.price < before.price ? 'var(--down-soft)' : 'var(--up-soft)';
-    price.animate({ backgroundColor: [color, 'transparent'] }, 1_200);
+    const color = share.price < before.price ? 'var(--bad)' : 'var(--good)';
+    const soft = `color-mix(in srgb, ${color} 24%, transparent)`;
+    price.animate({ backgroundColor: [soft, 'transparent'] }, 1_200);
   }
   draw([row]);
 }
@@ -66,13 +68,16 @@ function addRow(share) {
   item.id = share.symbol;
   part('h2').textContent = share.symbol;
   part('p').textContent = share.name;
-  // They come in the order in which they were last traded.
+  // They arrive in the order of their last trades.
   const next = [...element('shares').children].find(({ id }) => id > share.symbol);
   element('shares').insertBefore(item, next ?? null);
-  const color = name => getComputedStyle(item).getPropertyValue(name);
-  const line = { stroke: () => color('--trend'), fill: () => color('--trend-soft'), points: { show: false } };
+  const chart = part('.chart');
+  // As the style says. A canvas cannot draw light-dark() itself.
+  const color = () => getComputedStyle(chart).color;
+  const fill = () => `color-mix(in srgb, ${color()} 16%, transparent)`;
+  const line = { stroke: color, fill, points: { show: false } };
   const options = {
-    ...CHART,
+    ...sizeOf(chart),
     padding: [3, 0, 3, 0],
     legend: { show: false },
     cursor: { show: false },
@@ -80,13 +85,15 @@ function addRow(share) {
     axes: [{ show: false }, { show: false }],
     series: [{}, { ...line, width: 1.5 }],
   };
-  const plot = new uPlot(options, [[], []], part('.chart'));
-  const row = { share, item, price: part('.price'), change: part('.change'), plot };
+  const plot = new uPlot(options, [[], []], chart);
+  const row = { share, item, chart, price: part('.price'), change: part('.change'), plot };
   rows.set(share.symbol, row);
   return row;
 }
 
-/** Draws once, however many prices come at a time. */
+const sizeOf = chart => ({ width: chart.clientWidth, height: HEIGHT });
+
+/** Draws once a frame, however many prices arrive. */
 function draw(some) {
   for (const row of some) changed.add(row);
   cancelAnimationFrame(drawing);
@@ -108,4 +115,7 @@ function forget() {
   changed.clear();
 }
 
+new ResizeObserver(() => {
+  for (const { plot, chart } of rows.values()) plot.setSize(sizeOf(chart));
+}).observe(element('shares'));
 matchMedia('(prefers-color-scheme: dark)').addEventListener('change', () => draw(rows.values()));

@@ -1,15 +1,16 @@
 import { connect } from '/tidings/client.js';
 
-const CANNED = 'Canned text, no model: this server has no OPENAI_API_KEY';
+const STOPPED = 'The answer was stopped before its end.';
+const CANNED = 'Canned text, no model: the server has no OPENAI_API_KEY.';
 
 const element = id => document.getElementById(id);
 const form = element('form');
 const { prompt, policy } = form.elements;
 
 let events;
-/** Of the answer that is shown, if it is kept. */
+/** The id of the answer, if the server keeps it. */
 let id;
-/** There is no more to come, and the page says why. */
+/** Nothing more arrives, and the page has said why. */
 let isOver = true;
 
 function show(question, keptAs) {
@@ -18,12 +19,12 @@ function show(question, keptAs) {
   element('question').textContent = question;
   element('text').textContent = '';
   element('link').hidden = id === undefined;
-  element('stop').hidden = id === undefined;
+  element('disconnect').hidden = id === undefined;
   element('link').href = `/?answer=${id}`;
   history.replaceState(null, '', id === undefined ? '/' : `/?answer=${id}`);
 }
 
-/** Connects, and shows what comes after what is shown already. */
+/** Connects, and appends what the server sends after the last event. */
 function read(url, lastEventId) {
   events?.close();
   isOver = false;
@@ -40,13 +41,13 @@ function read(url, lastEventId) {
   on('text', data => element('text').append(data));
   on('done', data => {
     if (data === 'stop') finish('done', 'Finished');
-    else finish('failed', 'Cut short', `The model has stopped before the end: ${data}.`);
+    else finish('failed', 'Incomplete', `The model has stopped before the end: ${data}.`);
   });
-  on('stopped', () => finish('stopped', 'Stopped', 'The answer was stopped: this is not the whole of it.'));
+  on('stopped', () => finish('stopped', 'Stopped', STOPPED));
   on('failed', data => finish('failed', 'Failed', data));
   on('reset', () => {
     element('text').textContent = '';
-    element('notice').textContent = 'The beginning is not kept any more: this is the rest of it.';
+    element('notice').textContent = 'The server no longer has the beginning of this answer.';
   });
 }
 
@@ -54,20 +55,20 @@ function on(event, handle) {
   events.on(event, ({ data }) => handle(data));
 }
 
-/** An answer that is kept is continued by the client. Any other one would be asked for again. */
+/** The client resumes an answer that the server keeps. Any other answer would begin again. */
 function showConnection(state) {
   if (isOver) return;
   if (state === 'open') showState('live', 'Writing');
   else if (id === undefined) {
-    finish('failed', 'Cut off', 'The connection was lost, and the model has been stopped. Ask it again.');
+    finish('failed', 'Offline', 'The connection was lost, and the model has been stopped. Ask again.');
     events.close();
   } else if (state === 'ended') {
-    finish('failed', 'Cut short', 'The server was stopped, and the model with it. Ask it again.');
+    finish('failed', 'Incomplete', 'The server was stopped, and the model with it. Ask again.');
   } else if (state === 'failed') {
     finish(
       'failed',
-      'Gone',
-      'The server does not have this answer: it is too old, or the server was restarted.',
+      'Not found',
+      'The server does not have this answer: it has expired, or the server was restarted.',
     );
   } else showState('waiting', 'Reconnecting');
 }
@@ -102,7 +103,8 @@ form.addEventListener('submit', async event => {
     read(`/answers/${id}`);
   } else {
     show(prompt.value);
-    finish('failed', 'Failed', (await answer?.text()) ?? 'The server cannot be reached.');
+    if (answer) finish('failed', 'Failed', await answer.text());
+    else finish('failed', 'Offline', 'The server cannot be reached.');
   }
 });
 prompt.addEventListener('keydown', event => {
@@ -110,23 +112,24 @@ prompt.addEventListener('keydown', event => {
   event.preventDefault();
   form.requestSubmit();
 });
-element('leave').addEventListener('click', () => {
-  if (id === undefined) finish('left', 'Left', 'You have left, and the model has been stopped.');
-  else finish('away', 'Left', 'You have left. The answer goes on without you.');
+element('stop').addEventListener('click', () => {
+  // The event `stopped` follows.
+  if (id !== undefined) return fetch(`/answers/${id}/stop`, { method: 'POST' });
+  finish('stopped', 'Stopped', STOPPED);
   events.close();
 });
-element('stop').addEventListener('click', () => {
-  fetch(`/answers/${id}/stop`, { method: 'POST' });
+element('disconnect').addEventListener('click', () => {
+  finish('disconnected', 'Disconnected', 'Disconnected. The model continues.');
+  events.close();
 });
-element('back').addEventListener('click', () => {
+element('resume').addEventListener('click', () => {
   read(`/answers/${id}`, events.lastEventId);
 });
 
 const { model, longest } = await (await fetch('/model')).json();
 prompt.maxLength = longest;
-element('model').textContent = model ?? 'No model';
+element('model').textContent = model ?? 'none';
 element('label').textContent = model ?? CANNED;
-element('label').classList.toggle('canned', model === undefined);
 prompt.value ||= model ? '' : 'What can I do here?';
 
 const linked = new URLSearchParams(location.search).get('answer');

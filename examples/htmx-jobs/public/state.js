@@ -1,13 +1,13 @@
-// Says in every page whether it is connected. The extension tells of it in events that bubble.
+// Shows in every page whether it is connected. The events of the extension bubble.
 const show = (state, words) => {
   const element = document.getElementById('state');
-  element.dataset.state = state;
-  element.textContent = words;
+  element.parentElement.dataset.state = state;
+  if (element.textContent !== words) element.textContent = words;
 };
 document.addEventListener('htmx:sseOpen', () => show('live', 'Live'));
 document.addEventListener('htmx:sseError', () => show('waiting', 'Reconnecting'));
 document.addEventListener('htmx:sseClose', ({ detail }) => {
-  if (detail.type === 'message') show('over', 'Finished');
+  if (detail.type === 'message') show('ended', 'Finished');
 });
 document.addEventListener('htmx:sendError', () => {
   document.getElementById('error').textContent = 'The server cannot be reached. Try again.';

@@ -10,7 +10,7 @@ const path = `/rooms/${encodeURIComponent(room)}`;
 const { text } = element('compose').elements;
 
 let events;
-/** The server's name for the stream of this tab, which is not sent what is posted here. */
+/** The id of this tab's stream. The server does not send it the posts of this tab. */
 let stream;
 let me;
 let longest;
@@ -26,10 +26,10 @@ async function enter() {
   const page = await answer.json();
   me = page.name;
   longest = page.longest;
-  document.title = `${page.room} · Timeline`;
+  document.title = `${page.room} · Timeline · Tidings`;
   element('rooms').replaceChildren(...page.rooms.map(linkTo));
   element('timeline').hidden = false;
-  text.placeholder = `What is new in the ${page.room}, ${me}? Mention others by @name.`;
+  text.placeholder = `Write to the ${page.room}. Mention a user as @name.`;
   showLeft();
   follow();
 }
@@ -52,10 +52,10 @@ function follow() {
   on('mention', post => add('mentions', post));
   on('came', ({ client }) => showCame(client));
   on('left', ({ client }) => element(`here-${client}`)?.remove());
-  // What the page shows may not be all. The state comes next, and replaces it.
+  // The page has missed events. The state follows, and replaces what the page shows.
   on('reset', ({ channels }) => {
     if (channels.includes('here')) element('here').replaceChildren();
-    say('Too much was missed to be sent again, so everything was reloaded.');
+    say('The page was offline for too long to receive each event. It has reloaded the lists.');
   });
 }
 
@@ -65,11 +65,11 @@ function on(event, handle) {
 
 function showState(state, words) {
   document.body.dataset.state = state;
-  // Only a change is written, or a screen reader would say it at each attempt.
+  // Only a change is written: a screen reader reads each one.
   if (element('state').textContent !== words) element('state').textContent = words;
 }
 
-/** Nothing: hides what was said. */
+/** Without words, it hides the notice. */
 function say(words = '') {
   element('notice').textContent = words;
   element('notice').hidden = words === '';
@@ -80,7 +80,7 @@ function replace(list, posts) {
   for (const post of posts) add(list, post);
 }
 
-/** The newest first. A post may come twice: as the answer to its author, and as an event. */
+/** The newest first. A post may arrive twice: as the response to its author, and as an event. */
 function add(list, post) {
   const id = `${list}-${post.id}`;
   if (element(id) !== null) return;
@@ -95,11 +95,16 @@ function add(list, post) {
 }
 
 function showTime({ at, room: where }) {
-  const time = new Date(at).toLocaleString([], { dateStyle: 'short', timeStyle: 'short' });
-  return create('small', where === room ? time : `${time} in the ${where}`);
+  const date = new Date(at);
+  const isToday = date.toDateString() === new Date().toDateString();
+  const format = { ...(!isToday && { dateStyle: 'medium' }), timeStyle: 'short' };
+  const text = date.toLocaleString('en-GB', format);
+  const time = create('time', where === room ? text : `${text} in the ${where}`);
+  time.dateTime = date.toISOString();
+  return time;
 }
 
-/** As text, never as markup. Each post is its own direction, so that none turns the page around. */
+/** As text, never as markup. Each post has its own text direction. */
 function showText(words) {
   const shown = create('p');
   shown.dir = 'auto';
@@ -125,10 +130,10 @@ function linkTo(name) {
 
 function showLeft() {
   const left = longest - text.value.trim().length;
-  element('left').textContent = left < 0 ? `${-left} too many` : `${left} left`;
+  element('left').textContent = left < 0 ? `${-left} characters too many` : `${left} characters left`;
 }
 
-/** Posts JSON. Undefined: it was refused, and the page says why. */
+/** Posts JSON. Returns undefined after an error, which the page shows. */
 async function post(to, body) {
   const request = {
     method: 'POST',
@@ -136,7 +141,7 @@ async function post(to, body) {
     body: JSON.stringify(body),
   };
   const answer = await fetch(to, request).catch(() => undefined);
-  say(answer?.ok ? '' : ((await answer?.text()) ?? 'The server cannot be reached: try it again.'));
+  say(answer?.ok ? '' : ((await answer?.text()) ?? 'The server cannot be reached. Try again.'));
   return answer?.ok ? answer : undefined;
 }
 

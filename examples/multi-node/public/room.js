@@ -2,12 +2,12 @@ import { connect } from '/tidings/client.js';
 
 /** How many messages the page shows. */
 const SHOWN = 200;
-/** Ms without a sign of life after which a node is taken for gone: each gives one a second. */
+/** Ms after which a node without a status counts as stopped: each publishes one a second. */
 const SILENCE = 3_500;
-/** How often a request is made that no node has answered, and the ms in between. */
+/** How often a request is sent while no node responds, and the ms between. */
 const ATTEMPTS = 30;
 const PAUSE = 500;
-const LOST = 'Something was missed that nobody has any more: this is what there is.';
+const LOST = 'The page missed events that are no longer retained. It has reloaded the rest.';
 
 const element = id => document.getElementById(id);
 const { from, text } = element('form').elements;
@@ -15,9 +15,9 @@ const { from, text } = element('form').elements;
 /** The node that serves this page, and the one that did before. */
 let served;
 let before;
-/** While the page is being given what it has missed: the node whose next sign of life comes after all of that. */
+/** While the page catches up: the node whose next status follows everything that the page has missed. */
 let catchingUp;
-/** Messages that came since the page has connected, and whether they are all that it had missed. */
+/** Messages since the page has connected, and whether they are all that it had missed. */
 let missed = 0;
 let isWhole = true;
 const nodes = new Map();
@@ -29,7 +29,7 @@ events.on('state', state => {
   if (state === 'failed') showState('offline', 'Offline: reload this page');
   else if (state !== 'open') showState('waiting', 'Reconnecting');
   else {
-    // Which node it is shows later: of the one before, signs of life may be among what was missed.
+    // The event `served` has the node. A status of the previous one may be among the missed events.
     catchingUp = undefined;
     missed = 0;
     isWhole = true;
@@ -46,7 +46,7 @@ on('served', node => {
 on('node', node => {
   nodes.set(node.name, node);
   showNodes();
-  // Channels have one order: what the page had missed has come before this.
+  // Channels have one order: everything that the page had missed precedes this.
   if (node.name === catchingUp?.name && node.at >= catchingUp.at) {
     catchingUp = undefined;
     element('notice').textContent = whatHappened();
@@ -60,7 +60,7 @@ on('message', message => {
   missed += 1;
   addMessage(message);
 });
-// What the page shows of these is not all that there was; what there still is comes next.
+// The page has missed events of these channels. What they retain follows.
 on('reset', ({ channels }) => {
   isWhole = false;
   element('notice').textContent = LOST;
@@ -75,11 +75,11 @@ function on(event, handle) {
 }
 
 function whatHappened() {
-  if (before === undefined) return `This page began on ${served.name}.`;
+  if (before === undefined) return `This page connected to ${served.name}.`;
   const isBack = before.name === served.name;
   const what = isBack ? `Back on ${served.name}` : `${served.name} took over from ${before.name}`;
   if (!isWhole) return `${what}. ${LOST}`;
-  return `${what}. ${count(missed, 'message')} came meanwhile, and nothing is missing.`;
+  return `${what}. The page received ${count(missed, 'message')} from the meantime. None is missing.`;
 }
 
 function showState(state, words) {
@@ -89,11 +89,11 @@ function showState(state, words) {
 
 function showNodes() {
   const all = [...nodes.values()].sort((a, b) => a.name.localeCompare(b.name));
-  // By the clocks of the nodes: this machine's may be another time.
+  // By the clocks of the nodes: this machine's clock may differ.
   const now = Math.max(...all.map(({ at }) => at));
   const items = all.map(({ name, pages, at }) => {
     const isGone = now - at > SILENCE;
-    const item = create('li', isGone ? 'gone' : count(pages, 'page'));
+    const item = create('li', isGone ? 'stopped' : count(pages, 'page'));
     item.prepend(create('b', name));
     item.style.setProperty('--color', colorOf(name));
     item.classList.toggle('gone', isGone);
@@ -114,22 +114,23 @@ function showVotes() {
 }
 
 function addMessage({ id, from, text, at, node }) {
-  // It was sent twice, because nobody could say whether the first had arrived.
+  // The page that posted it sent it twice, because no node had confirmed the first.
   if (element(id) !== null) return;
   const list = element('messages');
   const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 40;
-  const item = create('li', text);
+  const time = new Date(at).toLocaleTimeString('en-GB', { timeStyle: 'short' });
+  const details = create('small', `${time} by `);
+  details.append(create('i', node));
+  const item = create('li', '');
   item.id = id;
-  const time = new Date(at).toLocaleTimeString([], { hour: '2-digit', minute: '2-digit' });
-  const by = create('small', `${time} · by ${node}`);
-  by.style.setProperty('--color', colorOf(node));
-  item.prepend(create('b', from), by);
+  item.style.setProperty('--color', colorOf(node));
+  item.append(create('b', from), details, create('p', text));
   list.append(item);
   while (list.children.length > SHOWN) list.firstElementChild.remove();
   if (isAtEnd) list.scrollTop = list.scrollHeight;
 }
 
-/** Where a node dies with a request, or there is none, it is made again; what was done twice is told by its id. */
+/** Sends the request again if the node dies or there is none. The id of a message shows that it was sent twice. */
 async function post(path, body) {
   const request = {
     method: 'POST',
@@ -142,7 +143,7 @@ async function post(path, body) {
     if (status < 500) break;
     await new Promise(resolve => setTimeout(resolve, PAUSE));
   }
-  element('notice').textContent = 'That could not be stored: try it again.';
+  element('notice').textContent = 'The server could not store that. Try again.';
   return false;
 }
 
@@ -169,9 +170,9 @@ function create(tag, text) {
   return made;
 }
 
+/** By the number of the node: the same in every page. */
 function colorOf(node) {
-  const names = [...nodes.keys()].sort();
-  return `var(--node-${(names.indexOf(node) % 4) + 1}, var(--muted))`;
+  return `var(--series-${Number(/\d+$/.exec(node)) % 8 || 8})`;
 }
 
 function count(number, noun) {

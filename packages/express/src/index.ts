@@ -66,7 +66,7 @@ function handler(handle: (req: Request, res: Response, next: NextFunction) => un
   };
 }
 
-/** The options of {@link sse.control}. */
+/** The options of `sse.control()`. */
 export interface ControlOptions {
   /** Returns who has sent a request. Undefined: nobody, which is answered 401. */
   client: (req: Request) => string | undefined | Promise<string | undefined>;

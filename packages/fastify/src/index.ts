@@ -48,7 +48,7 @@ export interface SsePlugin {
   readonly hub: Hub;
 }
 
-/** The options of {@link sse.control}. */
+/** The options of `sse.control()`. */
 export interface ControlOptions {
   /** Returns who has sent a request. Undefined: nobody, which is answered 401. */
   client: (request: FastifyRequest) => string | undefined | Promise<string | undefined>;

@@ -49,7 +49,7 @@ export interface SseOptions {
 /** Middleware for Hono 4, with the hub of its streams. */
 export type SseMiddleware = MiddlewareHandler<{ Variables: SseVariables }> & { readonly hub: Hub };
 
-/** The options of {@link sse.control}. */
+/** The options of `sse.control()`. */
 export interface ControlOptions {
   /** Returns who has sent a request. Undefined: nobody, which is answered 401. */
   client: (c: Context) => string | undefined | Promise<string | undefined>;

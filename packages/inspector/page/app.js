@@ -15,11 +15,12 @@ import { html } from './ui.js';
 /** @import { ChannelRow, StreamRow } from '../src/rows.ts' */
 /** @typedef {{ table: 'streams', row: StreamRow } | { table: 'channels', row: ChannelRow }} Selection */
 
+/** By the state of the feed: the name of the style, and the text. */
 const STATES = {
-  connecting: 'Connecting',
-  live: 'Live',
-  away: 'Reconnecting',
-  refused: 'Not authorized. Reload the page.',
+  connecting: ['waiting', 'Connecting'],
+  live: ['live', 'Live'],
+  away: ['waiting', 'Reconnecting'],
+  refused: ['offline', 'Not authorized. Reload the page.'],
 };
 
 function App() {
@@ -27,6 +28,7 @@ function App() {
   const [tab, setTab] = useState('streams');
   const [search, setSearch] = useState('');
   const [selection, setSelection] = useState(/** @type {Selection | undefined} */ (undefined));
+  const [style, text] = STATES[state];
   const sample = samples.at(-1);
   const tabs = [
     { id: 'streams', title: 'Streams', count: sample?.stats.streams },
@@ -41,9 +43,9 @@ function App() {
   };
 
   return html`
-    <header class="top">
-      <h1><b>Tidings</b> inspector</h1>
-      <p class="state" data-state=${state} role="status">${STATES[state]}</p>
+    <header class="top" data-state=${style}>
+      <h1>Tidings inspector</h1>
+      <p class="state" role="status">${text}</p>
     </header>
     <main>
       <${Overview} sample=${sample} />

@@ -6,8 +6,9 @@ import { html } from './ui.js';
 
 /** @import { Sample } from '../src/samples.ts' */
 
-/** Of the labels below a chart, in seconds. */
-const AGES = [90, 60, 30, 0];
+/** Seconds that a chart shows at most, and at least. */
+const LONGEST = 120;
+const SHORTEST = 10;
 
 const CHARTS = [
   {
@@ -101,11 +102,10 @@ const sizeOf = element => ({ width: element.clientWidth, height: element.clientH
  * @param {number} least the top of the axis, at least
  */
 function createPlot(element, color, format, least) {
-  const style = getComputedStyle(document.documentElement);
-  const stroke = style.getPropertyValue(color);
+  const stroke = colorOf(element, color);
   const axis = {
-    stroke: style.getPropertyValue('--muted'),
-    grid: { stroke: style.getPropertyValue('--line'), width: 1 },
+    stroke: colorOf(element, '--muted'),
+    grid: { stroke: colorOf(element, '--line'), width: 1 },
     ticks: { show: false },
     font: '11px system-ui',
   };
@@ -116,16 +116,15 @@ function createPlot(element, color, format, least) {
       cursor: { show: false },
       padding: [8, 16, 0, 0],
       scales: {
-        // The past that is not known yet is left of what is.
-        x: { range: () => [Date.now() / 1_000 - 120, Date.now() / 1_000] },
+        x: { range: plot => [now() - spanOf(plot), now()] },
         y: { range: (_plot, _min, max) => [0, Math.max(max * 1.15, least)] },
       },
       axes: [
         {
           ...axis,
           size: 24,
-          splits: () => AGES.map(age => Date.now() / 1_000 - age),
-          values: () => AGES.map(label),
+          splits: plot => agesOf(spanOf(plot)).map(age => now() - age),
+          values: (_plot, times) => times.map(time => label(Math.round(now() - time))),
         },
         { ...axis, size: 62, space: 28, values: (_plot, ticks) => ticks.map(format) },
       ],
@@ -142,6 +141,38 @@ function createPlot(element, color, format, least) {
     [[], []],
     element,
   );
+}
+
+/**
+ * A canvas cannot draw light-dark(): this returns the color that it stands for.
+ *
+ * @param {HTMLElement} element
+ * @param {string} token
+ */
+function colorOf(element, token) {
+  element.style.color = `var(${token})`;
+  return getComputedStyle(element).color;
+}
+
+const now = () => Date.now() / 1_000;
+
+/**
+ * Seconds from the first sample until now. A chart of a hub that was just started has no empty past.
+ *
+ * @param {uPlot} plot
+ */
+function spanOf({ data: [times] }) {
+  return Math.min(LONGEST, Math.max(SHORTEST, now() - (times[0] ?? now())));
+}
+
+/**
+ * Of the labels below a chart: at most five, in seconds.
+ *
+ * @param {number} span
+ */
+function agesOf(span) {
+  const step = [2, 5, 10].find(step => span / step < 5) ?? 30;
+  return Array.from({ length: Math.floor(span / step) + 1 }, (_, index) => index * step).reverse();
 }
 
 /** @param {number} age in seconds */

@@ -65,7 +65,7 @@ export function ChannelDetail({ row, onClose }) {
       <dt>Retained</dt><dd>${number(row.retained)} events, ${bytes(row.retainedBytes)}</dd>
     </dl>
     <h3>Events
-      <button type="button" aria-pressed=${isPaused} onClick=${() => setPaused(!isPaused)}>${isPaused ? 'Go on' : 'Pause'}</button>
+      <button type="button" aria-pressed=${isPaused} onClick=${() => setPaused(!isPaused)}>${isPaused ? 'Resume' : 'Pause'}</button>
     </h3>
     ${events.length === 0 && html`<p class="empty">Nothing was published since this was opened.</p>`}
     <ol class="tail">

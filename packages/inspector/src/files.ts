@@ -15,6 +15,7 @@ const files: Record<string, () => URL> = {
       'app.js',
       'channels.js',
       'charts.js',
+      'design.css',
       'detail.js',
       'feed.js',
       'format.js',

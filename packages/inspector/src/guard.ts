@@ -22,7 +22,7 @@ export async function refusalOf(request: PageRequest): Promise<string | undefine
     return (await request.authorize()) === true ? undefined : 'Not authorized.';
   }
   if (process.env.NODE_ENV === 'production') return 'In production, give the inspector `authorize`.';
-  // No browser speaks HTTP/1.0. nginx does, unless it is told otherwise, and adds none of these headers.
+  // By default, nginx forwards requests as HTTP/1.0, and adds none of these headers. Browsers send HTTP/1.1.
   const isDirect =
     isLoopback(request.remoteAddress) &&
     request.httpVersion !== '1.0' &&

@@ -41,7 +41,7 @@ export interface SseMiddleware {
   readonly hub: Hub;
 }
 
-/** The options of {@link sse.control}. */
+/** The options of `sse.control()`. */
 export interface ControlOptions {
   /** Returns who has sent a request. Undefined: nobody, which is answered 401. */
   client: (ctx: Context) => string | undefined | Promise<string | undefined>;

@@ -23,6 +23,7 @@ export class DeliveryAccess implements AccessOwner, OpenerAccess {
   readonly #delivery: GuardedDelivery;
   /** Every channel was refused before the stream began. */
   #refused: readonly string[] | undefined;
+  #rechecking: Generator<void> | undefined;
 
   constructor(target: AccessTarget, subscriptions: Subscriptions, delivery: GuardedDelivery) {
     this.#target = target;
@@ -37,10 +38,23 @@ export class DeliveryAccess implements AccessOwner, OpenerAccess {
     if (this.isHolding) this.#updateHold();
   }
 
-  /** Asks for all channels again: one a step. Urgent: until then, nothing of them is delivered. */
-  recheck(isUrgent: boolean): Generator<void> {
-    if (isUrgent) this.#channels.holdAll();
-    return this.#channels.recheck();
+  /** Nothing is delivered until every channel has been asked for again: {@link recheckNext} has to follow. */
+  hold(): void {
+    this.#channels.holdAll();
+  }
+
+  /** Asks for one channel again. Returns whether there are more. */
+  recheckNext(): boolean {
+    const steps = this.#rechecking ?? this.#channels.recheck();
+    this.#rechecking = undefined;
+    if (steps.next().done) return false;
+    this.#rechecking = steps;
+    return true;
+  }
+
+  /** To be called before anything is delivered. */
+  applyHold(): void {
+    this.#channels.applyHold();
   }
 
   areAllowed(subscriptions: readonly Subscription[], isAtStart: boolean): boolean {

@@ -1,5 +1,5 @@
 import { nextTurn } from '../base/event-loop.ts';
-import { type Position, UNKNOWN_ID } from '../protocol/event-id.ts';
+import { type Position, startAfter } from '../protocol/event-id.ts';
 import type { DeliveryWriter } from './delivery-writer.ts';
 import type { BoundOptions } from './subscriptions/subscribe-options.ts';
 import type { Subscriptions } from './subscriptions/subscriptions.ts';
@@ -67,8 +67,7 @@ export class DeliveryChanges {
       this.#isFirst = false;
     });
     if (options.from !== undefined || lastEventId === undefined) return options;
-    // Which part of a backfill the client has received is unknown.
-    return { ...options, from: { after: lastEventId.endsWith('~') ? UNKNOWN_ID : lastEventId } };
+    return { ...options, from: { after: startAfter(lastEventId) } };
   }
 
   #apply(): void {

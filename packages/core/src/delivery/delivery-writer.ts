@@ -6,7 +6,8 @@ import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { type Action, DirectSendQueue } from './direct-send-queue.ts';
 import type { LogReader } from './reader/log-reader.ts';
 import { Gap, type Next } from './reader/next.ts';
-import type { ReplayMeter } from './replay.ts';
+import { ReplayMeter } from './replay.ts';
+import type { Start } from './subscriptions/resume.ts';
 
 /** Whose writer it is. */
 export interface DeliveryOwner {
@@ -28,7 +29,7 @@ export class DeliveryWriter {
   /** The stream closes when it has received everything up to here. */
   #closeAfter: Position | undefined;
   /** Until the stream has caught up for the first time. */
-  replay: ReplayMeter | undefined;
+  #replay: ReplayMeter | undefined;
 
   constructor(reader: LogReader, target: DeliveryTarget) {
     this.#reader = reader;
@@ -68,7 +69,7 @@ export class DeliveryWriter {
       if (next === 'caught-up') {
         // A filter may have subscribed, or sent.
         if (!this.isIdle || !owner.isLive) continue;
-        if (this.replay !== undefined) {
+        if (this.#replay !== undefined) {
           this.#endReplay(true);
           continue;
         }
@@ -115,8 +116,8 @@ export class DeliveryWriter {
   }
 
   #counted(next: Next): Next {
-    if (this.replay !== undefined && typeof next === 'object' && !(next instanceof Gap))
-      this.replay.count(next);
+    if (this.#replay !== undefined && typeof next === 'object' && !(next instanceof Gap))
+      this.#replay.count(next);
     return next;
   }
 
@@ -126,9 +127,15 @@ export class DeliveryWriter {
     if (this.#directSends !== undefined) this.#directSends.hold = limit;
   }
 
+  /** Counts what the stream receives until it has caught up. */
+  beginReplay({ isResumed, lost, reason }: Start): void {
+    this.#replay = new ReplayMeter(isResumed, lost.length > 0 ? reason : undefined);
+    this.#target.began(this.#replay);
+  }
+
   #endReplay(isComplete: boolean): void {
-    this.replay?.end(isComplete);
-    this.replay = undefined;
+    this.#replay?.end(isComplete);
+    this.#replay = undefined;
   }
 
   /**
@@ -177,12 +184,27 @@ export class DeliveryWriter {
   }
 
   /**
-   * Writes what is left for a stream that ends: if it was closed, direct sends, though entries that were published before
-   * them are not delivered; pending notices; and a marker.
+   * Writes what is left, and tells the target how the delivery has ended.
    *
+   * @param error why, if it has failed.
    * @param keptId creates a marker with the id that the client came with, if that is still right.
    */
-  writeLast(outcome: DeliveryOutcome, keptId: () => Frame | undefined): void {
+  end(outcome: DeliveryOutcome, error: unknown, keptId: () => Frame | undefined): void {
+    try {
+      // Whatever ends a response that has channels, its client learns from where it can resume.
+      this.#writeLast(outcome, keptId);
+    } catch (failure) {
+      this.#target.deliveryOver('error', error ?? failure, 'write');
+      return;
+    }
+    this.#target.deliveryOver(outcome, error);
+  }
+
+  /**
+   * Writes what is left for a stream that ends: if it was closed, direct sends, though entries that were published before
+   * them are not delivered; pending notices; and a marker.
+   */
+  #writeLast(outcome: DeliveryOutcome, keptId: () => Frame | undefined): void {
     const { writer, hasMarkers } = this.#target;
     if (outcome === 'closed' || outcome === 'cut-short') {
       this.#directSends?.limit(0);

@@ -9,7 +9,6 @@ import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { type DeliveryOwner, type DeliveryState, DeliveryWriter } from './delivery-writer.ts';
 import type { SnapshotListener } from './reader/backfill.ts';
 import { LogReader } from './reader/log-reader.ts';
-import { ReplayMeter } from './replay.ts';
 import { Retentions } from './retentions.ts';
 import { ChannelOpener, type OpenerOwner } from './subscriptions/channel-opener.ts';
 import type { Start } from './subscriptions/resume.ts';
@@ -74,8 +73,13 @@ export class StreamDelivery
 
   /** @param at the position that is "now". Default: the newest position. */
   subscribeAt(names: readonly string[], options: BoundOptions, at?: Position): void {
-    this.access?.forget(names);
+    this.#forget(names);
     this.#add(names, options, at);
+  }
+
+  #forget(names: readonly string[]): void {
+    this.access?.forget(names);
+    this.reader.forgetLosses(names);
   }
 
   #add(names: readonly string[], options: BoundOptions, at?: Position): void {
@@ -88,7 +92,7 @@ export class StreamDelivery
   }
 
   unsubscribe(names: readonly string[]): void {
-    this.access?.forget(names);
+    this.#forget(names);
     if (!this.subscriptions.remove(names)) return;
     this.reader.subscriptionsChanged();
     // It may have waited for one of these.
@@ -103,21 +107,17 @@ export class StreamDelivery
   begin(start: Start | undefined): void {
     this.#epoch = this.#log.epoch;
     this.writer.limit(this.#log.head);
-    if (start !== undefined) this.#countReplay(start);
     if (start === undefined) this.reader.client.reach(this.#log.head);
-    else this.reader.begin(start);
+    else {
+      this.writer.beginReplay(start);
+      this.reader.begin(start);
+    }
     if (this.reader.hasUnreportedLoss) this.#end('lost');
     else {
       const isFinished = this.writer.isFinished && this.#target.writer.bufferedBytes === 0;
       this.#ready(start === undefined || isFinished || this.access?.isFinished === true);
       this.access?.begun();
     }
-  }
-
-  #countReplay({ isResumed, lost, reason }: Start): void {
-    const replay = new ReplayMeter(isResumed, lost.length > 0 ? reason : undefined);
-    this.writer.replay = replay;
-    this.#target.began(replay);
   }
 
   /** @param isFinished there is nothing to deliver, now or later. */
@@ -159,6 +159,7 @@ export class StreamDelivery
   catchUp(): void {
     // A filter may send, subscribe or close: it does not get here again.
     if (this.#isDelivering) return;
+    this.access?.applyHold();
     if (this.#isOfPastEpoch) this.startOver();
     if (!this.isLive) return;
     this.#retentions.deliveryBegins();
@@ -183,15 +184,7 @@ export class StreamDelivery
   }
 
   #end(outcome: DeliveryOutcome, error?: unknown): void {
-    if (this.opener.phase === 'over') return;
-    try {
-      // Whatever ends a response that has channels, its client learns from where it can resume.
-      this.writer.writeLast(outcome, () => this.opener.keptIdMarker());
-    } catch (failure) {
-      this.#target.deliveryOver('error', error ?? failure, 'write');
-      return;
-    }
-    this.#target.deliveryOver(outcome, error);
+    if (this.opener.phase !== 'over') this.writer.end(outcome, error, () => this.opener.keptIdMarker());
   }
 
   /** Sends a frame after everything that was published before. */
@@ -236,9 +229,7 @@ export class StreamDelivery
     // Its client resumes from its last id, and gets a reset if it has missed something.
     if (this.opener.hasBegun && this.writer.isClosing) this.#end('cut-short');
     if (!this.opener.hasBegun) return;
-    // What has no start yet is read again before it begins.
-    const isLost = ({ channel, hasStart }: Subscription) => hasStart && channels.has(channel.name);
-    const lost = this.subscriptions.list.filter(isLost);
+    const lost = this.subscriptions.begunOf(channels);
     this.reader.reportLoss(
       'history',
       lost.filter(({ channel }) => channel.reportsLoss),

@@ -20,7 +20,6 @@ import { Processes } from './observability/processes.ts';
 import { readStats } from './observability/read-stats.ts';
 import { SettingsOfChannels } from './options/channel-settings.ts';
 import type { HubSettings } from './options/options.ts';
-import { readPublished } from './options/publish-fields.ts';
 import { countClients, createPresence } from './presence/create-presence.ts';
 import type { Presence } from './presence/presence.ts';
 import { Producers } from './producing/producers.ts';
@@ -112,7 +111,7 @@ export function createParts(given: HubSettings): HubParts {
     },
   });
   const publish = (channel: string, data: unknown, fields?: PublishFields) =>
-    publisher.append(channel, () => readPublished(data, fields));
+    publisher.publish(channel, data, fields);
   const producers = new Producers({
     log,
     publish,

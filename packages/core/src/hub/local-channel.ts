@@ -1,7 +1,6 @@
 import type { Channel } from './hub-channel.ts';
 import type { HubParts } from './hub-parts.ts';
 import { readChannelStats } from './observability/read-stats.ts';
-import { readPublished } from './options/publish-fields.ts';
 
 /** Creates the object of a channel: its name, and the calls that it makes. */
 export function createChannel<Name extends string>(
@@ -15,7 +14,7 @@ export function createChannel<Name extends string>(
       // Those of `hub.listen()` are no streams.
       return subscribers && subscribers - listeners.countOf(name);
     },
-    publish: (data, fields) => publisher.append(name, () => readPublished(data, fields)),
+    publish: (data, fields) => publisher.publish(name, data, fields),
     end: () => publisher.appendMark(name, 'end'),
     begin: () => publisher.appendMark(name, 'begin'),
     state: () => calls.state(name),

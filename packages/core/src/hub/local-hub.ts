@@ -8,6 +8,7 @@ import { type ControlRequest, type ControlResponse, control } from './access/sid
 import type { Clients } from './clients.ts';
 import { closeHub } from './closing/close-hub.ts';
 import { type CloseOptions, readCloseOptions } from './closing/close-options.ts';
+import { OWN_CHANNELS } from './control.ts';
 import type { Hub } from './hub.ts';
 import type { Channel, PublishFields } from './hub-channel.ts';
 import { createParts, type HubParts } from './hub-parts.ts';
@@ -18,7 +19,6 @@ import type { HubStats } from './observability/hub-stats.ts';
 import type { Observer } from './observability/observer.ts';
 import type { ProcessStats } from './observability/processes.ts';
 import { type ChannelOptions, type HubSettings, readObserver } from './options/options.ts';
-import { readPublished } from './options/publish-fields.ts';
 
 /** The hub of one process. With a broker, it is one of several that share a log. */
 export class LocalHub implements Hub {
@@ -45,7 +45,7 @@ export class LocalHub implements Hub {
   }
 
   publish(channel: ChannelName, data: unknown, fields?: PublishFields): Promise<string> {
-    return this.#parts.publisher.append(channel, () => readPublished(data, fields));
+    return this.#parts.publisher.publish(channel, data, fields);
   }
 
   channel<Name extends string>(
@@ -64,7 +64,7 @@ export class LocalHub implements Hub {
     listener: (event: never) => unknown,
     options?: ListenOptions<never>,
   ): Listening {
-    if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
+    this.#checkOpen();
     return this.#parts.listeners.add(
       namesOf(channels),
       listener as (event: ListenEvent) => unknown,
@@ -91,13 +91,13 @@ export class LocalHub implements Hub {
   }
 
   async ready(): Promise<void> {
-    if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
+    this.#checkOpen();
     await this.#parts.calls.ready();
   }
 
   channelNames(): string[] {
     const names = Array.from(this.#parts.context.log.channels.all(), ({ name }) => name);
-    return names.filter(name => !name.startsWith('\0'));
+    return names.filter(name => !OWN_CHANNELS.has(name));
   }
 
   stats(): HubStats {
@@ -111,7 +111,7 @@ export class LocalHub implements Hub {
   }
 
   observeProcesses(listener: (process: ProcessStats) => void): () => void {
-    if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
+    this.#checkOpen();
     return this.#parts.processes.observe(listener);
   }
 
@@ -124,5 +124,9 @@ export class LocalHub implements Hub {
       this.#drained = closeHub(this.#parts, checked);
     }
     return this.#drained;
+  }
+
+  #checkOpen(): void {
+    if (this.#drained !== undefined) throw new TidingsError('closed', 'the hub is closed');
   }
 }

@@ -7,6 +7,8 @@ import type { ChannelSettings } from '../log/channel-log.ts';
 import type { Unplaced } from '../log/entry.ts';
 import type { Log } from '../log/log.ts';
 import { type ChannelName, nameOf } from '../protocol/channel-name.ts';
+import type { PublishFields } from './hub-channel.ts';
+import { readPublished } from './options/publish-fields.ts';
 
 /** What a publisher needs of its hub. */
 export interface PublisherOptions {
@@ -48,9 +50,14 @@ export class Publisher {
     }
   }
 
+  /** Publishes an event. Resolves with its id. */
+  publish(channel: ChannelName, data: unknown, fields?: PublishFields): Promise<string> {
+    return this.#append(channel, () => readPublished(data, fields));
+  }
+
   /** Appends an entry without data. */
   appendMark(channel: string, kind: 'end' | 'begin'): Promise<string> {
-    return this.append(channel, () => ({ kind, json: false, data: '' }));
+    return this.#append(channel, () => ({ kind, json: false, data: '' }));
   }
 
   /**
@@ -59,7 +66,7 @@ export class Publisher {
    * @param content may throw: that becomes a rejection, which is reported and never an unhandled one.
    * @returns the id of the entry.
    */
-  append(target: ChannelName, content: () => Omit<Unplaced, 'channel'>): Promise<string> {
+  #append(target: ChannelName, content: () => Omit<Unplaced, 'channel'>): Promise<string> {
     let channel: string | undefined;
     let id: Promise<string>;
     try {

@@ -1,5 +1,6 @@
 import { inTurns, nextTurn, TurnBudget } from '../base/event-loop.ts';
 import { Scheduler } from '../base/scheduler.ts';
+import type { DeliveryAccess } from '../delivery/delivery-access.ts';
 import type { DeliveryContext } from '../delivery/delivery-target.ts';
 import type { StreamRequest } from '../protocol/last-event-id.ts';
 import type { CloseReason, ErrorContext, StreamOptions } from '../stream/event-stream.ts';
@@ -34,7 +35,7 @@ export class StreamRegistry {
   readonly streams = new Set<Stream>();
   readonly #options: StreamRegistryOptions;
   readonly #host: StreamHost<Stream>;
-  readonly #rechecks = new Slices<Generator<void>>(steps => steps.next().done !== true);
+  readonly #rechecks = new Slices<DeliveryAccess>(access => access.recheckNext());
   /** Set when the hub closes: ms after which clients that connect from now on are to reconnect. */
   #refusedRetry: Range | undefined;
 
@@ -93,8 +94,10 @@ export class StreamRegistry {
 
   /** Asks again whether a stream may follow its channels. Urgent: until then, nothing of them is delivered. */
   recheck(stream: Stream, isUrgent: boolean): void {
-    const steps = stream.isOpen ? stream.response.delivery?.access?.recheck(isUrgent) : undefined;
-    if (steps !== undefined) this.#rechecks.push(steps);
+    const access = stream.isOpen ? stream.response.delivery?.access : undefined;
+    if (access === undefined) return;
+    if (isUrgent) access.hold();
+    this.#rechecks.push(access);
   }
 
   /** Closes a client's oldest streams: a phone that changes networks must not be locked out by its dead connections. */

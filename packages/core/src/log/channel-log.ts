@@ -117,7 +117,7 @@ export class ChannelLog {
   }
 
   requestSnapshot(head: Position): Snapshot | undefined {
-    return this.#snapshots?.request(head);
+    return this.#snapshots?.request(head, this.history.trimmedUpTo);
   }
 
   /** Takes other settings, and retains what it has by them. */

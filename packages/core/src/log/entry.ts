@@ -75,12 +75,10 @@ export class LogEntry {
     this.data = data;
     this.json = json;
     this.at = at;
-    const isSent = kind === 'event' || kind === 'gone';
+    if (kind !== 'event' && kind !== 'gone') return;
     const id = formatId(epoch, position);
-    this.#origin = hasChannelField ? { channel, position: id } : undefined;
-    this.frame = isSent
-      ? createFrame(encode(data, { id, event }, hasChannelField ? { channel } : undefined), 1, true)
-      : undefined;
+    if (hasChannelField) this.#origin = { channel, position: id };
+    this.frame = createFrame(encode(data, { id, event }, hasChannelField ? { channel } : undefined), 1, true);
   }
 
   /** The event without its id, for events that are sent out of order (backfill). */

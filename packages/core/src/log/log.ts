@@ -211,7 +211,8 @@ export class Log {
     this.channels.evict();
     // An `end` or a `begin` may have arrived that is newer than the page. Only a `begin` can follow the end of a page.
     if (!isNewerHere) channel.endedAt = page.endedAt;
-    else if (page.endedAt !== undefined) channel.beginAfter(page.endedAt);
+    // The page may have entries of before that, though they were dropped here already.
+    else channel.beginAfter(Math.max(page.endedAt ?? 0, channel.droppedUpTo));
   }
 
   /** Positions between the two were given to entries that are lost: no client can resume from them. */

@@ -29,7 +29,10 @@ export interface Snapshot {
 /** ms after which a snapshot fails, so that streams do not wait for ever. */
 const TIMEOUT = 30_000;
 
-/** Asks the application for the state of one channel. Requests made while one is pending share its result. */
+/**
+ * Asks the application for the state of one channel. Requests made while one is pending share its result, if everything
+ * since its position is retained.
+ */
 export class Snapshots {
   readonly #channel: string;
   readonly #settings: SnapshotSettings;
@@ -40,9 +43,18 @@ export class Snapshots {
     this.#settings = settings;
   }
 
-  request(head: Position): Snapshot {
-    this.#pending ??= { position: head, state: this.#take() };
-    return this.#pending;
+  /** @param trimmedUpTo what is newer is retained. */
+  request(head: Position, trimmedUpTo: Position): Snapshot {
+    const pending = this.#pending;
+    if (pending !== undefined && pending.position >= Math.min(trimmedUpTo, head)) return pending;
+    const requested = {
+      position: head,
+      state: this.#take().finally(() => {
+        if (this.#pending === requested) this.#pending = undefined;
+      }),
+    };
+    this.#pending = requested;
+    return requested;
   }
 
   async #take(): Promise<State> {
@@ -53,7 +65,6 @@ export class Snapshots {
       timer = setTimeout(reject, TIMEOUT, error);
     });
     try {
-      // Not called here: what it throws must come after `#pending` is set.
       const taken = new Promise(resolve => resolve(take()));
       const state = await Promise.race([taken, timeout]);
       const data = dataText(state);
@@ -61,7 +72,6 @@ export class Snapshots {
       return { event, json: isJson(state), data, frame: createFrame(encode(data, { event }, origin), 1) };
     } finally {
       clearTimeout(timer);
-      this.#pending = undefined;
     }
   }
 }

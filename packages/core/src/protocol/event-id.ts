@@ -34,6 +34,19 @@ export function parseId(id: string): EventId | undefined {
   return { epoch: match[1] as string, position, suffix: match[3] as IdSuffix };
 }
 
+/** Whether the connection of a client with this id broke during a backfill: it has received part of it. */
+export function isInterrupted(lastEventId: string | undefined): boolean {
+  return lastEventId?.endsWith('~') === true;
+}
+
+/**
+ * Where other channels begin for a client with this id: after it, or nowhere known if the client is within a backfill,
+ * since the id does not say which part it has received.
+ */
+export function startAfter(lastEventId: string): string {
+  return isInterrupted(lastEventId) ? UNKNOWN_ID : lastEventId;
+}
+
 /**
  * A name for one epoch of a hub, so that a position of another epoch is recognised: 48 random bits, since it is sent
  * with every event.

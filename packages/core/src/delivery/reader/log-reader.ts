@@ -97,6 +97,16 @@ export class LogReader implements EntryReader {
     this.#backfill?.dropCancelled();
   }
 
+  /** The application has unsubscribed these channels, or subscribes them anew: the client is not told of their losses. */
+  forgetLosses(names: readonly string[]): void {
+    if (this.#notices === undefined) return;
+    this.#notices.remove(names);
+    if (!this.#notices.isEmpty) return;
+    this.#notices = undefined;
+    // The notice would have had the position.
+    this.client.lastIdSent = undefined;
+  }
+
   /** Forgets where it was. */
   clear(): void {
     this.client.clear();

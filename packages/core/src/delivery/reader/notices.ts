@@ -9,10 +9,23 @@ type Notice = Reset | 'backfill';
 
 /** What the client of one stream receives before everything else. Most streams have none. */
 export class Notices {
-  readonly #list: Notice[] = [];
+  #list: Notice[] = [];
 
   add(notice: Notice): void {
     this.#list.push(notice);
+  }
+
+  get isEmpty(): boolean {
+    return this.#list.length === 0;
+  }
+
+  /** Takes channels out of the resets. */
+  remove(names: readonly string[]): void {
+    this.#list = this.#list.flatMap(notice => {
+      if (notice === 'backfill') return notice;
+      const channels = notice.channels.filter(name => !names.includes(name));
+      return channels.length > 0 ? { ...notice, channels } : [];
+    });
   }
 
   /** The channels that no reset among these names. One is enough: nothing has been written since. */

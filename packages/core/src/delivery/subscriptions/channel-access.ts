@@ -50,6 +50,7 @@ export class ChannelAccess {
   /** Refused at subscribe, and not taken yet. */
   #refused: string[] = [];
   #withdrawn: string[] = [];
+  #isHoldDue = false;
 
   constructor(ask: Ask, subscriptions: Subscriptions, owner: AccessOwner) {
     this.#ask = ask;
@@ -88,8 +89,18 @@ export class ChannelAccess {
     return refused;
   }
 
-  /** Nothing of any channel is delivered until it has been asked for again. {@link recheck} has to follow. */
+  /**
+   * Nothing of any channel is delivered until it has been asked for again. {@link recheck} has to follow. Constant time,
+   * since one message may hold thousands of streams: {@link applyHold} does the rest.
+   */
   holdAll(): void {
+    this.#isHoldDue = true;
+  }
+
+  /** To be called before anything is delivered, or an answer counts. */
+  applyHold(): void {
+    if (!this.#isHoldDue) return;
+    this.#isHoldDue = false;
     // Answers that are on their way do not count any more.
     for (const name of [...this.#allowed, ...this.#pending.keys()]) this.#pending.set(name, {});
     this.#owner.accessAnswered();
@@ -97,6 +108,7 @@ export class ChannelAccess {
 
   /** Asks for all channels again, one a step, so that streams with many of them do not hold the event loop. */
   *recheck(): Generator<void> {
+    this.applyHold();
     for (const name of new Set([...this.#allowed, ...this.#pending.keys()])) {
       const isAllowed = this.#allowed.has(name);
       // It was unsubscribed meanwhile.
@@ -114,6 +126,7 @@ export class ChannelAccess {
     let isLate = false;
     this.#pending.set(name, question);
     this.#ask(name, phase, isAllowed => {
+      this.applyHold();
       if (this.#pending.get(name) !== question) return;
       this.#pending.delete(name);
       if (isAllowed) this.#allowed.add(name);

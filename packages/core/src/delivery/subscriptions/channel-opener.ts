@@ -139,7 +139,8 @@ export class ChannelOpener {
     this.#phase = 'over';
   }
 
-  #load(phase: 'opening' | 'adding'): void {
+  /** @param isIdUnknown the client's id is none of this log, so it does not say what is needed. */
+  #load(phase: 'opening' | 'adding', isIdUnknown = false): void {
     this.#phase = phase;
     if (this.#owner.access?.areAllowed(this.#unplaced, phase === 'opening') === false) {
       this.#owner.waitForChannels();
@@ -147,27 +148,30 @@ export class ChannelOpener {
     }
     const { sync } = this.#context;
     if (sync === undefined) {
-      this.#loaded();
+      this.#loaded(isIdUnknown);
       return;
     }
     // Each time another one: an answer to an earlier question must not count.
     const waiter: ChannelWaiter = {
-      wants: () => this.#subscriptions.wants(this.#unplaced, this.#beginning, this.lastEventId),
+      wants: () => this.#subscriptions.wants(this.#unplaced, this.#beginning(isIdUnknown)),
       loaded: () => {
-        if (this.#waiter === waiter) this.#loaded();
+        if (this.#waiter === waiter) this.#loaded(isIdUnknown);
       },
     };
     this.#waiter = waiter;
     if (sync.load(waiter)) this.#owner.waitForChannels();
-    else this.#loaded();
+    else this.#loaded(isIdUnknown);
   }
 
-  #loaded(): void {
+  #loaded(isIdUnknown: boolean): void {
     this.#waiter = undefined;
     if (this.#phase !== 'opening' && this.#phase !== 'adding') return;
     try {
       // What was lost, or subscribed to, while the broker was asked is asked for before it begins.
-      if (this.#context.sync !== undefined && needReread(this.#unplaced)) this.#load(this.#phase);
+      if (this.#context.sync !== undefined && needReread(this.#unplaced))
+        this.#load(this.#phase, isIdUnknown);
+      // Only the broker knows whether a position that is newer than this process has reached exists.
+      else if (!isIdUnknown && this.#hasUnknownId) this.#load(this.#phase, true);
       else if (this.#phase === 'opening') this.#begin();
       else this.#beginAdded();
     } catch (error) {
@@ -183,15 +187,23 @@ export class ChannelOpener {
 
   #beginAdded(): void {
     const added = this.#unplaced;
-    const beginning = this.#beginning;
+    const beginning = this.#beginning();
     for (const subscription of added) subscription.resolveStart(this.#context.log, beginning);
     this.#phase = 'live';
     this.#owner.beginAdded(added);
   }
 
-  get #beginning(): Beginning {
+  #beginning(isIdUnknown = false): Beginning {
     if (this.hasBegun) return { lastEventId: undefined, last: undefined };
-    return { lastEventId: this.lastEventId, last: this.#context.log.positionIn(this.lastEventId) };
+    const { lastEventId } = this;
+    return { lastEventId, last: isIdUnknown ? undefined : this.#context.log.positionIn(lastEventId) };
+  }
+
+  /** The client's id is of this epoch, and no client can have received it, or what it names was lost in a failover. */
+  get #hasUnknownId(): boolean {
+    const { log, sync } = this.#context;
+    if (sync === undefined || this.hasBegun) return false;
+    return log.positionIn(this.lastEventId) !== undefined && log.positionOf(this.lastEventId) === undefined;
   }
 
   /** Until it has begun, all of them: what was read for the first may be lost before the last is there. */

@@ -1,6 +1,6 @@
 import type { ChannelLog } from '../../log/channel-log.ts';
 import type { Log } from '../../log/log.ts';
-import { type EventId, type Position, parseId } from '../../protocol/event-id.ts';
+import { type EventId, isInterrupted, type Position, parseId } from '../../protocol/event-id.ts';
 import type { ResetReason } from '../../protocol/reset.ts';
 import type { Subscription } from './subscription.ts';
 
@@ -40,11 +40,11 @@ export function findStart(
   const gaps = () => others.filter(each => each.channel.reportsLoss && each.hasGap());
   if (last !== undefined) {
     // The last connection broke during a backfill: which of it has arrived is unknown.
-    if (id?.suffix === '~') {
+    if (isInterrupted(lastEventId)) {
       const lost = subscriptions.filter(({ channel }) => channel.reportsLoss);
       // Nothing newer than the backfill has been sent: a channel without state goes on from there.
       for (const each of others) {
-        if (each.options.from === undefined && !each.wantsState) each.resume(last);
+        if (each.isByDefault && !each.wantsState) each.resume(last);
       }
       return { position: last, isResumed: false, reason: 'interrupted', lost, ownStarts };
     }
@@ -52,8 +52,8 @@ export function findStart(
     return { position: last, isResumed: true, reason: 'history', lost: gaps(), ownStarts };
   }
   for (const subscription of others) {
-    const isDefault = subscription.options.from === undefined || subscription.since !== undefined;
-    if (lastEventId !== undefined && isDefault) subscription.start = subscription.channel.history.trimmedUpTo;
+    if (lastEventId !== undefined && subscription.isByDefault)
+      subscription.start = subscription.channel.history.trimmedUpTo;
     if (subscription.wantsState) subscription.requestSnapshot(log.head);
   }
   const position = subscriptions.reduce((highest, { start }) => Math.max(highest, start), 0);

@@ -3,7 +3,7 @@ import type { LogEntry } from '../../log/entry.ts';
 import type { Log } from '../../log/log.ts';
 import type { Piece } from '../../log/pieces.ts';
 import type { State } from '../../log/snapshots.ts';
-import type { Position } from '../../protocol/event-id.ts';
+import { isInterrupted, type Position } from '../../protocol/event-id.ts';
 import type { BoundOptions } from './subscribe-options.ts';
 
 /** Whose subscription it is. */
@@ -68,6 +68,11 @@ export class Subscription {
     return typeof from === 'object' && 'since' in from ? from.since : undefined;
   }
 
+  /** Whether it begins after the client's id, if it can. Another `from` counts where the client does not resume. */
+  get isByDefault(): boolean {
+    return this.options.from === undefined || this.since !== undefined;
+  }
+
   /** Whether it begins where the application says, and not after the client's Last-Event-ID. */
   hasOwnStart(log: Log, { last }: Beginning): boolean {
     if (this.isLate || this.after !== undefined || this.options.from === 'state') return true;
@@ -78,7 +83,7 @@ export class Subscription {
   /** Whether it begins with the channel's state, where it does not resume. */
   get wantsState(): boolean {
     const { from } = this.options;
-    return this.channel.hasState && (from === undefined || from === 'state' || this.since !== undefined);
+    return this.channel.hasState && (from === 'state' || this.isByDefault);
   }
 
   /** Whether it is still to begin, perhaps with what is older than the position of its stream. */
@@ -97,10 +102,10 @@ export class Subscription {
     const since = log.positionIn(this.since);
     if (since !== undefined && this.hasOwnStart(log, beginning)) return since;
     if (from === 'state') return this.#subscribedAt;
-    if (beginning.last !== undefined && !this.isLate) return beginning.last;
-    const isDefault = from === undefined || this.since !== undefined;
+    const resumes = !isInterrupted(beginning.lastEventId) || (this.isByDefault && !this.wantsState);
+    if (beginning.last !== undefined && !this.isLate && resumes) return beginning.last;
     const isFresh = this.isLate || beginning.lastEventId === undefined;
-    const isNow = from === 'now' || (isDefault && isFresh);
+    const isNow = from === 'now' || (this.isByDefault && isFresh);
     return isNow ? this.#subscribedAt : 0;
   }
 

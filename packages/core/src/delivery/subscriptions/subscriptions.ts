@@ -108,6 +108,11 @@ export class Subscriptions {
     return this.list.filter(({ hasStart }) => !hasStart);
   }
 
+  /** Those of these channels that have a start. Others are read again before they begin. */
+  begunOf(channels: ReadonlySet<string>): readonly Subscription[] {
+    return this.list.filter(({ channel, hasStart }) => hasStart && channels.has(channel.name));
+  }
+
   /** What a stream at a position needs that was trimmed. A loop without closures: it runs before each write. */
   gapAt(position: Position): Gap | undefined {
     for (const subscription of this.list) {
@@ -132,17 +137,11 @@ export class Subscriptions {
 
   /**
    * The channels of subscriptions that the broker has to be asked for, and after which position, as things are now.
-   *
-   * @param lastEventId the id that the client sent.
    */
-  wants(
-    subscriptions: readonly Subscription[],
-    beginning: Beginning,
-    lastEventId: string | undefined,
-  ): Map<string, Position> {
+  wants(subscriptions: readonly Subscription[], beginning: Beginning): Map<string, Position> {
     const newest = subscriptions.reduce(
       (highest, subscription) => Math.max(highest, subscription.newestNamed(this.log)),
-      this.log.positionIn(lastEventId) ?? 0,
+      beginning.last ?? 0,
     );
     // Somebody knows of a position that this process has not reached.
     const isAhead = newest > this.log.head;

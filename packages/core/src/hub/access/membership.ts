@@ -52,7 +52,7 @@ export class Membership {
   ): void {
     const { type } = message;
     const options = message.type === 'subscribe' ? message.options : {};
-    const channels = this.#notChangedSince(stream, message.channels, position);
+    const channels = this.#takeUnchanged(stream, message.channels, position);
     if (channels.length === 0) return;
     if (!this.#isUnclear(stream, position))
       changeSubscriptions(stream, { type, channels, options, position });
@@ -65,8 +65,11 @@ export class Membership {
     }
   }
 
-  /** The channels of a change that no newer one has named: it may have arrived while older messages were read again. */
-  #notChangedSince(stream: Stream, channels: readonly string[], position: Position): readonly string[] {
+  /**
+   * Records a change, and returns the channels that no newer change has named. A newer one may arrive first, while lost
+   * messages are read again.
+   */
+  #takeUnchanged(stream: Stream, channels: readonly string[], position: Position): readonly string[] {
     if (!this.#options.isRemote) return channels;
     const changed = this.#changed.get(stream) ?? new Map<string, Position>();
     this.#changed.set(stream, changed);

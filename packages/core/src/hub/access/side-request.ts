@@ -1,6 +1,6 @@
 import { isObject } from '../../base/option-checks.ts';
 import { nameOf } from '../../protocol/channel-name.ts';
-import { UNKNOWN_ID } from '../../protocol/event-id.ts';
+import { startAfter } from '../../protocol/event-id.ts';
 import type { EventStream } from '../../stream/event-stream.ts';
 import type { ControlMessage } from '../control.ts';
 
@@ -76,15 +76,10 @@ async function apply({ store }: ControlledHub, owner: string, change: Change): P
   const stored: Promise<string>[] = [];
   if (unsubscribe.length > 0) stored.push(store({ type: 'unsubscribe', who, owner, channels: unsubscribe }));
   if (subscribe.length > 0) {
-    const from = lastEventId === undefined ? undefined : { after: startOf(lastEventId) };
+    const from = lastEventId === undefined ? undefined : { after: startAfter(lastEventId) };
     stored.push(store({ type: 'subscribe', who, owner, channels: subscribe, options: { from } }));
   }
   return (await Promise.all(stored)).at(-1);
-}
-
-/** Which part of a backfill the client has received is unknown. */
-function startOf(lastEventId: string): string {
-  return lastEventId.endsWith('~') ? UNKNOWN_ID : lastEventId;
 }
 
 function refuse(status: number, reason: string): ControlResponse {

@@ -78,7 +78,7 @@ export interface HubOptions<Data = unknown> {
    */
   channelField?: boolean | undefined;
   /** Keeps a list of the clients that are connected to any process, in a channel. Default: none. */
-  presence?: PresenceOptions | undefined;
+  presence?: PresenceOptions<Data> | undefined;
   /** Callbacks for metrics and logs. Default: none. */
   observer?: Observer<Data> | undefined;
   /**
@@ -187,8 +187,9 @@ export function readHubOptions(options: HubOptions): HubSettings {
   const maxAge = readDuration('maxAge', options.maxAge, Number.POSITIVE_INFINITY);
   const history = readHistory(options.history);
   const compression = readCompression(options.compression);
+  const readChannel = (own: ChannelOptions) => readChannelOptions(own, history, channelField, compression);
   // Snapshots run in the context of `createHub()`, whichever request uses their channel first.
-  const inContext = bindContext((read: () => ChannelSettings) => read());
+  const readByName = bindContext((name: string) => readChannel(channelOptionsFor(name, channels)));
   checkType('authorize', 'function', options.authorize);
   const recheckInterval = readDuration('recheck', options.recheck, 60_000);
   const recheck = options.authorize === undefined ? Number.POSITIVE_INFINITY : recheckInterval;
@@ -219,12 +220,7 @@ export function readHubOptions(options: HubOptions): HubSettings {
     bufferedBytesLimit: readLimit(options.bufferedBytesLimit, maxBufferedBytes),
     channelField,
     resetEvent: readEventName('resetEvent', options.resetEvent, 'reset'),
-    channel: (name, own) =>
-      own === undefined
-        ? inContext(() =>
-            readChannelOptions(channelOptionsFor(name, channels), history, channelField, compression),
-          )
-        : readChannelOptions(own, history, channelField, compression),
+    channel: (name, own) => (own === undefined ? readByName(name) : readChannel(own)),
     maxStreams: readCount('limits.streams', limits.streams, Number.POSITIVE_INFINITY),
     maxPerClient: readCount('limits.perClient', limits.perClient, Number.POSITIVE_INFINITY, 1),
     onError,

@@ -7,7 +7,7 @@ import { nameOf } from '../../protocol/channel-name.ts';
 import type { EventStream } from '../../stream/event-stream.ts';
 
 /** How a hub keeps the list of the clients that are connected. */
-export interface PresenceOptions {
+export interface PresenceOptions<Data = unknown> {
   /**
    * The channel of the list. It is compacted, with a key for each client, and the hub publishes to it: `came` with
    * `{ client, data }` when the first stream of a client opens, in any process; `left` with `{ client }` when the last
@@ -23,7 +23,7 @@ export interface PresenceOptions {
    * Returns what the list has of a client besides its name: of the first stream that it opens. Default: `data` is left
    * out.
    */
-  data?: ((stream: EventStream) => unknown) | undefined;
+  data?: ((stream: EventStream<Data>) => unknown) | undefined;
 }
 
 /** The data of a `came` event. A `left` event has `client` only. */

@@ -4,6 +4,7 @@ import { createFrame, type Frame } from '../../protocol/frame.ts';
 import { createMarker } from '../../protocol/marker.ts';
 import type { CloseReason } from '../event-stream.ts';
 import type { ResponseKind } from './response-kind.ts';
+import type { Writer } from './writer.ts';
 
 /** How a response ends. */
 export interface EndOptions {
@@ -25,11 +26,19 @@ export interface Closing extends EndOptions {
 /** Reasons for which a response is complete when it ends. */
 const COMPLETE: ReadonlySet<CloseReason> = new Set(['closed', 'ended', 'refused', 'lost']);
 
+/** Writes the last frame of a response, and its end. */
+export function writeEnd(writer: Writer, closing: Closing, kind: ResponseKind): void {
+  const last = lastFrame(closing, kind, writer.hasSentId);
+  if (last !== undefined && !writer.isEnding) writer.write(last);
+  if (!endsProperly(closing, kind)) writer.end('incomplete');
+  else if (!writer.isEnding || closing.hangUp) writer.end(closing.hangUp ? 'hang-up' : 'complete');
+}
+
 /**
  * Whether a response ends properly. The client of a POST takes a proper end for the end of the answer, so every other
  * end aborts the connection. The client of a GET reconnects.
  */
-export function endsProperly({ reason }: Closing, { isRepeatable }: ResponseKind): boolean {
+function endsProperly({ reason }: Closing, { isRepeatable }: ResponseKind): boolean {
   return isRepeatable || COMPLETE.has(reason);
 }
 
@@ -39,7 +48,7 @@ export function endsProperly({ reason }: Closing, { isRepeatable }: ResponseKind
  *
  * @param hasId whether an id was sent before.
  */
-export function lastFrame(
+function lastFrame(
   { id, retry }: Closing,
   { hasMarkers, isRepeatable }: ResponseKind,
   hasId: boolean,

@@ -6,7 +6,7 @@ import { type TimedStream, Timers } from '../timers.ts';
 import type { Transport } from '../transport.ts';
 import { Waiters } from '../waiters.ts';
 import { beginSoon } from './begin-soon.ts';
-import { type Closing, type EndOptions, endsProperly, lastFrame } from './closing.ts';
+import { type Closing, type EndOptions, writeEnd } from './closing.ts';
 import { createBody, ResponseHead, type Status } from './response-head.ts';
 import type { ResponseKind } from './response-kind.ts';
 import type { ResponseHost, ResponseOwner } from './response-owner.ts';
@@ -171,14 +171,8 @@ export class StreamResponse implements WriterListener, TimedStream {
     this.#close(reason);
   }
 
-  /** Writes the last frame and the end. */
   #finish(): void {
-    const closing = this.closing as Closing;
-    const last = lastFrame(closing, this.kind, this.writer.hasSentId);
-    if (last !== undefined && !this.writer.isEnding) this.writer.write(last);
-    if (!endsProperly(closing, this.kind)) this.writer.end('incomplete');
-    else if (!this.writer.isEnding || closing.hangUp)
-      this.writer.end(closing.hangUp ? 'hang-up' : 'complete');
+    writeEnd(this.writer, this.closing as Closing, this.kind);
   }
 
   #close(reason: CloseReason): void {

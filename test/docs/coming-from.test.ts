@@ -57,7 +57,9 @@ const migrations: {
   },
 ];
 
-describe('what the page about migrating shows', () => {
+const code = (from: string, when: string) => snippet(`docs/from-${from}.md`, `${from} ${when}`);
+
+describe('what the pages about coming from others show', () => {
   let program: Program | undefined;
   afterEach(async () => {
     await program?.stop();
@@ -66,7 +68,7 @@ describe('what the page about migrating shows', () => {
 
   describe.each(migrations)('from $from', ({ from, drive, events }) => {
     it.each(['before', 'after'])('%s', async when => {
-      program = await runProgram(snippet('docs/migrating.md', `${from} ${when}`));
+      program = await runProgram(code(from, when));
       const client = await drive(program);
       expect(client.headers['content-type']).toMatch(/^text\/event-stream/);
       expect(seen(client)).toEqual(events);
@@ -78,7 +80,7 @@ describe('what the page about migrating shows', () => {
       ['before', []],
       ['after', ['tick [2]']],
     ] as const) {
-      program = await runProgram(snippet('docs/migrating.md', `better-sse ${when}`));
+      program = await runProgram(code('better-sse', when));
       const client = await program.get('/prices');
       await client.until(({ events }) => events.length > 0);
       await program.get('/prices', post([1]));
@@ -100,7 +102,7 @@ describe('what the page about migrating shows', () => {
       ['before', 200],
       ['after', 204],
     ] as const) {
-      program = await runProgram(snippet('docs/migrating.md', `hono ${when}`));
+      program = await runProgram(code('hono', when));
       const client = await program.get('/countdown');
       await client.ended;
       const id = client.events.at(-1)?.id ?? '';
@@ -117,7 +119,7 @@ describe('what the page about migrating shows', () => {
       ['before', 4],
       ['after', 2],
     ] as const) {
-      program = await runProgram(snippet('docs/migrating.md', `express-sse ${when}`));
+      program = await runProgram(code('express-sse', when));
       const client = await program.get('/news');
       const other = await program.get('/news');
       await other.until(() => seen(other).length === 2);

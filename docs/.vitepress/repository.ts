@@ -1,0 +1,42 @@
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import { posix } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import type { MarkdownRenderer } from 'vitepress';
+
+const root = fileURLToPath(new URL('../..', import.meta.url));
+const read = (file: string) => JSON.parse(readFileSync(root + file, 'utf8'));
+
+const { homepage, repository } = read('package.json');
+export const siteUrl: string = homepage;
+export const repositoryUrl: string = repository.url.replace(/^git\+|\.git$/g, '');
+export const version: string = read('packages/core/package.json').version;
+
+/** Links to files outside of docs/ lead to the repository. Fails the build if there is no such file. */
+export function linkRepository(md: MarkdownRenderer): void {
+  md.core.ruler.push('links-out', ({ tokens, env }) => {
+    const page: string = env.relativePath ?? '';
+    for (const token of tokens.flatMap(({ children }) => children ?? [])) {
+      if (token.type !== 'link_open') continue;
+      const [path = '', hash] = (token.attrGet('href') ?? '').split('#');
+      const target = posix.join('docs', posix.dirname(page), path);
+      if (!path.startsWith('.') || target.startsWith('docs/')) continue;
+      if (!existsSync(root + target)) throw new Error(`${page}: there is no ${target}`);
+      const kind = statSync(root + target).isDirectory() ? 'tree' : 'blob';
+      token.attrSet('href', `${repositoryUrl}/${kind}/main/${target}${hash ? `#${hash}` : ''}`);
+    }
+  });
+}
+
+/** Cells have the text of their column's header: on a phone, a row is a card (see tables.css). */
+export function labelCells(md: MarkdownRenderer): void {
+  md.core.ruler.push('cell-labels', ({ tokens }) => {
+    let labels: string[] = [];
+    let column = 0;
+    for (const [index, token] of tokens.entries()) {
+      if (token.type === 'thead_open') labels = [];
+      if (token.type === 'tr_open') column = 0;
+      if (token.type === 'th_open') labels.push(tokens[index + 1]?.content.replaceAll(/[`*]/g, '') ?? '');
+      if (token.type === 'td_open') token.attrSet('data-label', labels[column++] ?? '');
+    }
+  });
+}
