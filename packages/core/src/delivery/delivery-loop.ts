@@ -49,7 +49,7 @@ export class DeliveryLoop {
     this.#runSoon();
   }
 
-  /** Runs until everything that is due is delivered, or the turn's budget is spent. Returns how many streams it delivered to. */
+  /** Runs until what is due is delivered, or the turn's budget is spent. Returns how many streams it delivered to. */
   #run(): number {
     const start = performance.now();
     let deliveries = 0;
