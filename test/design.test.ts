@@ -22,10 +22,9 @@ const tokens = new Map(
 const text = ['text', 'muted', 'accent', 'good', 'waiting', 'bad'];
 const series = Array.from({ length: 8 }, (_, index) => `series-${index + 1}`);
 const pairs = [
-  ...text.flatMap(name => ['page', 'surface', 'raised'].map(on => [name, on, 4.5] as const)),
-  ...series.map(name => [name, 'surface', 3] as const),
-  ['on-accent', 'accent', 4.5] as const,
-  ['text', 'selected', 4.5] as const,
+  ...[...text, ...series].flatMap(name => ['page', 'surface', 'raised'].map(on => [name, on] as const)),
+  ['on-accent', 'accent'] as const,
+  ['text', 'selected'] as const,
 ];
 
 test.each(['light', 'dark'] as const)('colors have the contrast that WCAG AA asks for, %s', scheme => {
@@ -41,7 +40,7 @@ test.each(['light', 'dark'] as const)('colors have the contrast that WCAG AA ask
     const [low = 0, high = 0] = [luminance(one), luminance(other)].sort((a, b) => a - b);
     return (high + 0.05) / (low + 0.05);
   };
-  expect(pairs.filter(([one, other, least]) => !(contrast(one, other) >= least))).toEqual([]);
+  expect(pairs.filter(pair => !(contrast(...pair) >= 4.5))).toEqual([]);
 });
 
 test('each example has the same header: name, state, README, and the next example', () => {
