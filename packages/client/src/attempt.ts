@@ -103,5 +103,7 @@ function judge({ status, ok, headers, body }: Response, url: string): Ending | u
   if (status === 401 || status === 403) return { kind: 'unauthorized', error, status };
   if (status >= 500 || TEMPORARY.includes(status)) return { kind: 'broken', error, status, retryAfter };
   if (!ok || !/^text\/event-stream\s*(;|$)/i.test(type ?? '')) return { kind: 'failed', error };
-  return body?.getReader ? undefined : { kind: 'failed', error: new Error('this fetch does not stream') };
+  return body?.getReader
+    ? undefined
+    : { kind: 'failed', error: new Error('this fetch does not support streams') };
 }

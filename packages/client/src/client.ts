@@ -117,7 +117,7 @@ export class Client implements Receiver {
 
   async #change(how: 'subscribe' | 'unsubscribe', channels: string | readonly string[]): Promise<void> {
     await this.#ready;
-    if (!this.#control) throw new Error('there is no `control`');
+    if (!this.#control) throw new Error('connect() has no option `control`');
     if (this.#isClosed) throw new Error('the connection has ended');
     return this.#control[how](typeof channels === 'string' ? [channels] : channels);
   }

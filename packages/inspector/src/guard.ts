@@ -17,18 +17,19 @@ const FORWARDED = [
  * attacker has a name of its own that resolves to 127.0.0.1.
  */
 export async function refusalOf(request: PageRequest): Promise<string | undefined> {
-  if (isForeign(request)) return 'The inspector answers its own page only.';
+  if (isForeign(request)) return 'The inspector refuses requests from other origins.';
   if (request.authorize !== undefined) {
     return (await request.authorize()) === true ? undefined : 'Not authorized.';
   }
-  if (process.env.NODE_ENV === 'production') return 'In production, give the inspector `authorize`.';
+  if (process.env.NODE_ENV === 'production')
+    return 'If NODE_ENV is production, the inspector requires the option `authorize`.';
   // By default, nginx forwards requests as HTTP/1.0, and adds none of these headers. Browsers send HTTP/1.1.
   const isDirect =
     isLoopback(request.remoteAddress) &&
     request.httpVersion !== '1.0' &&
     FORWARDED.every(name => request.header(name) === undefined);
   if (isDirect && isLocalHost(request.header('host'))) return undefined;
-  return 'Without `authorize`, the inspector opens at a local address of its own machine only.';
+  return 'Without the option `authorize`, the inspector opens only on a loopback address.';
 }
 
 /** Whether the page of another origin made the request. A link may lead here. */

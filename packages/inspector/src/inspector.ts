@@ -83,7 +83,7 @@ export class Inspector {
     if (path === '/rows') return stream => void stream.stream(this.#rows(stream, readView(query)));
     if (path !== '/tail') return undefined;
     const channel = query.get('channel');
-    if (!channel || channel.startsWith('\0')) return text(400, 'Name a channel: ?channel=');
+    if (!channel || channel.startsWith('\0')) return text(400, 'The query parameter channel is missing.');
     return stream => void stream.stream(tail(this.#hub, channel, stream));
   }
 
@@ -97,15 +97,16 @@ export class Inspector {
 
   async #disconnect(request: PageRequest): Promise<Answer> {
     // A form of another page cannot set this header.
-    if (request.header('x-tidings-inspector') === undefined) return text(403, 'Sent by another page.');
+    if (request.header('x-tidings-inspector') === undefined)
+      return text(403, 'Only the page of the inspector may send this request.');
     const name = request.query.get('stream');
     const who = name === null ? request.query.get('client') : this.#streams.find(name);
     if (who === undefined) return text(404, 'The stream has closed, or it is in another process.');
-    if (!who) return text(400, 'Name a stream or a client: ?stream= or ?client=');
+    if (!who) return text(400, 'The query parameter stream or client is missing.');
     try {
       await this.#hub.clients.disconnect(who);
     } catch (error) {
-      return text(502, `Not disconnected in all processes: ${(error as Error).message}`);
+      return text(502, `The streams were not closed in all processes: ${(error as Error).message}`);
     }
     return text(200, 'Disconnected.');
   }

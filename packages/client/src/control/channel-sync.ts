@@ -151,7 +151,7 @@ export class ChannelSync {
       this.channels.delete(name);
       for (const wanted of this.tabs.values()) wanted.delete(name);
     }
-    const error = new Error(`${this.#url}: ${status}, the channels are not changed`);
+    const error = new Error(`${this.#url}: ${status}, the channels were not changed`);
     return Object.assign(error, { channels: subscribe });
   }
 
