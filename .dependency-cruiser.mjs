@@ -29,7 +29,8 @@ export default {
       severity: 'error',
       from: {
         path: '^packages/core/src/',
-        pathNot: '^packages/core/src/(node|transports/(node-transport|bare-socket|connection))\\.ts$',
+        pathNot:
+          '^packages/core/src/(node|transports/(node-transport|shared-write|bare-socket|connection))\\.ts$',
       },
       to: { dependencyTypes: ['core'] },
     },

@@ -112,7 +112,7 @@ export default defineConfig({
           globalSetup: PACKED,
           include: [
             'test/examples/copies.test.ts',
-            'test/builds/{bundlers,client,commonjs,frameworks,jest,metrics,next,sites,sqlite}.test.ts',
+            'test/builds/{bundlers,client,commonjs,frameworks,jest,metrics,native,next,sites,sqlite}.test.ts',
           ],
         },
       },

@@ -35,6 +35,16 @@ export const subjects: readonly Subject[] = [
   tidings('tidings-hono', 'Tidings, Hono', 'hono', '@hono/node-server'),
   { ...tidings('tidings-fastify', 'Tidings, Fastify', 'fastify'), isPrincipal: false, fanOutOnly: true },
   tidings('tidings-node', 'Tidings, node:http'),
+  {
+    ...tidings('tidings-express-native', 'Tidings with @tidings/native, Express', 'express'),
+    fanOutOnly: true,
+    isPrincipal: false,
+  },
+  {
+    ...tidings('tidings-node-native', 'Tidings with @tidings/native, node:http'),
+    fanOutOnly: true,
+    isPrincipal: false,
+  },
   { ...onNode('hand-written-express', '`res.write(buffer)`, Express'), fanOutOnly: true },
   { ...onNode('hand-written', '`res.write(buffer)`, node:http'), isPrincipal: true },
   { ...onNode('better-sse-express', 'better-sse, Express', 'better-sse'), fanOutOnly: true },
@@ -66,6 +76,9 @@ export const subjects: readonly Subject[] = [
 ];
 
 export const principalSubjects = subjects.filter(({ isPrincipal }) => isPrincipal);
+
+/** Collects events before it sends them: it would wait in a fan-out, which waits for each event. */
+export const collecting = tidings('tidings-node-flush', 'Tidings, node:http, `flushInterval: 100`');
 
 /** Those that can be looked into. */
 export const nodeSubjects = subjects.filter(({ onNode, fanOutOnly }) => onNode && !fanOutOnly);

@@ -35,7 +35,7 @@ try {
   }
   tryOut(tarballs);
   checkTypeLayouts(tarballs, scratch, run);
-  await measure('@tidings/core', 39 * 1024);
+  await measure('@tidings/core', 40 * 1024);
   await measure('@tidings/client', 4 * 1024, 2 * 1024);
 } finally {
   rmSync(scratch, { recursive: true });
@@ -67,6 +67,7 @@ function tryOut(tarballs) {
     '@tidings/inspector/fetch': 'inspector',
     '@tidings/testing': 'connect',
     '@tidings/metrics': 'instrument',
+    '@tidings/native': 'native',
   };
   const project = join(scratch, 'project');
   mkdirSync(project);

@@ -38,6 +38,9 @@ const programs = {
   '/usr/bin/ruby': 'ruby',
   '/usr/bin/php': 'php-cli',
   '/usr/bin/javac': 'default-jdk-headless',
+  // They build the addon of packages/native.
+  '/usr/bin/cc': 'gcc',
+  '/usr/include/errno.h': 'libc6-dev',
 };
 
 const { values } = parseArgs({
@@ -45,6 +48,8 @@ const { values } = parseArgs({
 });
 await installPackages(values.for);
 if (values.system) await installPrograms();
+// Where there is a compiler.
+if (values.for === undefined) await run('node', ['packages/native/scripts/build.mjs']);
 
 async function installPackages(examples) {
   // Without --prefer-offline, npx waits a minute for the registry where there is no network, though it needs nothing.

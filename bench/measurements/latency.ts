@@ -1,5 +1,5 @@
-import { type Measurement, serving, streamsTitle } from '../measurement.ts';
-import { principalSubjects, type Subject } from '../subjects.ts';
+import { cpuFor, type Measurement, serving, streamsTitle } from '../measurement.ts';
+import { collecting, principalSubjects, type Subject } from '../subjects.ts';
 
 const STREAMS = 1_000;
 /** Events a second. */
@@ -10,21 +10,27 @@ const RUN = 1_000;
 export const latency: Measurement<Subject> = {
   name: 'latency',
   about:
-    'Ms from the moment at which an event was to be published to its receipt, over all clients; 130 B events at a fixed rate.',
+    'Ms from the moment at which an event was to be published to its receipt, over all clients; 130 B events at a fixed rate. CPU: µs of the server’s time for each arrival.',
   columns: RATES.flatMap(rate => [
     { name: `${rate} a second, p50`, digits: 1 },
     { name: `${rate} a second, p99`, digits: 1, isCompared: true },
+    { name: `${rate} a second, CPU`, title: 'CPU' },
   ]),
-  rows: principalSubjects,
+  rows: [...principalSubjects, collecting],
   measure: serving(async (server, client, record, scale) => {
     const streams = Math.min(STREAMS, scale.streams);
     await client.open(server, streams);
     await client.run(server, { ms: RUN / 2 });
     for (const rate of RATES) {
-      const { p50, p99 } = await client.run(server, { ms: RUN, interval: 1000 / rate });
+      let arrivals = { p50: 0, p99: 0, events: 0 };
+      const cpu = await cpuFor(server, async () => {
+        arrivals = await client.run(server, { ms: RUN, interval: 1000 / rate });
+      });
+      const { p50, p99, events } = arrivals;
       const table = `Latency, ${streamsTitle(streams)}`;
       record(table, `${rate} a second, p50`, p50 / 1000);
       record(table, `${rate} a second, p99`, p99 / 1000);
+      record(table, `${rate} a second, CPU`, cpu.total / events);
     }
   }),
 };

@@ -22,6 +22,7 @@ const entries = [
   'client/files',
   'testing',
   'metrics',
+  'native',
 ];
 
 const core = 'api/@tidings/core';

@@ -7,7 +7,7 @@ import { fastifyMounts } from './fastify.ts';
 import { fetchMounts } from './fetch.ts';
 import { koaMounts } from './koa.ts';
 import type { Handler, Mount } from './mount.ts';
-import { nodeHttp, nodeHttp2 } from './node.ts';
+import { nodeHttp, nodeHttp2, nodeHttpNative } from './node.ts';
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
@@ -15,6 +15,7 @@ export const MIB = 1024 * KIB;
 const mounts: Mount[] = [
   nodeHttp,
   nodeHttp2,
+  ...nodeHttpNative,
   ...expressMounts,
   ...koaMounts,
   ...fastifyMounts,
@@ -58,7 +59,7 @@ export function contract(name: string, tests: (harness: Harness) => void): void 
     const harness: Harness = {
       mount,
       async serve(handler, options) {
-        const hub = createHub(options);
+        const hub = createHub({ ...mount.hub, ...options });
         const server = await mount.serve(hub, handler);
         running.push(server);
         return {

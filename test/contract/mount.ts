@@ -1,4 +1,4 @@
-import type { EventStream, Hub, StreamOptions } from '@tidings/core';
+import type { EventStream, Hub, HubOptions, StreamOptions } from '@tidings/core';
 import type { Running } from '../support/server.ts';
 
 /** What a test's handler can do, said the same way for every framework. */
@@ -19,6 +19,8 @@ export type Handler = (context: Context) => unknown;
 export interface Mount {
   name: string;
   http2?: boolean;
+  /** Of every hub. */
+  hub?: HubOptions;
   /** Serves `handler` at every path; an error it throws, or rejects with, is answered with a 500. */
   serve(hub: Hub, handler: Handler): Promise<Running>;
 }

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 import { text } from 'node:stream/consumers';
 import { openStream } from '@tidings/core/node';
+import { native } from '@tidings/native';
 import { listen } from '../support/server.ts';
 import type { Context, Handler, Mount } from './mount.ts';
 
@@ -41,6 +42,11 @@ export const nodeHttp: Mount = {
       handle(handler, nodeContext(req, res, open), res);
     }),
 };
+
+/** Where there is no compiler, there is no binary, and the addon is not tested. */
+const fanOut = native();
+export const nodeHttpNative: Mount[] =
+  fanOut === undefined ? [] : [{ ...nodeHttp, name: 'node:http with @tidings/native', hub: { fanOut } }];
 
 export const nodeHttp2: Mount = {
   name: 'node:http2',

@@ -1,4 +1,5 @@
 export { TidingsError, type TidingsErrorCode } from './base/errors.ts';
+export type { FanOut, FanOutTarget } from './delivery/fan-out.ts';
 export type { Replay } from './delivery/replay.ts';
 export type { AccessPhase } from './delivery/subscriptions/channel-access.ts';
 export type { FilterEvent, From, SubscribeOptions } from './delivery/subscriptions/subscribe-options.ts';

@@ -114,7 +114,7 @@ function createPlot(element, color, format, least) {
       ...sizeOf(element),
       legend: { show: false },
       cursor: { show: false },
-      padding: [8, 16, 0, 0],
+      padding: [12, 16, 0, 0],
       scales: {
         x: { range: plot => [now() - spanOf(plot), now()] },
         y: { range: (_plot, _min, max) => [0, Math.max(max * 1.15, least)] },

@@ -1,6 +1,7 @@
 import { nextTurn, TURN_BUDGET } from '../base/event-loop.ts';
 import type { LogListener } from '../log/listener.ts';
 import type { Log, Round } from '../log/log.ts';
+import type { FanOut } from './fan-out.ts';
 import { RoundMeter } from './round-meter.ts';
 
 /** How many deliveries fit in a turn: a first guess, and bounds. */
@@ -16,6 +17,7 @@ const MAX_STRIDE = 1_024;
 export class DeliveryLoop {
   readonly meter = new RoundMeter();
   readonly #log: Log;
+  readonly #fanOut: FanOut | undefined;
   #list: LogListener[] = [];
   #next = 0;
   /** The round under way. Absent: the list has only streams that were added by themselves. */
@@ -24,8 +26,10 @@ export class DeliveryLoop {
   /** Deliveries that fit in a turn. */
   #stride = FIRST_STRIDE;
 
-  constructor(log: Log) {
+  /** @param fanOut sends what one turn delivers. Absent: each delivery writes for itself. */
+  constructor(log: Log, fanOut?: FanOut) {
     this.#log = log;
+    this.#fanOut = fanOut;
     log.onAdvance = () => this.schedule();
     log.channels.onAging = channel => {
       for (const listener of channel.listeners) this.add(listener);
@@ -45,7 +49,7 @@ export class DeliveryLoop {
     this.#runSoon();
   }
 
-  /** Runs until everything that is due is delivered, or the turn's budget is spent. Returns how many streams it delivered to. */
+  /** Runs until what is due is delivered, or the turn's budget is spent. Returns how many streams it delivered to. */
   #run(): number {
     const start = performance.now();
     let deliveries = 0;
@@ -75,7 +79,12 @@ export class DeliveryLoop {
     let deliveries = 0;
     nextTurn(() => {
       start = performance.now();
-      deliveries = this.#run();
+      this.#fanOut?.begin();
+      try {
+        deliveries = this.#run();
+      } finally {
+        this.#fanOut?.flush();
+      }
     });
     nextTurn(() => {
       const taken = performance.now() - start;

@@ -80,7 +80,7 @@ export function createParts(given: HubSettings): HubParts {
   const queue = broker && sync && new PublishQueue(broker, sync, settings.publishTimeout);
   const context: DeliveryContext = {
     log,
-    loop: new DeliveryLoop(log),
+    loop: new DeliveryLoop(log, settings.fanOut),
     resetEvent: settings.resetEvent,
     sync,
   };

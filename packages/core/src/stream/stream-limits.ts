@@ -1,4 +1,5 @@
 import type { CompressionSettings } from '../compression/zlib.ts';
+import type { FanOut } from '../delivery/fan-out.ts';
 import type { Heartbeat } from './heartbeat.ts';
 
 /** The options of a hub that its streams need. What is switched off is Infinity. */
@@ -14,4 +15,6 @@ export interface StreamLimits {
   readonly recheck: number;
   /** Absent: responses are not compressed. */
   readonly compression: CompressionSettings | undefined;
+  /** Absent: each response is written to by itself. */
+  readonly fanOut: FanOut | undefined;
 }

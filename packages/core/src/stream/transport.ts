@@ -1,3 +1,4 @@
+import type { FanOut } from '../delivery/fan-out.ts';
 import type { Frame } from '../protocol/frame.ts';
 
 /**
@@ -25,9 +26,10 @@ export interface Transport {
   /**
    * Sends a frame. After the response is over, for whatever reason, it does nothing and must not throw.
    *
+   * @param fanOut while it collects, a transport may add the frame's chunk to it in place of a write. Most ignore it.
    * @returns false if the frame was accepted and the high-water mark is reached: `onDrain` follows when there is room.
    */
-  write(frame: Frame): boolean;
+  write(frame: Frame, fanOut?: FanOut): boolean;
   /**
    * Ends the response after everything that was written. May be called again.
    *

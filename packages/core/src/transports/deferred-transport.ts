@@ -1,3 +1,4 @@
+import type { FanOut } from '../delivery/fan-out.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { NodeRequest, NodeResponse } from './connection.ts';
 import { headersSent, NodeTransport } from './node-transport.ts';
@@ -66,9 +67,9 @@ export class DeferredTransport extends NodeTransport {
     );
   }
 
-  override write(frame: Frame): boolean {
+  override write(frame: Frame, fanOut?: FanOut): boolean {
     const queued = this.#queued;
-    if (queued === undefined) return super.write(frame);
+    if (queued === undefined) return super.write(frame, fanOut);
     queued.frames.push(frame);
     queued.bytes += frame.length;
     return queued.bytes < HIGH_WATER_MARK;

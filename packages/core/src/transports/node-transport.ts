@@ -1,12 +1,13 @@
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { TidingsError } from '../base/errors.ts';
+import type { FanOut } from '../delivery/fan-out.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { EventStream } from '../stream/event-stream.ts';
 import type { Stream } from '../stream/stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import { joinVary } from '../stream/vary.ts';
-import { bareSocket, write } from './bare-socket.ts';
+import { bareSocket, isHoldingBack, mayHaveDescriptor, write } from './bare-socket.ts';
 import {
   abort,
   endIncomplete,
@@ -17,6 +18,7 @@ import {
   type NodeResponse,
 } from './connection.ts';
 import { discardBody, mayHaveBody } from './request-body.ts';
+import { SharedWrite } from './shared-write.ts';
 
 /**
  * There is one for each stream, so every field costs memory. So does the first private method of a class, which adds a
@@ -42,6 +44,8 @@ export class NodeTransport implements Transport {
   #socket: Socket | undefined;
   /** Bytes that the socket has been given, the last chunk included. */
   #written = 0;
+  /** Absent if nothing was ever sent together with other responses. */
+  #shared: SharedWrite | undefined;
 
   constructor(req: NodeRequest, res: NodeResponse) {
     this.#req = req;
@@ -65,7 +69,7 @@ export class NodeTransport implements Transport {
   }
 
   get bufferedBytes(): number {
-    return this.#res.writableLength;
+    return this.#res.writableLength + (this.#shared?.length ?? 0);
   }
 
   /** @throws {TidingsError} `head-sent`: something else has sent the response, or will. */
@@ -94,9 +98,14 @@ export class NodeTransport implements Transport {
     else this.#req.resume();
   }
 
-  write(frame: Frame): boolean {
+  write(frame: Frame, fanOut?: FanOut): boolean {
+    this.#shared?.writeNow();
     const socket = this.socketPastResponse();
     if (socket !== undefined) {
+      if (fanOut?.isCollecting && mayHaveDescriptor(socket)) {
+        this.#shared ??= new SharedWrite(this);
+        if (this.#shared.add(frame, fanOut)) return true;
+      }
       this.#written += frame.chunk.length;
       return socket.write(frame.chunk) || this.awaitDrain(socket);
     }
@@ -110,17 +119,32 @@ export class NodeTransport implements Transport {
     return room !== false || this.awaitDrain(res);
   }
 
+  /** Writes what is left of a frame of which so many bytes of its chunk were sent. */
+  writeRest(frame: Frame, sent: number): void {
+    const socket = this.#socket;
+    if (sent === 0 || socket === undefined) {
+      this.write(frame);
+      return;
+    }
+    const rest = frame.chunk.subarray(sent);
+    this.#written += rest.length;
+    socket.write(rest);
+  }
+
   end(isLast = false): void {
+    this.#shared?.writeNow();
     const res = this.#res;
     if (isLast) hangUp(this.#req, res);
     if (!res.writableEnded) res.end();
   }
 
   endIncomplete(): void {
+    this.#shared?.writeNow();
     endIncomplete(this.#req, this.#res);
   }
 
   destroy(): void {
+    this.#shared?.drop();
     abort(this.#req, this.#res);
   }
 
@@ -160,7 +184,7 @@ export class NodeTransport implements Transport {
     const res = this.#res as ServerResponse;
     if (known?.writable && known.bytesWritten === this.#written && res.write === write) {
       // Since Node.js 26, a response may buffer what the application writes until the end of the tick.
-      if (res.writableLength === known.writableLength) return known;
+      if (!isHoldingBack(res, known)) return known;
     }
     this.#socket = bareSocket(res);
     this.#written = this.#socket?.bytesWritten ?? 0;

@@ -1,6 +1,7 @@
 import { bindContext } from '../../base/async-context.ts';
 import { checkType, invalid, readCount, readDuration } from '../../base/option-checks.ts';
 import { checkNames, optionNames } from '../../base/option-names.ts';
+import type { FanOut } from '../../delivery/fan-out.ts';
 import type { Broker } from '../../log/broker/broker.ts';
 import type { ChannelSettings } from '../../log/channel-log.ts';
 import type { ErrorContext } from '../../stream/event-stream.ts';
@@ -20,6 +21,7 @@ import {
   readHistory,
 } from './channel-options.ts';
 import { type CompressionOptions, readCompression } from './compression-options.ts';
+import { readBroker, readFanOut } from './given-parts.ts';
 
 export type { ChannelOptions, HistoryOptions } from './channel-options.ts';
 export type { CompressionOptions } from './compression-options.ts';
@@ -85,6 +87,11 @@ export interface HubOptions<Data = unknown> {
    * Default: false.
    */
   compression?: boolean | CompressionOptions | undefined;
+  /**
+   * Sends one event to many sockets with one call: `native()` of `@tidings/native`, an addon in C for Node.js. Streams
+   * whose sockets it cannot use, such as those of HTTP/2 and TLS, are written to one by one. Default: all are.
+   */
+  fanOut?: FanOut | undefined;
   /** The name of the event that tells a client what it has missed. Default: `reset`. */
   resetEvent?: string | undefined;
   /**
@@ -152,6 +159,7 @@ const HUB_OPTIONS = optionNames<HubOptions>({
   channelField: true,
   resetEvent: true,
   compression: true,
+  fanOut: true,
   authorize: true,
   recheck: true,
   authorizeTimeout: true,
@@ -193,6 +201,7 @@ export function readHubOptions(options: HubOptions): HubSettings {
     publishTimeout: Math.min(LONGEST_TIMER, readDuration('publishTimeout', options.publishTimeout, 5_000)),
     heartbeat,
     compression,
+    fanOut: readFanOut(options.fanOut),
     stallTimeout,
     maxAge,
     authorize: options.authorize,
@@ -226,13 +235,6 @@ function readLimit(bufferedBytesLimit: number | undefined, maxBufferedBytes: num
   );
   if (limit >= maxBufferedBytes) return limit;
   throw invalid('bufferedBytesLimit', 'at least maxBufferedBytes', bufferedBytesLimit);
-}
-
-function readBroker(broker: Broker | undefined): Broker | undefined {
-  if (broker === undefined || (typeof broker?.start === 'function' && typeof broker.open === 'function')) {
-    return broker;
-  }
-  throw invalid('broker', 'a Broker, such as the result of redisBroker()', broker);
 }
 
 /** @throws {TidingsError} `invalid-option`, naming the callback. */

@@ -12,7 +12,7 @@ import type { ResponseHead, Status } from './response-head.ts';
 export interface WriterListener {
   readonly host: {
     readonly scheduler: Scheduler;
-    readonly limits: Pick<StreamLimits, 'heartbeat' | 'compression'>;
+    readonly limits: Pick<StreamLimits, 'heartbeat' | 'compression' | 'fanOut'>;
   };
   /** A frame was handed to the transport. */
   onWritten(frame: Frame): void;
@@ -203,9 +203,9 @@ export class Writer {
   }
 
   #hand(frame: Frame): boolean {
-    const { scheduler } = this.#listener.host;
+    const { scheduler, limits } = this.#listener.host;
     this.lastWriteAt = scheduler.now + scheduler.resolution;
-    this.#isFull = !this.#transport.write(frame);
+    this.#isFull = !this.#transport.write(frame, limits.fanOut);
     this.#listener.onWritten(frame);
     if (this.#events === 0 && frame.events > 0) this.meter?.firstEvent();
     this.#events += frame.events;
