@@ -356,7 +356,9 @@ export class ModelClient {
   }
 
   get isToEnd(): boolean {
-    return this.isConnected && this.#connection?.isToEnd === true && !this.#connection.hasEnded;
+    if (!this.isConnected || this.#connection?.isToEnd !== true) return false;
+    // One that was stalled in a write has to read first.
+    return !this.#connection.hasEnded && this.#connection.transport.isReading;
   }
 
   send(): void {

@@ -82,8 +82,7 @@ export class DeliveryWriter {
         continue;
       }
       if (next instanceof Gap) {
-        const isSlow = next.subscriptions.some(({ channel }) => channel.disconnectsSlow);
-        if (isSlow && this.#target.canReconnect) return 'slow';
+        if (next.disconnects && this.#target.canReconnect) return 'slow';
         this.#reader.skip(next);
       } else if (typeof next === 'function') next();
       else if (next !== 'more') this.#target.writer.write(next);

@@ -228,6 +228,9 @@ export class LogReader implements EntryReader {
   }
 
   #takeNotices(notices: Notices, upTo: Position): Next {
+    // The reset for a gap that comes next travels with these.
+    const gap = this.hasBackfill ? undefined : this.#subscriptions.gapAt(this.position);
+    if (gap?.disconnects === false) this.skip(gap);
     const frames = this.#encode(notices);
     // A reset has an id from which its client would get it again: it travels with what follows, if only a marker.
     if (!this.hasBackfill) {

@@ -8,6 +8,11 @@ export class Gap {
   constructor(subscriptions: readonly Subscription[]) {
     this.subscriptions = subscriptions;
   }
+
+  /** Whether the stream closes in place of a reset, if its client can reconnect. */
+  get disconnects(): boolean {
+    return this.subscriptions.some(({ channel }) => channel.disconnectsSlow);
+  }
 }
 
 /**
