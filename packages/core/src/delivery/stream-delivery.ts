@@ -1,11 +1,10 @@
 import type { LogListener } from '../log/listener.ts';
-import type { Log } from '../log/log.ts';
 import type { Comment } from '../protocol/comment.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { DeliveryAccess, type GuardedDelivery } from './delivery-access.ts';
 import type { ChangeOwner, DeliveryChanges } from './delivery-changes.ts';
-import type { DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
+import type { DeliveryContext, DeliveryOutcome, DeliveryTarget } from './delivery-target.ts';
 import { type DeliveryOwner, type DeliveryState, DeliveryWriter } from './delivery-writer.ts';
 import type { SnapshotListener } from './reader/backfill.ts';
 import { LogReader } from './reader/log-reader.ts';
@@ -46,13 +45,13 @@ export class StreamDelivery
     this.writer = new DeliveryWriter(this.reader, target);
     const { access } = target;
     this.access = access && new DeliveryAccess(access, this.subscriptions, this);
-    this.opener = new ChannelOpener(target.context, this.subscriptions, this);
+    this.opener = new ChannelOpener(this);
     this.opener.lastEventId = target.lastEventId;
     this.#retentions = new Retentions(this.reader, this.opener);
   }
 
-  get #log(): Log {
-    return this.#target.context.log;
+  get context(): DeliveryContext {
+    return this.#target.context;
   }
 
   get isLive(): boolean {
@@ -61,7 +60,7 @@ export class StreamDelivery
 
   /** A new epoch has begun. A stream without subscriptions is not told. */
   get #isOfPastEpoch(): boolean {
-    return this.opener.hasBegun && this.#epoch !== this.#log.epoch;
+    return this.opener.hasBegun && this.#epoch !== this.context.log.epoch;
   }
 
   /** Without a `from`, existing subscriptions stay where they are, with the new filter. */
@@ -86,7 +85,7 @@ export class StreamDelivery
     const isFirst = this.subscriptions.list.length === 0;
     this.subscriptions.add(names, options, at);
     // A stream without subscriptions has missed nothing.
-    if (isFirst && this.isLive) this.reader.client.reach(at ?? this.#log.head);
+    if (isFirst && this.isLive) this.reader.client.reach(at ?? this.context.log.head);
     this.reader.subscriptionsChanged();
     this.opener.add();
   }
@@ -105,34 +104,30 @@ export class StreamDelivery
   }
 
   begin(start: Start | undefined): void {
-    this.#epoch = this.#log.epoch;
-    this.writer.limit(this.#log.head);
-    if (start === undefined) this.reader.client.reach(this.#log.head);
+    this.#epoch = this.context.log.epoch;
+    this.writer.limit(this.context.log.head);
+    if (start === undefined) this.reader.client.reach(this.context.log.head);
     else {
       this.writer.beginReplay(start);
       this.reader.begin(start);
     }
     if (this.reader.hasUnreportedLoss) this.#end('lost');
     else {
-      const isFinished = this.writer.isFinished && this.#target.writer.bufferedBytes === 0;
-      this.#ready(start === undefined || isFinished || this.access?.isFinished === true);
+      const isEmpty = this.writer.isFinished && this.#target.writer.bufferedBytes === 0;
+      const isFinished = start === undefined || isEmpty || this.access?.isFinished === true;
+      this.#target.deliveryReady(isFinished);
+      if (!isFinished) this.schedule();
+      // The headers had been sent already.
+      else this.#end('ended');
       this.access?.begun();
     }
-  }
-
-  /** @param isFinished there is nothing to deliver, now or later. */
-  #ready(isFinished: boolean): void {
-    this.#target.deliveryReady(isFinished);
-    if (!isFinished) this.schedule();
-    // The headers had been sent already.
-    else this.#end('ended');
   }
 
   beginAdded(added: readonly Subscription[]): void {
     const { lastEventId } = this.opener;
     const isFirst = added.length === this.subscriptions.list.length;
     // Without subscriptions, the stream may have begun before this process reached the client's id.
-    if (isFirst) this.reader.client.reach(this.#log.positionOf(lastEventId) ?? 0);
+    if (isFirst) this.reader.client.reach(this.context.log.positionOf(lastEventId) ?? 0);
     this.reader.add(added);
     this.schedule();
   }
@@ -148,12 +143,12 @@ export class StreamDelivery
   schedule(): void {
     if (!this.opener.hasBegun) return;
     this.#retentions.deliveryScheduled();
-    this.#target.context.loop.add(this);
+    this.context.loop.add(this);
   }
 
   /** The client has read what was written, or there is more to write. */
   resume(): void {
-    if (this.opener.phase !== 'over') this.#target.context.loop.add(this);
+    if (this.opener.phase !== 'over') this.context.loop.add(this);
   }
 
   catchUp(): void {
@@ -192,8 +187,8 @@ export class StreamDelivery
     this.catchUp();
     if (this.opener.phase === 'over') return;
     // How far this process is behind the broker is known when the channels have been opened.
-    const isBehind = !this.opener.hasBegun && this.#target.context.sync !== undefined;
-    const after = isBehind ? Number.POSITIVE_INFINITY : this.#log.head;
+    const isBehind = !this.opener.hasBegun && this.context.sync !== undefined;
+    const after = isBehind ? Number.POSITIVE_INFINITY : this.context.log.head;
     this.writer.send(frame, this.isLive && !this.#isDelivering, after);
   }
 
@@ -230,10 +225,8 @@ export class StreamDelivery
     if (this.opener.hasBegun && this.writer.isClosing) this.#end('cut-short');
     if (!this.opener.hasBegun) return;
     const lost = this.subscriptions.begunOf(channels);
-    this.reader.reportLoss(
-      'history',
-      lost.filter(({ channel }) => channel.reportsLoss),
-    );
+    const reported = lost.filter(({ channel }) => channel.reportsLoss);
+    this.reader.reportLoss('history', reported);
     for (const [filter, names] of namesByFilter(lost)) this.#add(names, { filter });
   }
 

@@ -26,8 +26,10 @@ export interface OpenerAccess {
   readonly isHolding: boolean;
 }
 
-/** What an opener calls: the delivery of its stream. */
+/** The delivery of the opener's stream: it has what they share, so that each stream has it once. */
 export interface OpenerOwner {
+  readonly context: DeliveryContext;
+  readonly subscriptions: Subscriptions;
   /** Absent: the stream may follow every channel. */
   readonly access: OpenerAccess | undefined;
   /** The stream begins. Undefined: all channels have ended, and the client has received everything. */
@@ -60,13 +62,9 @@ export class ChannelOpener {
   #phase: Phase = 'gathering';
   /** What waits for the broker now. */
   #waiter: ChannelWaiter | undefined;
-  readonly #context: DeliveryContext;
-  readonly #subscriptions: Subscriptions;
   readonly #owner: OpenerOwner;
 
-  constructor(context: DeliveryContext, subscriptions: Subscriptions, owner: OpenerOwner) {
-    this.#context = context;
-    this.#subscriptions = subscriptions;
+  constructor(owner: OpenerOwner) {
     this.#owner = owner;
   }
 
@@ -86,7 +84,7 @@ export class ChannelOpener {
   /** Whether a stream that closes waits for it. A client that has an id resumes from it, and need not wait. */
   get mustBeginBeforeClosing(): boolean {
     if (this.hasBegun) return this.#phase === 'live';
-    return this.#context.sync === undefined || this.lastEventId === undefined;
+    return this.#owner.context.sync === undefined || this.lastEventId === undefined;
   }
 
   /**
@@ -95,7 +93,7 @@ export class ChannelOpener {
    */
   keptIdMarker(): Frame | undefined {
     const { lastEventId } = this;
-    const mayBeBehind = this.#context.sync !== undefined && this.#subscriptions.list.length === 0;
+    const mayBeBehind = this.#owner.context.sync !== undefined && this.#owner.subscriptions.list.length === 0;
     if (this.hasBegun && !(mayBeBehind && lastEventId !== undefined)) return undefined;
     const isValid = lastEventId !== undefined && parseId(lastEventId) !== undefined;
     return createMarker(isValid ? lastEventId : UNKNOWN_ID);
@@ -124,7 +122,7 @@ export class ChannelOpener {
   startOver(): void {
     // Any id that is not of this epoch: a client that was told a position gets a reset.
     if (this.hasBegun) this.lastEventId = '';
-    this.#subscriptions.renew(this.hasBegun);
+    this.#owner.subscriptions.renew(this.hasBegun);
     if (this.#phase === 'live') this.#load('opening');
     else if (this.#phase === 'adding') this.#phase = 'opening';
   }
@@ -146,14 +144,14 @@ export class ChannelOpener {
       this.#owner.waitForChannels();
       return;
     }
-    const { sync } = this.#context;
+    const { sync } = this.#owner.context;
     if (sync === undefined) {
       this.#loaded(isIdUnknown);
       return;
     }
     // Each time another one: an answer to an earlier question must not count.
     const waiter: ChannelWaiter = {
-      wants: () => this.#subscriptions.wants(this.#unplaced, this.#beginning(isIdUnknown)),
+      wants: () => this.#owner.subscriptions.wants(this.#unplaced, this.#beginning(isIdUnknown)),
       loaded: () => {
         if (this.#waiter === waiter) this.#loaded(isIdUnknown);
       },
@@ -168,7 +166,7 @@ export class ChannelOpener {
     if (this.#phase !== 'opening' && this.#phase !== 'adding') return;
     try {
       // What was lost, or subscribed to, while the broker was asked is asked for before it begins.
-      if (this.#context.sync !== undefined && needReread(this.#unplaced))
+      if (this.#owner.context.sync !== undefined && needReread(this.#unplaced))
         this.#load(this.#phase, isIdUnknown);
       // Only the broker knows whether a position that is newer than this process has reached exists.
       else if (!isIdUnknown && this.#hasUnknownId) this.#load(this.#phase, true);
@@ -180,7 +178,7 @@ export class ChannelOpener {
   }
 
   #begin(): void {
-    const start = findStart(this.#context.log, this.#subscriptions.list, this.lastEventId);
+    const start = findStart(this.#owner.context.log, this.#owner.subscriptions.list, this.lastEventId);
     this.#phase = 'live';
     this.#owner.begin(start);
   }
@@ -188,7 +186,7 @@ export class ChannelOpener {
   #beginAdded(): void {
     const added = this.#unplaced;
     const beginning = this.#beginning();
-    for (const subscription of added) subscription.resolveStart(this.#context.log, beginning);
+    for (const subscription of added) subscription.resolveStart(this.#owner.context.log, beginning);
     this.#phase = 'live';
     this.#owner.beginAdded(added);
   }
@@ -196,18 +194,18 @@ export class ChannelOpener {
   #beginning(isIdUnknown = false): Beginning {
     if (this.hasBegun) return { lastEventId: undefined, last: undefined };
     const { lastEventId } = this;
-    return { lastEventId, last: isIdUnknown ? undefined : this.#context.log.positionIn(lastEventId) };
+    return { lastEventId, last: isIdUnknown ? undefined : this.#owner.context.log.positionIn(lastEventId) };
   }
 
   /** The client's id is of this epoch, and no client can have received it, or what it names was lost in a failover. */
   get #hasUnknownId(): boolean {
-    const { log, sync } = this.#context;
+    const { log, sync } = this.#owner.context;
     if (sync === undefined || this.hasBegun) return false;
     return log.positionIn(this.lastEventId) !== undefined && log.positionOf(this.lastEventId) === undefined;
   }
 
   /** Until it has begun, all of them: what was read for the first may be lost before the last is there. */
   get #unplaced(): readonly Subscription[] {
-    return this.hasBegun ? this.#subscriptions.unplaced() : this.#subscriptions.list;
+    return this.hasBegun ? this.#owner.subscriptions.unplaced() : this.#owner.subscriptions.list;
   }
 }
