@@ -242,9 +242,16 @@ async function startSentinel(folder: string, masterPort: number) {
   return { port, process };
 }
 
-/** Waits for something that a program is asked for: not too often. */
+/** Waits for something that a program is asked for: not too often. A server that is demoted closes its connections. */
 async function eventually(condition: () => boolean): Promise<void> {
-  while (!condition()) await pause(50);
+  const isTrue = () => {
+    try {
+      return condition();
+    } catch {
+      return false;
+    }
+  };
+  while (!isTrue()) await pause(50);
 }
 
 function cli(port: number, ...args: string[]): string {
