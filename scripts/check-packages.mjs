@@ -1,6 +1,6 @@
 // Packs every package as it would be published, and checks the tarballs: their contents (publint), their types for
-// every way to import them (attw), the links in their READMEs, that they work when npm installs them, by `import` and by `require`, the types in two
-// layouts of pnpm, and how large the core is.
+// every way to import them (attw), the links in their READMEs, that they work when npm installs them, by `import` and by
+// `require`, the types in two layouts of pnpm, and how large the core is.
 import { execFileSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -12,13 +12,10 @@ const isCheck = args[0] === '--check';
 const problems = [];
 
 const before = addresses();
-if (!isCheck && args.length > 0) {
-  const [repository, homepage = before.homepage] = args;
-  rewrite('package.json', text =>
-    text.replaceAll(before.homepage, homepage).replaceAll(before.repository, repository),
-  );
-}
-const { homepage, repository } = addresses();
+const [repository = before.repository, homepage = before.homepage] = isCheck ? [] : args;
+const readdress = text =>
+  text.replaceAll(before.homepage, homepage).replaceAll(before.repository, repository);
+rewrite('package.json', readdress);
 
 for (const name of readdirSync(`${root}packages`)) {
   const folder = `packages/${name}`;
@@ -41,9 +38,7 @@ for (const name of readdirSync(`${root}packages`)) {
     ];
     return `${JSON.stringify(Object.fromEntries(order.map(key => [key, all[key]])), undefined, 2)}\n`;
   });
-  rewrite(`${folder}/README.md`, text =>
-    text.replaceAll(before.homepage, homepage).replaceAll(before.repository, repository),
-  );
+  rewrite(`${folder}/README.md`, readdress);
   problems.push(...brokenLinks(readFileSync(`${root}${folder}/README.md`, 'utf8'), `${folder}/README.md`));
 }
 for (const problem of problems) console.error(problem);

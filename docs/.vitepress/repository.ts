@@ -2,14 +2,16 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { posix } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { MarkdownRenderer } from 'vitepress';
+import { addresses } from '../../scripts/links.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const read = (file: string) => JSON.parse(readFileSync(root + file, 'utf8'));
 
-const { homepage, repository } = read('package.json');
+const { homepage, repository } = addresses();
 export const siteUrl: string = homepage;
-export const repositoryUrl: string = repository.url.replace(/^git\+|\.git$/g, '');
-export const version: string = read('packages/core/package.json').version;
+export const repositoryUrl: string = repository;
+export const { version }: { version: string } = JSON.parse(
+  readFileSync(`${root}packages/core/package.json`, 'utf8'),
+);
 
 /** Links to files outside of docs/ lead to the repository. Fails the build if there is no such file. */
 export function linkRepository(md: MarkdownRenderer): void {

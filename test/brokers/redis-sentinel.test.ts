@@ -232,13 +232,7 @@ async function startSentinel(folder: string, masterPort: number) {
   writeFileSync(config, lines.join('\n'));
   const process = spawn(REDIS, [config, '--sentinel'], { stdio: 'ignore' });
   await once(process, 'spawn');
-  await eventually(() => {
-    try {
-      return cli(port, 'PING') === 'PONG';
-    } catch {
-      return false;
-    }
-  });
+  await eventually(() => cli(port, 'PING') === 'PONG');
   return { port, process };
 }
 

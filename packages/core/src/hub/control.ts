@@ -1,7 +1,7 @@
 import { isObject } from '../base/option-checks.ts';
 import { type From, isFrom } from '../delivery/subscriptions/subscribe-options.ts';
 import { CONTROL_CHANNEL, type Draft } from '../log/broker/broker.ts';
-import type { ChannelSettings } from '../log/channel-log.ts';
+import type { ChannelSettings } from '../log/keep.ts';
 
 /** How much of the control channel a broker retains. */
 export const CONTROL_SETTINGS: ChannelSettings = {

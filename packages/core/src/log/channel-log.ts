@@ -3,21 +3,10 @@ import type { ChannelCounts } from './channel-counts.ts';
 import type { LogEntry } from './entry.ts';
 import type { Filling } from './filling.ts';
 import { History } from './history.ts';
-import type { LocalKeep } from './keep.ts';
+import type { ChannelSettings, Overflow } from './keep.ts';
 import type { LogListener } from './listener.ts';
 import { type Piece, Pieces } from './pieces.ts';
-import { type Snapshot, type SnapshotSettings, Snapshots } from './snapshots.ts';
-
-/** What a slow stream gets when entries that it lacks were trimmed. */
-export type Overflow = 'reset' | 'disconnect';
-
-/** How a channel is kept. */
-export interface ChannelSettings extends LocalKeep {
-  overflow: Overflow;
-  snapshot: SnapshotSettings | undefined;
-  /** ms for which an entry may wait for others. 0: it is delivered in the next turn. */
-  flushInterval: number;
-}
+import { type Snapshot, Snapshots } from './snapshots.ts';
 
 /** Entries after its position are retained beyond the limits of the history, within a bound. */
 export interface Retention {

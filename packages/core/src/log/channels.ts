@@ -2,8 +2,9 @@ import { inTurns } from '../base/event-loop.ts';
 import type { Scheduler, Timed } from '../base/scheduler.ts';
 import type { Position } from '../protocol/event-id.ts';
 import { ChannelCounts } from './channel-counts.ts';
-import { ChannelLog, type ChannelSettings } from './channel-log.ts';
+import { ChannelLog } from './channel-log.ts';
 import { ForgottenChannels } from './forgotten-channels.ts';
+import type { ChannelSettings } from './keep.ts';
 import type { Pieces } from './pieces.ts';
 
 /** What the channels take from their log. */

@@ -1,9 +1,11 @@
 import type { Scheduler } from '../base/scheduler.ts';
 import { createEpoch, formatId, type IdSuffix, type Position, parseId } from '../protocol/event-id.ts';
 import { CONTROL_CHANNEL, type Page } from './broker/broker.ts';
-import type { ChannelLog, ChannelSettings } from './channel-log.ts';
+import type { ChannelLog } from './channel-log.ts';
 import { Channels } from './channels.ts';
 import { type Entry, LogEntry, type Unplaced } from './entry.ts';
+import { createFilling } from './filling.ts';
+import type { ChannelSettings } from './keep.ts';
 import type { LogListener } from './listener.ts';
 import { LostPositions } from './lost-positions.ts';
 import { Undelivered } from './undelivered/undelivered.ts';
@@ -157,8 +159,8 @@ export class Log {
   }
 
   /** Everything is delivered in the next turn, from now on. */
-  endWindows(): void {
-    this.#undelivered.close();
+  closeWindows(): void {
+    this.#undelivered.closeWindows();
   }
 
   // The rest is called by BrokerSync.
@@ -191,23 +193,14 @@ export class Log {
     return formatId(epoch, position);
   }
 
-  /**
-   * Takes what a broker has of a channel.
-   *
-   * @param after the page has the entries after it; 0: the broker was asked for all.
-   * @param upTo and none newer than this.
-   */
+  /** Takes what a broker has of a channel. For `after` and `upTo`, see {@link createFilling}. */
   fill(channel: ChannelLog, page: Page, after: Position, upTo: Position): void {
     const entries = page.entries.map(entry => this.#log(entry));
-    // Entries that were trimmed meanwhile, and are newer than the page, are on their way here: they are not lost.
-    const superseded = channel.history.keep.compact ? 0 : (page.supersededUpTo ?? 0);
-    const trimmedUpTo = Math.min(upTo, Math.max(page.trimmedUpTo, superseded, after));
+    const filling = createFilling(page, entries, after, upTo, channel.history.keep.compact);
     const isNewerHere = channel.history.newest > upTo;
     // Not the next to be evicted: a stream is about to need it.
     this.channels.touch(channel);
-    this.channels.count(channel, () => {
-      channel.fill({ entries, after: trimmedUpTo, upTo, newest: page.last, isWhole: after === 0 });
-    });
+    this.channels.count(channel, () => channel.fill(filling));
     this.channels.evict();
     // An `end` or a `begin` may have arrived that is newer than the page. Only a `begin` can follow the end of a page.
     if (!isNewerHere) channel.endedAt = page.endedAt;

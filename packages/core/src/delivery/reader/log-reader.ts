@@ -97,7 +97,7 @@ export class LogReader implements EntryReader {
     this.#backfill?.dropCancelled();
   }
 
-  /** The application has unsubscribed these channels, or subscribes them anew: the client is not told of their losses. */
+  /** Drops the pending resets of channels that the application unsubscribes, or subscribes again. */
   forgetLosses(names: readonly string[]): void {
     if (this.#notices === undefined) return;
     this.#notices.remove(names);

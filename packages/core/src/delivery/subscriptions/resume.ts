@@ -39,16 +39,11 @@ export function findStart(
   for (const each of subscriptions) (each.hasOwnStart(log, beginning) ? ownStarts : others).push(each);
   const gaps = () => others.filter(each => each.channel.reportsLoss && each.hasGap());
   if (last !== undefined) {
-    // The last connection broke during a backfill: which of it has arrived is unknown.
+    for (const each of others) if (each.resumesAfter(lastEventId)) each.resume(last);
     if (isInterrupted(lastEventId)) {
       const lost = subscriptions.filter(({ channel }) => channel.reportsLoss);
-      // Nothing newer than the backfill has been sent: a channel without state goes on from there.
-      for (const each of others) {
-        if (each.isByDefault && !each.wantsState) each.resume(last);
-      }
       return { position: last, isResumed: false, reason: 'interrupted', lost, ownStarts };
     }
-    for (const subscription of others) subscription.resume(last);
     return { position: last, isResumed: true, reason: 'history', lost: gaps(), ownStarts };
   }
   for (const subscription of others) {

@@ -80,6 +80,14 @@ export class Subscription {
     return since !== undefined && last !== undefined && last < since;
   }
 
+  /**
+   * Whether it resumes at the position of the client's id. After an interrupted backfill, which of it has arrived is
+   * unknown; but nothing newer was sent, so a channel without state continues from there.
+   */
+  resumesAfter(lastEventId: string | undefined): boolean {
+    return !isInterrupted(lastEventId) || (this.isByDefault && !this.wantsState);
+  }
+
   /** Whether it begins with the channel's state, where it does not resume. */
   get wantsState(): boolean {
     const { from } = this.options;
@@ -102,9 +110,9 @@ export class Subscription {
     const since = log.positionIn(this.since);
     if (since !== undefined && this.hasOwnStart(log, beginning)) return since;
     if (from === 'state') return this.#subscribedAt;
-    const resumes = !isInterrupted(beginning.lastEventId) || (this.isByDefault && !this.wantsState);
-    if (beginning.last !== undefined && !this.isLate && resumes) return beginning.last;
-    const isFresh = this.isLate || beginning.lastEventId === undefined;
+    const { lastEventId, last } = beginning;
+    if (last !== undefined && !this.isLate && this.resumesAfter(lastEventId)) return last;
+    const isFresh = this.isLate || lastEventId === undefined;
     const isNow = from === 'now' || (this.isByDefault && isFresh);
     return isNow ? this.#subscribedAt : 0;
   }

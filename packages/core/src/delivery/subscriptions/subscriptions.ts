@@ -135,9 +135,7 @@ export class Subscriptions {
     return this.list.some(({ channel }) => channel.isAboutToTrim(position, now));
   }
 
-  /**
-   * The channels of subscriptions that the broker has to be asked for, and after which position, as things are now.
-   */
+  /** The channels of subscriptions that the broker has to be asked for, and after which position, as things are now. */
   wants(subscriptions: readonly Subscription[], beginning: Beginning): Map<string, Position> {
     const newest = subscriptions.reduce(
       (highest, subscription) => Math.max(highest, subscription.newestNamed(this.log)),

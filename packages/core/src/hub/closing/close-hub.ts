@@ -15,7 +15,7 @@ export async function closeHub(parts: HubParts, settings: CloseSettings): Promis
   const { registry, context, producers, presence, publisher, listeners } = parts;
   const start = performance.now();
   const left = () => Math.max(0, settings.within - (performance.now() - start));
-  context.log.endWindows();
+  context.log.closeWindows();
   presence?.beginClose();
   const produced = producers.close()?.then(() => publisher.settled());
   if (produced !== undefined) await atMost(settings.within, produced);

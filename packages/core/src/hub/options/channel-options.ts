@@ -3,8 +3,7 @@ import { isThenable } from '../../base/deferred.ts';
 import { checkType, invalid, isObject, isWhole, readCount, readDuration } from '../../base/option-checks.ts';
 import { checkNames, optionNames } from '../../base/option-names.ts';
 import type { CompressionSettings } from '../../compression/zlib.ts';
-import type { ChannelSettings, Overflow } from '../../log/channel-log.ts';
-import type { Keep } from '../../log/keep.ts';
+import type { ChannelSettings, Keep, Overflow } from '../../log/keep.ts';
 import { fieldText } from '../../protocol/event.ts';
 
 /** How much a channel retains. Above a limit, the oldest events are trimmed. */

@@ -1,4 +1,4 @@
-import type { ChannelSettings } from '../../log/channel-log.ts';
+import type { ChannelSettings } from '../../log/keep.ts';
 import { OWN_CHANNELS } from '../control.ts';
 import { PRESENCE_CHANNEL } from '../presence/presence-options.ts';
 import type { ChannelOptions } from './channel-options.ts';

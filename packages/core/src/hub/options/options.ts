@@ -3,7 +3,7 @@ import { checkType, invalid, readCount, readDuration } from '../../base/option-c
 import { checkNames, optionNames } from '../../base/option-names.ts';
 import type { FanOut } from '../../delivery/fan-out.ts';
 import type { Broker } from '../../log/broker/broker.ts';
-import type { ChannelSettings } from '../../log/channel-log.ts';
+import type { ChannelSettings } from '../../log/keep.ts';
 import type { ErrorContext } from '../../stream/event-stream.ts';
 import { type HeartbeatOptions, readHeartbeat } from '../../stream/heartbeat.ts';
 import type { StreamLimits } from '../../stream/stream-limits.ts';

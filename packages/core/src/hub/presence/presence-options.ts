@@ -2,7 +2,7 @@ import { bindContext } from '../../base/async-context.ts';
 import { checkType, invalid, readDuration } from '../../base/option-checks.ts';
 import { checkNames, optionNames } from '../../base/option-names.ts';
 import type { Broker } from '../../log/broker/broker.ts';
-import type { ChannelSettings } from '../../log/channel-log.ts';
+import type { ChannelSettings } from '../../log/keep.ts';
 import { nameOf } from '../../protocol/channel-name.ts';
 import type { EventStream } from '../../stream/event-stream.ts';
 

@@ -50,7 +50,7 @@ export class Undelivered {
   }
 
   /** Everything is due now, and from now on. */
-  close(): void {
+  closeWindows(): void {
     this.#windows.close();
   }
 
