@@ -46,6 +46,8 @@ export default defineConfig({
   test: {
     testTimeout: 20_000,
     hookTimeout: 60_000,
+    // On a busy machine a page may take longer than the second that is the default.
+    expect: { poll: { timeout: 15_000 } },
     reporters: ['default', './test/support/skipped.ts'],
     projects: [
       // Node.js only: `npm run test:unit`.
