@@ -5,6 +5,11 @@ import { CABLE, createNetwork, type Following, type Network, whyNoNetwork } from
 import type { ServerOptions } from './network-server.ts';
 import { describeSubject } from './subject.ts';
 
+/** Settings of the kernel by which lost packets are sent again within a second, if it has them. */
+const patience = [
+  ['tcp_rto_max_ms', 1_000],
+  ['tcp_syn_linear_timeouts', 100],
+] as const;
 /** Ms between two looks at what has become of it. */
 const LOOK = 50;
 const reason = whyNoNetwork();
@@ -40,6 +45,10 @@ describe.concurrent('Networks', () => {
       'an EventSource gets every event once and in order, over several connections',
       async ({ server, client }) => {
         for (const host of [server, client]) {
+          // By default the wait for the next attempt doubles up to two minutes: an unlucky run would take that long.
+          for (const [setting, value] of patience) {
+            host.run(`[ ! -w /proc/sys/net/ipv4/${setting} ] || echo ${value} > /proc/sys/net/ipv4/${setting}`);
+          }
           host.run('nft add table inet loss');
           host.run('nft add chain inet loss input "{ type filter hook input priority 0; }"');
           host.run('nft add rule inet loss input numgen random mod 100 "<" 20 counter drop');
