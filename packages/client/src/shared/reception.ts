@@ -24,27 +24,30 @@ export class Reception {
    */
   joins({ term, n, before, channels }: Relay, isFollowing = false): boolean {
     const isNext = isFollowing && this.#next === `${term} ${n}`;
-    const from = isFollowing ? undefined : before;
+    const from = isNext || n === 1 ? undefined : before;
     const isCovered = !channels || this.#parts.control?.isCovered(channels, from) !== false;
     return isCovered && (isNext || compare(this.lastEventId, before) >= 0);
   }
 
   /** Receives the events of a relay. */
-  take({ term, n, channels, events, after }: Relay): void {
+  take({ term, n, channels, events, before, after }: Relay): void {
     this.#next = `${term} ${n + 1}`;
-    if (channels) this.#parts.control?.relay(channels);
+    if (channels) this.#parts.control?.relay(channels, before);
     for (const event of events) this.receive(event);
     this.moveTo(after);
     this.#parts.receiver.arrived(after);
   }
 
   receive({ isNotice, ...event }: RelayedEvent): void {
-    const { id } = event;
+    const { id, channel } = event;
     if (id !== undefined) {
+      // A tab may lack events of a channel that are older than its position: another stream was given the channel later.
+      const received = this.#parts.control?.receivedUpTo(channel) ?? this.lastEventId;
       // Also at the same position with a backfill under way: the event has come before that.
-      if (!isNotice && compare(id, this.lastEventId) < 1) return;
+      if (!isNotice && compare(id, received) < 1) return;
       // After a reset, what follows its id is received again.
-      this.lastEventId = id;
+      if (isNotice) this.lastEventId = id;
+      else this.moveTo(id);
     }
     this.#parts.receiver.receive(event);
   }
