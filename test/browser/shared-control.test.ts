@@ -250,11 +250,6 @@ describeWith(CHROMIUM, 'tabs that share a connection and change its channels', (
       const { all = [], 'reset: interrupted': _, ...received } = await byChannel(page);
       expect(Object.keys(received).sort()).toEqual(followed[tab]?.toSorted());
       for (const [channel, got] of Object.entries({ ...received, all })) {
-        if (process.env.DEBUG_SHARED && breaksOf(got).length > 0) {
-          const raw = await seenBy(page);
-          const at = raw.findIndex(([name, data], n) => { if (name !== channel) return false; const prev = raw.slice(0, n).filter(([x]) => x === channel).at(-1); return prev !== undefined && data !== prev[1] + 1; });
-          console.log('BREAK', tab, channel, JSON.stringify(raw.slice(Math.max(0, at - 40), at + 10)));
-        }
         expect(breaksOf(got), channel).toEqual([]);
         if (channel !== 'all') expect(got[0]).toBeLessThanOrEqual(firsts[tab]?.[channel] ?? 0);
       }
