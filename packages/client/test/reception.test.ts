@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { RawEvent } from '../src/connection.ts';
+import type { RawEvent } from '../src/connection/connection.ts';
 import { Control } from '../src/control/control.ts';
 import type { StreamChannel } from '../src/control/stream-channels.ts';
 import type { Relay } from '../src/shared/messages.ts';

@@ -1,5 +1,5 @@
 // Loaded when the option `control` is given, and only then.
-import type { RawEvent } from '../connection.ts';
+import type { RawEvent } from '../connection/connection.ts';
 import type { ConnectOptions } from '../options.ts';
 import { compare } from '../position.ts';
 import { ChannelSync } from './channel-sync.ts';

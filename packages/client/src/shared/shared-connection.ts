@@ -1,5 +1,5 @@
+import type { Liveness } from '../connection/liveness.ts';
 import type { State } from '../events.ts';
-import type { Liveness } from '../liveness.ts';
 import { Leading, PATIENCE } from './leading.ts';
 import { Lock } from './lock.ts';
 import type { Message, Relay } from './messages.ts';
