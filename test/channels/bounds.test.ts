@@ -162,9 +162,7 @@ it('values that come while others are given theirs reach those that have had the
   expect(second.data()).toEqual(numbers(1, 100));
 });
 
-it('the bound of all histories waits for streams, and who comes back from before it is told', {
-  timeout: 30_000,
-}, async () => {
+it('the bound of all histories waits for streams, and who comes back from before it is told', async () => {
   const hub = quietHub({
     channels: name => ({ compact: name === 'state', history: { events: 1e6, bytes: 1e9 } }),
   });

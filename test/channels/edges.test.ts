@@ -252,7 +252,7 @@ it('keys that have come and gone take no room from those that stay, and are forg
   expect(back.data().filter(data => data === 'alice' || data === 'bob')).toEqual(['alice', 'bob']);
 });
 
-it('all histories together are bounded, oldest first, and states last', { timeout: 30_000 }, async () => {
+it('all histories together are bounded, oldest first, and states last', async () => {
   const hub = quietHub({
     channels: name => ({ compact: name === 'state', history: { events: 1e6, bytes: 1e9 } }),
   });

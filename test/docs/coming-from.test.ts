@@ -75,7 +75,7 @@ describe('what the pages about coming from others show', () => {
     });
   });
 
-  it('goes on after the last event, where better-sse begins anew', { timeout: 60_000 }, async () => {
+  it('goes on after the last event, where better-sse begins anew', async () => {
     for (const [when, ticks] of [
       ['before', []],
       ['after', ['tick [2]']],
@@ -97,7 +97,7 @@ describe('what the pages about coming from others show', () => {
     }
   });
 
-  it('has a source that ended not asked again, where streamSSE has', { timeout: 60_000 }, async () => {
+  it('has a source that ended not asked again, where streamSSE has', async () => {
     for (const [when, status] of [
       ['before', 200],
       ['after', 204],
@@ -114,7 +114,7 @@ describe('what the pages about coming from others show', () => {
     }
   });
 
-  it('greets who has come and no one else, where express-sse greets all', { timeout: 60_000 }, async () => {
+  it('greets who has come and no one else, where express-sse greets all', async () => {
     for (const [when, count] of [
       ['before', 4],
       ['after', 2],

@@ -132,7 +132,7 @@ async function passes(name: string, of: ClientCase, n: number): Promise<boolean>
 
 const results = new Map<string, string[]>();
 
-test.concurrent.each(Object.keys(clients))('%s', { timeout: 60_000 }, async name => {
+test.concurrent.each(Object.keys(clients))('%s', async name => {
   const outcomes = await Promise.all(clientCases.map((of, n) => passes(name, of, n)));
   const failed = clientCases.filter((_, n) => !outcomes[n]).map(of => of.name);
   results.set(name, failed);

@@ -1,4 +1,4 @@
-import type { RetryOptions } from './backoff.ts';
+import type { RetryOptions } from './connection/backoff.ts';
 
 /** What is known when a request is about to be made. */
 export interface RequestContext {
