@@ -197,9 +197,10 @@ export class Run implements ClientHost {
     if (this.#course.slowWrites) this.#clock.work(5);
   }
 
-  /** Calls that need the broker may reject. */
-  mayReject(node: Node): boolean {
-    return !node.isReliable || this.#course.publishTimeout !== undefined;
+  /** Calls that need the broker may reject. Any call may, if its hub is closed meanwhile. */
+  mayReject(node: Node, error?: { code?: unknown }): boolean {
+    const isClosed = node.isClosing && error?.code === 'closed';
+    return isClosed || !node.isReliable || this.#course.publishTimeout !== undefined;
   }
 
   filterThrew(): void {
@@ -435,7 +436,7 @@ export class Run implements ClientHost {
       if (each.owner === owner && isOnAnother) each.disconnectFromAfar();
     }
     node.hub.clients.disconnect(owner).catch(error => {
-      if (!this.mayReject(node)) this.fail('hub', 'wrong answer', `disconnect() rejects: ${error}`);
+      if (!this.mayReject(node, error)) this.fail('hub', 'wrong answer', `disconnect() rejects: ${error}`);
     });
   }
 
