@@ -163,7 +163,7 @@ async function byChannel(page: Page): Promise<Record<string, number[]>> {
 describeWith(CHROMIUM, 'tabs that share a connection and change its channels', () => {
   const open = inChromium();
 
-  test('have one stream, with the channels of all, and each tab receives those that it has asked for', async () => {
+  test('share one stream with the channels of all tabs, and each tab receives its own channels', async () => {
     const site = await serve();
     const [a, b, c] = (await openTabs(await open(), site, 3)) as [Page, Page, Page];
     await Promise.all([subscribe(a, 'a', 'both'), subscribe(b, 'b', 'both')]);
@@ -185,7 +185,7 @@ describeWith(CHROMIUM, 'tabs that share a connection and change its channels', (
     expect(site.streams.size).toBe(1);
   });
 
-  test('take their channels with them when they are closed or killed, unless another tab has them', async () => {
+  test('unsubscribe their channels when they are closed or killed, unless another tab has them', async () => {
     const site = await serve();
     const pages = await openTabs(await open(), site, 4);
     const leader = await site.leader();
@@ -252,7 +252,14 @@ describeWith(CHROMIUM, 'tabs that share a connection and change its channels', (
       for (const [channel, got] of Object.entries({ ...received, all })) {
         if (process.env.DEBUG_SHARED && breaksOf(got).length > 0) {
           const raw = await seenBy(page);
-          const at = raw.findIndex(([name, data], n) => { if (name !== channel) return false; const prev = raw.slice(0, n).filter(([x]) => x === channel).at(-1); return prev !== undefined && data !== prev[1] + 1; });
+          const at = raw.findIndex(([name, data], n) => {
+            if (name !== channel) return false;
+            const prev = raw
+              .slice(0, n)
+              .filter(([x]) => x === channel)
+              .at(-1);
+            return prev !== undefined && data !== prev[1] + 1;
+          });
           console.log('BREAK', tab, channel, JSON.stringify(raw.slice(Math.max(0, at - 40), at + 10)));
         }
         expect(breaksOf(got), channel).toEqual([]);
@@ -265,7 +272,7 @@ describeWith(CHROMIUM, 'tabs that share a connection and change its channels', (
     expect(site.controls()).toBe(sent);
   });
 
-  test('are told when the server refuses a change', async () => {
+  test('reject when the server refuses a change', async () => {
     const site = await serve();
     const pages = await openTabs(await open(), site, 2);
     const leader = await site.leader();

@@ -36,7 +36,7 @@ const calls: [options: string, call: () => unknown, message: string][] = [
   ],
 ];
 
-describe('an option that there is not is refused, and the nearest is named', () => {
+describe('an unknown option is refused, with the most similar name', () => {
   it.each(calls)('of %s', (_, call, message) => {
     expect(call).toThrow(expect.objectContaining({ code: 'invalid-option' }));
     expect(call).toThrow(message);
