@@ -120,9 +120,7 @@ async function openTabs(context: BrowserContext, site: Site, count: number): Pro
 /** Resolves when a tab has received the last number of a channel. */
 const has = (page: Page, site: Site, channel: string) =>
   expect
-    .poll(async () => (await seenBy(page)).filter(([name]) => name === channel).at(-1)?.[1], {
-      timeout: 20_000,
-    })
+    .poll(async () => (await seenBy(page)).filter(([name]) => name === channel).at(-1)?.[1])
     .toBe((site.published.get(channel) ?? 0) - 1);
 
 type Loss = (page: Page, site: Site, reopen: () => Promise<Page>) => Promise<Page>;
@@ -208,7 +206,7 @@ describeWith(CHROMIUM, 'tabs that share a connection and change its channels', (
   });
 
   test('receive each event of their channels once and in order while leaders are lost', {
-    timeout: 60_000 + ROUNDS * 5_000,
+    timeout: 120_000 + ROUNDS * 5_000,
   }, async () => {
     const site = await serve();
     const context = await open();
@@ -250,18 +248,6 @@ describeWith(CHROMIUM, 'tabs that share a connection and change its channels', (
       const { all = [], 'reset: interrupted': _, ...received } = await byChannel(page);
       expect(Object.keys(received).sort()).toEqual(followed[tab]?.toSorted());
       for (const [channel, got] of Object.entries({ ...received, all })) {
-        if (process.env.DEBUG_SHARED && breaksOf(got).length > 0) {
-          const raw = await seenBy(page);
-          const at = raw.findIndex(([name, data], n) => {
-            if (name !== channel) return false;
-            const prev = raw
-              .slice(0, n)
-              .filter(([x]) => x === channel)
-              .at(-1);
-            return prev !== undefined && data !== prev[1] + 1;
-          });
-          console.log('BREAK', tab, channel, JSON.stringify(raw.slice(Math.max(0, at - 40), at + 10)));
-        }
         expect(breaksOf(got), channel).toEqual([]);
         if (channel !== 'all') expect(got[0]).toBeLessThanOrEqual(firsts[tab]?.[channel] ?? 0);
       }

@@ -30,7 +30,7 @@ test('a client that was loaded under fake timers still receives, and times out i
   const { connect } = require('@tidings/testing');
   const hub = createHub();
   const server = createServer((req, res) => void openStream(req, res, { hub }).send('x'));
-  const client = await connect(server, '/', { timeout: 1_000 });
+  const client = await connect(server, '/', { timeout: 3_000 });
   expect(await client.next()).toMatchObject({ data: 'x' });
   await expect(client.next()).rejects.toThrow();
   await client.close();

@@ -8,16 +8,14 @@ const awayBroker = () => new FaultyBroker(new MemoryLog().broker());
 describe('hub.position()', () => {
   const refused = { name: 'TidingsError', code: 'broker' };
 
-  it('rejects at the deadline of a publish while the broker cannot be reached', {
-    timeout: 2_000,
-  }, async () => {
+  it('rejects at the deadline of a publish while the broker cannot be reached', async () => {
     const faulty = awayBroker();
     faulty.goAway();
     const hub = createHub({ broker: faulty.broker, publishTimeout: 100, onError: () => {} });
     await expect(hub.position()).rejects.toMatchObject(refused);
   });
 
-  it('rejects at the deadline while the broker does not respond', { timeout: 2_000 }, async () => {
+  it('rejects at the deadline while the broker does not respond', async () => {
     const faulty = awayBroker();
     const hub = createHub({ broker: faulty.broker, publishTimeout: 100, onError: () => {} });
     await hub.position();
@@ -27,7 +25,7 @@ describe('hub.position()', () => {
     expect(await hub.position()).toMatch(/^\w+-0$/);
   });
 
-  it('rejects each pending call at its own deadline', { timeout: 2_000 }, async () => {
+  it('rejects each pending call at its own deadline', async () => {
     const faulty = awayBroker();
     faulty.hold();
     const hub = createHub({ broker: faulty.broker, publishTimeout: 100, onError: () => {} });
@@ -42,10 +40,10 @@ describe('hub.position()', () => {
     expect(await hub.position()).toMatch(/^\w+-0$/);
   });
 
-  it('rejects when the hub is closed while it waits', { timeout: 2_000 }, async () => {
+  it('rejects when the hub is closed while it waits', async () => {
     const faulty = awayBroker();
     faulty.goAway();
-    const hub = createHub({ broker: faulty.broker, onError: () => {} });
+    const hub = createHub({ broker: faulty.broker, publishTimeout: 86_400_000, onError: () => {} });
     const outcome = hub.position().then(
       () => 'resolved',
       error => error.name,

@@ -75,7 +75,7 @@ describe('the pages about coming from other libraries', () => {
     });
   });
 
-  it('resumes after the last event, where better-sse starts again', { timeout: 60_000 }, async () => {
+  it('resumes after the last event, where better-sse starts again', async () => {
     for (const [when, ticks] of [
       ['before', []],
       ['after', ['tick [2]']],
@@ -97,7 +97,7 @@ describe('the pages about coming from other libraries', () => {
     }
   });
 
-  it('does not open an ended source again, where streamSSE does', { timeout: 60_000 }, async () => {
+  it('does not open an ended source again, where streamSSE does', async () => {
     for (const [when, status] of [
       ['before', 200],
       ['after', 204],
@@ -114,9 +114,7 @@ describe('the pages about coming from other libraries', () => {
     }
   });
 
-  it('sends the greeting only to the new client, where express-sse sends it to all', {
-    timeout: 60_000,
-  }, async () => {
+  it('sends the greeting only to the new client, where express-sse sends it to all', async () => {
     for (const [when, count] of [
       ['before', 4],
       ['after', 2],

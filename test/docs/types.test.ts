@@ -95,7 +95,7 @@ describe('the code of the documentation', () => {
     });
   }
 
-  it.each(Object.entries(kinds))('has no errors in its types: %s', { timeout: 120_000 }, (kind, options) => {
+  it.each(Object.entries(kinds))('has no errors in its types: %s', (kind, options) => {
     const blocks = all.filter(block => kindOf(block) === kind);
     expect(check(blocks, options)).toEqual([]);
   });
@@ -120,7 +120,7 @@ describe('the code of the documentation', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('is checked for the events of each channel', { timeout: 120_000 }, () => {
+  it('is checked for the events of each channel', () => {
     const code = snippet('docs/types.md', 'types').replace('12.3', "'much'");
     const block: Snippet = { file: 'wrong', line: 1, name: '', given: '', language: 'ts', code };
     expect(check([block], kinds.ts ?? {})).toEqual([expect.stringMatching(/^wrong:\d+: .*not assignable/)]);

@@ -76,7 +76,7 @@ test('SIGTERM while packages are installed ends the installation', async () => {
   setup.kill('SIGTERM');
   await exit;
   expect(setup.exitCode).not.toBe(0);
-  await expect.poll(() => isRunning(-pid), { timeout: 30_000 }).toBe(false);
+  await expect.poll(() => isRunning(-pid)).toBe(false);
   expect(existsSync(join(clone, 'node_modules/.bin/tsc'))).toBe(false);
 });
 

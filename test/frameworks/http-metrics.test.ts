@@ -22,8 +22,7 @@ afterEach(() => {
 const ACCEPT = { headers: { accept: 'text/event-stream' } };
 
 /** As long as it takes on a busy machine. */
-const until = <T>(read: () => Promise<T>, expected: T) =>
-  expect.poll(read, { timeout: 15_000 }).toEqual(expected);
+const until = <T>(read: () => Promise<T>, expected: T) => expect.poll(read).toEqual(expected);
 
 /** A stream that has ended, and a response. */
 async function useBoth(origin: string, isOpen: () => boolean): Promise<void> {

@@ -16,7 +16,6 @@ afterEach(() => server.kill());
 // What is left at the deadline is cut, and a machine that has other things to do can miss it.
 it(`${STREAMS} streams end completely within ${WITHIN} ms, and nothing stays open`, {
   retry: 2,
-  timeout: 60_000,
 }, async () => {
   const clients = await crowd(STREAMS, `${server.origin}/stream`, {
     // As a browser does, which would come back on the same connection.

@@ -97,29 +97,22 @@ describeWith('/usr/bin/promtool', 'Prometheus', () => {
 
   it('exports the figures of the hub', async () => {
     // Two scrapes at least, so that there are rates.
-    await expect
-      .poll(() => first('rate(tidings_events_delivered_total[10s])'), { timeout: 30_000 })
-      .toBeGreaterThan(0);
+    await expect.poll(() => first('rate(tidings_events_delivered_total[10s])')).toBeGreaterThan(0);
     const stats = await server.ask<HubStats>('rest');
     expect(stats.streams).toBe(STREAMS);
     // What was published last may be on its way.
     await expect
-      .poll(
-        async () => {
-          const { published, delivered, deliveredBytes } = await server.ask<HubStats>('rest');
-          const numbers = await Promise.all([
-            first('tidings_streams_open'),
-            first('tidings_events_published_total'),
-            first('tidings_events_delivered_total'),
-            first('tidings_delivered_bytes_total'),
-            first('tidings_broker_connected'),
-          ]);
-          return (
-            JSON.stringify(numbers) === JSON.stringify([STREAMS, published, delivered, deliveredBytes, 1])
-          );
-        },
-        { timeout: 30_000 },
-      )
+      .poll(async () => {
+        const { published, delivered, deliveredBytes } = await server.ask<HubStats>('rest');
+        const numbers = await Promise.all([
+          first('tidings_streams_open'),
+          first('tidings_events_published_total'),
+          first('tidings_events_delivered_total'),
+          first('tidings_delivered_bytes_total'),
+          first('tidings_broker_connected'),
+        ]);
+        return JSON.stringify(numbers) === JSON.stringify([STREAMS, published, delivered, deliveredBytes, 1]);
+      })
       .toBe(true);
     expect(await first('sum(tidings_replay_events_count)')).toBe(STREAMS);
     expect(

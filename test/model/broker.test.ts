@@ -234,7 +234,7 @@ describe('a hub with a broker', () => {
     expect(batches.slice(4)).toEqual([2, 2, 1]);
   });
 
-  it('accepts a publish right after another one has resolved', { timeout: 5_000 }, async () => {
+  it('accepts a publish right after another one has resolved', async () => {
     const hub = hubOn(new VirtualBroker(new SharedLog()));
     const ids: string[] = [];
     for (let i = 0; i < 5; i++) ids.push(await hub.publish('a', i));

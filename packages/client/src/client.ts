@@ -1,8 +1,8 @@
-import { Connection, type RawEvent, type Receiver } from './connection.ts';
+import { Connection, type RawEvent, type Receiver } from './connection/connection.ts';
+import { Liveness } from './connection/liveness.ts';
 import type { Control } from './control/control.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { ReceivedEvent, State } from './events.ts';
-import { Liveness } from './liveness.ts';
 import type { ConnectOptions } from './options.ts';
 import { canShare, watchPage } from './page.ts';
 import { PositionStore } from './position-store.ts';

@@ -1,4 +1,4 @@
-import type { RetryOptions } from './backoff.ts';
+import type { RetryOptions } from './connection/backoff.ts';
 
 /** The argument of functions that are called before each attempt. */
 export interface RequestContext {

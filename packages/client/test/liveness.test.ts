@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Liveness } from '../src/liveness.ts';
+import { Liveness } from '../src/connection/liveness.ts';
 import { collect, reaches, serve, statesOf, until } from './harness.ts';
 
 describe('liveness', () => {

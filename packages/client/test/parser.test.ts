@@ -1,7 +1,7 @@
 import { createParser as createReference } from 'eventsource-parser';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Block, createParser } from '../src/parser.ts';
+import { type Block, createParser } from '../src/connection/parser.ts';
 
 /** What the pieces of a stream are parsed to. */
 function parse(...pieces: string[]): { blocks: Block[]; retries: number[] } {

@@ -6,6 +6,7 @@ import { isAbortOf } from './stream/is-abort.ts';
 import type { FetchConnection } from './transports/fetch-connection.ts';
 import { type EventualResponse, FetchTransport } from './transports/fetch-transport.ts';
 
+export { adapterHub } from './hub/adapter-hub.ts';
 export type { NodeRequest, NodeResponse } from './transports/connection.ts';
 export { type FetchConnection, nodeConnection } from './transports/fetch-connection.ts';
 

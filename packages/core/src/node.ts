@@ -9,6 +9,7 @@ import { areHeadersSent, headersSent, NodeTransport } from './transports/node-tr
 import { checkRuntime } from './transports/runtime.ts';
 
 export { type ClosableServer, gracefulShutdown, type ShutdownOptions } from './graceful-shutdown.ts';
+export { adapterHub } from './hub/adapter-hub.ts';
 export type { BeforeHeaders, NodeRequest, NodeResponse };
 
 /** The options of {@link openStream}. */

@@ -1,6 +1,6 @@
 import { clientFile } from '@tidings/client/files';
-import { createHub, type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
-import { failStream, openStream, readBody } from '@tidings/core/node';
+import { type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
+import { adapterHub, failStream, openStream, readBody } from '@tidings/core/node';
 import type { NextFunction, Request, RequestHandler, Response } from 'express';
 
 /** The method that `app.use(sse())` adds to every response. */
@@ -140,8 +140,10 @@ function client(path = '/tidings'): RequestHandler {
  * Creates middleware that adds {@linkcode SseResponse.sse | res.sse()} to every response.
  *
  * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
+ * @throws {TidingsError} `invalid-option`: an unknown option, or no plain object.
  */
-export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
+export function sse(options: SseOptions = {}): SseMiddleware {
+  const hub = adapterHub(options);
   // One function for all responses: a closure for each would be retained for as long as its stream is open. It is set
   // on each response, and not on the application's `response`: with several applications, hubs and mount paths, the
   // middleware that ran last wins, and a response that passed none has no `sse`.

@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { clientFile } from '@tidings/client/files';
-import { createHub, type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
-import { failStream, openStream } from '@tidings/core/node';
+import { type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
+import { adapterHub, failStream, openStream } from '@tidings/core/node';
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify';
 
 /** The method that `app.register(sse())` adds to every reply. */
@@ -104,8 +104,10 @@ function control({ client, hub, origins }: ControlOptions) {
  * application closes.
  *
  * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
+ * @throws {TidingsError} `invalid-option`: an unknown option, or no plain object.
  */
-export function sse({ hub = createHub() }: SseOptions = {}): SsePlugin {
+export function sse(options: SseOptions = {}): SsePlugin {
+  const hub = adapterHub(options);
   function open<Data>(
     this: FastifyReply,
     handler: (stream: EventStream<Data>) => unknown,

@@ -1,6 +1,7 @@
 import { clientFile } from '@tidings/client/files';
-import { createHub, type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
+import { type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
 import {
+  adapterHub,
   type FetchConnection,
   type NodeRequest,
   type NodeResponse,
@@ -112,8 +113,10 @@ const BREAKING = ['content-length', 'content-encoding', 'etag'];
  * Creates middleware that adds {@linkcode SseVariables.sse | c.var.sse()} to every context.
  *
  * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
+ * @throws {TidingsError} `invalid-option`: an unknown option, or no plain object.
  */
-export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
+export function sse(options: SseOptions = {}): SseMiddleware {
+  const hub = adapterHub(options);
   const middleware: MiddlewareHandler<{ Variables: SseVariables }> = async (c, next) => {
     const open: SseVariables['sse'] = async (handler, options) => {
       const response = await streamResponse(c.req.raw, announcing(handler, c), {

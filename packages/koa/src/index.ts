@@ -1,6 +1,6 @@
 import { clientFile } from '@tidings/client/files';
-import { createHub, type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
-import { failStream, openStream, readBody, releaseResponse } from '@tidings/core/node';
+import { type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
+import { adapterHub, failStream, openStream, readBody, releaseResponse } from '@tidings/core/node';
 import type { Context, Middleware, Next } from 'koa';
 
 /** The method that `app.use(sse())` adds to every context. */
@@ -106,8 +106,10 @@ const MAX_WAIT = 100;
  * stream are sent when the middleware after it has returned, or after 100 ms, so that sessions can set their cookies.
  *
  * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
+ * @throws {TidingsError} `invalid-option`: an unknown option, or no plain object.
  */
-export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
+export function sse(options: SseOptions = {}): SseMiddleware {
+  const hub = adapterHub(options);
   const middleware = async (ctx: Context, next: Next) => {
     let stream: EventStream | undefined;
     let hasReturned = false;

@@ -28,8 +28,8 @@ const destinations = new WeakMap<object, Set<object>>();
  * @param options `{ registry }` of prom-client, or `{ meter, tracer }` of OpenTelemetry, each optional.
  * @returns an object that stops the export.
  * @throws {TypeError} `options` has no registry, meter or tracer.
- * @throws {Error} prom-client: a metric of that name is registered already. OpenTelemetry: the hub reports to this meter or
- *   tracer already, and would count everything twice.
+ * @throws {Error} prom-client: the registry has the metrics of a hub already, or another metric of that name.
+ *   OpenTelemetry: the hub reports to this meter or tracer already, and would count everything twice.
  */
 export function instrument(hub: Hub, options: InstrumentOptions): Instrumentation {
   const { registry, meter, tracer } = options as Partial<PrometheusOptions & OpenTelemetryOptions>;

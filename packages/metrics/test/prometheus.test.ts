@@ -110,7 +110,7 @@ it('works with OpenMetrics, default labels, JSON and reset', async () => {
 
 it('removes its metrics when it is stopped, and can be started again', async () => {
   const { hub, registry, stop } = serve();
-  expect(() => instrument(hub, { registry })).toThrow('already been registered');
+  expect(() => instrument(hub, { registry })).toThrow('call stop() of the earlier instrumentation');
   stop();
   stop();
   expect(registry.getMetricsAsArray()).toEqual([]);

@@ -16,7 +16,7 @@ async function receiving(...chunks: string[]): Promise<TestClient> {
       await new Promise(resolve => setTimeout(resolve, 5));
     }
   });
-  const client = await connect(server, '/', { timeout: 1_000 });
+  const client = await connect(server, '/');
   clients.push(client);
   return client;
 }

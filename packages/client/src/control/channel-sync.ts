@@ -54,14 +54,18 @@ export class ChannelSync {
     this.synchronise();
   }
 
-  /** The stream is at a position. */
-  arrived(at: string): void {
+  /**
+   * The stream is at a position.
+   *
+   * @param isBehind this tab is ahead of it, so it does not have all of its channels up to its own position yet.
+   */
+  arrived(at: string, isBehind: boolean): void {
     this.#at = at;
     advance(this.channels, at);
     for (const [name, { isApplied }] of this.channels) {
       if (!isApplied) continue;
-      for (const wanted of this.tabs.values())
-        if (wanted.get(name) !== undefined) wanted.set(name, undefined);
+      for (const [tab, wanted] of this.tabs)
+        if (wanted.has(name) && (tab || !isBehind)) wanted.set(name, undefined);
     }
   }
 

@@ -1,5 +1,5 @@
 // Loaded when the option `control` is given, and only then.
-import type { RawEvent } from '../connection.ts';
+import type { RawEvent } from '../connection/connection.ts';
 import type { ConnectOptions } from '../options.ts';
 import { compare } from '../position.ts';
 import { ChannelSync } from './channel-sync.ts';
@@ -63,6 +63,14 @@ export class Control {
     return true;
   }
 
+  /**
+   * Whether this tab has not received an event, though it is older than its position: a stream that did not have the
+   * channel has moved the position.
+   */
+  lacks({ channel = '', id = '' }: RawEvent): boolean {
+    return compare(id, this.#own.get(channel) ?? id) > 0;
+  }
+
   /** @param at the position after which a response begins: with tabs, the oldest of theirs. */
   opened(headers: Headers, at: string): void {
     this.closed();
@@ -72,7 +80,7 @@ export class Control {
 
   /** The stream is at a position. */
   arrived(at: string): void {
-    this.#sync.arrived(at);
+    this.#sync.arrived(at, compare(at, this.#position()) < 0);
   }
 
   /** @param isOver no other stream follows: changes that are not stored will not be. */

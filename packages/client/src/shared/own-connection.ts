@@ -1,4 +1,4 @@
-import type { Connection } from '../connection.ts';
+import type { Connection } from '../connection/connection.ts';
 import type { RelayedEvent } from './messages.ts';
 import type { Parts } from './parts.ts';
 import { type Reception, WITHOUT_IDS } from './reception.ts';

@@ -38,13 +38,13 @@ export class Reception {
     this.#parts.receiver.arrived(after);
   }
 
-  receive({ isNotice, ...event }: RelayedEvent): void {
-    const { id } = event;
+  receive(event: RelayedEvent): void {
+    const { id, isNotice } = event;
     if (id !== undefined) {
-      // Also at the same position with a backfill under way: the event has come before that.
-      if (!isNotice && compare(id, this.lastEventId) < 1) return;
-      // After a reset, what follows its id is received again.
-      this.lastEventId = id;
+      // After a reset, what follows its id is received again. An event is older also at the same position with a backfill
+      // under way: it has come before that.
+      if (isNotice || !(compare(id, this.lastEventId) < 1)) this.lastEventId = id;
+      else if (!this.#parts.control?.lacks(event)) return;
     }
     this.#parts.receiver.receive(event);
   }

@@ -52,8 +52,10 @@ export class Subscriptions {
   #create(name: string, options: BoundOptions, at: Position | undefined): Subscription {
     const channel = this.log.channels.get(name);
     if (options.from === 'state' && !channel.hasState) {
-      const message = `from: 'state' needs a channel with \`compact\` or \`snapshot\`, which ${show(name)} does not have`;
-      throw new TidingsError('invalid-option', message);
+      throw new TidingsError(
+        'invalid-option',
+        `from: 'state' needs a channel with compact or snapshot; ${show(name)} has neither`,
+      );
     }
     const isLate = at !== undefined || !this.#isFirstTurn;
     return new Subscription(channel, options, at ?? this.log.now, isLate);

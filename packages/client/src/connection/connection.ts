@@ -1,10 +1,10 @@
+import type { State } from '../events.ts';
+import type { ConnectOptions } from '../options.ts';
+import { isOffline, type PageWatcher } from '../page.ts';
 import { attempt, type Outcome } from './attempt.ts';
 import { backoff } from './backoff.ts';
 import { BufferingWarning } from './buffering-warning.ts';
-import type { State } from './events.ts';
 import { Liveness } from './liveness.ts';
-import type { ConnectOptions } from './options.ts';
-import { isOffline, type PageWatcher } from './page.ts';
 import { type Block, createParser } from './parser.ts';
 
 /** An event as it was sent. */

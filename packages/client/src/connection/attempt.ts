@@ -1,5 +1,5 @@
-import type { ConnectOptions, PerAttempt, RequestContext } from './options.ts';
-import { isBrowser } from './page.ts';
+import type { ConnectOptions, PerAttempt, RequestContext } from '../options.ts';
+import { isBrowser } from '../page.ts';
 
 /** One request. */
 export interface Attempt extends RequestContext {
