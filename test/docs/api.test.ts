@@ -22,7 +22,7 @@ describe('the API reference', () => {
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('has a page for everything that can be imported, and the site links it', () => {
+  it('has a page for every export, and the site links it', () => {
     const written = readdirSync(join(folder, '@tidings'), { recursive: true }).map(String);
     const pages = written.filter(name => name.endsWith('.md')).map(name => `@tidings/${name.slice(0, -3)}`);
     expect(pages.sort()).toEqual([...entries].sort());
@@ -35,7 +35,7 @@ describe('the API reference', () => {
     ['@tidings/koa', 'ctx.sse()'],
     ['@tidings/hono', 'c.var.sse()'],
     ['@tidings/fastify', 'reply.sse()'],
-  ])('of %s says what %s takes, gives and throws', (entry, call) => {
+  ])('of %s documents parameters, results and errors of %s', (entry, call) => {
     const section =
       page(entry)
         .split(/^##### /m)
