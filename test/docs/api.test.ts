@@ -54,7 +54,7 @@ describe('the API reference', () => {
     const section =
       readFileSync(join(folder, `@tidings/${name}.md`), 'utf8')
         .split(/^### /m)
-        .find(text => text.includes(`\`${call}\` answers`)) ?? '';
+        .find(text => text.includes(`\`${call}\` responds`)) ?? '';
     expect(section).toMatch(/^sse\(\)/);
     expect(section).toContain('| `options?` | [`StreamOptions`](../../core/interfaces/StreamOptions.md)');
     expect(section).toContain('#### Returns');
