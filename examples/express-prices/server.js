@@ -56,7 +56,7 @@ function publishPoint() {
 
 const server = app.listen(port, host, error => {
   if (error) {
-    console.error(`Cannot listen on ${host}, port ${port}: ${error.message}`);
+    console.error(`Cannot listen: ${error.message}. Set PORT to another port.`);
     process.exit(1);
   }
   console.log(`Prices: http://${host}:${port}`);

@@ -103,7 +103,7 @@ const server = serve({ fetch: app.fetch, port, hostname: host }, () => {
   console.log(`Answers: http://${host}:${port}`);
 });
 server.on('error', error => {
-  console.error(`Cannot listen on ${host}, port ${port}: ${error.message}`);
+  console.error(`Cannot listen: ${error.message}. Set PORT to another port.`);
   process.exit(1);
 });
 

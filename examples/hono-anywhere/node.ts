@@ -12,6 +12,10 @@ const { app, hub } = createApp(`Node ${process.versions.node}`, files);
 const server = serve({ fetch: app.fetch, port: Number(PORT), hostname }, () => {
   console.log(`Anywhere: http://${hostname}:${PORT}`);
 });
+server.on('error', error => {
+  console.error(`Cannot listen: ${error.message}. Set PORT to another port.`);
+  process.exit(1);
+});
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.on(signal, async () => {

@@ -126,7 +126,7 @@ function streamOf(ctx: Context, author: string): EventStream | undefined {
 
 const server = app.listen(port, host, () => console.log(`Timeline: http://${host}:${port}`));
 server.on('error', error => {
-  console.error(`Cannot listen on ${host}, port ${port}: ${error.message}`);
+  console.error(`Cannot listen: ${error.message}. Set PORT to another port.`);
   process.exit(1);
 });
 

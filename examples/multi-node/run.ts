@@ -19,7 +19,7 @@ const missing = needed.filter(program => spawnSync(program, ['-v']).error);
 if (missing.length > 0) {
   const packages = missing.join(' ').replace('nginx', 'nginx-light');
   giveUp(`Missing: ${missing.join(', ')}. On Debian and Ubuntu: apt-get install ${packages}.
-On macOS: brew install ${missing.join(' ').replace('-server', '')}. With Docker, nothing is: docker compose up.`);
+On macOS: brew install ${missing.join(' ').replace('-server', '')}. With Docker instead: run docker compose up in examples/multi-node.`);
 }
 await findPort(port).catch(error =>
   giveUp(`Cannot listen on port ${port} (${error.code}). Choose another: PORT=${port + 1} npm start`),

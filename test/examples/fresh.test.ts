@@ -57,7 +57,7 @@ test('npm start -- --list describes each example', () => {
   expect(examples.filter(name => !stdout.includes(`\n${name} `))).toEqual([]);
 });
 
-test('npm start with another name says which there are', () => {
+test('npm start with an unknown name lists the examples', () => {
   const { status, stderr } = spawnSync('npm', ['start', 'prices'], { cwd: root, encoding: 'utf8' });
   expect(status).toBe(1);
   expect(stderr).toContain('express-prices');
@@ -76,7 +76,7 @@ test('SIGTERM while packages are installed ends the installation', async () => {
   setup.kill('SIGTERM');
   await exit;
   expect(setup.exitCode).not.toBe(0);
-  await expect.poll(() => isRunning(-pid), { timeout: 30_000 }).toBe(false);
+  await expect.poll(() => isRunning(-pid)).toBe(false);
   expect(existsSync(join(clone, 'node_modules/.bin/tsc'))).toBe(false);
 });
 

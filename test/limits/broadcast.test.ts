@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.kill());
 
-it(`a broadcast to ${STREAMS} streams lets others have their turns`, async () => {
+it(`a broadcast to ${STREAMS} streams does not block other work`, async () => {
   const clients = await crowd(STREAMS, `${server.origin}/stream`);
   let isOver = false;
   const asking = (async () => {
@@ -34,4 +34,4 @@ it(`a broadcast to ${STREAMS} streams lets others have their turns`, async () =>
   isOver = true;
   await asking;
   expect(between).toBeGreaterThanOrEqual(BROADCASTS);
-}, 60_000);
+});

@@ -143,7 +143,7 @@ describe('Browsers', () => {
         page.open(`${origin}/page?follow=${encodeURIComponent(path)}`);
       const seen = () => page.evaluate<Seen[]>('seen');
       const data = async () => (await seen()).map(([, text]) => text);
-      const poll = <T>(ask: () => Promise<T>) => expect.poll(ask, { timeout: 20_000, interval: 20 });
+      const poll = <T>(ask: () => Promise<T>) => expect.poll(ask, { interval: 20 });
       const isClosed = () => page.evaluate<boolean>('sources[0].readyState === EventSource.CLOSED');
 
       test('named events, several lines, ids', async () => {

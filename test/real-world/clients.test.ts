@@ -64,7 +64,7 @@ describe.concurrent('Clients', () => {
           ['tick', reads(LINES)],
           ['message', '{"text":" "}'],
         ];
-        await context.expect.poll(() => seen, { timeout: 45_000 }).toEqual(kinds);
+        await context.expect.poll(() => seen).toEqual(kinds);
         // Heartbeats are not events.
         await new Promise(resolve => setTimeout(resolve, 300));
         expect(seen).toEqual(kinds);
@@ -78,9 +78,7 @@ describe.concurrent('Clients', () => {
           const { site, seen } = await follow(client, '/large', context);
           await eventually(() => site.hub.streams.size === 1);
           const lengths = (expected: number[]) =>
-            context.expect
-              .poll(() => seen.map(([, data]) => data.length), { timeout: 30_000 })
-              .toEqual(expected);
+            context.expect.poll(() => seen.map(([, data]) => data.length)).toEqual(expected);
           // The client has an id before.
           await site.hub.publish('large', 'small');
           await lengths([5]);
@@ -100,7 +98,7 @@ describe.concurrent('Clients', () => {
             const row = `<tr id="row-${n}"><td class="name">Server ${n}</td></tr>`;
             await hub.publish('rows', row);
             expected.push(['message', row]);
-            await context.expect.poll(() => seen, { timeout: 30_000 }).toEqual(expected);
+            await context.expect.poll(() => seen).toEqual(expected);
           }
         };
         await publish(1, 8);
@@ -121,7 +119,7 @@ describe.concurrent('Clients', () => {
           site.hub.publish('news', n),
         );
         const expected = published.map(n => ['message', n]);
-        await context.expect.poll(() => seen, { timeout: 45_000 }).toEqual(expected);
+        await context.expect.poll(() => seen).toEqual(expected);
         expect(site.requests).toHaveLength(3);
       });
     });

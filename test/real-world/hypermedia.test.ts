@@ -100,7 +100,7 @@ async function open({ scripts, type, body }: Library, context: TestContext) {
   context.onTestFinished(() => page.close());
   await page.goto(`${site.origin}/page`);
   await eventually(() => site.hub.streams.size === 1);
-  const poll = <T>(ask: () => Promise<T>) => context.expect.poll(ask, { timeout: 20_000 });
+  const poll = <T>(ask: () => Promise<T>) => context.expect.poll(ask);
   const items = () => page.locator('#log li').allInnerTexts();
   return { site, page, poll, items };
 }

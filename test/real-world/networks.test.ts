@@ -47,7 +47,9 @@ describe.concurrent('Networks', () => {
         for (const host of [server, client]) {
           // By default the wait for the next attempt doubles up to two minutes: an unlucky run would take that long.
           for (const [setting, value] of patience) {
-            host.run(`[ ! -w /proc/sys/net/ipv4/${setting} ] || echo ${value} > /proc/sys/net/ipv4/${setting}`);
+            host.run(
+              `[ ! -w /proc/sys/net/ipv4/${setting} ] || echo ${value} > /proc/sys/net/ipv4/${setting}`,
+            );
           }
           host.run('nft add table inet loss');
           host.run('nft add chain inet loss input "{ type filter hook input priority 0; }"');

@@ -265,7 +265,7 @@ describe('Runtimes', () => {
           if (how === 'with a FIN') client.leave();
           else client.reset();
           await expect
-            .poll(async () => (await ask('/state')).departures[before], { timeout: 10_000 })
+            .poll(async () => (await ask('/state')).departures[before])
             .toEqual({ aborted: true, stopped: true, reason: 'disconnected' });
         });
 
@@ -273,7 +273,7 @@ describe('Runtimes', () => {
           const client = await get('/flood');
           client.stall();
           await expect
-            .poll(async () => (await ask('/state')).flood.reason, { timeout: 15_000, interval: 200 })
+            .poll(async () => (await ask('/state')).flood.reason, { interval: 200 })
             .toBe('stalled');
           expect((await ask('/state')).flood.produced).toBeLessThan(4_000);
           client.reset();

@@ -35,7 +35,7 @@ describe('Service workers', () => {
         new EventSource('/news').onmessage = event => see(event.data);`;
       await page.addScriptTag({ type: 'module', content: script });
       const published = await publishThrough(site, [site.end, site.cut], n => site.hub.publish('news', n));
-      await context.expect.poll(() => seen, { timeout: 30_000 }).toEqual(published);
+      await context.expect.poll(() => seen).toEqual(published);
       const streams = site.requests.filter(({ path }) => path === '/news');
       expect(streams.map(req => req.get('last-event-id') !== undefined)).toEqual([false, true, true]);
     });

@@ -182,7 +182,7 @@ export async function throughProxy(
 const poller =
   (expectOf: Pick<typeof expect, 'poll'>) =>
   <T>(read: () => T) =>
-    expectOf.poll(read, { timeout: 45_000 });
+    expectOf.poll(read);
 
 export const poll = poller(expect);
 

@@ -1,8 +1,8 @@
-import { Connection, type RawEvent, type Receiver } from './connection.ts';
+import { Connection, type RawEvent, type Receiver } from './connection/connection.ts';
+import { Liveness } from './connection/liveness.ts';
 import type { Control } from './control/control.ts';
 import { Dispatcher } from './dispatcher.ts';
 import type { ReceivedEvent, State } from './events.ts';
-import { Liveness } from './liveness.ts';
 import type { ConnectOptions } from './options.ts';
 import { canShare, watchPage } from './page.ts';
 import { PositionStore } from './position-store.ts';
@@ -117,8 +117,8 @@ export class Client implements Receiver {
 
   async #change(how: 'subscribe' | 'unsubscribe', channels: string | readonly string[]): Promise<void> {
     await this.#ready;
-    if (!this.#control) throw new Error('connect() has no option `control`');
-    if (this.#isClosed) throw new Error('the connection has ended');
+    if (!this.#control) throw new Error(`${how}() needs the option \`control\` of connect()`);
+    if (this.#isClosed) throw new Error('the connection is closed');
     return this.#control[how](typeof channels === 'string' ? [channels] : channels);
   }
 

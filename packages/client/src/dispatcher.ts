@@ -1,4 +1,4 @@
-import type { RawEvent } from './connection.ts';
+import type { RawEvent } from './connection/connection.ts';
 import type { ReceivedEvent } from './events.ts';
 import { report } from './report.ts';
 

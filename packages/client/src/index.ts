@@ -1,6 +1,6 @@
 export type { EventsOf, Reset, ResetReason } from '@tidings/core/client';
-export type { RetryOptions } from './backoff.ts';
 export { connect } from './connect.ts';
+export type { RetryOptions } from './connection/backoff.ts';
 export type {
   AnyChannels,
   AnyEvent,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { createHub } from '../src/hub/create-hub.ts';
-import { gracefulShutdown } from '../src/node.ts';
+import { adapterHub, gracefulShutdown } from '../src/node.ts';
 import { MemoryTransport } from './memory-transport.ts';
 
 const hub = createHub();
@@ -34,9 +34,12 @@ const calls: [options: string, call: () => unknown, message: string][] = [
     () => gracefulShutdown({ close() {} }, hub, { signal: [] } as object),
     'did you mean signals?',
   ],
+  ['sse()', () => adapterHub({ hubb: hub } as object), 'did you mean hub?'],
+  ['sse()', () => adapterHub({ heartbeat: 5 } as object), 'the options are hub'],
+  ['sse()', () => adapterHub(hub as object), 'as in sse({ hub }); got an object'],
 ];
 
-describe('an option that there is not is refused, and the nearest is named', () => {
+describe('an unknown option is refused, with the most similar name', () => {
   it.each(calls)('of %s', (_, call, message) => {
     expect(call).toThrow(expect.objectContaining({ code: 'invalid-option' }));
     expect(call).toThrow(message);

@@ -1,17 +1,18 @@
 import { clientFile } from '@tidings/client/files';
-import { createHub, type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
-import { failStream, openStream, readBody, releaseResponse } from '@tidings/core/node';
+import { type EventStream, type Hub, type StreamOptions, TidingsError } from '@tidings/core';
+import { adapterHub, failStream, openStream, readBody, releaseResponse } from '@tidings/core/node';
 import type { Context, Middleware, Next } from 'koa';
 
 /** The method that `app.use(sse())` adds to every context. */
 export interface SseContext {
   /**
-   * `ctx.sse()` answers the request with a stream. It stays open after the middleware has returned, until it is closed
-   * or the client disconnects. Do not set `ctx.body`.
+   * `ctx.sse()` responds to the request with a stream. The stream stays open after the middleware has returned, until
+   * it is closed or the client disconnects. Do not set `ctx.body`.
    *
-   * All `subscribe` calls in the tick of the first one resume after the client's Last-Event-ID. Later calls begin now.
+   * All `subscribe` calls in the tick of the first one resume after the client's Last-Event-ID. Calls in a later tick
+   * begin now.
    *
-   * @param options the owner of the stream (`client`), headers, reconnection time and expiry. Default: none of these.
+   * @param options the owner of the stream (`client`), headers, reconnection time and expiry. Default: none.
    * @throws {TidingsError} `already-open`: it was called before; `head-sent`: the response headers were sent already;
    *   `invalid-option`, naming the option.
    * @example
@@ -43,11 +44,13 @@ export interface SseMiddleware {
 
 /** The options of `sse.control()`. */
 export interface ControlOptions {
-  /** Returns who has sent a request. Undefined: nobody, which is answered 401. */
+  /**
+   * Returns the user who sent the request, the owner of the streams that it may change. Undefined: the response is 401.
+   */
   client: (ctx: Context) => string | undefined | Promise<string | undefined>;
-  /** The hub of the streams. Default: that of the middleware `sse()` before it. */
+  /** The hub of the streams. Default: the hub of the middleware `sse()` before it. */
   hub?: Hub | undefined;
-  /** Origins of pages on other sites, such as `https://app.example`. Default: none. */
+  /** Other origins whose pages may send the request, such as `https://app.example`. Default: none. */
   origins?: readonly string[] | undefined;
 }
 
@@ -73,7 +76,11 @@ function control({ client, hub, origins }: ControlOptions): Middleware {
   isControlled = true;
   return async ctx => {
     const its = hub ?? (ctx.sse as Opener | undefined)?.hub;
-    if (its === undefined) throw new TidingsError('invalid-option', 'mount sse() first, or pass hub');
+    if (its === undefined)
+      throw new TidingsError(
+        'invalid-option',
+        'sse.control() has no hub: mount sse() before it, or pass `hub`',
+      );
     const { status, body, headers } = await its.control({
       method: ctx.method,
       header: name => ctx.req.headers[name] as string | undefined,
@@ -99,8 +106,10 @@ const MAX_WAIT = 100;
  * stream are sent when the middleware after it has returned, or after 100 ms, so that sessions can set their cookies.
  *
  * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
+ * @throws {TidingsError} `invalid-option`: an unknown option, or no plain object.
  */
-export function sse({ hub = createHub() }: SseOptions = {}): SseMiddleware {
+export function sse(options: SseOptions = {}): SseMiddleware {
+  const hub = adapterHub(options);
   const middleware = async (ctx: Context, next: Next) => {
     let stream: EventStream | undefined;
     let hasReturned = false;

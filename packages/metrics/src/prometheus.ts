@@ -13,8 +13,9 @@ export interface RegistryLike {
   removeSingleMetric(name: string): void;
 }
 
+/** The options of `instrument()` for Prometheus. */
 export interface PrometheusOptions extends LabelOptions {
-  /** The registry of prom-client that the metrics are registered in: `register`, or a `new Registry()`. */
+  /** The registry of prom-client in which the metrics are registered: `register`, or a `new Registry()`. */
   registry: RegistryLike;
 }
 
@@ -82,9 +83,13 @@ function register(registry: RegistryLike, metrics: readonly Metric[]): () => voi
       registry.registerMetric(metric as never);
       registered.push(metric.name);
     }
-  } catch (error) {
+  } catch (cause) {
     remove();
-    throw error;
+    throw new Error(
+      'the registry already has a metric of this name. A registry takes the metrics of one hub: pass a new Registry() ' +
+        `for another hub, or call stop() of the earlier instrumentation first. ${(cause as Error).message}`,
+      { cause },
+    );
   }
   return remove;
 }

@@ -57,17 +57,15 @@ export class ChannelSync {
   /**
    * The stream is at a position.
    *
-   * @param position how far the tab of the stream is.
+   * @param isBehind this tab is ahead of it, so it does not have all of its channels up to its own position yet.
    */
-  arrived(at: string, position: string): void {
+  arrived(at: string, isBehind: boolean): void {
     this.at = at;
     advance(this.channels, at);
-    // What the tab has up to its position is unknown until the stream has reached it.
-    if (compare(position, at) > 0) return;
     for (const [name, { isApplied }] of this.channels) {
       if (!isApplied) continue;
-      for (const wanted of this.tabs.values())
-        if (wanted.get(name) !== undefined) wanted.set(name, undefined);
+      for (const [tab, wanted] of this.tabs)
+        if (wanted.has(name) && (tab || !isBehind)) wanted.set(name, undefined);
     }
   }
 
@@ -112,7 +110,10 @@ export class ChannelSync {
     if (this.#stream === undefined || this.#isSending) return;
     this.#isSending = true;
     let error: Error | undefined;
-    if (this.#stream === null) error = new Error('the response does not expose the header Tidings-Stream');
+    if (this.#stream === null)
+      error = new Error(
+        'the header Tidings-Stream is missing: use sse.control() on the server, and expose the header to other origins',
+      );
     while (!error) {
       const change = this.#next();
       if (!change) break;
@@ -185,7 +186,7 @@ export class ChannelSync {
       this.channels.delete(name);
       for (const wanted of this.tabs.values()) wanted.delete(name);
     }
-    const error = new Error(`${this.#url}: ${status}, the channels were not changed`);
+    const error = new Error(`${this.#url} responded with ${status}: the channels were not changed`);
     return Object.assign(error, { channels: subscribe });
   }
 

@@ -1,6 +1,6 @@
 // Loaded when the option `control` is given, and only then.
 import type { Reset } from '@tidings/core/client';
-import type { RawEvent } from '../connection.ts';
+import type { RawEvent } from '../connection/connection.ts';
 import type { ConnectOptions } from '../options.ts';
 import { compare } from '../position.ts';
 import { ChannelSync } from './channel-sync.ts';
@@ -67,9 +67,12 @@ export class Control {
     return true;
   }
 
-  /** The id up to which this tab has a channel, if that is not its position. */
-  receivedUpTo(channel: string | undefined): string | undefined {
-    return channel === undefined ? undefined : this.#own.get(channel);
+  /**
+   * Whether this tab has not received an event, though it is older than its position: a stream that did not have the
+   * channel has moved the position.
+   */
+  lacks({ channel = '', id = '' }: RawEvent): boolean {
+    return !(compare(id, this.#own.get(channel) ?? id) < 1);
   }
 
   /** @param at the position after which a response begins: with tabs, the oldest of theirs. */
@@ -81,12 +84,12 @@ export class Control {
 
   /** The stream is at a position. */
   arrived(at: string): void {
-    this.#sync.arrived(at, this.#position());
+    this.#sync.arrived(at, compare(at, this.#position()) < 0);
   }
 
   /** @param isOver no other stream follows: changes that are not stored will not be. */
   closed(isOver = false): void {
-    if (isOver) this.#sync.settle(new Error('the connection has ended'));
+    if (isOver) this.#sync.settle(new Error('the connection is closed'));
     this.#sync.closed(this.#isNamed);
   }
 

@@ -15,7 +15,7 @@ export class Leading {
   #relayedTo = '';
   #n = 0;
   /** What has arrived since. */
-  #events: RelayedEvent[] = [];
+  readonly #events: RelayedEvent[] = [];
 
   /**
    * @param position of this tab.
@@ -57,9 +57,7 @@ export class Leading {
   /** What has arrived since the last relay, or a sign of life. */
   relay(after: string, rest: Pick<Relay, 'term' | 'state' | 'error' | 'silence' | 'channels'>): Relay {
     const before = this.#relayedTo;
-    const events = this.#events;
-    this.#events = [];
     this.#relayedTo = after;
-    return { type: 'relay', n: ++this.#n, before, after, events, ...rest };
+    return { type: 'relay', n: ++this.#n, before, after, events: this.#events.splice(0), ...rest };
   }
 }

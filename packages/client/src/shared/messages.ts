@@ -1,4 +1,4 @@
-import type { RawEvent } from '../connection.ts';
+import type { RawEvent } from '../connection/connection.ts';
 import type { Announcement } from '../control/control.ts';
 import type { StreamChannels } from '../control/stream-channels.ts';
 import type { State } from '../events.ts';

@@ -1,4 +1,4 @@
-import type { Connection } from '../connection.ts';
+import type { Connection } from '../connection/connection.ts';
 import { compare } from '../position.ts';
 import type { RelayedEvent } from './messages.ts';
 import type { Parts } from './parts.ts';

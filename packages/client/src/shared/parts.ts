@@ -1,6 +1,6 @@
-import type { Connection, Receiver } from '../connection.ts';
+import type { Connection, Receiver } from '../connection/connection.ts';
+import type { Liveness } from '../connection/liveness.ts';
 import type { Control } from '../control/control.ts';
-import type { Liveness } from '../liveness.ts';
 import type { CreateTabs } from './tabs.ts';
 
 /** What the root of the package passes: it is loaded before this file, and holds the code of both. */

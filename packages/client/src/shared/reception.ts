@@ -38,16 +38,13 @@ export class Reception {
     this.#parts.receiver.arrived(after);
   }
 
-  receive({ isNotice, ...event }: RelayedEvent): void {
-    const { id, channel } = event;
+  receive(event: RelayedEvent): void {
+    const { id, isNotice } = event;
     if (id !== undefined) {
-      // A tab may lack events of a channel that are older than its position: another stream was given the channel later.
-      const received = this.#parts.control?.receivedUpTo(channel) ?? this.lastEventId;
-      // Also at the same position with a backfill under way: the event has come before that.
-      if (!isNotice && compare(id, received) < 1) return;
-      // After a reset, what follows its id is received again.
-      if (isNotice) this.lastEventId = id;
-      else this.moveTo(id);
+      // After a reset, what follows its id is received again. An event is older also at the same position with a backfill
+      // under way: it has come before that.
+      if (isNotice || !(compare(id, this.lastEventId) < 1)) this.lastEventId = id;
+      else if (!this.#parts.control?.lacks(event)) return;
     }
     this.#parts.receiver.receive(event);
   }

@@ -1,5 +1,5 @@
+import type { Liveness } from '../connection/liveness.ts';
 import type { State } from '../events.ts';
-import type { Liveness } from '../liveness.ts';
 import { Leading, PATIENCE } from './leading.ts';
 import { Lock } from './lock.ts';
 import type { Message, Relay } from './messages.ts';
@@ -114,9 +114,7 @@ export class SharedConnection {
 
   async #lead(): Promise<void> {
     this.#become('leading');
-    const leading = new Leading(this.lastEventId, position =>
-      this.#connect(position, () => this.#relay(leading)),
-    );
+    const leading = new Leading(this.lastEventId, position => this.#connect(position, () => this.#relay()));
     this.#leading = leading;
     this.#term = Math.max(this.#term + 1, Date.now());
     this.#post({ type: 'elected', term: this.#term });
@@ -141,9 +139,10 @@ export class SharedConnection {
     this.#own.connection.reconnect();
   }
 
-  #relay(leading: Leading): void {
+  /** Of a leader that has a connection. */
+  #relay(): void {
     const { at, connection } = this.#own as OwnConnection;
-    const relay = leading.relay(at, {
+    const relay = (this.#leading as Leading).relay(at, {
       term: this.#term,
       state: this.state,
       error: this.error?.message,
@@ -162,7 +161,7 @@ export class SharedConnection {
       if (type === 'reconnect') this.reconnect();
       else if (type === 'joined') {
         if (message.term > this.#term) this.#term = message.term + 1;
-        if (this.#own) this.#relay(leading);
+        if (this.#own) this.#relay();
       } else if (type === 'position' && message.term === this.#term) leading.add(message.id);
     } else if ((type === 'elected' || type === 'relay') && message.term >= this.#term) {
       this.#term = message.term;
@@ -207,9 +206,8 @@ export class SharedConnection {
   #tryToFollow(): void {
     const first = this.#kept.findIndex(relay => this.#reception.joins(relay));
     if (first < 0) return;
-    const relays = this.#kept.slice(first);
     this.#become('following');
-    for (const relay of relays) this.#hearRelay(relay);
+    for (const relay of this.#kept.slice(first)) this.#hearRelay(relay);
   }
 
   /** Ends what the role before had. */

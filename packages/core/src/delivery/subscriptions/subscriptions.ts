@@ -1,5 +1,6 @@
+import { TidingsError } from '../../base/errors.ts';
 import { nextTurn } from '../../base/event-loop.ts';
-import { invalid } from '../../base/option-checks.ts';
+import { show } from '../../base/option-checks.ts';
 import type { LogListener } from '../../log/listener.ts';
 import type { Log } from '../../log/log.ts';
 import type { Position } from '../../protocol/event-id.ts';
@@ -51,7 +52,10 @@ export class Subscriptions {
   #create(name: string, options: BoundOptions, at: Position | undefined): Subscription {
     const channel = this.log.channels.get(name);
     if (options.from === 'state' && !channel.hasState) {
-      throw invalid('from', "'state' only for a channel with `compact` or `snapshot`", name);
+      throw new TidingsError(
+        'invalid-option',
+        `from: 'state' needs a channel with compact or snapshot; ${show(name)} has neither`,
+      );
     }
     const isLate = at !== undefined || !this.#isFirstTurn;
     return new Subscription(channel, options, at ?? this.log.now, isLate);

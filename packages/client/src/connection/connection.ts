@@ -1,10 +1,10 @@
+import type { State } from '../events.ts';
+import type { ConnectOptions } from '../options.ts';
+import { isOffline, type PageWatcher } from '../page.ts';
 import { attempt, type Outcome } from './attempt.ts';
 import { backoff } from './backoff.ts';
 import { BufferingWarning } from './buffering-warning.ts';
-import type { State } from './events.ts';
 import { Liveness } from './liveness.ts';
-import type { ConnectOptions } from './options.ts';
-import { isOffline, type PageWatcher } from './page.ts';
 import { type Block, createParser } from './parser.ts';
 
 /** An event as it was sent. */
@@ -60,7 +60,7 @@ export class Connection implements PageWatcher {
   readonly #options: ConnectOptions;
   readonly #receiver: Receiver;
   readonly #liveness = new Liveness(() => {
-    this.error = new Error('the connection was silent for too long');
+    this.error = new Error(`no byte arrived for ${this.silence} ms`);
     this.#connect();
   });
   readonly #warning: BufferingWarning;
