@@ -1,6 +1,7 @@
 // `pnpm bench [measurement ...]`: measures all servers in turn, and prints what came out as Markdown.
 import { readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
+import { compression } from './compression.ts';
 import type { Measurement, Row } from './measurement.ts';
 import { connections } from './measurements/connections.ts';
 import { drain } from './measurements/drain.ts';
@@ -11,10 +12,11 @@ import { latency } from './measurements/latency.ts';
 import { memory, stalled } from './measurements/memory.ts';
 import { redis } from './measurements/redis.ts';
 import { storm } from './measurements/storm.ts';
+import { buildPrevious } from './previous.ts';
 import { pathOf } from './program.ts';
 import { report } from './report.ts';
 import { Results } from './results.ts';
-import type { Subject } from './subjects.ts';
+import { isInQuick, type Subject } from './subjects.ts';
 
 const all = [
   fanOut,
@@ -27,6 +29,7 @@ const all = [
   drain,
   encode,
   redis,
+  compression,
 ] as Measurement[];
 
 const { values, positionals } = parseArgs({
@@ -38,14 +41,16 @@ const { values, positionals } = parseArgs({
     streams: { type: 'string', default: '10000' },
     /** Names of servers, with commas. Default: all. */
     servers: { type: 'string' },
-    /** Two rounds, and at most 1,000 streams. */
+    /** Two rounds of what shows soonest whether a change has made Tidings slower: see README.md. */
     quick: { type: 'boolean', default: false },
+    /** A commit, tag or branch, whose packages are measured beside those of this tree. */
+    previous: { type: 'string' },
     /** Puts the result into the README. */
     write: { type: 'boolean', default: false },
   },
 });
 const rounds = values.quick ? 2 : Number(values.rounds);
-const scale = { streams: values.quick ? 1_000 : Number(values.streams) };
+const scale = { streams: values.quick ? 1_000 : Number(values.streams), isQuick: values.quick };
 const wanted = values.servers?.split(',');
 const unknown = positionals.filter(name => all.every(measurement => measurement.name !== name));
 if (unknown.length > 0) {
@@ -53,7 +58,8 @@ if (unknown.length > 0) {
   process.exit(2);
 }
 
-const measurements = all.filter(({ name }) => positionals.length === 0 || positionals.includes(name));
+if (values.previous !== undefined) buildPrevious(values.previous);
+const measurements = all.filter(isWanted);
 const results = new Results();
 for (const measurement of measurements) {
   // In turn, so that what the machine does meanwhile falls on all alike.
@@ -75,7 +81,7 @@ for (const measurement of measurements) {
 }
 process.stderr.write('\r\x1b[K');
 
-const text = report(measurements, results);
+const text = report(measurements, results, rounds);
 console.log(text);
 if (values.write) {
   const readme = pathOf('README.md');
@@ -87,7 +93,15 @@ if (values.write) {
 }
 if (results.hasFailures) process.exitCode = 1;
 
+function isWanted({ name, byDefault }: Measurement): boolean {
+  if (positionals.length > 0) return positionals.includes(name);
+  return byDefault === undefined || (byDefault === 'unless quick' && !values.quick);
+}
+
 function isMeasured(row: Row): boolean {
-  if (wanted !== undefined && 'version' in row && !wanted.includes(row.name)) return false;
+  if ('version' in row) {
+    if (wanted === undefined ? values.quick && !isInQuick(row as Subject) : !wanted.includes(row.name))
+      return false;
+  }
   return (row as Subject).missing?.() === undefined;
 }

@@ -1,3 +1,4 @@
+import { BYTES, CPU, compressionTable, PAYLOADS } from './compression.ts';
 import { STREAMS as DRAINED, drainTable, TOOK, WITHIN } from './measurements/drain.ts';
 import { ENCODE } from './measurements/encode.ts';
 import { fanOutTable } from './measurements/fan-out.ts';
@@ -21,6 +22,7 @@ export interface Goal {
 
 const ON_NODE = ['tidings-express', 'tidings-koa', 'tidings-node'];
 const ON_REDIS = ['tidings-redis', 'tidings-ioredis'];
+const NATIVE = ['tidings-express-native', 'tidings-koa-native', 'tidings-node-native'];
 const ALL = [...ON_NODE, 'tidings-hono'];
 
 const to = (peer: string) => () => peer;
@@ -36,23 +38,71 @@ const TEN = 'ten per turn';
 
 export const goals: readonly Goal[] = [
   {
-    text: '130 B, one per turn, 1,000 streams, to a loop of `write()` in C',
+    text: '130 B, one per turn, 1,000 streams, to a loop of `write()` in C: with @tidings/native, on node:http',
     table: small,
     column: ONE,
-    rows: ON_NODE,
+    rows: ['tidings-node-native'],
     per: { row: to('limit') },
     most: 1.25,
   },
   {
-    text: '… to a loop of `res.write(buffer)`, on the same framework',
+    text: '… on Express and Koa',
     table: small,
     column: ONE,
-    rows: ON_NODE,
-    per: { row: toSame('hand-written') },
-    most: 0.85,
+    rows: ['tidings-express-native', 'tidings-koa-native'],
+    per: { row: to('limit') },
+    most: 1.4,
   },
   {
-    text: '… to better-sse, likewise',
+    text: '… ten per turn, on node:http',
+    table: small,
+    column: TEN,
+    rows: ['tidings-node-native'],
+    per: { row: to('limit') },
+    most: 1.5,
+  },
+  {
+    text: 'With @tidings/native, one per turn, to nchan',
+    table: small,
+    column: ONE,
+    rows: NATIVE,
+    per: { row: to('nchan') },
+    most: 1,
+  },
+  {
+    text: '… ten per turn',
+    table: small,
+    column: TEN,
+    rows: NATIVE,
+    per: { row: to('nchan') },
+    most: 1,
+  },
+  {
+    text: 'Without it, one per turn, to a loop of `res.write(buffer)`: on node:http',
+    table: small,
+    column: ONE,
+    rows: ['tidings-node'],
+    per: { row: to('hand-written') },
+    most: 1,
+  },
+  {
+    text: '… on Express',
+    table: small,
+    column: ONE,
+    rows: ['tidings-express'],
+    per: { row: to('hand-written-express') },
+    most: 0.7,
+  },
+  {
+    text: '… ten per turn, on each',
+    table: small,
+    column: TEN,
+    rows: ['tidings-express', 'tidings-node'],
+    per: { row: toSame('hand-written') },
+    most: 0.35,
+  },
+  {
+    text: 'One per turn, to better-sse, on the same framework',
     table: small,
     column: ONE,
     rows: ON_NODE,
@@ -60,15 +110,7 @@ export const goals: readonly Goal[] = [
     most: 0.6,
   },
   {
-    text: 'Ten per turn, to C',
-    table: small,
-    column: TEN,
-    rows: ON_NODE,
-    per: { row: to('limit') },
-    most: 1.5,
-  },
-  {
-    text: '… to better-sse, likewise',
+    text: 'Ten per turn, likewise',
     table: small,
     column: TEN,
     rows: ON_NODE,
@@ -100,11 +142,19 @@ export const goals: readonly Goal[] = [
     most: 1.25,
   },
   {
-    text: 'Longest hold while an event goes to 10,000 streams',
+    text: 'Longest hold of the event loop while an event goes to 10,000 streams',
     table: holdTable(HELD_STREAMS),
     column: HELD,
-    rows: ALL,
+    rows: ON_NODE,
     most: 10,
+    unit: 'ms',
+  },
+  {
+    text: '… on Hono',
+    table: holdTable(HELD_STREAMS),
+    column: HELD,
+    rows: ['tidings-hono'],
+    most: 15,
     unit: 'ms',
   },
   {
@@ -162,5 +212,24 @@ export const goals: readonly Goal[] = [
     rows: ON_REDIS,
     per: { row: bare },
     most: 1 / 0.7,
+  },
+  ...[
+    { payload: 'ticks', most: 1 / 4 },
+    { payload: 'html', most: 1 / 10 },
+  ].map(({ payload, most }) => ({
+    text: `Compression, 1,000 streams, ${PAYLOADS[payload]}: bytes, to none`,
+    table: compressionTable(1_000, payload),
+    column: BYTES,
+    rows: ['on'],
+    per: { row: to('off') },
+    most,
+  })),
+  {
+    text: '… CPU, likewise',
+    table: compressionTable(1_000, 'ticks'),
+    column: CPU,
+    rows: ['on'],
+    per: { row: to('off') },
+    most: 1.1,
   },
 ];

@@ -10,6 +10,8 @@ export interface Measurement<R extends Row = Row> {
   readonly columns: readonly Column[];
   /** Who takes part. */
   readonly rows: readonly R[];
+  /** When it is measured without being named. Default: always. `never`: only by name. */
+  readonly byDefault?: 'unless quick' | 'never';
   /** Measures one of them once. */
   readonly measure: (row: R, record: RecordFigure, scale: Scale) => Promise<void>;
 }
@@ -37,6 +39,8 @@ export type RecordFigure = (table: string, column: string, value: number) => voi
 export interface Scale {
   /** Streams at most. */
   readonly streams: number;
+  /** Only the figures that show at once whether a change has made Tidings slower. */
+  readonly isQuick: boolean;
 }
 
 /** Measures each subject with a server process and clients of its own. */
@@ -77,4 +81,11 @@ export async function cpuFor(server: Server, what: () => Promise<unknown>) {
 /** So many streams, in words. */
 export function streamsTitle(streams: number): string {
   return `${streams.toLocaleString('en')} streams`;
+}
+
+/** Those of the numbers of streams that are to be measured; with a lower limit, the limit. */
+export function streamCounts(counts: readonly number[], { streams, isQuick }: Scale): readonly number[] {
+  const allowed = counts.filter(count => count <= streams);
+  if (allowed.length === 0) return [streams];
+  return isQuick ? allowed.slice(-1) : allowed;
 }

@@ -14,9 +14,13 @@ export function startProgram(
   command: string,
   parameters: readonly string[],
   stdio: StdioOptions,
+  env: Record<string, string> = {},
 ): ChildProcess {
   const raise = 'ulimit -n "$(ulimit -H -n)" && exec "$@"';
-  return spawn('/bin/sh', ['-c', raise, 'sh', command, ...parameters], { stdio });
+  return spawn('/bin/sh', ['-c', raise, 'sh', command, ...parameters], {
+    stdio,
+    env: { ...process.env, ...env },
+  });
 }
 
 /** Ends a program that this process has started, whatever it is at. */

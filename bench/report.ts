@@ -6,19 +6,21 @@ import type { Results } from './results.ts';
 import { REFERENCE, subjects } from './subjects.ts';
 
 /** Everything that was measured, as Markdown. */
-export function report(measurements: readonly Measurement[], results: Results): string {
-  const parts = [machine(), goalTable(results), ...measurements.map(each => tablesOf(each, results))];
+export function report(measurements: readonly Measurement[], results: Results, rounds: number): string {
+  const parts = [machine(rounds), goalTable(results), ...measurements.map(each => tablesOf(each, results))];
   return parts.filter(part => part !== '').join('\n\n');
 }
 
-function machine(): string {
+function machine(rounds: number): string {
   const [cpu] = os.cpus();
   const memory = Math.round(os.totalmem() / 2 ** 30);
   const kernel = execFileSync('uname', ['-sr'], { encoding: 'utf8' }).trim();
   const present = subjects.filter(({ missing }) => missing?.() === undefined);
   const versions = new Set(present.flatMap(({ version }) => version().split(', ')));
   const absent = subjects.filter(subject => !present.includes(subject));
+  const day = new Date().toISOString().slice(0, 10);
   return [
+    `${day}. ${rounds === 1 ? 'One round' : `${rounds} rounds`}.\n`,
     `${os.availableParallelism()} × ${cpu?.model.trim()}, ${memory} GB, ${kernel}, Node ${process.versions.node}.`,
     `Measured: ${[...versions].join(', ')}.`,
     ...absent.map(({ title, missing }) => `Not measured: ${title}; ${missing?.()}.`),
@@ -43,13 +45,17 @@ function goalTable(results: Results): string {
   return `### Goals\n\n${markdown(['', 'goal', 'measured; bold: missed'], lines)}`;
 }
 
-function tablesOf({ name, about, columns, rows }: Measurement, results: Results): string {
+function tablesOf(measurement: Measurement, results: Results): string {
+  const { name, about, rows } = measurement;
   const reference = (rows.find(row => row.name === REFERENCE) ?? rows[0])?.name ?? '';
   const failed = rows.flatMap(row => {
     const error = results.error(name, row.name);
     return error === undefined ? [] : `**${row.title} failed: ${error}**`;
   });
   const tables = [...results.tables(name)].map(table => {
+    const columns = measurement.columns.filter(column =>
+      rows.some(row => results.median(table, row.name, column.name) !== undefined),
+    );
     const heads = columns.flatMap(({ name, title = name, isCompared }) => {
       return isCompared ? [title, 'Tidings ÷ it'] : title;
     });

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { native } from '@tidings/native';
+import { previousBuild } from './previous.ts';
 import { pathOf } from './program.ts';
 import { Server } from './server.ts';
 
@@ -17,6 +19,8 @@ export interface Subject {
   readonly fanOutOnly?: boolean;
   /** It stands for its like where a measurement takes long. */
   readonly isPrincipal?: boolean;
+  /** It is Tidings with `@tidings/native`. */
+  readonly isNative?: boolean;
   /** Whose release it is. */
   readonly version: () => string;
   /** Why it cannot be measured here; undefined: it can. */
@@ -35,16 +39,11 @@ export const subjects: readonly Subject[] = [
   tidings('tidings-hono', 'Tidings, Hono', 'hono', '@hono/node-server'),
   { ...tidings('tidings-fastify', 'Tidings, Fastify', 'fastify'), isPrincipal: false, fanOutOnly: true },
   tidings('tidings-node', 'Tidings, node:http'),
-  {
-    ...tidings('tidings-express-native', 'Tidings with @tidings/native, Express', 'express'),
-    fanOutOnly: true,
-    isPrincipal: false,
-  },
-  {
-    ...tidings('tidings-node-native', 'Tidings with @tidings/native, node:http'),
-    fanOutOnly: true,
-    isPrincipal: false,
-  },
+  withNative('tidings-express-native', 'Tidings with @tidings/native, Express', 'express'),
+  withNative('tidings-koa-native', 'Tidings with @tidings/native, Koa', 'koa'),
+  withNative('tidings-node-native', 'Tidings with @tidings/native, node:http'),
+  previous('tidings-express', 'Tidings, previous revision, Express'),
+  previous('tidings-node', 'Tidings, previous revision, node:http'),
   { ...onNode('hand-written-express', '`res.write(buffer)`, Express'), fanOutOnly: true },
   { ...onNode('hand-written', '`res.write(buffer)`, node:http'), isPrincipal: true },
   { ...onNode('better-sse-express', 'better-sse, Express', 'better-sse'), fanOutOnly: true },
@@ -77,6 +76,11 @@ export const subjects: readonly Subject[] = [
 
 export const principalSubjects = subjects.filter(({ isPrincipal }) => isPrincipal);
 
+/** `--quick` measures Tidings, and the servers that it is compared with on the same framework. */
+export function isInQuick({ name, isPrincipal, isNative }: Subject): boolean {
+  return isPrincipal === true || isNative === true || name.endsWith('-express');
+}
+
 /** Collects events before it sends them: it would wait in a fan-out, which waits for each event. */
 export const collecting = tidings('tidings-node-flush', 'Tidings, node:http, `flushInterval: 100`');
 
@@ -89,6 +93,27 @@ function tidings(name: string, title: string, ...packages: string[]): Subject {
     isPrincipal: true,
     resumes: true,
     drains: true,
+  };
+}
+
+function withNative(name: string, title: string, ...packages: string[]): Subject {
+  return {
+    ...tidings(name, title, '@tidings/native', ...packages),
+    fanOutOnly: true,
+    isPrincipal: false,
+    isNative: true,
+    missing: () => (native() === undefined ? 'its addon is not built' : undefined),
+  };
+}
+
+/** A server with the packages of an earlier revision: `--previous`. */
+function previous(name: string, title: string): Subject {
+  return {
+    ...tidings(name, title),
+    name: name.replace('tidings', 'previous'),
+    version: () => `Tidings ${previousBuild?.version}`,
+    missing: () => (previousBuild === undefined ? '`--previous <revision>`' : undefined),
+    start: () => Server.onNode(name, previousBuild?.packages),
   };
 }
 

@@ -59,7 +59,7 @@ describe('the comparison in the README', () => {
     expect(cellsOf(`CPU time of Tidings ÷ its, ${title}`)).toEqual(['', ...ratios(column, peers)]);
   });
 
-  it('has the memory that a client takes that does not read', () => {
+  it('has the memory of a client that does not read', () => {
     const grown = figures('100 MB past one client that does not read', 'RSS grows by, MB');
     const named = ['Tidings, Express', 'better-sse, node:http', ...peers.slice(1)];
     expect(cellsOf('100 MB sent')).toEqual(named.map(name => grown.get(name)));

@@ -14,6 +14,7 @@ export function drainTable(streams: number): string {
 
 export const drain: Measurement<Subject> = {
   name: 'drain',
+  byDefault: 'unless quick',
   about:
     'From `server.close()` to its last connection; and how many clients saw the end of their response, rather than a cut.',
   columns: [

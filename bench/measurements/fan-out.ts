@@ -1,4 +1,4 @@
-import { cpuFor, type Measurement, serving, streamsTitle } from '../measurement.ts';
+import { cpuFor, type Measurement, serving, streamCounts, streamsTitle } from '../measurement.ts';
 import { type Subject, subjects } from '../subjects.ts';
 
 const STREAMS = [100, 1_000, 10_000];
@@ -26,11 +26,11 @@ export const fanOut: Measurement<Subject> = {
   rows: subjects,
   measure: serving(async (server, client, record, scale) => {
     let opened = 0;
-    for (const streams of STREAMS.filter(streams => streams <= scale.streams)) {
+    for (const streams of streamCounts(STREAMS, scale)) {
       await client.open(server, streams - opened);
       if (opened === 0) await client.run(server, { events: 1, ms: 10 * WARM_UP });
       opened = streams;
-      for (const size of SIZES) {
+      for (const size of scale.isQuick ? SIZES.slice(0, 1) : SIZES) {
         for (const [column, events] of Object.entries(PER_TURN)) {
           await client.run(server, { events, size, ms: WARM_UP });
           let arrived = 0;

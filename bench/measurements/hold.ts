@@ -1,5 +1,5 @@
 import { type Measurement, serving, streamsTitle, withClient } from '../measurement.ts';
-import { principalSubjects, type Subject } from '../subjects.ts';
+import { type Subject, subjects } from '../subjects.ts';
 
 export const STREAMS = 10_000;
 /** Ms between two events. */
@@ -16,13 +16,14 @@ export const HELD = 'longest hold of the event loop, ms';
 
 export const hold: Measurement<Subject> = {
   name: 'hold',
+  byDefault: 'unless quick',
   about: 'How long a server is deaf to everything else, and how long others wait for an answer.',
   columns: [
     { name: HELD, digits: 1, isCompared: true },
     { name: 'GET /ping, p50, ms', digits: 1 },
     { name: 'GET /ping, p99, ms', digits: 1, isCompared: true },
   ],
-  rows: principalSubjects.filter(({ onNode }) => onNode),
+  rows: subjects.filter(({ onNode, isPrincipal, isNative }) => onNode && (isPrincipal || isNative)),
   measure: serving(async (server, client, record, scale) => {
     const streams = Math.min(STREAMS, scale.streams);
     await client.open(server, streams);

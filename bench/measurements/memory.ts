@@ -68,6 +68,7 @@ export const RSS_GROWN = 'RSS grows by, MB';
 
 export const stalled: Measurement<Subject> = {
   name: 'stalled',
+  byDefault: 'unless quick',
   about: `${EVENTS.toLocaleString('en')} events of ${SIZE / 1000} KB; another client reads them all. Measured after a full collection of garbage.`,
   columns: [
     { name: RSS_GROWN, digits: 1 },

@@ -36,6 +36,7 @@ const rows = ['redis', 'ioredis'].flatMap(client => [
 
 export const redis: Measurement<Row & { what: string; client: string }> = {
   name: 'redis',
+  byDefault: 'unless quick',
   about:
     'µs from `publish` in one process until a stream, or the subscriber, of another is given it, at 200 a second, alone and while 20 MB a second are published to another channel; and the time for each when 20,000 are published as fast as they are accepted. Tidings stores each for who comes back; `PUBLISH` does not. The script has three commands, `HINCRBY`, `XADD` and `PUBLISH`: the least that stores, without bounds, and without whatever a restart, a lost answer or a hole calls for.',
   columns: [

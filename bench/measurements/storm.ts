@@ -15,6 +15,7 @@ export function stormTable(streams: number): string {
 
 export const storm: Measurement<Subject> = {
   name: 'storm',
+  byDefault: 'unless quick',
   about:
     'µs of the server’s CPU time for each client. Live: it connects, and is then sent the same events, published in one turn. Coming back: it connects with the id of the last event before them.',
   columns: [

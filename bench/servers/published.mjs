@@ -1,9 +1,10 @@
-// `--import` this, and packages of this repository resolve to what npm would install of them: their `publishConfig`.
+// With `--import`, packages of this repository resolve to the files that npm would install: those of `publishConfig`.
+// TIDINGS_PACKAGES: the URL of another folder of packages, for an earlier revision.
 import { readFileSync } from 'node:fs';
 import { register } from 'node:module';
 import { isMainThread } from 'node:worker_threads';
 
-const packages = new URL('../../packages/', import.meta.url);
+const packages = process.env.TIDINGS_PACKAGES ?? new URL('../../packages/', import.meta.url);
 
 // The hooks run in a thread of their own, which loads this file once more.
 if (isMainThread) register(import.meta.url);

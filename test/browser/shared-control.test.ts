@@ -161,7 +161,7 @@ async function byChannel(page: Page): Promise<Record<string, number[]>> {
 describeWith(CHROMIUM, 'tabs that share a connection and change its channels', () => {
   const open = inChromium();
 
-  test('have one stream, with the channels of all, and each tab receives those that it has asked for', async () => {
+  test('share one stream with the channels of all tabs, and each tab receives its own channels', async () => {
     const site = await serve();
     const [a, b, c] = (await openTabs(await open(), site, 3)) as [Page, Page, Page];
     await Promise.all([subscribe(a, 'a', 'both'), subscribe(b, 'b', 'both')]);
@@ -183,7 +183,7 @@ describeWith(CHROMIUM, 'tabs that share a connection and change its channels', (
     expect(site.streams.size).toBe(1);
   });
 
-  test('take their channels with them when they are closed or killed, unless another tab has them', async () => {
+  test('unsubscribe their channels when they are closed or killed, unless another tab has them', async () => {
     const site = await serve();
     const pages = await openTabs(await open(), site, 4);
     const leader = await site.leader();
@@ -258,7 +258,7 @@ describeWith(CHROMIUM, 'tabs that share a connection and change its channels', (
     expect(site.controls()).toBe(sent);
   });
 
-  test('are told when the server refuses a change', async () => {
+  test('reject when the server refuses a change', async () => {
     const site = await serve();
     const pages = await openTabs(await open(), site, 2);
     const leader = await site.leader();

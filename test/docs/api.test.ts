@@ -50,11 +50,11 @@ describe('the API reference', () => {
     ['koa/interfaces/SseContext', 'ctx.sse()'],
     ['hono/type-aliases/SseVariables', 'c.var.sse()'],
     ['fastify/interfaces/SseReply', 'reply.sse()'],
-  ])('%s says what %s takes, gives and throws', (name, call) => {
+  ])('%s documents parameters, results and errors of %s', (name, call) => {
     const section =
       readFileSync(join(folder, `@tidings/${name}.md`), 'utf8')
         .split(/^### /m)
-        .find(text => text.includes(`\`${call}\` answers`)) ?? '';
+        .find(text => text.includes(`\`${call}\` responds`)) ?? '';
     expect(section).toMatch(/^sse\(\)/);
     expect(section).toContain('| `options?` | [`StreamOptions`](../../core/interfaces/StreamOptions.md)');
     expect(section).toContain('#### Returns');

@@ -197,9 +197,9 @@ export class Run implements ClientHost {
     if (this.#course.slowWrites) this.#clock.work(5);
   }
 
-  /** Calls that need the broker may reject. */
+  /** Calls that need the broker may reject, and those of a hub that is closed meanwhile. */
   mayReject(node: Node): boolean {
-    return !node.isReliable || this.#course.publishTimeout !== undefined;
+    return node.isClosing || !node.isReliable || this.#course.publishTimeout !== undefined;
   }
 
   filterThrew(): void {

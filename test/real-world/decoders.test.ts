@@ -4,15 +4,24 @@ import { fileURLToPath } from 'node:url';
 import { createHub } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
 import { describe, expect, test } from 'vitest';
+import { eventually, request } from '../support/client.ts';
 import { listen } from '../support/server.ts';
-import { describeSubject } from './subject.ts';
+import { describeSubject, type Subject } from './subject.ts';
 
-const PROGRAM = fileURLToPath(new URL('./client-programs/events.py', import.meta.url));
+const sourceOf = (name: string) => fileURLToPath(new URL(`./client-programs/${name}`, import.meta.url));
 const PYTHON = '/usr/bin/python3';
+
+const python = (library: string) => ({
+  program: PYTHON,
+  versionArgs: ['-c', `import ${library}; print(${library}.__version__)`],
+  needs: `/usr/lib/python3/dist-packages/${library}/__init__.py`,
+});
 
 /** Runs the decoder until the response has ended. Resolves with the events that it printed. */
 function eventsOf(library: string, url: string): Promise<[type: string, data: string][]> {
-  const child = spawn(PYTHON, [PROGRAM, library, url], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const child = spawn(PYTHON, [sourceOf('events.py'), library, url], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
   const events: [string, string][] = [];
   createInterface(child.stdout).on('line', line => events.push(JSON.parse(line)));
   return new Promise(resolve => child.on('close', () => resolve(events)));
@@ -20,13 +29,8 @@ function eventsOf(library: string, url: string): Promise<[type: string, data: st
 
 describe.concurrent('Decoders of text', () => {
   for (const library of ['requests', 'httpx']) {
-    const subject = {
-      name: `${library}, Python, with the rule of httpx-sse`,
-      program: PYTHON,
-      versionArgs: ['-c', `import ${library}; print(${library}.__version__)`],
-      needs: `/usr/lib/python3/dist-packages/${library}/__init__.py`,
-    };
-    describeSubject(subject, () => {
+    const name = `${library}, Python, with the rule of httpx-sse`;
+    describeSubject({ name, ...python(library) }, () => {
       test('text that is not ASCII, and line breaks of Unicode in JSON', async context => {
         const data = { text: 'ü ✓ 😀', breaks: '\u0085\u2028\u2029' };
         const server = await listen((req, res) => {
@@ -61,6 +65,75 @@ describe.concurrent('Decoders of text', () => {
           ['message', '1'],
           ['message', '2'],
         ]);
+      });
+    });
+  }
+});
+
+/** Writes the decoded body of a response to stdout. */
+interface Decoder extends Subject {
+  program: string;
+  argsOf(url: string): string[];
+}
+
+const gzipDecoders: Decoder[] = [
+  ...['requests', 'httpx', 'aiohttp'].map(library => ({
+    name: `${library}, Python`,
+    ...python(library),
+    argsOf: (url: string) => [sourceOf('body.py'), library, url],
+  })),
+  { name: 'curl', program: '/usr/bin/curl', argsOf: url => ['--silent', '--no-buffer', '--compressed', url] },
+  {
+    name: 'GZIPInputStream of java.net.http, Java',
+    program: '/usr/bin/java',
+    // It compiles the source.
+    needs: '/usr/bin/javac',
+    argsOf: url => [sourceOf('Body.java'), url],
+  },
+];
+
+/** Runs a program until it ends, and fails if it does. Resolves with its output. */
+function outputOf(program: string, args: string[]): Promise<Buffer> {
+  const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] });
+  const chunks: Buffer[] = [];
+  child.stdout.on('data', chunk => chunks.push(chunk));
+  return new Promise((resolve, reject) => {
+    child.on('close', code => {
+      if (code === 0) resolve(Buffer.concat(chunks));
+      else reject(new Error(`${program} has ended, with ${code}`));
+    });
+  });
+}
+
+describe.concurrent('Decoders of gzip', () => {
+  for (const decoder of gzipDecoders) {
+    describeSubject(decoder, () => {
+      test('a compressed response is decoded to the bytes of an uncompressed one, and to its end', async context => {
+        const hub = createHub({ compression: { minStreams: 1 } });
+        const accepted: (string | undefined)[] = [];
+        const server = await listen((req, res) => {
+          accepted.push(req.headers['accept-encoding']);
+          openStream(req, res, { hub, retry: 50, markers: false }).subscribe(['rows', 'other']);
+        });
+        context.onTestFinished(server.kill);
+        const plain = await request(server.origin, '/');
+        const output = outputOf(decoder.program, decoder.argsOf(server.origin));
+        await eventually(() => hub.streams.size === 2);
+        // Each event that is not compressed, and each of another channel, is an interruption: what follows refers to less.
+        for (let n = 1; n <= 60; n++) {
+          await hub.publish('rows', `<tr id="row-${n}"><td>Größe ${n} ✓ 😀</td></tr>`);
+          await plain.until(({ events }) => events.at(-1)?.data.startsWith(`<tr id="row-${n}"`) === true);
+          for (const stream of hub.streams) {
+            if (n % 20 === 0) stream.comment('aside');
+            if (n % 13 === 0) stream.send({ n });
+          }
+          if (n % 9 === 0) await hub.publish('other', n);
+          if (n === 40) await hub.publish('rows', 'x'.repeat(200_000));
+        }
+        for (const stream of hub.streams) stream.close();
+        expect(accepted).toEqual([undefined, expect.stringContaining('gzip')]);
+        expect(await plain.ended).toBe(true);
+        expect((await output).toString('latin1')).toBe(plain.body.toString('latin1'));
       });
     });
   }

@@ -100,9 +100,7 @@ const goProgram = () =>
   );
 
 const javaProgram = () =>
-  compileOnce('java', folder =>
-    promisify(execFile)('/usr/bin/javac', ['-d', folder, sourceOf('Lines.java')]),
-  );
+  compileOnce('java', folder => promisify(execFile)('/usr/bin/javac', ['-d', folder, sourceOf('Body.java')]));
 
 export async function removeCompiledPrograms(): Promise<void> {
   for (const folder of compiled.values()) rmSync(await folder, { recursive: true });
@@ -170,11 +168,11 @@ export const programClients: SseClient[] = [
   {
     name: 'java.net.http, Java',
     program: '/usr/bin/java',
-    note: LINES,
+    note: `${LINES}. Decodes gzip through a \`GZIPInputStream\``,
     needs: '/usr/bin/javac',
     async follow(url, see) {
       const folder = await javaProgram();
-      return followByLines('/usr/bin/java', (...args) => ['-cp', folder, 'Lines', ...args])(url, see);
+      return followByLines('/usr/bin/java', (...args) => ['-cp', folder, 'Body', ...args])(url, see);
     },
   },
 ];

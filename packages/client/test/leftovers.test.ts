@@ -17,7 +17,7 @@ function watchTimers(): () => unknown[] {
   };
 }
 
-describe('close leaves nothing', () => {
+describe('close() leaves no timer, listener or request', () => {
   it.each([
     ['open', (respond: () => void) => respond()],
     ['waiting', () => {}],
@@ -56,7 +56,7 @@ describe('1,000 clients', () => {
   /** Of a random schedule: 17 are expected in each interval, and more than this once in a million runs. */
   const MOST = 48;
 
-  it('spread their attempts after a cut, and after a deploy: each waits as long as the server has told it', async () => {
+  it('spread their attempts after a broken connection, and wait for the `retry` of the server after a deploy', async () => {
     const site = await serve();
     const retry = { initial: 60_000, max: 60_000 };
     const clients = Array.from({ length: CLIENTS }, () => site.connect({ retry }));

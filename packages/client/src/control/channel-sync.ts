@@ -98,7 +98,10 @@ export class ChannelSync {
     if (this.#stream === undefined || this.#isSending) return;
     this.#isSending = true;
     let error: Error | undefined;
-    if (this.#stream === null) error = new Error('the response does not expose the header Tidings-Stream');
+    if (this.#stream === null)
+      error = new Error(
+        'the header Tidings-Stream is missing: use sse.control() on the server, and expose the header to other origins',
+      );
     for (let change = this.#next(); change && !error; change = this.#next()) {
       const response = await postChange(this.#url, this.#options, change, signal).catch(() => undefined);
       if (signal.aborted) return;
@@ -155,7 +158,7 @@ export class ChannelSync {
       this.channels.delete(name);
       for (const wanted of this.tabs.values()) wanted.delete(name);
     }
-    const error = new Error(`${this.#url}: ${status}, the channels were not changed`);
+    const error = new Error(`${this.#url} responded with ${status}: the channels were not changed`);
     return Object.assign(error, { channels: subscribe });
   }
 

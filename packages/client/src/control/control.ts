@@ -85,7 +85,7 @@ export class Control {
 
   /** @param isOver no other stream follows: changes that are not stored will not be. */
   closed(isOver = false): void {
-    if (isOver) this.#sync.settle(new Error('the connection has ended'));
+    if (isOver) this.#sync.settle(new Error('the connection is closed'));
     this.#sync.closed(this.#isNamed);
   }
 
