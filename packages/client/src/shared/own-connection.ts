@@ -1,4 +1,5 @@
 import type { Connection } from '../connection/connection.ts';
+import { compare } from '../position.ts';
 import type { RelayedEvent } from './messages.ts';
 import type { Parts } from './parts.ts';
 import { type Reception, WITHOUT_IDS } from './reception.ts';
@@ -31,7 +32,8 @@ export class OwnConnection {
     this.connection = createConnection({
       opened: ifOpen(headers => receiver.opened(headers, this.at)),
       receive: ifOpen(event => {
-        const relayed = { ...event, isNotice: event.id === this.at };
+        // Events ascend. Suffixes may differ: a reset can come before or after older events.
+        const relayed = { ...event, isNotice: event.id !== undefined && compare(event.id, this.at) < 1 };
         this.at = event.id || this.at || WITHOUT_IDS;
         owner.arrived(relayed);
         reception.receive(relayed);
