@@ -57,5 +57,5 @@ function describe(srcDir: string): string {
 function firstSentence(file: string): string {
   const [, paragraph = ''] = /^# .*\n\n([\s\S]*?)\n\n/m.exec(readFileSync(file, 'utf8')) ?? [];
   const text = paragraph.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1').replaceAll(/\s+/g, ' ');
-  return /^.*?[.:](?= |$)/.exec(text)?.[0].replace(/:$/, '.') ?? text;
+  return /^.*?\.(?= |$)/.exec(text)?.[0] ?? text.replace(/:$/, '.');
 }

@@ -128,15 +128,16 @@ export class Control {
    *
    * @param before where they begin.
    */
-  relay(channels: StreamChannels, before: string): void {
+  relay(channels: StreamChannels | undefined, before: string): void {
+    if (!channels) return;
     this.#sync.channels = channels;
     const unapplied = [...this.#own.keys()].filter(name => !wasApplied(channels.get(name), before));
     hold(this.#own, this.#position(), unapplied);
   }
 
   /** See {@link covers}. */
-  isCovered(channels: StreamChannels, before: string | undefined): boolean {
-    return covers(channels, this.#own, this.#position(), before);
+  isCovered(channels: StreamChannels | undefined, before: string | undefined): boolean {
+    return !channels || covers(channels, this.#own, this.#position(), before);
   }
 
   /**

@@ -10,7 +10,7 @@ interface Owner {
   arrived(event: RelayedEvent): void;
   stateChanged(connection: Connection): void;
   /** What has arrived together has been received; or the state has changed. */
-  advanced(): void;
+  readonly advanced: () => void;
 }
 
 /** The connection of a tab that leads, or catches up. */
@@ -28,12 +28,12 @@ export class OwnConnection {
         if (!this.#isClosed) run(...args);
       };
     // A listener may close it.
-    const advance = ifOpen(() => owner.advanced());
+    const advance = ifOpen(owner.advanced);
     this.connection = createConnection({
       opened: ifOpen(headers => receiver.opened(headers, this.at)),
       receive: ifOpen(event => {
         // Events ascend. Suffixes may differ: a reset can come before or after older events.
-        const relayed = { ...event, isNotice: event.id !== undefined && compare(event.id, this.at) < 1 };
+        const relayed = { ...event, isNotice: compare(event.id ?? '', this.at) < 1 };
         this.at = event.id || this.at || WITHOUT_IDS;
         owner.arrived(relayed);
         reception.receive(relayed);
