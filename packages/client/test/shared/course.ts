@@ -6,7 +6,7 @@ import { type Site, serveSite } from './site.ts';
 const CHANNELS = ['a', 'b', 'c', 'all'];
 const MOVES = ['close', 'crash', 'cut', 'block', 'block both', 'leave'] as const;
 /** ms for what tabs do: more than enough. */
-const PATIENCE = 15_000;
+const PATIENCE = 60_000;
 
 /** A leader that is lost while older events arrive leaves the others unsure of what the route's channels had. */
 const INTERRUPTED = '{"reason":"interrupted","channels":["all"]}';
@@ -69,7 +69,9 @@ class Page {
   }
 
   has(published: ReadonlyMap<string, number>): boolean {
-    return this.followed.every(name => this.#received.get(name)?.at(-1) === (published.get(name) ?? 0) - 1);
+    // A reset may have come last.
+    const last = (name: string) => this.#received.get(name)?.findLast(number => !Number.isNaN(number));
+    return this.followed.every(name => last(name) === (published.get(name) ?? 0) - 1);
   }
 
   /** What is wrong with what it has received. */
