@@ -107,6 +107,6 @@ function judge({ status, ok, headers, body }: Response, url: string): Ending | u
     ? undefined
     : {
         kind: 'failed',
-        error: new Error('this fetch does not support streams: pass one that does as `fetch`'),
+        error: new Error('this fetch does not support streams'),
       };
 }

@@ -111,9 +111,7 @@ export class ChannelSync {
     this.#isSending = true;
     let error: Error | undefined;
     if (this.#stream === null)
-      error = new Error(
-        'the header Tidings-Stream is missing: use sse.control() on the server, and expose the header to other origins',
-      );
+      error = new Error('no header Tidings-Stream: use sse.control(), and expose the header');
     while (!error) {
       const change = this.#next();
       if (!change) break;
