@@ -16,7 +16,7 @@ export const drain: Measurement<Subject> = {
   name: 'drain',
   byDefault: 'unless quick',
   about:
-    'From `server.close()` to its last connection; and how many clients saw the end of their response, rather than a cut.',
+    'Time from `server.close()` until the last connection has closed, and the share of clients that received the normal end of their response.',
   columns: [
     { name: TOOK, digits: 0 },
     { name: CLEAN, digits: 1 },

@@ -186,7 +186,7 @@ describeWith(REDIS, 'Redis', () => {
     'needs only the permissions that its README lists',
     async () => {
       const readme = readFileSync(new URL('../../packages/redis/README.md', import.meta.url), 'utf8');
-      const rights = readme.slice(readme.indexOf('An ACL')).match(/(?<=`)[^`]+(?=`)/g) ?? [];
+      const rights = readme.slice(readme.indexOf('## Permissions (ACL)')).match(/(?<=`)[^`]+(?=`)/g) ?? [];
       const list = rights.filter(text => /^[+~&]/.test(text)).flatMap(text => text.split(/,? /));
       server?.cli(
         'ACL',

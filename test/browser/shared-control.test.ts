@@ -27,7 +27,7 @@ const PAGE = `<!doctype html><title>Tab</title><link rel="icon" href="data:,"><s
   events.on('reset', ({ data }) => seen.push(['reset: ' + data.reason, data.channels]));
 </script>`;
 
-type Seen = [channel: string, data: number][];
+type Seen = [channel: string, data: number | string[]][];
 
 const evaluate = <T>(page: Page, expression: string) => page.evaluate<T>(expression);
 const seenBy = (page: Page) => evaluate<Seen>(page, 'seen');
@@ -142,18 +142,25 @@ const losses: Loss[] = [
   },
 ];
 
-/** Where numbers do not follow each other. */
+/** Where numbers do not follow each other. After NaN, any may follow. */
 const breaksOf = (numbers: number[]) =>
   numbers
     .slice(1)
-    .flatMap((number, n) => (number === Number(numbers[n]) + 1 ? [] : [`${numbers[n]}, ${number}`]));
+    .map((number, n) => [numbers[n] as number, number] as const)
+    .filter(([before, number]) => before + 1 !== number && !Number.isNaN(before + number))
+    .map(([before, number]) => `${before}, ${number}`);
 
-/** What a tab has received of each channel. */
+/** What a tab has received of each channel. NaN: a reset, after which events may come again. */
 async function byChannel(page: Page): Promise<Record<string, number[]>> {
   const received: Record<string, number[]> = {};
-  for (const [channel, data] of await seenBy(page)) {
+  const add = (channel: string, number: number) => {
     const numbers = received[channel] ?? [];
-    received[channel] = [...numbers, data];
+    received[channel] = numbers;
+    numbers.push(number);
+  };
+  for (const [channel, data] of await seenBy(page)) {
+    if (typeof data === 'number') add(channel, data);
+    else for (const name of [channel, ...data]) add(name, Number.NaN);
   }
   return received;
 }

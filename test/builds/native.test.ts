@@ -38,7 +38,7 @@ describe.each(['esm.mjs', 'commonjs.cjs'])('the packed @tidings/native, %s', pro
       cwd: without,
       encoding: 'utf8',
     });
-    expect(stderr.match(/@tidings\/native is not used: there is no binary for \w+-\w+/g)).toHaveLength(1);
+    expect(stderr.match(/@tidings\/native is not used: it has no binary for \w+-\w+/g)).toHaveLength(1);
     expect([stdout, status]).toEqual(['false\n', 0]);
   });
 

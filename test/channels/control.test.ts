@@ -127,7 +127,7 @@ describe.each(Object.entries(setups))('control messages %s', (_, setUp) => {
     expect(ann.data()).toEqual(['one', 'missed', 'end']);
   });
 
-  it('begin with the state of a channel, or where `from` says', async () => {
+  it('begin with the state of a channel, or at `from`', async () => {
     const [a, b] = setUp();
     for (const hub of new Set([a, b])) {
       hub.channel('state', { snapshot: () => 'now' });

@@ -371,7 +371,7 @@ describe('after a reset that no event follows', () => {
     expect(await outcome(again, 'live')).toEqual({ data: ['live'], resets: [] });
   });
 
-  it('no marker comes between a reset and what follows it', async () => {
+  it('no marker is sent between a reset and the event after it', async () => {
     const { hub, connect } = await serve({ history: { events: 2 } });
     const id = await hub.publish('a', 1);
     await publish(hub, 'a', 5);

@@ -5,7 +5,7 @@ import { eventually } from '../support/client.ts';
 import { contract, fill, MIB } from './contract.ts';
 
 contract('a stream ends', ({ connect, serve, mount }) => {
-  it('when it is closed, after what was sent', async () => {
+  it('when it is closed, after the sent events', async () => {
     const { hub, client, stream } = await connect({ hub: { maxBufferedBytes: 64 * MIB } });
     client.stall();
     await fill(stream);

@@ -162,7 +162,7 @@ describe.each(frameworks)('a handler on %s', (name, serve) => {
     expect(errors).toEqual([expect.objectContaining({ message: 'mine' })]);
   });
 
-  it('that fails with an error of its own is reported, though its stream has closed', async () => {
+  it('that fails with an error of its own is reported, even if its stream has closed', async () => {
     reported.length = 0;
     const { client, stream, errors } = await connect(async ({ signal }) => {
       await once(signal, 'abort');

@@ -20,7 +20,7 @@ contract('the response to a POST', ({ connect, serve, mount }) => {
         }),
     ],
     ['it is too old', { maxAge: 60 }, 'maxAge', (stream: EventStream) => stream.send('half')],
-  ])('is aborted after what was sent, if %s', async (_, hub, reason, use) => {
+  ])('is aborted after the sent events, if %s', async (_, hub, reason, use) => {
     const opened: EventStream[] = [];
     const { client, stream } = await connect({
       hub: { ...hub, onError: () => {} },

@@ -48,7 +48,7 @@ it('leaves no timer when it is closed between two attempts to start', async () =
   expect(failures).toBe(1);
 });
 
-it('does not try again what fails because it was closed', async () => {
+it('does not retry calls that fail because it was closed', async () => {
   const broker = new VirtualBroker(new SharedLog());
   let fail: (error: Error) => void = () => {};
   broker.start = () =>

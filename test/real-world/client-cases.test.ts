@@ -144,7 +144,7 @@ test.concurrent.each(Object.keys(clients))('%s', async name => {
   if (process.env.CASES) console.log(name, failed);
 });
 
-test('the numbers are those that the documentation has', () => {
+test('the figures match the documentation', () => {
   const passed = Object.keys(clients).map(name => clientCases.length - (results.get(name)?.length ?? 0));
   const page = readFileSync(`${root}docs/client.md`, 'utf8');
   const [row = ''] = /^\| cases passed.*$/m.exec(page) ?? [];

@@ -121,8 +121,10 @@ describe('control', () => {
     await events.subscribe('a');
     statuses.push(403);
     await expect(events.subscribe('b')).rejects.toThrow('403');
+    statuses.push(503);
     await events.unsubscribe('a');
-    expect(changes.map(({ subscribe }) => subscribe)).toEqual([['a'], ['a'], ['b'], []]);
+    expect(changes.map(({ subscribe }) => subscribe)).toEqual([['a'], ['a'], ['b'], [], []]);
+    expect(changes.slice(-2).map(({ unsubscribe }) => unsubscribe)).toEqual([['a'], ['a']]);
   });
 
   it('rejects when the connection is closed', async () => {
@@ -225,5 +227,35 @@ describe('a connection that breaks during a backfill', () => {
     }
     // The change was made at e-12. An event at that position may have come before.
     expect(asked).toEqual(['e-10', 'e-10', 'e-10', 'e-13']);
+  });
+});
+
+describe('a reset that names a channel', () => {
+  const reset = 'id: e-12~\nevent: reset\ndata: {"reason":"history","channels":["a"]}\n\n';
+  const older = (position: number) => `channel: a\nposition: e-${position}\ndata: ${position}\n\n`;
+
+  it('is followed by its state, which is older than what the client had', async () => {
+    const { streams, events, messages, asked } = await serveByHand('e-12');
+    await events.subscribe('a');
+    streams[0]?.write(`${reset}${older(3)}${older(7)}`);
+    await until(() => messages.length === 2);
+    // The rest of the state is asked for.
+    streams[0]?.destroy();
+    await until(() => asked.length === 2);
+    expect(dataOf(messages)).toEqual([3, 7]);
+    expect(asked).toEqual(['e-10', 'e-7']);
+  });
+
+  it('comes again if the connection breaks before the state', async () => {
+    const { streams, events, asked } = await serveByHand('e-12');
+    const resets = collect(events, 'reset');
+    await events.subscribe('a');
+    streams[0]?.write('channel: news\nid: e-13\ndata: 13\n\n');
+    await until(() => events.lastEventId === 'e-13');
+    streams[0]?.write(reset.replace('12', '13'));
+    await until(() => resets.length === 1);
+    streams[0]?.destroy();
+    await until(() => asked.length === 2);
+    expect(asked).toEqual(['e-10', 'e-0']);
   });
 });

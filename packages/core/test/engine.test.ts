@@ -135,7 +135,7 @@ it('keeps an undelivered event of a quiet channel when others publish 18 MB in t
   expect(datas(transport.text)).toEqual(['small']);
 });
 
-it('sends a reset when undelivered events were evicted, though the channel retains nothing', async () => {
+it('sends a reset when undelivered events were evicted, even if the channel retains nothing', async () => {
   const { hub, open } = connect({ history: false });
   const { stream, transport } = open();
   stream.subscribe('a');

@@ -186,7 +186,7 @@ describe.each([
 });
 
 describe('hub.listen()', () => {
-  it('receives what another process publishes, once it is ready', async () => {
+  it('receives the events of another process, once it is ready', async () => {
     const log = new MemoryLog();
     const [a, b] = [start({ broker: log.broker() }).hub, start({ broker: log.broker() }).hub];
     const { list, listener } = collect();

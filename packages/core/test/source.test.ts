@@ -55,7 +55,7 @@ function pending(kind: 'web stream' | 'Readable' | 'iterator') {
   return { source: kinds[kind](), stopped };
 }
 
-describe('stream() takes', () => {
+describe('stream() accepts', () => {
   const kinds: Record<string, () => Source<unknown> | Promise<Source<unknown>>> = {
     'an array': () => [1, 2],
     'a Set': () => new Set([1, 2]),

@@ -344,5 +344,5 @@ describe('SocketFanOut', () => {
 });
 
 it('loadAddon throws with the reason if there is no binary', () => {
-  expect(() => loadAddon(['no-such-platform'])).toThrow(/^there is no binary for /);
+  expect(() => loadAddon(['no-such-platform'])).toThrow(/^it has no binary for /);
 });

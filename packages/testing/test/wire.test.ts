@@ -61,7 +61,7 @@ describe('comments', () => {
     const event = client.next();
     expect(await Promise.all([client.nextComment(), client.nextComment()])).toEqual(['one', 'two']);
     expect((await event).data).toBe('a');
-    await expect(client.nextComment()).rejects.toThrow('no comment within 1 s; received: message a');
+    await expect(client.nextComment()).rejects.toThrow('no comment within 2 s; received: message a');
   });
 
   it('are not skipped by a call that rejected', async () => {
@@ -102,7 +102,7 @@ describe('until', () => {
 
   it('skips nothing when there is no such event, and lists the events that arrived', async () => {
     const client = await receiving(...events);
-    await expect(client.until('c')).rejects.toThrow('no event "c" within 1 s; received: a 1, b 2, a 3, b 4');
+    await expect(client.until('c')).rejects.toThrow('no event "c" within 2 s; received: a 1, b 2, a 3, b 4');
     expect((await client.next()).data).toBe('1');
   });
 
