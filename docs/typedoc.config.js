@@ -105,6 +105,7 @@ export default {
   useHTMLAnchors: true,
   disableSources: true,
   excludeExternals: true,
+  excludeInternal: true,
   treatWarningsAsErrors: true,
   parametersFormat: 'table',
   interfacePropertiesFormat: 'table',

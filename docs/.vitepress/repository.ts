@@ -46,11 +46,13 @@ export function labelCells(md: MarkdownRenderer): void {
   });
 }
 
-/** Long names in code may break after a separator, and nowhere else. */
+/** Long names in code, such as those of metrics, may break after a separator, and nowhere else. */
 export function breakNames(md: MarkdownRenderer): void {
   const render = md.renderer.rules.code_inline;
   md.renderer.rules.code_inline = (...args) => {
+    const [tokens, index] = args;
     const html = render?.(...args) ?? '';
+    if (!/^[\w./@-]{18,}$/.test(tokens[index]?.content ?? '')) return html;
     return html.replaceAll(/[a-zA-Z\d]{2,}[_./]+(?=\w)(?![^<]*>)/g, '$&<wbr>');
   };
 }

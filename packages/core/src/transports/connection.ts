@@ -3,7 +3,9 @@ import type { Http2ServerRequest, Http2ServerResponse } from 'node:http2';
 
 // Only types are imported from Node.js: this file is loaded on other runtimes, too.
 
+/** A request of `node:http` or `node:http2`. */
 export type NodeRequest = IncomingMessage | Http2ServerRequest;
+/** A response of `node:http` or `node:http2`. */
 export type NodeResponse = ServerResponse | Http2ServerResponse;
 
 /** Error codes of RFC 9113, section 7: the stream is no longer needed; the response is incomplete. */

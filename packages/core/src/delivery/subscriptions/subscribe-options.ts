@@ -29,6 +29,8 @@ export interface FilterEvent {
 }
 
 /**
+ * The options of `stream.subscribe()`.
+ *
  * @typeParam Stream the second argument of the filter.
  * @typeParam Event the first.
  */
