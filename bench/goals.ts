@@ -175,7 +175,7 @@ export const goals: readonly Goal[] = [
     unit: 'MB',
   },
   {
-    text: '10,000 clients that come back for 100 events, to sending the same live',
+    text: '10,000 clients that reconnect after 100 events, to sending the same live',
     table: stormTable(RESUMED),
     column: AGAINST_LIVE,
     rows: ALL,
@@ -198,7 +198,7 @@ export const goals: readonly Goal[] = [
     unit: 'ms',
   },
   {
-    text: 'From one node to another through Redis, p50, to bare Pub/Sub with the same client',
+    text: 'From one process to another through Redis, p50, to bare Pub/Sub with the same client',
     table: redisTable,
     column: P50,
     rows: ON_REDIS,

@@ -16,7 +16,7 @@ export const drain: Measurement<Subject> = {
   name: 'drain',
   byDefault: 'unless quick',
   about:
-    'From `server.close()` to its last connection; and how many clients saw the end of their response, rather than a cut.',
+    'From `server.close()` to the end of its last connection, and how many responses ended in order instead of being aborted.',
   columns: [
     { name: TOOK, digits: 0 },
     { name: CLEAN, digits: 1 },

@@ -17,7 +17,8 @@ export const HELD = 'longest hold of the event loop, ms';
 export const hold: Measurement<Subject> = {
   name: 'hold',
   byDefault: 'unless quick',
-  about: 'How long a server is deaf to everything else, and how long others wait for an answer.',
+  about:
+    'The longest time for which the event loop is blocked, and how long another request waits for its response.',
   columns: [
     { name: HELD, digits: 1, isCompared: true },
     { name: 'GET /ping, p50, ms', digits: 1 },

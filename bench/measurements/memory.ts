@@ -17,7 +17,7 @@ export function idleTable(streams: number): string {
 export const memory: Measurement<Subject> = {
   name: 'memory',
   about:
-    'Bytes of the server process for each stream to which nothing is sent. node:http: the same head, and nothing of a stream behind it. RSS includes what that takes.',
+    'Bytes of the server process for each idle stream. Heap: above a response of node:http with the same headers, which stays open. RSS: with everything.',
   columns: [
     { name: HEAP_ABOVE, digits: 0, isCompared: true },
     { name: 'RSS, B', digits: 0, isCompared: true },
