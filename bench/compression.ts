@@ -51,7 +51,7 @@ const rows: readonly Variant[] = [
 export const compression: Measurement<Variant> = {
   name: 'compression',
   about:
-    '_Tidings ÷ it_: uncompressed, divided by it. For each event that one client receives: bytes on its connection, with HTTP/1.1 framing, and µs of CPU time of the server and of nginx. For each stream: bytes of the heap of the server, and KiB of resident memory of the server and of nginx. Latency: ms from publishing to the last byte, over all clients. An event is published when the one before has arrived everywhere.',
+    '_Tidings ÷ it_: the figure without compression, divided by that of the row. For each event that one client receives: bytes on its connection, with HTTP/1.1 framing, and µs of CPU time of the server and of nginx. For each stream: bytes of the server’s heap, and KiB of resident memory of the server and of nginx. Latency: ms from publishing to the last byte, over all clients. The next event is published when the previous one has arrived at all clients.',
   columns: [
     { name: BYTES, digits: 1, isCompared: true },
     { name: CPU, isCompared: true },

@@ -33,12 +33,12 @@ const bare = (row: string) => row.replace('tidings', 'bare');
 
 const small = fanOutTable(1_000, 130);
 const large = fanOutTable(1_000, 3_500);
-const ONE = 'one per turn';
-const TEN = 'ten per turn';
+const ONE = 'one per tick';
+const TEN = 'ten per tick';
 
 export const goals: readonly Goal[] = [
   {
-    text: '130 B, one per turn, 1,000 streams, to a loop of `write()` in C: with @tidings/native, on node:http',
+    text: '130 B, one per tick, 1,000 streams, to a loop of `write()` in C: with @tidings/native, on node:http',
     table: small,
     column: ONE,
     rows: ['tidings-node-native'],
@@ -54,7 +54,7 @@ export const goals: readonly Goal[] = [
     most: 1.4,
   },
   {
-    text: '… ten per turn, on node:http',
+    text: '… ten per tick, on node:http',
     table: small,
     column: TEN,
     rows: ['tidings-node-native'],
@@ -62,7 +62,7 @@ export const goals: readonly Goal[] = [
     most: 1.5,
   },
   {
-    text: 'With @tidings/native, one per turn, to nchan',
+    text: 'With @tidings/native, one per tick, to nchan',
     table: small,
     column: ONE,
     rows: NATIVE,
@@ -70,7 +70,7 @@ export const goals: readonly Goal[] = [
     most: 1,
   },
   {
-    text: '… ten per turn',
+    text: '… ten per tick',
     table: small,
     column: TEN,
     rows: NATIVE,
@@ -78,7 +78,7 @@ export const goals: readonly Goal[] = [
     most: 1,
   },
   {
-    text: 'Without it, one per turn, to a loop of `res.write(buffer)`: on node:http',
+    text: 'Without it, one per tick, to a loop of `res.write(buffer)`: on node:http',
     table: small,
     column: ONE,
     rows: ['tidings-node'],
@@ -94,7 +94,7 @@ export const goals: readonly Goal[] = [
     most: 0.7,
   },
   {
-    text: '… ten per turn, on each',
+    text: '… ten per tick, on each',
     table: small,
     column: TEN,
     rows: ['tidings-express', 'tidings-node'],
@@ -102,7 +102,7 @@ export const goals: readonly Goal[] = [
     most: 0.35,
   },
   {
-    text: 'One per turn, to better-sse, on the same framework',
+    text: 'One per tick, to better-sse, on the same framework',
     table: small,
     column: ONE,
     rows: ON_NODE,
@@ -110,7 +110,7 @@ export const goals: readonly Goal[] = [
     most: 0.6,
   },
   {
-    text: 'Ten per turn, likewise',
+    text: 'Ten per tick, likewise',
     table: small,
     column: TEN,
     rows: ON_NODE,
@@ -118,7 +118,7 @@ export const goals: readonly Goal[] = [
     most: 0.2,
   },
   {
-    text: '3.5 KB, one per turn, to better-sse, likewise',
+    text: '3.5 KB, one per tick, to better-sse, likewise',
     table: large,
     column: ONE,
     rows: ON_NODE,
@@ -126,7 +126,7 @@ export const goals: readonly Goal[] = [
     most: 0.4,
   },
   {
-    text: 'Hono on Node, 130 B, one per turn, to its own streamSSE',
+    text: 'Hono on Node, 130 B, one per tick, to its own streamSSE',
     table: small,
     column: ONE,
     rows: ['tidings-hono'],
@@ -134,7 +134,7 @@ export const goals: readonly Goal[] = [
     most: 0.3,
   },
   {
-    text: '10,000 streams to 100, 130 B, one per turn',
+    text: '10,000 streams to 100, 130 B, one per tick',
     table: fanOutTable(10_000, 130),
     column: ONE,
     rows: ALL,
@@ -175,7 +175,7 @@ export const goals: readonly Goal[] = [
     unit: 'MB',
   },
   {
-    text: '10,000 clients that reconnect after 100 events, to sending the same live',
+    text: '10,000 clients that resume 100 events, to sending the same live',
     table: stormTable(RESUMED),
     column: AGAINST_LIVE,
     rows: ALL,
@@ -206,7 +206,7 @@ export const goals: readonly Goal[] = [
     most: 1.5,
   },
   {
-    text: '… 1,000 publishes in a turn, likewise: time for each',
+    text: '… 1,000 publishes in one tick, likewise: time for each',
     table: redisTable,
     column: EACH,
     rows: ON_REDIS,

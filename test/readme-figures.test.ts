@@ -53,22 +53,22 @@ describe('the comparison in the README', () => {
   });
 
   it.each([
-    ['one event', 'one per turn'],
-    ['ten events', 'ten per turn'],
+    ['one event', 'one per tick'],
+    ['ten events', 'ten per tick'],
   ])('has the CPU time for %s', (title, column) => {
     expect(cellsOf(`CPU time of Tidings ÷ its, ${title}`)).toEqual(['', ...ratios(column, peers)]);
   });
 
-  it('has the memory that a client takes that does not read', () => {
-    const grown = figures('100 MB past one client that does not read', 'RSS grows by, MB');
+  it('has the memory of a client that does not read', () => {
+    const grown = figures('100 MB published past a client that does not read', 'RSS grows by, MB');
     const named = ['Tidings, Express', 'better-sse, node:http', ...peers.slice(1)];
     expect(cellsOf('100 MB sent')).toEqual(named.map(name => grown.get(name)));
   });
 
   it('has the ratios to a loop and to nchan, the day and the machine', () => {
     const [loop, nchan] = ['`res.write(buffer)`, Express', 'nchan (nginx, in C)'];
-    const [loopOne, nchanOne] = ratios('one per turn', [loop, nchan]);
-    const [loopTen, nchanTen] = ratios('ten per turn', [loop, nchan]);
+    const [loopOne, nchanOne] = ratios('one per tick', [loop, nchan]);
+    const [loopTen, nchanTen] = ratios('ten per tick', [loop, nchan]);
     const text = readme.replaceAll(/\s+/g, ' ');
     expect(text).toContain(`(${loopOne}, and ${loopTen} with ten events)`);
     expect(text).toContain(`takes less with one event (${nchanOne}) and more with ten (${nchanTen})`);

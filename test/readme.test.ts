@@ -6,14 +6,14 @@ import { root, snippet, snippets } from './support/snippets.ts';
 
 const code = (name: string) => snippet('README.md', name);
 
-describe('what the README shows', () => {
+describe('the README', () => {
   let program: Program | undefined;
   afterEach(async () => {
     await program?.stop();
     program = undefined;
   });
 
-  it('prints what it says, and resumes', async () => {
+  it('prints the shown output, and resumes', async () => {
     program = await runProgram(code('express'));
     const { get } = program;
     const client = await get('/ticks');
@@ -33,19 +33,19 @@ describe('what the README shows', () => {
     expect(again.events.every(({ event }) => event !== 'reset')).toBe(true);
   });
 
-  it('is what the home page of the site shows', async () => {
+  it('has the code of the home page of the site', async () => {
     program = await runProgram(snippet('docs/index.md', 'server'));
     const client = await program.get('/ticks');
     await client.until(({ events }) => events.some(({ data }) => data.includes('time')));
   });
 
-  it('is seven lines of JavaScript that Node takes as they are', () => {
+  it('has seven lines of JavaScript that Node.js runs unchanged', () => {
     const check = spawnSync(process.execPath, ['--check', '--input-type=module'], { input: code('express') });
     expect([check.status, String(check.stderr)]).toEqual([0, '']);
     expect(code('express').match(/^.+$/gm)).toHaveLength(7);
   });
 
-  it('notifies, and drains on SIGTERM', async () => {
+  it('sends notifications, and shuts down gracefully on SIGTERM', async () => {
     program = await runProgram(snippet('docs/streams.md', 'notifications'));
     const ann = await program.get('/notifications/ann');
     const bob = await program.get('/notifications/bob');
@@ -68,7 +68,7 @@ describe('what the README shows', () => {
     expect(client.text).toBe('retry: 1000\n\nevent: greeting\ndata: {"hello":"world"}\nid: 1\n\n');
   });
 
-  it('tells a page what is there, and reloads it when something is missing', () => {
+  it('sends a page the current state, and reloads it after a reset', () => {
     const calls: unknown[] = [];
     const source = new EventTarget() as EventTarget & { onmessage?: (event: Event) => void };
     const page = new Function('EventSource', 'console', 'location', code('page'));
@@ -84,7 +84,7 @@ describe('what the README shows', () => {
     expect(calls).toEqual([[{ time: 1 }], 'reload']);
   });
 
-  it('has no other code', () => {
+  it('has no other code blocks', () => {
     expect(snippets('README.md').map(({ name, language }) => name ?? language)).toEqual([
       'express',
       'express output',
@@ -93,19 +93,22 @@ describe('what the README shows', () => {
     ]);
   });
 
-  it('is at most 180 lines, and every file that it links exists', () => {
+  it('has at most 180 lines, and every file that it links exists', () => {
     const text = readFileSync(`${root}README.md`, 'utf8');
     expect(text.split('\n').length - 1).toBeLessThanOrEqual(180);
     const links = [...text.matchAll(/(?:\]\(|srcset="|src=")([^)"#]+)/g)].map(([, link = '']) => link);
     expect(links.filter(link => !link.startsWith('http') && !existsSync(root + link))).toEqual([]);
   });
 
-  it.each(['core', 'express', 'koa', 'hono', 'fastify'])('greets from the README of %s', async name => {
-    const [greeting, ...others] = snippets(`packages/${name}/README.md`);
-    expect(others).toEqual([]);
-    program = await runProgram(greeting?.code ?? '');
-    const client = await program.get('/events');
-    await client.until(({ events }) => events.length === 1);
-    expect(client.events[0]).toMatchObject({ event: 'greeting', data: '{"hello":"world"}' });
-  });
+  it.each(['core', 'express', 'koa', 'hono', 'fastify'])(
+    'runs the example in the README of %s',
+    async name => {
+      const [greeting, ...others] = snippets(`packages/${name}/README.md`);
+      expect(others).toEqual([]);
+      program = await runProgram(greeting?.code ?? '');
+      const client = await program.get('/events');
+      await client.until(({ events }) => events.length === 1);
+      expect(client.events[0]).toMatchObject({ event: 'greeting', data: '{"hello":"world"}' });
+    },
+  );
 });

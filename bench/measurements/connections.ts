@@ -8,7 +8,8 @@ const WARM_UP = 500;
 export const connections: Measurement<Subject> = {
   name: 'connections',
   byDefault: 'unless quick',
-  about: 'µs of the server’s CPU time for each stream that is opened, and for each whose client disconnects.',
+  about:
+    'µs of the server’s CPU time for each stream that opens, and for each stream whose client disconnects.',
   columns: [
     { name: 'opened', digits: 0, isCompared: true },
     { name: 'opened a second', digits: 0 },

@@ -16,7 +16,7 @@ export const drain: Measurement<Subject> = {
   name: 'drain',
   byDefault: 'unless quick',
   about:
-    'From `server.close()` to the end of its last connection, and how many responses ended in order instead of being aborted.',
+    'Time from `server.close()` until the last connection has closed, and the share of clients that received the normal end of their response.',
   columns: [
     { name: TOOK, digits: 0 },
     { name: CLEAN, digits: 1 },

@@ -4,7 +4,7 @@ import { type Subject, subjects } from '../subjects.ts';
 const STREAMS = [100, 1_000, 10_000];
 const SIZES = [130, 3_500];
 /** How many events are published in one turn of the event loop. */
-const PER_TURN = { 'one per turn': 1, 'ten per turn': 10 };
+const PER_TURN = { 'one per tick': 1, 'ten per tick': 10 };
 
 /** Ms. */
 const WARM_UP = 60;
@@ -17,7 +17,7 @@ export function fanOutTable(streams: number, size: number): string {
 export const fanOut: Measurement<Subject> = {
   name: 'fan-out',
   about:
-    'µs of the server’s CPU time for each event that has arrived at one client. An event is published when the one before has arrived everywhere.',
+    'µs of the server’s CPU time for each event that arrives at one client. The next event is published when the previous one has arrived at all clients.',
   columns: Object.keys(PER_TURN).flatMap(name => [
     { name, isCompared: true },
     { name: `${name}: user`, title: 'user', isPart: true },

@@ -9,7 +9,7 @@ const EVENTS = 10;
 const PROBE_INTERVAL = 2;
 
 export function holdTable(streams: number): string {
-  return `While an event goes to ${streamsTitle(streams)} every ${INTERVAL} ms`;
+  return `While an event is sent to ${streamsTitle(streams)} every ${INTERVAL} ms`;
 }
 
 export const HELD = 'longest hold of the event loop, ms';
@@ -17,8 +17,7 @@ export const HELD = 'longest hold of the event loop, ms';
 export const hold: Measurement<Subject> = {
   name: 'hold',
   byDefault: 'unless quick',
-  about:
-    'The longest time for which the event loop is blocked, and how long another request waits for its response.',
+  about: 'The longest time for which the event loop is blocked, and the response time of another route.',
   columns: [
     { name: HELD, digits: 1, isCompared: true },
     { name: 'GET /ping, p50, ms', digits: 1 },

@@ -10,7 +10,7 @@ const RUN = 1_000;
 export const latency: Measurement<Subject> = {
   name: 'latency',
   about:
-    'Ms from the moment at which an event was to be published to its receipt, over all clients; 130 B events at a fixed rate. CPU: µs of the server’s time for each arrival.',
+    'ms from the scheduled publish of an event to its receipt, over all clients; 130 B events at a fixed rate. CPU: µs of the server’s CPU time for each delivery.',
   columns: RATES.flatMap(rate => [
     { name: `${rate} a second, p50`, digits: 1 },
     { name: `${rate} a second, p99`, digits: 1, isCompared: true },

@@ -11,13 +11,13 @@ const MB = 1_000_000;
 export const HEAP_ABOVE = 'heap above node:http, B';
 
 export function idleTable(streams: number): string {
-  return `What an idle stream takes, of ${streamsTitle(streams)}`;
+  return `Memory of an idle stream, of ${streamsTitle(streams)}`;
 }
 
 export const memory: Measurement<Subject> = {
   name: 'memory',
   about:
-    'Bytes of the server process for each idle stream. Heap: above a response of node:http with the same headers, which stays open. RSS: with everything.',
+    'Bytes of the server process for each idle stream. Heap: above a response of node:http with the same headers and no stream. RSS: the whole process.',
   columns: [
     { name: HEAP_ABOVE, digits: 0, isCompared: true },
     { name: 'RSS, B', digits: 0, isCompared: true },
@@ -63,13 +63,13 @@ async function settled(server: Server) {
 const SIZE = 10_000;
 const EVENTS = 10_000;
 
-export const STALLED = '100 MB past one client that does not read';
+export const STALLED = '100 MB published past a client that does not read';
 export const RSS_GROWN = 'RSS grows by, MB';
 
 export const stalled: Measurement<Subject> = {
   name: 'stalled',
   byDefault: 'unless quick',
-  about: `${EVENTS.toLocaleString('en')} events of ${SIZE / 1000} KB; another client reads them all. Measured after a full collection of garbage.`,
+  about: `${EVENTS.toLocaleString('en')} events of ${SIZE / 1000} KB; another client reads them all. Measured after a full garbage collection.`,
   columns: [
     { name: RSS_GROWN, digits: 1 },
     { name: 'heap grows by, MB', digits: 1 },

@@ -11,7 +11,7 @@ const REDIS = '/usr/bin/redis-server';
 export const redisTable = 'Through Redis, from one process to another';
 export const P50 = 'p50';
 const FLOODED = 'p99 beside a flood';
-export const EACH = 'each of 1,000 in a turn';
+export const EACH = 'each of 1,000 in a tick';
 
 /** Events, and ms between them. */
 const PACE = [400, 5] as const;
@@ -38,7 +38,7 @@ export const redis: Measurement<Row & { what: string; client: string }> = {
   name: 'redis',
   byDefault: 'unless quick',
   about:
-    'µs from `publish` in one process until a stream, or the subscriber, of another is given it, at 200 a second, alone and while 20 MB a second are published to another channel; and the time for each when 20,000 are published as fast as they are accepted. Tidings stores each for who comes back; `PUBLISH` does not. The script has three commands, `HINCRBY`, `XADD` and `PUBLISH`: the least that stores, without bounds, and without whatever a restart, a lost answer or a hole calls for.',
+    'µs from `publish` in one process until a stream or subscriber of another process receives the event, at 200 events a second, alone and while 20 MB a second are published to another channel; and the time for each event when 20,000 are published as fast as they are accepted. Tidings stores each event for clients that reconnect; `PUBLISH` does not. The script has three commands, `HINCRBY`, `XADD` and `PUBLISH`: the minimum that stores events, without limits, and without the handling of restarts, lost replies and gaps.',
   columns: [
     { name: P50, digits: 0 },
     { name: 'p99', digits: 0 },

@@ -1,6 +1,7 @@
 import { copyFileSync, existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, posix } from 'node:path';
 import type { DefaultTheme, SiteConfig } from 'vitepress';
+import { apiPackages } from './api-sidebar.ts';
 import { siteUrl } from './repository.ts';
 import { sidebar } from './sidebar.ts';
 
@@ -9,9 +10,7 @@ type Item = DefaultTheme.SidebarItem;
 /** Runs after the build: fails if a link has no target, and writes llms.txt. */
 export function checkAndDescribe({ outDir, srcDir, pages, site }: SiteConfig<DefaultTheme.Config>): void {
   checkLinks(outDir, site.base);
-  for (const page of pages.filter(page => !page.includes('/'))) {
-    copyFileSync(join(srcDir, page), join(outDir, page));
-  }
+  for (const page of pages) copyFileSync(join(srcDir, page), join(outDir, page));
   writeFileSync(join(outDir, 'llms.txt'), describe(srcDir));
 }
 
@@ -43,17 +42,20 @@ function checkLinks(outDir: string, base: string): void {
 function describe(srcDir: string): string {
   const lines = (items: readonly Item[]): string[] =>
     items.flatMap(({ text, link, items = [] }) => {
-      const file = join(srcDir, `${link}.md`);
-      const isPage = link !== undefined && !link.startsWith('/api/') && existsSync(file);
-      const line = isPage ? [`- [${text}](${siteUrl}${link.slice(1)}.md): ${firstSentence(file)}`] : [];
-      return [...line, ...lines(items)];
+      if (link === undefined || link === '/api/') return lines(items);
+      const path = `${link.slice(1)}${link.endsWith('/') ? 'index' : ''}.md`;
+      const line = `- [${text}](${siteUrl}${path}): ${firstSentence(join(srcDir, path))}`;
+      return [line, ...lines(items)];
     });
-  const sections = sidebar.map(({ text, items = [] }) => `## ${text}\n\n${lines(items).join('\n')}`);
+  const api = { text: 'API for applications and extensions', items: apiPackages() };
+  const sections = [...sidebar, api].map(
+    ({ text, items = [] }) => `## ${text}\n\n${lines(items).join('\n')}`,
+  );
   return `# Tidings\n\n> Server-Sent Events for Express, Koa, Hono and Fastify, with resume after a reconnect.\n\n${sections.join('\n\n')}\n`;
 }
 
 function firstSentence(file: string): string {
   const [, paragraph = ''] = /^# .*\n\n([\s\S]*?)\n\n/m.exec(readFileSync(file, 'utf8')) ?? [];
   const text = paragraph.replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1').replaceAll(/\s+/g, ' ');
-  return /^.*?[.:](?= |$)/.exec(text)?.[0].replace(/:$/, '.') ?? text;
+  return /^.*?\.(?= |$)/.exec(text)?.[0] ?? text.replace(/:$/, '.');
 }

@@ -1,6 +1,7 @@
 import { defineConfig } from 'vitepress';
+import { apiSidebar } from './api-sidebar.ts';
 import { checkAndDescribe } from './built.ts';
-import { labelCells, linkRepository, repositoryUrl, version } from './repository.ts';
+import { breakNames, labelCells, linkRepository, repositoryUrl, version } from './repository.ts';
 import { sidebar } from './sidebar.ts';
 
 // Where the site is on its host, with a slash at both ends: GitHub Pages has it in a folder.
@@ -15,6 +16,8 @@ export default defineConfig({
   lang: 'en',
   base,
   cleanUrls: true,
+  // The list of all pages and the sidebars in files of their own, and not once more in each page.
+  metaChunk: true,
   head: [['link', { rel: 'icon', type: 'image/svg+xml', href: `${base}logo.svg` }]],
   themeConfig: {
     logo: { src: '/logo.svg', width: 24, height: 24, alt: '' },
@@ -35,7 +38,7 @@ export default defineConfig({
         ],
       },
     ],
-    sidebar,
+    sidebar: { '/api/': apiSidebar(), '/': sidebar },
   },
   markdown: {
     theme: { light: 'github-light-high-contrast', dark: 'github-dark' },
@@ -44,6 +47,7 @@ export default defineConfig({
     config(md) {
       linkRepository(md);
       labelCells(md);
+      breakNames(md);
     },
   },
   buildEnd: checkAndDescribe,

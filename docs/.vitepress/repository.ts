@@ -38,7 +38,19 @@ export function labelCells(md: MarkdownRenderer): void {
       if (token.type === 'thead_open') labels = [];
       if (token.type === 'tr_open') column = 0;
       if (token.type === 'th_open') labels.push(tokens[index + 1]?.content.replaceAll(/[`*]/g, '') ?? '');
-      if (token.type === 'td_open') token.attrSet('data-label', labels[column++] ?? '');
+      if (token.type !== 'td_open') continue;
+      const label = labels[column++] ?? '';
+      token.attrSet('data-label', label);
+      if (label.length === 1) token.attrJoin('class', 'check');
     }
   });
+}
+
+/** Long names in code may break after a separator, and nowhere else. */
+export function breakNames(md: MarkdownRenderer): void {
+  const render = md.renderer.rules.code_inline;
+  md.renderer.rules.code_inline = (...args) => {
+    const html = render?.(...args) ?? '';
+    return html.replaceAll(/[a-zA-Z\d]{2,}[_./]+(?=\w)(?![^<]*>)/g, '$&<wbr>');
+  };
 }

@@ -2,31 +2,6 @@ import type { DefaultTheme } from 'vitepress';
 
 const page = (text: string, link: string) => ({ text, link: `/${link}` });
 
-/** What can be imported. A page of the API reference each. */
-const entries = [
-  'core',
-  'core/node',
-  'core/fetch',
-  'core/client',
-  'express',
-  'koa',
-  'hono',
-  'fastify',
-  'redis',
-  'sqlite',
-  'inspector',
-  'inspector/koa',
-  'inspector/hono',
-  'inspector/fetch',
-  'client',
-  'client/files',
-  'testing',
-  'metrics',
-  'native',
-];
-
-const core = 'api/@tidings/core';
-
 export const sidebar: DefaultTheme.SidebarItem[] = [
   {
     text: 'Guide',
@@ -87,23 +62,9 @@ export const sidebar: DefaultTheme.SidebarItem[] = [
   {
     text: 'Reference',
     items: [
-      {
-        text: 'API for applications',
-        collapsed: true,
-        items: entries.map(name => page(`@tidings/${name}`, `api/@tidings/${name}`)),
-      },
-      {
-        text: 'API for extensions',
-        collapsed: true,
-        items: [
-          page('Writing a transport', 'transport'),
-          page('Writing a broker', 'broker'),
-          page('Transport', `${core}#transport`),
-          page('Broker', `${core}#broker`),
-          page('Sink', `${core}#sink`),
-          page('Observer', `${core}#observer`),
-        ],
-      },
+      page('API', 'api/'),
+      page('Writing a transport', 'transport'),
+      page('Writing a broker', 'broker'),
       page('How delivery works', 'how-delivery-works'),
     ],
   },

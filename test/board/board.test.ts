@@ -100,7 +100,7 @@ describeWith(REDIS, 'the board, in two processes', () => {
     for (const tab of [watching, ...tabs]) tab.close();
   });
 
-  it('ends the page of a session that was logged out in another process, and of no other', async () => {
+  it('ends only the page of a session that was logged out in another process', async () => {
     const [here, there] = (await login('hana', 'hana')) as [Session, Session];
     const room = await here.room(a);
     const [ended, other] = await Promise.all([here.board(b), there.board(b)]);
@@ -114,7 +114,7 @@ describeWith(REDIS, 'the board, in two processes', () => {
     other.close();
   });
 
-  it('loses nothing when a process is shut down', async () => {
+  it('loses no event when a process is shut down', async () => {
     const [ida, jan] = (await login('ida', 'jan')) as [Session, Session];
     const c = await startNode();
     const room = await jan.room(b, ida);

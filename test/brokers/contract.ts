@@ -150,7 +150,7 @@ export function brokerContract({ name, broker, hasLeases = true }: BrokerMount):
       expect(data(pages.get('x'))).toEqual(['2', '']);
     });
 
-    it('trims to a number of events, and says up to which position', async () => {
+    it('trims to a number of events, and returns the position up to which it trimmed', async () => {
       const node = await one();
       const few = { keep: { ...keep, events: 3 } };
       for (let index = 1; index <= 5; index++) await node.publish(draft('x', `${index}`, few));
@@ -235,7 +235,7 @@ export function brokerContract({ name, broker, hasLeases = true }: BrokerMount):
       const end = (channel = 'x', more = {}) => draft(channel, '', { kind: 'end', ...more });
       const begin = (channel = 'x', more = {}) => draft(channel, '', { kind: 'begin', ...more });
 
-      it('opens an ended channel again, without what was before', async () => {
+      it('reopens an ended channel, without its previous entries', async () => {
         const [a, b] = await two();
         await b.broker.open(new Map([['x', 0]]));
         await a.publish(draft('x', '1'), draft('y', '2'), end());
@@ -354,7 +354,7 @@ export function brokerContract({ name, broker, hasLeases = true }: BrokerMount):
       expect(await b.broker.state('z')).toEqual({ state: 'ended', last: 6 });
     });
 
-    it('reports the connection once it has started, and not after it is closed', async () => {
+    it('reports the connection after the start, and not after the close', async () => {
       const [node] = (await startAll()) as [StartedBroker];
       await node.sink.until(() => node.sink.connections.length > 0);
       expect(node.sink.connections).toEqual([[true, undefined]]);
@@ -363,7 +363,7 @@ export function brokerContract({ name, broker, hasLeases = true }: BrokerMount):
       expect(node.sink.connections).toHaveLength(1);
     });
 
-    it('retains the newest event of each key in a compacted channel', async () => {
+    it('retains the latest event of each key in a compacted channel', async () => {
       const node = await one();
       const compact = { keep: { ...keep, compact: true } };
       const set = (key: string, value: string) => draft('x', value, { key, ...compact });
@@ -444,7 +444,7 @@ export function brokerContract({ name, broker, hasLeases = true }: BrokerMount):
       }
     });
 
-    it('delivers everything after the head of an opening, and nothing up to it, while others publish', async () => {
+    it('delivers all entries after the head of an opening, and none up to it, while others publish', async () => {
       const [a, b] = await two();
       let isOver = false;
       const names = Array.from({ length: 20 }, (_, index) => `c${index}`);
@@ -492,7 +492,7 @@ export function brokerContract({ name, broker, hasLeases = true }: BrokerMount):
       }
     });
 
-    it('has delivered everything up to the head of an opening of the channels that were open before', async () => {
+    it('delivers all entries of open channels up to the head of an opening before it resolves', async () => {
       const [a, b] = await two();
       await b.broker.open(new Map([['x', 0]]));
       for (let round = 1; round <= 20; round++) {

@@ -31,7 +31,7 @@ export function leaseContract(two: () => Promise<[StartedBroker, StartedBroker]>
       expect(await b('b', { release: ['bob'], hold: ['ann'] })).toEqual({ came: ['ann'], left: ['bob'] });
     });
 
-    it('changes nothing for what an owner holds already, or does not hold', async () => {
+    it('returns no key that an owner already holds, or releases without holding it', async () => {
       const [a, b] = await changers();
       await a('a', { hold: ['ann'] });
       expect(await a('a', { hold: ['ann'] })).toEqual(NOTHING);
@@ -40,7 +40,7 @@ export function leaseContract(two: () => Promise<[StartedBroker, StartedBroker]>
       expect(await a('a', { release: ['ann'] })).toEqual(NOTHING);
     });
 
-    it('releases what an owner holds whose lease has expired', async () => {
+    it('releases the keys of an expired owner', async () => {
       const [a, b] = await changers();
       await a('a', { hold: ['ann', 'bob', '\0a'], ttl: 1 });
       // It may expire before this call, or after it.
@@ -53,7 +53,7 @@ export function leaseContract(two: () => Promise<[StartedBroker, StartedBroker]>
       expect(await b('b', { release: ['bob'] })).toEqual({ came: [], left: ['bob'] });
     });
 
-    it('says nothing of a key that is released and held by the same call', async () => {
+    it('returns no key that is released and held by the same call', async () => {
       const [a] = await changers();
       await a('a', { hold: ['ann', 'bob'], ttl: 1 });
       await new Promise(resolve => setTimeout(resolve, 5));
@@ -68,7 +68,7 @@ export function leaseContract(two: () => Promise<[StartedBroker, StartedBroker]>
       expect(await b('b', {})).toEqual(NOTHING);
     });
 
-    it('keeps sets apart, and takes any key and many of them', async () => {
+    it('keeps sets apart, and accepts any key and many keys', async () => {
       const [a, b] = await changers();
       const many = Array.from({ length: 1_000 }, (_, index) => `client ${index}`);
       const keys = ['', ':', 'ä 🙂', '\x01', "'", ...many].sort();

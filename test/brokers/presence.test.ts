@@ -44,7 +44,7 @@ const here = (tab: Client) => {
 };
 
 function declare(kind: 'redis' | 'sqlite', at: () => Promise<string>): void {
-  it('is right after tabs, reloads, and the death of a process', async () => {
+  it('lists the right clients after tabs, reloads, and the end of a process', async () => {
     const [a, b] = await twoNodes(kind, await at());
     const open = (node: Child, name: string) => request(node.origin, `/${name}`);
     const tabs = await Promise.all([

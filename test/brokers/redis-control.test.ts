@@ -31,7 +31,7 @@ describeWith(REDIS, 'control messages over Redis', () => {
     }
     const hasBegun = (each: Client) => each.until(({ events }) => events.length > 0);
 
-    it('disconnect a client whose process was cut off, before anything that was published after them', async () => {
+    it('disconnect a client of a process that lost its connection, before it delivers later events', async () => {
       const server = await redis();
       const proxy = await proxyTo(server);
       const [a, b] = [hubAt(server), hubAt(proxy)];
@@ -54,7 +54,7 @@ describeWith(REDIS, 'control messages over Redis', () => {
       }
     });
 
-    it('are stored by a hub that has not begun', async () => {
+    it('are stored by a hub that has not started', async () => {
       const server = await redis();
       const ann = await open(hubAt(server), 'ann', 'x');
       await hasBegun(ann);
@@ -62,7 +62,7 @@ describeWith(REDIS, 'control messages over Redis', () => {
       expect(await ann.ended).toBe(true);
     });
 
-    it('reach a process that only sends', async () => {
+    it('reach a process that has no subscriptions', async () => {
       const server = await redis();
       const b = hubAt(server);
       const [ann, bob] = [await open(b, 'ann'), await open(b, 'bob')];
@@ -73,7 +73,7 @@ describeWith(REDIS, 'control messages over Redis', () => {
       expect([...b.streams].map(stream => stream.client)).toEqual(['bob']);
     });
 
-    it('name streams that were opened before the hub had begun', async () => {
+    it('apply to streams that were opened before the hub had started', async () => {
       const server = await redis();
       const proxy = await proxyTo(server);
       const [a, b] = [hubAt(server), hubAt(proxy)];
@@ -125,7 +125,7 @@ describeWith(REDIS, 'control messages over Redis', () => {
       await nobody.until(({ events }) => events.some(({ event }) => event === 'reset'));
     });
 
-    it('end no stream because Redis is away for a while', async () => {
+    it('end no stream during an outage of Redis', async () => {
       const server = await redis('--appendonly', 'yes', '--appendfsync', 'always');
       const b = hubAt(server);
       const ann = await open(b, 'ann', 'x');
@@ -138,7 +138,7 @@ describeWith(REDIS, 'control messages over Redis', () => {
       await ann.until(each => dataOf(each).includes('after'));
     });
 
-    it('are followed from the first call of hub.clients', async () => {
+    it('are read from the first call of hub.clients', async () => {
       const server = await redis();
       const b = hubAt(server);
       expect(b.clients.has('ann')).toBe(false);

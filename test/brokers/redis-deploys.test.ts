@@ -49,7 +49,7 @@ describeWith(REDIS, 'two versions of an application on Redis', () => {
   }
 
   describe('of which one compacts a channel', () => {
-    it('say what compaction has deleted, to a process that does not compact', async () => {
+    it('report entries that compaction deleted to a process that does not compact', async () => {
       const { a, b } = await nodes();
       await a.publish(draft('x', '1', { keep }));
       await a.publish(draft('x', '2', { key: 'k', keep: compact }));
@@ -65,7 +65,7 @@ describeWith(REDIS, 'two versions of an application on Redis', () => {
       expect(trimmedUpTo(page)).toBe(2);
     });
 
-    it('trim up to what compaction has deleted once the channel is not compacted any more, and keep the state', async () => {
+    it('trim up to the entries that compaction deleted once the channel is no longer compacted, and retain the state', async () => {
       const { a } = await nodes();
       const set = (data: string, key: string) => draft('x', data, { key, keep: compact });
       await a.publish(set('1', 'a'), set('2', 'b'), set('3', 'a'), set('4', 'c'));
@@ -84,7 +84,7 @@ describeWith(REDIS, 'two versions of an application on Redis', () => {
       expect(data(await a.broker.read('x', 0, 99))).toEqual(['8', '9']);
     });
 
-    it('report to a process that was cut off that compaction has deleted what it missed', async () => {
+    it('report to a reconnected process that compaction deleted the entries that it missed', async () => {
       const { a, b, proxy } = await nodes();
       await b.broker.open(new Map([['x', 0]]));
       const set = (data: string) => draft('x', data, { key: 'k', keep: compact });
@@ -168,7 +168,7 @@ describeWith(REDIS, 'two versions of an application on Redis', () => {
       };
     }
 
-    it('work together, or the older one is refused with the version', async () => {
+    it('work together, or refuse the older one with its version', async () => {
       const { a, b } = await nodes();
       await b.broker.open(new Map([['x', 0]]));
       await a.publish(draft('x', 'of this version', { keep }));

@@ -12,7 +12,7 @@ describeWith(REDIS, 'epochs and breaks in Redis', () => {
   describe.each(current)('$name', ({ client }) => {
     const { redis, proxyTo, node } = setUp(client);
 
-    it('start a new epoch when Redis was emptied, whether a probe or a publish finds it', async () => {
+    it('start a new epoch when Redis was emptied, detected by a probe or a publish', async () => {
       const server = await redis();
       const [a, b] = [await node(server), await node(server)];
       await b.broker.open(new Map([['x', 0]]));
@@ -55,7 +55,7 @@ describeWith(REDIS, 'epochs and breaks in Redis', () => {
       await b.sink.until(() => b.sink.data('x').includes('4'));
     });
 
-    it('skip positions that were lost, when nobody has received them', async () => {
+    it('skip lost positions that no process has received', async () => {
       const server = await redis();
       const a = await node(server);
       await a.publish(draft('x', '1'));
@@ -151,7 +151,7 @@ describeWith(REDIS, 'epochs and breaks in Redis', () => {
       expect(b.sink.data('x')).toEqual(['1', '2']);
     });
 
-    it('are announced to the other processes at once', async () => {
+    it('are announced to the other processes immediately', async () => {
       const server = await redis();
       const [a, b] = [
         await node(server, { probeInterval: 60_000 }),

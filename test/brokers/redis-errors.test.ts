@@ -58,7 +58,11 @@ describeWith(REDIS, 'what is wrong with Redis', () => {
     it.each(['evalsha', 'subscribe'])('is a user who may not call %s', async command => {
       const server = await redis();
       server.cli('ACL', 'SETUSER', 'app', 'on', '>pw', '+@all', `-${command}`, '~*', '&*');
-      await expectCause(client(as(server, 'app:pw')), /NOPERM.*/, /give the user what .* README/);
+      await expectCause(
+        client(as(server, 'app:pw')),
+        /NOPERM.*/,
+        /give the user the permissions in the README/,
+      );
     });
 
     it('is a user who may not use these keys', async () => {
@@ -67,11 +71,11 @@ describeWith(REDIS, 'what is wrong with Redis', () => {
       await expectCause(
         client(as(server, 'app:pw')),
         /NOPERM|No permissions/i,
-        /give the user what .* README/,
+        /give the user the permissions in the README/,
       );
     });
 
-    it('is a certificate of a private authority, which the client can be given', async () => {
+    it('is a certificate of a private authority, which can be passed to the client', async () => {
       const server = await redis();
       const { cert, private: key } = await generate([{ name: 'commonName', value: '127.0.0.1' }], {
         extensions: [{ name: 'subjectAltName', altNames: [{ type: 7, ip: '127.0.0.1' }] }],
@@ -116,7 +120,7 @@ describeWith(REDIS, 'what is wrong with Redis', () => {
       await hub.publish('x', 3);
     });
 
-    it('is that it forgets scripts', async () => {
+    it('is a server that does not cache scripts', async () => {
       const server = await redis();
       const proxy = await proxyTo(server);
       const one = await node(proxy, { probeInterval: 60_000 });
@@ -126,11 +130,11 @@ describeWith(REDIS, 'what is wrong with Redis', () => {
       };
       for (let count = 0; count < 8; count++) await one.publish(draft('x', ''));
       expect(one.sink.reports).toEqual([
-        expect.objectContaining({ message: expect.stringMatching(/forgets scripts.*SCRIPT FLUSH/) }),
+        expect.objectContaining({ message: expect.stringMatching(/does not cache scripts.*SCRIPT FLUSH/) }),
       ]);
     });
 
-    it('shows in the state of the broker, for probes of readiness and liveness', async () => {
+    it('is visible in the state of the broker, for readiness and liveness probes', async () => {
       const server = await redis();
       const { hub, stats } = hubOf(client(server.url));
       expect(stats().connected).toBe(false);
@@ -159,7 +163,7 @@ describeWith(REDIS, 'what is wrong with Redis', () => {
       await expect(hub.ready()).rejects.toMatchObject({ code: 'closed' });
     });
 
-    it('is an outage: ready() rejects at its deadline, and the hub begins once Redis is there', async () => {
+    it('is an outage: ready() rejects at its deadline, and the hub starts once Redis is reachable', async () => {
       const server = await redis();
       await server.kill();
       const { hub } = hubOf(client(server.url), { publishTimeout: 300 });

@@ -13,7 +13,7 @@ describeWith(REDIS, 'Redis with faults', () => {
   describe.each(current)('$name', ({ client }) => {
     const { redis, proxyTo, node } = setUp(client);
 
-    it('loses, repeats and reorders nothing while the subscription is lost again and again', async () => {
+    it('delivers each entry once and in order while the subscription is lost repeatedly', async () => {
       const server = await redis();
       const [a, b] = [await node(server), await node(server)];
       await b.broker.open(new Map(['x', 'y', 'z'].map(channel => [channel, 0])));
@@ -30,7 +30,7 @@ describeWith(REDIS, 'Redis with faults', () => {
       expect(b.sink.lostChannels).toEqual([]);
     });
 
-    it('loses, repeats and reorders nothing while every connection is lost and channels are opened', async () => {
+    it('delivers each entry once and in order while every connection is lost and channels are opened', async () => {
       const server = await redis();
       const proxy = await proxyTo(server);
       const [a, b] = [await node(server), await node(proxy)];
@@ -57,7 +57,7 @@ describeWith(REDIS, 'Redis with faults', () => {
       for (const channel of [...opened, 'late']) expect(b.sink.data(channel)).toEqual(['!']);
     });
 
-    it('reports when the connection is lost, with the cause, and when it is established again', async () => {
+    it('reports a lost connection with its cause, and the reconnect', async () => {
       const server = await redis();
       const one = await node(server);
       const { connections } = one.sink;
@@ -73,7 +73,7 @@ describeWith(REDIS, 'Redis with faults', () => {
       expect(connections.slice(3).map(([isConnected]) => isConnected)).toEqual([false, true]);
     });
 
-    it('delivers a begin after the end, and reports what it dropped as lost, once it is reconnected', async () => {
+    it('delivers a begin after the end, and reports the dropped entries as lost, once it is reconnected', async () => {
       const server = await redis();
       const proxy = await proxyTo(server);
       const [a, b] = [await node(server), await node(proxy)];
@@ -96,7 +96,7 @@ describeWith(REDIS, 'Redis with faults', () => {
       expect(b.sink.log.slice(4)).toEqual(['lost x', 'x begin', 'x 8']);
     });
 
-    it('stores a batch once though its reply is lost', async () => {
+    it('stores a batch once if its reply is lost', async () => {
       const server = await redis();
       const proxy = await proxyTo(server);
       const node1 = await node(proxy);
@@ -211,7 +211,7 @@ describeWith(REDIS, 'Redis with faults', () => {
       );
     });
 
-    it('reports entries that were trimmed meanwhile, before anything newer', async () => {
+    it('reports entries that were trimmed meanwhile before newer entries', async () => {
       const server = await redis();
       const proxy = await proxyTo(server);
       const [a, b] = [await node(server), await node(proxy)];
@@ -231,7 +231,7 @@ describeWith(REDIS, 'Redis with faults', () => {
       expect(b.sink.lostChannels).toHaveLength(1);
     });
 
-    it('finds a gap while every connection is up', async () => {
+    it('detects a gap while every connection is up', async () => {
       const server = await redis();
       // Its messages do not reach processes that use the other kind of Pub/Sub.
       const [mute, a, b] = [

@@ -84,7 +84,7 @@ describeWith(REDIS, 'hubs on Redis', () => {
       expect([...b.hub.streams].map(stream => stream.client)).toEqual(['bob']);
     });
 
-    it('deliver what was accepted once and in order, while connections are lost and Redis restarts', async () => {
+    it('deliver accepted events once and in order, while connections are lost and Redis restarts', async () => {
       const server = await redis('--appendonly', 'yes', '--appendfsync', 'always');
       // More than a process receives while it waits for the machine.
       const history = { channels: () => ({ history: { events: 100_000, bytes: 1e8 } }) };
@@ -156,7 +156,7 @@ describeWith(REDIS, 'hubs on Redis', () => {
       expect(accepted.length).toBeGreaterThan(1_900);
     });
 
-    it('keep streams open while Redis is unreachable, and reset them if it comes back empty', async () => {
+    it('keep streams open while Redis is unreachable, and reset them if it is empty afterwards', async () => {
       const server = await redis();
       const a = await node(server, { heartbeat: 100, publishTimeout: 200 });
       const one = await connect(a, '/x');

@@ -16,7 +16,7 @@ describeWith(REDIS, 'Redis that loses data, and messages of others', () => {
   describe.each(current)('$name', ({ client }) => {
     const { redis, proxyTo, node } = setUp(client);
 
-    it('starts a new epoch when only a process that received the lost entries is left', async () => {
+    it('starts a new epoch when only a process that received the lost entries remains', async () => {
       const server = await redis();
       const [a, b] = [await node(server, quiet), await node(server, quiet)];
       await b.broker.open(new Map([['x', 0]]));
@@ -57,7 +57,7 @@ describeWith(REDIS, 'Redis that loses data, and messages of others', () => {
       expect(pages.get('x')?.entries.map(({ data }) => data)).toEqual(['other 2']);
     });
 
-    it('never starts the same epoch twice, though the reply that named it was lost', async () => {
+    it('never starts the same epoch twice, even if the reply that named it was lost', async () => {
       const server = await redis();
       const proxy = await proxyTo(server);
       const [a, b] = [await node(proxy, quiet), await node(server, quiet)];
@@ -101,7 +101,7 @@ describeWith(REDIS, 'Redis that loses data, and messages of others', () => {
       await b.sink.until(() => b.sink.data('x').includes('4'));
     });
 
-    it('does not mistake the batches of a restarted broker for those before', async () => {
+    it('distinguishes the batches of a restarted broker from earlier ones', async () => {
       const server = await redis();
       const one = broker(client(server.url), 'hub');
       expect(await (await start(one)).publish(draft('x', '1'))).toEqual([1]);
@@ -112,7 +112,7 @@ describeWith(REDIS, 'Redis that loses data, and messages of others', () => {
       await one.close();
     });
 
-    it('rejects a batch that failed midway as maybe-stored, and delivers or reports what was stored of it', async () => {
+    it('rejects a batch that failed midway as maybe-stored, and delivers or reports its stored part', async () => {
       const server = await redis();
       server.cli('ACL', 'SETUSER', 'app', 'on', '>pw', '+@all', '~*', '&*');
       const a = await node({ url: server.url.replace('redis://', 'redis://app:pw@') }, quiet);
@@ -195,7 +195,7 @@ describeWith(REDIS, 'Redis that loses data, and messages of others', () => {
       silent.close();
     });
 
-    it('ignores what others publish to its Pub/Sub channels', async () => {
+    it('ignores messages of other programs on its Pub/Sub channels', async () => {
       const server = await redis();
       const a = await node(server, quiet);
       await a.broker.open(new Map([['x', 0]]));

@@ -28,7 +28,7 @@ describeWith(REDIS, 'changing members of rooms, on two processes', () => {
   const { client } = current[0] as (typeof current)[0];
   const { atEnd, redis, proxyTo } = setUp(client);
 
-  it(`are followed over ${CHANGES} changes, whatever connections break`, async () => {
+  it(`are followed over ${CHANGES} changes while connections break`, async () => {
     const server = await redis();
     const proxy = await proxyTo(server);
     const database = new Database();

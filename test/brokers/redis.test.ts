@@ -100,7 +100,7 @@ describeWith(REDIS, 'Redis', () => {
       expect(names()).toContain(name);
     });
 
-    it('of expired channels are forgotten, however few channels are published to', async () => {
+    it('of expired channels are deleted, however few channels are published to', async () => {
       const node = await nodeOf('forgotten');
       await node.publish(...Array.from({ length: 100 }, (_, index) => draft(`c${index}`, '')));
       const index = `{forgotten}:${node.epoch}:index`;
@@ -115,7 +115,7 @@ describeWith(REDIS, 'Redis', () => {
       expect((await node.broker.read('never', 0, 149)).trimmedUpTo).toBe(100);
     });
 
-    it('know the end of a channel for as long as they know the channel, and then accept it as a new one', async () => {
+    it('store the end of a channel as long as the channel, and then accept it as a new one', async () => {
       const [a, b] = [await nodeOf('ended'), await nodeOf('ended')];
       const key = (name: string) => `{ended}:${a.epoch}:${name}`;
       await a.publish(draft('x', '1'), draft('x', '', { kind: 'end' }), draft('y', '', { kind: 'end' }));
@@ -140,7 +140,7 @@ describeWith(REDIS, 'Redis', () => {
     it.each([
       ['an older', ''],
       ['a newer', '99'],
-    ])('of %s version are refused, with what to do', async (which, version) => {
+    ])('of %s version are refused, with instructions', async (which, version) => {
       const prefix = `version${version}`;
       const running = await nodeOf(prefix);
       await running.publish(draft('x', '1'));
@@ -183,10 +183,10 @@ describeWith(REDIS, 'Redis', () => {
   });
 
   it.skipIf(process.env.REDIS_URL !== undefined)(
-    'needs no more permissions than its README lists',
+    'needs only the permissions that its README lists',
     async () => {
       const readme = readFileSync(new URL('../../packages/redis/README.md', import.meta.url), 'utf8');
-      const rights = readme.slice(readme.indexOf('An ACL')).match(/(?<=`)[^`]+(?=`)/g) ?? [];
+      const rights = readme.slice(readme.indexOf('## Permissions (ACL)')).match(/(?<=`)[^`]+(?=`)/g) ?? [];
       const list = rights.filter(text => /^[+~&]/.test(text)).flatMap(text => text.split(/,? /));
       server?.cli(
         'ACL',

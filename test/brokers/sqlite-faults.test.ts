@@ -29,7 +29,7 @@ function instrumented(file: string, setUp = '') {
 }
 
 describe('a start', () => {
-  it('breaks nothing that was published before', async () => {
+  it('does not change earlier entries', async () => {
     const file = new DatabaseFile();
     const first = await file.broker();
     const [one, two] = (await first.publish(draft('x', '1'), draft('x', '2'))) as [number, number];
@@ -49,7 +49,7 @@ describe('a start', () => {
     expect(await second.publish(draft('x', '3'))).toEqual([third.head + 1]);
   });
 
-  it('breaks the positions that a file has lost, as after a power failure, and never assigns them again', async () => {
+  it('invalidates lost positions, as after a power failure, and never assigns them again', async () => {
     const file = new DatabaseFile();
     const first = await file.broker();
     const [one] = await first.publish(draft('x', '1'));
@@ -71,7 +71,7 @@ describe('a start', () => {
     expect(data((await third.broker.read('x', 0, Number.MAX_SAFE_INTEGER)).entries)).toEqual(['1', '2']);
   });
 
-  it('moves the position although the clock is behind it', async () => {
+  it('advances the position even if the clock is behind it', async () => {
     const file = new DatabaseFile();
     const first = await file.broker();
     await first.publish(draft('x', '1'));
@@ -90,7 +90,7 @@ describe('a start', () => {
   it.each([
     ['a newer', '99', 'update @tidings/sqlite'],
     ['an older', '0', 'stop the processes'],
-  ])('refuses tables of %s version, with what to do', async (which, version, what) => {
+  ])('refuses tables of %s version, with instructions', async (which, version, what) => {
     const file = new DatabaseFile();
     const running = await file.broker();
     file.open().exec(`UPDATE tidings_hub SET version = ${version}`);
@@ -100,7 +100,7 @@ describe('a start', () => {
     await expect(running.publish(draft('x', ''))).rejects.toMatchObject({ code: 'not-stored', message });
   });
 
-  it('leaves the tables of an application alone', async () => {
+  it('does not change the tables of an application', async () => {
     const file = new DatabaseFile();
     const own = file.open();
     own.exec("CREATE TABLE hub (name TEXT); INSERT INTO hub VALUES ('mine')");
@@ -109,7 +109,7 @@ describe('a start', () => {
     expect(own.prepare('SELECT name FROM hub').all()).toMatchObject([{ name: 'mine' }]);
   });
 
-  it('rejects what is no database, with the cause', async () => {
+  it('rejects a file that is not a database, with the cause', async () => {
     const file = new DatabaseFile();
     writeFileSync(file.path, 'x'.repeat(8_192));
     const message = expect.stringMatching(/not a database/);
@@ -118,7 +118,7 @@ describe('a start', () => {
 });
 
 describe('a file that cannot be written', () => {
-  it('because the disk is full rejects a publish, and serves what is stored', async () => {
+  it('because the disk is full rejects a publish, and serves the stored entries', async () => {
     const file = new DatabaseFile();
     const { database, opened } = instrumented(file.path, 'PRAGMA max_page_count = 200');
     const node = await file.broker({ database });
@@ -146,7 +146,7 @@ describe('a file that cannot be written', () => {
     expect(node.sink.list).toHaveLength(accepted + 1);
   });
 
-  it('because it is read-only rejects a publish, and serves what is stored', async () => {
+  it('because it is read-only rejects a publish, and serves the stored entries', async () => {
     const file = new DatabaseFile();
     const { database, opened } = instrumented(file.path);
     const node = await file.broker({ database });
@@ -160,7 +160,7 @@ describe('a file that cannot be written', () => {
     expect(node.sink.connections).toEqual([[true, undefined]]);
   });
 
-  it('because it is locked rejects a publish at its deadline, and stores one that came before', async () => {
+  it('because it is locked rejects a publish at its deadline, and stores an earlier one', async () => {
     const file = new DatabaseFile();
     const node = await file.broker();
     const other = file.open();
@@ -179,7 +179,7 @@ describe('a file that cannot be written', () => {
   });
 });
 
-it('reports a damaged page, and goes on when the file is replaced', async () => {
+it('reports a damaged page, and continues when the file is replaced', async () => {
   const file = new DatabaseFile();
   const first = await file.broker();
   const large = { keep: { events: 1_000, bytes: 1e8, age: 1e8, compact: false } };

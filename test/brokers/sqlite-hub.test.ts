@@ -87,7 +87,7 @@ it('a client that is disconnected in one process is disconnected in all, and a c
   expect((await connect(b, '/x', lastId(bob))).status).toBe(204);
 });
 
-it('streams stay open while the file is locked, and receive what is accepted then', async () => {
+it('streams stay open while the file is locked, and receive the events that are accepted then', async () => {
   const file = new DatabaseFile();
   const node = await startNode(file);
   const client = await connect(node, '/x');
@@ -101,7 +101,7 @@ it('streams stay open while the file is locked, and receive what is accepted the
   expect(data(client)).toEqual(['1', '3']);
 });
 
-it('a stream receives one reset when the file is replaced, and then what is new', async () => {
+it('a stream receives one reset when the file is replaced, and then new events', async () => {
   const file = new DatabaseFile();
   const node = await startNode(file);
   const client = await connect(node, '/x');
@@ -117,7 +117,7 @@ it('a stream receives one reset when the file is replaced, and then what is new'
   expect(seen(back)[0]?.event).toBe('reset');
 });
 
-it('a hub whose file cannot be opened is not ready, says why, and starts when it can', async () => {
+it('a hub whose file cannot be opened is not ready, reports the cause, and starts when the file can be opened', async () => {
   const file = new DatabaseFile();
   const folder = join(file.path, '..', 'later');
   const node = await startNode({ path: join(folder, 'hub.db') });

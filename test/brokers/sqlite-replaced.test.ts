@@ -40,7 +40,7 @@ describe('a file that is replaced', () => {
     await b.sink.until(() => b.sink.data('x').includes('4'));
   });
 
-  it('is noticed by a publish, before anything is stored', async () => {
+  it('is detected by a publish, before anything is stored', async () => {
     const { file, a } = await running();
     file.restore();
     const { epoch, results } = await a.broker.publish([draft('x', '4')], soon());
@@ -50,7 +50,7 @@ describe('a file that is replaced', () => {
     expect(data(page.entries)).toEqual(['1', '4']);
   });
 
-  it('is noticed by a publish that finds one of the tables missing', async () => {
+  it('is detected by a publish if a table is missing', async () => {
     const { file, a, b } = await running();
     file.open().exec('DROP TABLE tidings_channels');
     const { epoch, results } = await a.broker.publish([draft('x', '4')], soon());
@@ -59,7 +59,7 @@ describe('a file that is replaced', () => {
     expect(b.sink.epochs).toEqual([epoch]);
   });
 
-  it('in place, by one with an older head, begins a new epoch', async () => {
+  it('in place by a file with an older head begins a new epoch', async () => {
     const { file, a, b } = await running();
     file.open().exec('UPDATE tidings_hub SET head = head - 1');
     for (const { sink } of [a, b]) await sink.until(() => sink.epochs.length > 0);

@@ -24,7 +24,7 @@ function inspect(file: DatabaseFile) {
   };
 }
 
-describe('what was trimmed', () => {
+describe('trimmed entries', () => {
   it.each<[string, Partial<Draft['keep']>, number]>([
     ['of a channel without history', { events: 0 }, 0],
     ['of a short history', { events: 3 }, 3],
@@ -43,7 +43,7 @@ describe('what was trimmed', () => {
     expect((await node.broker.read('x', 0, END)).entries).toHaveLength(retained);
   });
 
-  it('before an end is deleted after the channel has begun again', async () => {
+  it('from before an end are deleted after the channel has begun again', async () => {
     const file = new DatabaseFile();
     const node = await file.broker();
     const rows = inspect(file);
@@ -56,7 +56,7 @@ describe('what was trimmed', () => {
   });
 });
 
-it('a switch to compaction, or from it, trims what was before', async () => {
+it('a switch to or from compaction trims earlier entries', async () => {
   const file = new DatabaseFile();
   const node = await file.broker();
   const compact = { key: 'a', keep: { ...keep, compact: true } };
@@ -115,7 +115,7 @@ describe('maxBytes', () => {
   });
 });
 
-it('a channel that is due is forgotten, and its end', async () => {
+it('an expired channel is deleted with its end', async () => {
   const file = new DatabaseFile();
   const node = await file.broker();
   await node.publish(...repeat(600, index => draft('x', `${index}`, { keep })));
@@ -148,7 +148,7 @@ describe('sqliteBroker', () => {
     );
   });
 
-  it('lets the event loop turn between two batches', async () => {
+  it('yields to the event loop between two batches', async () => {
     const node = await new DatabaseFile().broker();
     const order: string[] = [];
     setImmediate(() => order.push('turn'));

@@ -66,7 +66,7 @@ describeWith(CHROMIUM, 'hono-answers', () => {
   });
   afterEach(() => upstream.kill());
 
-  test('both kinds of answer are shown as they are written, and nobody is asked twice', async () => {
+  test('both kinds of answer are shown while they are written, and no question is sent twice', async () => {
     const page = await openPage();
     for (const policy of ['stop', 'keep'] as const) {
       const model = await ask(page, `<b>why</b> ${policy}?`, policy);
@@ -99,7 +99,7 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     await second.over;
   });
 
-  test('a reader who is cut off stops the model, and does not ask it again', async () => {
+  test('a broken connection stops the model, and the page does not ask again', async () => {
     const { origin, cut } = await throughProxy(port);
     const page = await openPage({ origin });
     const model = await ask(page, 'why?', 'stop');
@@ -114,7 +114,7 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test('an answer that is kept goes on, and its reader goes on where it was, on any tab', async () => {
+  test('a continued answer resumes in any tab after the last token', async () => {
     const { origin, cut, mend } = await throughProxy(port);
     const page = await openPage({ origin });
     const model = await ask(page, 'why?', 'keep');
@@ -156,7 +156,7 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test('the stop button stops the model for everybody, and what there is stays', async () => {
+  test('the stop button stops the model in all pages, and they keep the text', async () => {
     const page = await openPage();
     const model = await ask(page, 'why?', 'keep');
     model.say('Because ');
@@ -180,7 +180,7 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     expect(asked).toHaveLength(2);
   });
 
-  test.each(['stop', 'keep'] as const)('what goes wrong upstream is said in the page (%s)', async policy => {
+  test.each(['stop', 'keep'] as const)('an error of the model is shown in the page (%s)', async policy => {
     const page = await openPage();
     const failing = async (reason: RegExp, partial = '') => {
       await showsState(page, 'failed');
@@ -216,7 +216,7 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     await failing(/cannot be reached/);
   });
 
-  test('Ctrl-C stops models and ends the server; pages say what is lost, and ask the next one', async () => {
+  test('Ctrl-C stops models and ends the server; pages say which answer is lost, and work with the next server', async () => {
     const page = await openPage();
     const other = await openPage();
     const kept = await ask(page, 'one?', 'keep');
@@ -245,7 +245,7 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     }
   });
 
-  test('without a key the text is canned, and labelled so', async () => {
+  test('without a key the text is prepared, and labelled so', async () => {
     await pressCtrlC(server);
     server = await startExample({ OPENAI_API_KEY: '', OPENAI_BASE_URL: '' });
     const page = await openPage();
@@ -262,7 +262,7 @@ describeWith(CHROMIUM, 'hono-answers', () => {
     expect(asked).toEqual([]);
   });
 
-  test('what is no question is refused, and so is what comes from the pages of others', async () => {
+  test('invalid questions and requests from other sites are refused', async () => {
     const url = `http://127.0.0.1:${port}`;
     const refused = async (answer: Promise<Response>) => [(await answer).status, await (await answer).text()];
     const post = (body: string, headers = {}) =>

@@ -35,7 +35,7 @@ describeWith(CHROMIUM, 'hono-anywhere', () => {
     });
     const startExample = () => start(folderOf('hono-anywhere'), port, {}, script);
 
-    test('two pages agree, and a late one sees what there was', async () => {
+    test('two pages agree, and a later page shows earlier reactions', async () => {
       const [a, b] = [await openPage('Ann'), await openPage('Bob')];
       expect(await runtimeOf(a)).toMatch(name);
       await poll(() => here(a)).toBe('2 pages are open.');
@@ -52,7 +52,7 @@ describeWith(CHROMIUM, 'hono-anywhere', () => {
       await poll(() => here(a)).toBe('2 pages are open.');
     });
 
-    test('a page that was cut off is sent what it has missed, once', async () => {
+    test('a reconnected page receives the events that it missed, once', async () => {
       const { origin, cut, mend } = await throughProxy(port);
       const page = await openPage('Ann', { origin });
       const other = await openPage('Bob');
@@ -69,7 +69,7 @@ describeWith(CHROMIUM, 'hono-anywhere', () => {
       expect(await page.evaluate('heard')).toEqual(await other.evaluate('heard'));
     });
 
-    test('Ctrl-C ends it, and pages begin anew with what is started next', async () => {
+    test('Ctrl-C ends the server, and pages start again with the next server', async () => {
       const [a, b] = [await openPage('Ann'), await openPage('Bob')];
       await react(a, '♥');
       for (const page of [a, b]) await poll(() => shown(page)).toEqual(['♥ Ann']);
@@ -92,7 +92,7 @@ describeWith(CHROMIUM, 'hono-anywhere', () => {
       }
     });
 
-    test('what people write stays text, and has bounds', async () => {
+    test('user input is shown as text, and is bounded', async () => {
       const page = await openPage('<img src="" onerror="x=1">');
       await react(page, '♥');
       await poll(() => shown(page)).toEqual(['♥ <img src="" onerror="x=1']);

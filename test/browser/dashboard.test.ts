@@ -50,7 +50,7 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     server = await startExample();
   });
 
-  test('shows live values, how many streams are open, and leads to the inspector', async () => {
+  test('shows live values and the number of open streams, and links to the inspector', async () => {
     const page = await openPage();
     await showsState(page, 'Live');
     await valuesChange(page);
@@ -70,7 +70,7 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     expect(errors).toEqual([]);
   });
 
-  test('draws a chart for what the machine tells, and none for what it does not', async () => {
+  test('draws charts only for values that the machine provides', async () => {
     const page = await openPage();
     await page.locator('#cores-panel canvas').waitFor();
     const client = await connect();
@@ -85,7 +85,7 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     expect(errors).toEqual([]);
   });
 
-  test('comes back by itself when the server has been stopped and started again', async () => {
+  test('reconnects when the server was stopped and started again', async () => {
     const page = await openPage();
     await showsState(page, 'Live');
     await valuesChange(page);
@@ -103,7 +103,7 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     for (const error of errors) expect(error).toMatch(/^Failed to load resource: net::ERR_/);
   });
 
-  test('shows every value at once, and what it was, in a page that is opened later', {
+  test('shows every value and its past in a page that is opened later', {
     timeout: 120_000,
   }, async () => {
     const client = await connect();
@@ -128,7 +128,7 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     expect(errors).toEqual([]);
   });
 
-  test('draws each sample once when the connection was cut', async () => {
+  test('draws each sample once after the connection was aborted', async () => {
     const { origin, cut, mend } = await throughProxy(port);
     const client = await connect();
     const page = await openPage({ recorded: true, origin });
@@ -149,7 +149,7 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     ]);
   });
 
-  test('draws each sample once when the connection had died unnoticed', async () => {
+  test('draws each sample once after the connection broke without an error', async () => {
     const client = await connect();
     const page = await openPage({ recorded: true });
     await drawsWhatWasSent(page, client, 2);
@@ -161,7 +161,7 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     expect(await page.evaluate('removed')).toBe(0);
   });
 
-  test('resumes with a server that was killed, and begins anew with one that has lost its file', async () => {
+  test('resumes with a server that was killed, and starts again with a server that lost its file', async () => {
     const page = await openPage({ recorded: true });
     await drawsWhatWasSent(page, await connect(), 2);
     await signal(server, 'SIGKILL');
@@ -180,7 +180,7 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     await drawsWhatWasSent(page, await connect(), 2);
   });
 
-  test('offers to retry after an answer that is not a stream', async () => {
+  test('offers to retry after a response that is not a stream', async () => {
     const context = await newContext();
     await context.route('**/events', route => route.fulfill({ contentType: 'text/html', body: 'Welcome' }));
     const page = await context.newPage();
@@ -209,7 +209,7 @@ describeWith(CHROMIUM, 'express-dashboard', () => {
     expect(errors).toEqual([]);
   });
 
-  test('says which port is taken', async () => {
+  test('prints which port is in use', async () => {
     const [status, output] = await failure('express-dashboard/server.ts', { PORT: String(port) });
     expect(status).toBe(1);
     expect(output).toContain(`Port ${port} is taken`);

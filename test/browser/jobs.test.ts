@@ -28,7 +28,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       port = example.port;
     });
 
-    test('a job shows its progress and its log, in every page, and then the page stops', async context => {
+    test('a job shows its progress and log in every page, and then the page disconnects', async context => {
       const poll = pollIn(context);
       const a = await openPage({}, context);
       await startJob(a, 'Holiday', 60);
@@ -46,7 +46,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       expect(await streams(a)).toBe(1);
     });
 
-    test('a page that is reloaded has the whole log, and goes on', async context => {
+    test('a page that is reloaded shows the whole log, and continues', async context => {
       const poll = pollIn(context);
       const page = await openPage({}, context);
       await startJob(page, 'Holiday', 100);
@@ -64,7 +64,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       expect(await log(page)).toEqual(wholeLog(100));
     });
 
-    test('a page goes on where it was when its connection was cut, and begins anew after an error', async context => {
+    test('a page resumes after an aborted connection, and starts again after an error', async context => {
       const poll = pollIn(context);
       const { origin, cut, mend } = await throughProxy(port, context);
       const page = await openPage({ origin }, context);
@@ -82,7 +82,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       expect(await log(page)).toEqual(wholeLog(100));
     });
 
-    test('a page whose log has a hole loads it anew', async context => {
+    test('a page reloads if its log has a gap', async context => {
       const poll = pollIn(context);
       const page = await openPage({}, context);
       await startJob(page, 'Holiday', 100);
@@ -103,7 +103,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       server = await start(EXAMPLE, port);
     });
 
-    test('an EventSource without htmx is told not to come back', async () => {
+    test('an EventSource without htmx gets 204 after the end', async () => {
       const [job, page] = [await openPage(), await openPage()];
       await startJob(job, 'Holiday', 3);
       const path = `${new URL(job.url()).pathname}/events`;
@@ -116,7 +116,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       expect(answers).toEqual([200, 204]);
     });
 
-    test('the list shows what is started and what is over', async () => {
+    test('the list shows running and finished jobs', async () => {
       const list = await openPage();
       await poll(() => list.locator('section').textContent()).toBe('None');
       const page = await openPage();
@@ -133,7 +133,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       await poll(() => outcome(list)).toBe('Done: 2 photos');
     });
 
-    test('what people write stays text, and has bounds', async () => {
+    test('user input is shown as text, and is bounded', async () => {
       const page = await openPage();
       await page.evaluate("document.querySelector('form').noValidate = true");
       const refused = async (name: string, files: string, message: RegExp) => {
@@ -160,7 +160,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       expect(await page.evaluate('window.isForged')).toBeUndefined();
     });
 
-    test('a server that stops tells the pages of its jobs, and after its restart the jobs are gone', async () => {
+    test('a server that stops ends the pages of its jobs, and after a restart the jobs no longer exist', async () => {
       const [page, list] = [await openPage(), await openPage()];
       await startJob(page, 'Holiday', 200);
       await poll(async () => (await log(page)).length).toBeGreaterThan(2);
@@ -194,7 +194,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
     });
 
-    test('says which port is taken', async () => {
+    test('prints which port is in use', async () => {
       const [status, output] = await failure('htmx-jobs/server.ts', { PORT: String(port) });
       expect(status).toBe(1);
       expect(output).toContain(`port ${port}`);

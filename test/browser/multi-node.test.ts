@@ -47,7 +47,7 @@ describeWith(missing ?? CHROMIUM, 'multi-node', () => {
     }
   });
 
-  test('a page goes on at the other node when its own is killed, with nothing missing and nothing twice', async () => {
+  test('a page resumes at the other node when its own is killed, without gaps or duplicates', async () => {
     const [a, b] = await openOnBoth();
     const posted = Array.from({ length: 30 }, (_, number) => `message ${number}`);
     for (const text of posted.slice(0, 5)) await say(a, text);
@@ -78,7 +78,7 @@ describeWith(missing ?? CHROMIUM, 'multi-node', () => {
     await poll(() => notice(b)).toBe(`This page connected to ${other}.`);
   });
 
-  test('a page says how much came while it was away, also at a node where nobody was', async () => {
+  test('a page shows how many messages it missed, also at a node without other pages', async () => {
     const page = await openPage();
     await say(page, 'before');
     await poll(() => shown(page)).toEqual(['before']);
@@ -92,7 +92,7 @@ describeWith(missing ?? CHROMIUM, 'multi-node', () => {
     expect(await shown(page)).toEqual(['before', 'one', 'two', 'three']);
   });
 
-  test('a page waits for a node when there is none, and what it posts meanwhile is not lost', async () => {
+  test('a page waits for a node when none runs, and sends its pending posts later', async () => {
     const [a, b] = await openOnBoth();
     const c = await openPage();
     await say(a, 'before');
@@ -108,7 +108,7 @@ describeWith(missing ?? CHROMIUM, 'multi-node', () => {
     await comesBack(a, /1 message/);
   });
 
-  test('what people write stays text', async () => {
+  test('user input is shown as text', async () => {
     const page = await openPage();
     const text = '<img src="" onerror="window.isForged = true"><b>&amp;';
     await page.locator('[name="from"]').fill(text.slice(0, 40));
@@ -118,7 +118,7 @@ describeWith(missing ?? CHROMIUM, 'multi-node', () => {
     expect(await page.evaluate('window.isForged')).toBeUndefined();
   });
 
-  test('Ctrl-C ends everything that npm start has started; pages begin anew with what is started next', async () => {
+  test('Ctrl-C ends all processes of npm start; pages start again with the next ones', async () => {
     const page = await openPage();
     await say(page, 'hello');
     await poll(() => shown(page)).toEqual(['hello']);
@@ -145,7 +145,7 @@ describeWith(missing ?? CHROMIUM, 'multi-node', () => {
     }
   });
 
-  test('says which programs are missing and where they come from, and which port is taken', async () => {
+  test('prints which programs are missing and how to install them, and which port is in use', async () => {
     const [status, output] = await failure('multi-node/run.ts', { REDIS_URL: '', PATH: '/nowhere' });
     expect(status).toBe(1);
     expect(output).toMatch(/^Missing: .*redis-server.*apt-get install .*redis-server/s);

@@ -43,7 +43,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
   const newContext = inChromium();
   const example = shareExample(EXAMPLE, TYPESCRIPT);
 
-  test('shows every share with its price, its change and a chart, and what changes', async () => {
+  test('shows every share with its price, its change and a chart, and updates them', async () => {
     const page = await openPage();
     await showsState(page, 'Live');
     await page
@@ -58,7 +58,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
     expect(await page.locator('header').textContent()).toContain('The shares are made up');
   });
 
-  test('a late page has the price of every share first of all, and the past of each', async () => {
+  test('a later page receives the price and the past of every share', async () => {
     const page = await openPage({ recorded: true });
     await page.waitForFunction(`heard.length > ${SHARES}`);
     const first = await page.evaluate<string[]>(`heard.slice(0, ${SHARES})`);
@@ -68,7 +68,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
     await poll(() => chartLengths(page)).toEqual(Array(SHARES).fill(61));
   });
 
-  test('two pages agree with what was sent, and Ctrl-C ends the server', async () => {
+  test('two pages agree with the published prices, and Ctrl-C ends the server', async () => {
     const client = await connect();
     const [a, b] = [await openPage({ recorded: true }), await openPage({ recorded: true })];
     for (const page of [a, b]) await showsState(page, 'Live');
@@ -81,7 +81,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
     }
   });
 
-  test('goes on where it was when its connection was cut', async () => {
+  test('resumes after an aborted connection', async () => {
     const { origin, cut, mend } = await throughProxy(example.port);
     const client = await connect();
     const page = await openPage({ recorded: true, origin });
@@ -98,7 +98,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
     expect(await page.locator('.marked').count()).toBe(SHARES);
   });
 
-  test('begins anew with a server that was started anew', async () => {
+  test('starts again with a restarted server', async () => {
     const page = await openPage({ recorded: true });
     await showsState(page, 'Live');
     await mark(page);
@@ -114,7 +114,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
     await poll(() => shown(page)).toEqual(sentTo(client));
   });
 
-  test('says so when there is no stream', async () => {
+  test('shows that there is no stream', async () => {
     const page = await openPage({ blocked: true });
     await showsState(page, 'Offline: reload this page');
   });
@@ -132,7 +132,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
     );
   });
 
-  test('says which port is taken', async () => {
+  test('prints which port is in use', async () => {
     const [status, output] = await failure('express-prices/server.js', { PORT: String(example.port) });
     expect(status).toBe(1);
     expect(output).toContain(`port ${example.port}`);

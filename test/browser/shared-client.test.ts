@@ -139,7 +139,7 @@ describeWith(CHROMIUM, 'a connection that tabs share', () => {
     await eventually(() => site.streams.size === 1);
   });
 
-  test('a tab that has led for a moment, by a clock that is ahead, does not silence the leader', async () => {
+  test('a tab that was the leader for a moment, with a clock that is ahead, does not silence the leader', async () => {
     const site = await serve(false);
     const context = await open();
     const pages = [await openTab(context, site, 0), await openTab(context, site, 1)];
@@ -157,7 +157,7 @@ describeWith(CHROMIUM, 'a connection that tabs share', () => {
     expect(site.streams.size).toBe(1);
   });
 
-  test('`close({ everywhere: true })` closes that of all tabs', async () => {
+  test('`close({ everywhere: true })` closes the connection of all tabs', async () => {
     const site = await serve();
     const context = await open();
     const pages = [await openTab(context, site, 0), await openTab(context, site, 1)];

@@ -33,7 +33,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
     server = await startExample();
   });
 
-  test('a post is in every page of its room, and is not sent to the tab that it comes from', async () => {
+  test('a post appears in every page of its room, and is not sent to the tab of its author', async () => {
     const ada = await enter('ada');
     const second = await openPage(ada.context());
     const bob = await enter('bob');
@@ -54,7 +54,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
     await poll(() => shown(late)).toEqual(['four', 'three', 'two', 'one']);
   });
 
-  test('a mention is told to whom it names, in whatever room, and to nobody else', async () => {
+  test('a mention reaches only the mentioned user, in every room', async () => {
     const ada = await enter('ada');
     const bob = await enter('bob');
     const away = await openPage(bob.context(), { room: 'garden' });
@@ -67,7 +67,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
     expect(await bob.locator('#posts mark').allTextContents()).toEqual(['@Bob', '@bob']);
   });
 
-  test('shows who is here, however many tabs they have', async () => {
+  test('lists each connected user once, however many tabs they have', async () => {
     const ada = await enter('ada');
     await poll(() => here(ada)).toEqual(['ada (you)']);
     const bob = await enter('bob');
@@ -82,7 +82,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
     await poll(() => here(ada)).toEqual(['ada (you)']);
   });
 
-  test('a page that was cut off is sent what it has missed, once', async () => {
+  test('a reconnected page receives the posts that it missed, once', async () => {
     const { origin, cut, mend } = await throughProxy(port);
     const ada = await enter('ada');
     const bob = await enter('bob', { origin });
@@ -99,7 +99,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
     expect(await bob.locator('#notice').isVisible()).toBe(false);
   });
 
-  test('a page that has slept connects again, after what it has seen', async () => {
+  test('a page that has slept reconnects, and resumes after its last event', async () => {
     const context = await newContext();
     const streams: (string | undefined)[] = [];
     context.on('request', request => {
@@ -122,7 +122,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
     expect(await page.locator('#notice').isVisible()).toBe(false);
   });
 
-  test('Ctrl-C ends it; what is started next knows everybody, and pages resume', async () => {
+  test('Ctrl-C ends the server; the next server keeps the logins, and pages resume', async () => {
     const ada = await enter('ada');
     await post(ada, 'before');
     const bob = await logInByFetch('bob');
@@ -152,7 +152,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
     await poll(() => shown(ada)).toEqual(['after', 'in between @ada', 'before']);
   });
 
-  test('what people write stays text', async () => {
+  test('user input is shown as text', async () => {
     const ada = await enter('ada');
     const bob = await enter('bob');
     const text =
@@ -165,7 +165,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
     expect(await shown(bob, 'mentions')).toEqual([]);
   });
 
-  test('who means harm gets nowhere, and is told why', async () => {
+  test('malicious requests are refused, with the reason', async () => {
     const bob = await enter('bob');
     const eve = await logInByFetch('eve');
     const refused = async (expected: [status: number, reason: RegExp], answer: Promise<Response>) => {

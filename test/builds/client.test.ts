@@ -23,7 +23,7 @@ test.each(['js', 'cjs'])('the packed client (%s) receives events, and ends', asy
   expect(seen).toEqual([{ n: 1 }, { n: 2 }]);
 });
 
-test.each(['js', 'cjs'])('to import the packed client (%s) on a server does nothing', extension => {
+test.each(['js', 'cjs'])('importing the packed client (%s) on a server has no effect', extension => {
   const program = `
     delete globalThis.fetch;
     await import('${file(extension)}');

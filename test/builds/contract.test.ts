@@ -6,7 +6,7 @@ import '../contract/begin.test.ts';
 import '../contract/send.test.ts';
 import '../frameworks/fastify.test.ts';
 
-it('tests what is packed', () => {
+it('tests the packed packages', () => {
   const file = `${PACKED}/node_modules/@tidings/core/dist/index.${process.env.PACKED_FORMAT}`;
   const isFromThere = expect.objectContaining({ stack: expect.stringContaining(file) });
   expect(() => createHub().channel('')).toThrow(isFromThere);

@@ -14,7 +14,7 @@ const FILES = {
   'package.json': '{}',
   'jsdom.test.js': `
 /** @jest-${'environment'} jsdom */
-test('core is loaded, encodes events and delivers them to no one', async () => {
+test('core is loaded, and encodes events without subscribers', async () => {
   const { createHub, encodeEvent } = require('@tidings/core');
   const hub = createHub();
   await hub.publish('news', { a: 1 });
@@ -24,7 +24,7 @@ test('core is loaded, encodes events and delivers them to no one', async () => {
   'fake-timers.test.js': `
 const { createServer } = require('node:http');
 jest.useFakeTimers({ doNotFake: ['setImmediate'] });
-test('a client that was loaded under fake timers still receives, and gives up in real time', async () => {
+test('a client that was loaded under fake timers still receives, and times out in real time', async () => {
   const { createHub } = require('@tidings/core');
   const { openStream } = require('@tidings/core/node');
   const { connect } = require('@tidings/testing');

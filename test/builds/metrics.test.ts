@@ -33,13 +33,13 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true }));
 
 it.each(['esm.mjs', 'commonjs.cjs'])(
-  '@tidings/metrics as it is packed needs neither of its peers, %s',
+  'the packed @tidings/metrics needs neither of its peer dependencies, %s',
   program => {
     expect(execFileSync(process.execPath, [program], { cwd: folder, encoding: 'utf8' })).toBe('true 1\n');
   },
 );
 
-it('@tidings/metrics as it is packed has the dashboard and the alerts', () => {
+it('the packed @tidings/metrics has the dashboard and the alerts', () => {
   const packed = join(folder, 'node_modules/@tidings/metrics');
   expect(
     ['grafana-dashboard.json', 'prometheus-rules.yml'].map(name => existsSync(join(packed, name))),

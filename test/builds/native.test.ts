@@ -32,13 +32,13 @@ afterAll(() => {
   for (const folder of [without, complete]) rmSync(folder, { recursive: true });
 });
 
-describe.each(['esm.mjs', 'commonjs.cjs'])('@tidings/native as it is packed, %s', program => {
-  it('says once that there is no binary, and hubs work without', () => {
+describe.each(['esm.mjs', 'commonjs.cjs'])('the packed @tidings/native, %s', program => {
+  it('warns once that there is no binary, and hubs work without it', () => {
     const { stdout, stderr, status } = spawnSync(process.execPath, [program], {
       cwd: without,
       encoding: 'utf8',
     });
-    expect(stderr.match(/@tidings\/native is not used: there is no binary for \w+-\w+/g)).toHaveLength(1);
+    expect(stderr.match(/@tidings\/native is not used: it has no binary for \w+-\w+/g)).toHaveLength(1);
     expect([stdout, status]).toEqual(['false\n', 0]);
   });
 

@@ -35,12 +35,12 @@ it('is bundled by esbuild, without the drivers that are not installed', async ()
   expect(run(NODE_22, outfile)).toBe('true\n');
 });
 
-describe.each(['esm.mjs', 'commonjs.cjs'])('@tidings/sqlite as it is packed, %s', program => {
-  it('uses node:sqlite where it exists', () => {
+describe.each(['esm.mjs', 'commonjs.cjs'])('the packed @tidings/sqlite, %s', program => {
+  it('uses node:sqlite if it exists', () => {
     expect(run(NODE_22, program)).toBe('true\n');
   });
 
-  it('names the three drivers where none can be loaded', () => {
+  it('names the three drivers if none can be loaded', () => {
     const hasSqlite = Number.parseInt(process.versions.node, 10) >= 22;
     const flags = hasSqlite ? ['--no-experimental-sqlite'] : [];
     const output = run(process.execPath, ...flags, program);

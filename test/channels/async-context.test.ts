@@ -27,7 +27,7 @@ async function serve(options: HubOptions, use: (stream: EventStream) => unknown)
   return { hub, connect: (path = '/', id?: string) => request(server.origin, path, withId(id)) };
 }
 
-describe('a filter runs in the context of the subscribe() that it was given to', () => {
+describe('a filter runs in the context of its subscribe() call', () => {
   it('when an event is published elsewhere', async () => {
     const contexts: unknown[] = [];
     const { hub, connect } = await serve({}, stream =>
@@ -204,8 +204,8 @@ describe('a listener for the abort of a stream runs in the context of its reques
   });
 });
 
-describe('where there is no node:async_hooks', () => {
-  it('filters run all the same', async () => {
+describe('without node:async_hooks', () => {
+  it('filters run', async () => {
     const { getBuiltinModule } = process;
     Object.defineProperty(process, 'getBuiltinModule', { value: undefined, configurable: true });
     vi.resetModules();

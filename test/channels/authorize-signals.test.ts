@@ -30,7 +30,7 @@ function serve(isAsync: boolean) {
 it.each([
   ['at once', false],
   ['later', true],
-])('counts what authorize decides %s', async (_, isAsync) => {
+])('counts the results of authorize %s', async (_, isAsync) => {
   const calls = serve(isAsync);
   open(hub, undefined, { client: 'ann' }).stream.subscribe(['news', 'secret', 'broken']);
   await until(() => calls.length === 3);
@@ -47,7 +47,7 @@ it.each([
   expect(hub.stats().authorize).toEqual({ allowed: 2, refused: 1, failed: 1, duration });
 });
 
-it('counts an answer that did not come in time as failed', async () => {
+it('counts a call that did not settle in time as failed', async () => {
   const calls = serve(true);
   open(hub).stream.subscribe('silent');
   await until(() => calls.length === 1);

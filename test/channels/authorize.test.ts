@@ -59,8 +59,8 @@ describe.each([
   describe.each([
     ['at once', false],
     ['later', true],
-  ])('that answers %s', (_, isSlow) => {
-    it('lets a stream follow the channels that it allows, and reports the others', async () => {
+  ])('that returns %s', (_, isSlow) => {
+    it('allows channels, and reports refused ones', async () => {
       const members = new Members('ann a', 'ann b');
       members.isSlow = isSlow;
       const hub = members.hub(brokerOf());
@@ -80,7 +80,7 @@ describe.each([
       ]);
     });
 
-    it('resumes only what it allows', async () => {
+    it('resumes only allowed channels', async () => {
       const members = new Members('bob a');
       members.isSlow = isSlow;
       const hub = members.hub(brokerOf());
@@ -96,7 +96,7 @@ describe.each([
     });
 
     it.each(['%', '0-7', '%~', '%.', 'end.', 'nonsense', '%9999'])(
-      'names no channel that it refuses to a client with the id %s',
+      'does not name a refused channel to a client with the id %s',
       async form => {
         const members = new Members('bob a');
         members.isSlow = isSlow;
@@ -115,7 +115,7 @@ describe.each([
       },
     );
 
-    it('ends a stream all of whose channels it refuses, with an end that stops the client', async () => {
+    it('ends a stream if it refuses all of its channels, with the end marker', async () => {
       const members = new Members();
       members.isSlow = isSlow;
       const hub = members.hub(brokerOf());
@@ -136,7 +136,7 @@ describe.each([
       expect(again.transport.status).toBe(204);
     });
 
-    it('is asked for channels that are subscribed later', async () => {
+    it('is called for channels that are subscribed later', async () => {
       const members = new Members('ann a', 'ann b');
       const hub = members.hub(brokerOf());
       const ann = open(hub, undefined, of('ann'));
@@ -154,7 +154,7 @@ describe.each([
       expect(revoked(ann)).toEqual([]);
     });
 
-    it('withdraws a channel when it is asked again', async () => {
+    it('revokes a channel at a recheck', async () => {
       const members = new Members('ann a', 'ann b');
       const hub = members.hub(brokerOf());
       const ann = open(hub, undefined, of('ann'));
@@ -175,7 +175,7 @@ describe.each([
       expect(members.asked.slice(2).toSorted()).toEqual(['recheck ann a', 'recheck ann b']);
     });
 
-    it('delivers what has waited for its answer, each event once and in order', async () => {
+    it('delivers the events that waited for it once and in order', async () => {
       const members = new Members('ann a', 'ann b');
       const hub = members.hub(brokerOf());
       const ann = open(hub, undefined, of('ann'));
@@ -196,7 +196,7 @@ describe.each([
       expect(ann.transport.text).not.toContain('~');
     });
 
-    it('ends a stream whose last channel it withdraws, but not one that has sent events of its own', async () => {
+    it('ends a stream when it revokes the last channel, unless the stream has sent events of its own', async () => {
       const members = new Members('ann a');
       const hub = members.hub(brokerOf());
       const [one, other] = [open(hub, undefined, of('ann')), open(hub, undefined, of('ann'))];
@@ -218,7 +218,7 @@ describe.each([
     });
   });
 
-  it('is a no when it throws, rejects, returns something else, or does not answer in time', async () => {
+  it('refuses when it throws, rejects, returns another value, or does not settle in time', async () => {
     const failure = new Error('no database');
     const answers: Record<string, () => unknown> = {
       throws: () => {
@@ -242,7 +242,7 @@ describe.each([
     expect(members.errors.filter(error => error === 'not-authorized')).toHaveLength(5);
   });
 
-  it('is asked again in its interval, for each stream and channel', async () => {
+  it('is called again in its interval, for each stream and channel', async () => {
     const members = new Members('ann a', 'ann b', 'bob a');
     const hub = members.hub({ ...brokerOf(), recheck: 100 });
     const [ann, bob] = [open(hub, undefined, of('ann')), open(hub, undefined, of('bob'))];
@@ -260,7 +260,7 @@ describe.each([
     );
   });
 
-  it('sends nothing of its own to a stream without markers', async () => {
+  it('sends no revoked event to a stream without markers', async () => {
     const members = new Members('ann a', 'ann b');
     const hub = members.hub(brokerOf());
     const ann = open(hub, undefined, { client: 'ann', markers: false });
@@ -280,7 +280,7 @@ describe.each([
 });
 
 describe('authorize', () => {
-  it('holds back only the channel that it is asked for, up to its first event', async () => {
+  it('delays only the channel that is rechecked, from its first event on', async () => {
     const waiting: ((isAllowed: boolean) => void)[] = [];
     let isSlow = false;
     const members = new Members();
@@ -308,7 +308,7 @@ describe('authorize', () => {
     expect(ann.data()).toEqual(['start', 'before', 'held', 'after']);
   });
 
-  it('counts only its answer to the last question', async () => {
+  it('uses only the result of the latest call', async () => {
     const waiting: ((isAllowed: boolean) => void)[] = [];
     const members = new Members();
     const hub = members.hub({ authorize: () => new Promise(resolve => waiting.push(resolve)) });
@@ -324,7 +324,7 @@ describe('authorize', () => {
     expect(await ann.stream.closed).toBe('ended');
   });
 
-  it('lets a stream close while it is asked again, with an id before what was held back', async () => {
+  it('allows a stream to close during a recheck, with an id before the delayed events', async () => {
     const members = new Members('ann a');
     const hub = members.hub();
     const ann = open(hub, undefined, of('ann'));
@@ -340,7 +340,7 @@ describe('authorize', () => {
     expect(ann.lastId()).toBe(id);
   });
 
-  it('is asked by each process for its own streams', async () => {
+  it('is called by each process for its own streams', async () => {
     const log = new MemoryLog();
     const members = new Members('ann a', 'bob a');
     const [one, two] = [members.hub({ broker: log.broker() }), members.hub({ broker: log.broker() })];
@@ -365,7 +365,7 @@ describe('authorize', () => {
   it.each([
     ['at once', false],
     ['later', true],
-  ])('that answers %s, is asked for a bounded number of channels in one turn', async (_, isSlow) => {
+  ])('that returns %s, is called for a bounded number of channels in one iteration', async (_, isSlow) => {
     let calls = 0;
     let most = 0;
     let answered = 0;
@@ -427,7 +427,7 @@ describe('authorize', () => {
     expect(frames.size).toBe(3);
   });
 
-  it('is told of the data of the stream', async () => {
+  it('receives the data of the stream', async () => {
     interface User {
       readonly rooms: string[];
     }

@@ -5,7 +5,7 @@ it.each([
   ['from the start', { from: 'start' }],
   ['from the last events', { from: { last: 5 } }],
 ] as const)(
-  'a subscription in the tick in which a channel begins again has nothing from before, %s',
+  'a subscription in the tick in which a channel begins again receives no earlier event, %s',
   async (_, options) => {
     const hub = quietHub();
     for (const round of [1, 2, 3]) {

@@ -7,8 +7,8 @@ const MIB = 1024 * 1024;
 const numbers = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
 
-describe('a stream that is too slow', () => {
-  it('for a channel is told so, and goes on with what comes', async () => {
+describe('a slow stream', () => {
+  it('receives a reset for a channel, and continues with new events', async () => {
     const hub = quietHub({ history: { events: 3 } });
     const { stream, transport, data, lastId } = open(hub);
     stream.subscribe('a');
@@ -26,7 +26,7 @@ describe('a stream that is too slow', () => {
     expect(data()).toEqual(['1', '{"reason":"slow","channels":["a"]}', '10']);
   });
 
-  it('for what is older is told so, goes on with what comes, and is given a state anew', async () => {
+  it('receives a reset during a backfill, continues with new events, and receives the state again', async () => {
     const hub = quietHub({
       channels: name => ({ compact: name === 'state', history: { events: 5 } }),
     });
@@ -55,7 +55,7 @@ describe('a stream that is too slow', () => {
     ]);
   });
 
-  it('for a channel that has it come back knows from where, though it was never given anything', async () => {
+  it('is disconnected with an id to resume from, even before its first event', async () => {
     const hub = quietHub({ channels: () => ({ overflow: 'disconnect', history: { events: 3 } }) });
     const position = await hub.position();
     const { stream, transport, lastId } = open(hub);
@@ -73,7 +73,7 @@ describe('a stream that is too slow', () => {
   });
 });
 
-it('a stream that has room again is not told that it has what it is about to get', async () => {
+it('a stream that has room again sends no marker ahead of the events that it is about to send', async () => {
   const hub = createHub({ heartbeat: 20 });
   const { stream, transport, data, lastId } = open(hub);
   stream.subscribe('a');
@@ -90,7 +90,7 @@ it('a stream that has room again is not told that it has what it is about to get
   expect(data()).toEqual(['1', '2', '3']);
 });
 
-it('what takes long leaves others their turn, be it new or waited for', async () => {
+it('long deliveries yield to others, live or backfilled', async () => {
   const hub = quietHub();
   const all = Array.from({ length: 20 }, () => open(hub));
   for (const { stream } of all) stream.subscribe('a');
@@ -119,7 +119,7 @@ it('what takes long leaves others their turn, be it new or waited for', async ()
   expect(await turnsUntil(40)).toBeGreaterThan(10);
 });
 
-it('what a server does with events after it was given them counts, too', async () => {
+it('the delay of a transport counts against the time budget', async () => {
   const hub = quietHub();
   const all = Array.from({ length: 600 }, () => open(hub));
   for (const { stream } of all) stream.subscribe('a');
@@ -143,7 +143,7 @@ it('what a server does with events after it was given them counts, too', async (
   expect(turns).toBeGreaterThan(10);
 });
 
-it('values that come while others are given theirs reach those that have had theirs', async () => {
+it('events that are published during a round reach all streams', async () => {
   const hub = quietHub({ channels: () => ({ compact: true }) });
   const first = open(hub);
   first.stream.subscribe('a', { from: 'now' });
@@ -162,7 +162,7 @@ it('values that come while others are given theirs reach those that have had the
   expect(second.data()).toEqual(numbers(1, 100));
 });
 
-it('the bound of all histories waits for streams, and who comes back from before it is told', async () => {
+it('the bound of all histories waits for live streams, and older clients receive a reset', async () => {
   const hub = quietHub({
     channels: name => ({ compact: name === 'state', history: { events: 1e6, bytes: 1e9 } }),
   });
@@ -185,11 +185,11 @@ it('the bound of all histories waits for streams, and who comes back from before
   expect(back.transport.text).toContain('event: reset');
 });
 
-describe('what is kept for a stream that waits for a state', () => {
+describe('entries that are retained for a stream that waits for a snapshot', () => {
   let give = (_state: string) => {};
   const snapshot = () => new Promise(resolve => (give = resolve));
 
-  it('goes when it has been given that', async () => {
+  it('are trimmed when the snapshot was sent', async () => {
     const hub = quietHub({ channels: () => ({ history: { events: 3 }, snapshot }) });
     const waiting = open(hub);
     waiting.stream.subscribe('a');
@@ -207,7 +207,7 @@ describe('what is kept for a stream that waits for a state', () => {
     expect(late.data()).toEqual(numbers(8, 10));
   });
 
-  it('is no more than 16 MiB: then the stream ends', async () => {
+  it('are at most 16 MiB: above that the stream ends', async () => {
     const hub = quietHub({ onError: () => {}, channels: () => ({ history: { events: 1 }, snapshot }) });
     const { stream, lastId } = open(hub);
     stream.subscribe('a');
@@ -236,7 +236,7 @@ it.each<[string, SubscribeOptions]>([
   expect(transport.status).toBe(204);
 });
 
-it('a client that has had all of another life is given what there is', async () => {
+it('a client with the end id of an earlier epoch receives the retained events', async () => {
   const hub = quietHub();
   hub.publish('a', 1);
   hub.channel('a').end();
@@ -247,7 +247,7 @@ it('a client that has had all of another life is given what there is', async () 
   expect(data()).toEqual(['{"reason":"unknown","channels":["a"]}', '1']);
 });
 
-it('who comes back with an unknown id stands where the last of its subscriptions begins', async () => {
+it('a client with an unknown id has the position of its last subscription', async () => {
   const hub = quietHub();
   for (const channel of ['a', 'a', 'b', 'b', 'c']) hub.publish(channel, 1);
   const { stream, transport } = open(hub, 'abc-1');
@@ -257,7 +257,7 @@ it('who comes back with an unknown id stands where the last of its subscriptions
   expect(transport.text).toMatch(/event: reset\ndata: .+\nid: \w+-3~\n/);
 });
 
-it('a stream that has left all its channels stands at the head when it subscribes again', async () => {
+it('a stream that has unsubscribed all channels is at the head when it subscribes again', async () => {
   const hub = quietHub({ channels: () => ({ snapshot: () => 'state' }) });
   const { stream, data, lastId } = open(hub);
   stream.subscribe('a');

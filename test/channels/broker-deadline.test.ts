@@ -15,7 +15,7 @@ describe('hub.position()', () => {
     await expect(hub.position()).rejects.toMatchObject(refused);
   });
 
-  it('rejects at the deadline while the broker does not answer', async () => {
+  it('rejects at the deadline while the broker does not respond', async () => {
     const faulty = awayBroker();
     const hub = createHub({ broker: faulty.broker, publishTimeout: 100, onError: () => {} });
     await hub.position();
@@ -25,7 +25,7 @@ describe('hub.position()', () => {
     expect(await hub.position()).toMatch(/^\w+-0$/);
   });
 
-  it('rejects for all who wait, each at its own deadline', async () => {
+  it('rejects each pending call at its own deadline', async () => {
     const faulty = awayBroker();
     faulty.hold();
     const hub = createHub({ broker: faulty.broker, publishTimeout: 100, onError: () => {} });
@@ -33,7 +33,7 @@ describe('hub.position()', () => {
     expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'rejected']);
   });
 
-  it('resolves when the broker is back before the deadline', async () => {
+  it('resolves when the broker is reachable before the deadline', async () => {
     const faulty = awayBroker();
     faulty.fail('start', 1);
     const hub = createHub({ broker: faulty.broker, onError: () => {} });
@@ -74,7 +74,7 @@ describe('the default onError', () => {
   }
   const MINUTE = 60_000;
 
-  it('prints the same cause at most once a minute, with how often there was more of it', async () => {
+  it('prints the same cause at most once a minute, with the number of repetitions', async () => {
     const printed = capture();
     const faulty = awayBroker();
     faulty.goAway();
@@ -114,7 +114,7 @@ describe('the default onError', () => {
     expect(printed.filter(({ text }) => text.includes('publish:'))).toHaveLength(1);
   });
 
-  it('prints different causes at once', async () => {
+  it('prints different causes immediately', async () => {
     const printed = capture();
     const hub = createHub();
     for (const name of ['one', 'two']) await hub.channel(name).end();
@@ -124,7 +124,7 @@ describe('the default onError', () => {
     expect(printed[0]?.text).toMatch(/publish.*ended/);
   });
 
-  it('leaves an onError of the application alone: it gets all of them', async () => {
+  it('is not used with an onError of the application, which receives all errors', async () => {
     capture();
     const faulty = awayBroker();
     faulty.goAway();

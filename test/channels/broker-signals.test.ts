@@ -46,7 +46,7 @@ it('counts the calls of presence and of channels', async () => {
   expect(counted('state')).toBe(1);
 });
 
-it('counts what waits for a broker', async () => {
+it('counts the events that wait for a broker', async () => {
   const { faulty } = withBroker();
   await hub.ready();
   faulty.hold();
@@ -60,7 +60,7 @@ it('counts what waits for a broker', async () => {
   expect(hub.stats().broker).toMatchObject({ queued: 0, queuedBytes: 0 });
 });
 
-it('measures how long events take to arrive, where they arrive', async () => {
+it('measures the arrival time of events in the process where they arrive', async () => {
   withBroker();
   await hub.publish('a', 1);
   expect(hub.stats().broker?.arrival).toBeUndefined();
@@ -72,7 +72,7 @@ it('measures how long events take to arrive, where they arrive', async () => {
   expect(hub.stats().broker?.arrival).toBeGreaterThanOrEqual(0);
 });
 
-it('counts how often the connection came back', async () => {
+it('counts reconnects', async () => {
   const { faulty } = withBroker();
   await hub.ready();
   faulty.sink?.connection(true);

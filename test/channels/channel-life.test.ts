@@ -46,7 +46,7 @@ async function serve(hub: Hub, from?: 'start') {
 }
 
 describe.each(settings)('begin() of an ended channel, %s,', (_, make) => {
-  it('has it take events again', async () => {
+  it('makes it accept events again', async () => {
     const { hub, other } = make();
     await hub.publish('a', 'first life');
     await hub.channel('a').end();
@@ -59,7 +59,7 @@ describe.each(settings)('begin() of an ended channel, %s,', (_, make) => {
     await expect(other.publish('a', 'x')).rejects.toMatchObject({ code: 'ended' });
   });
 
-  it('drops the old life', async () => {
+  it('drops the entries from before', async () => {
     const { hub, other } = make();
     await hub.publish('a', 'old');
     await hub.channel('a').end();
@@ -116,7 +116,7 @@ describe.each(settings)('begin() of an ended channel, %s,', (_, make) => {
     expect([dataOf(client), resetsOf(client)]).toEqual([['live'], []]);
   });
 
-  it('sends a history reset to a client that was in the middle of the old life', async () => {
+  it('sends a history reset to a client that had not received everything before the end', async () => {
     const { hub, other } = make();
     const middle = await hub.publish('a', 'old 1');
     await hub.publish('a', 'old 2');
@@ -133,7 +133,7 @@ describe.each(settings)('begin() of an ended channel, %s,', (_, make) => {
     ]);
   });
 
-  it('sends a history reset to a client that missed a whole life', async () => {
+  it('sends a history reset to a client that missed a whole begin and end', async () => {
     const { hub, other } = make();
     await hub.publish('a', 'life 1');
     const end = `${await hub.channel('a').end()}.`;
@@ -151,7 +151,7 @@ describe.each(settings)('begin() of an ended channel, %s,', (_, make) => {
     ]);
   });
 
-  it('ends the streams of the new life with an end of their own', async () => {
+  it('ends the streams of the reopened channel with an end of their own', async () => {
     const { hub, other } = make();
     await hub.publish('a', 'old');
     const end = `${await hub.channel('a').end()}.`;
@@ -168,7 +168,7 @@ describe.each(settings)('begin() of an ended channel, %s,', (_, make) => {
     expect([await behind.ended, dataOf(behind)]).toEqual([true, ['new']]);
   });
 
-  it('gives the new life to streams that follow another channel as well', async () => {
+  it('delivers the reopened channel to streams that follow another channel as well', async () => {
     const { hub, other } = make();
     const connect = await serve(other);
     const client = await connect('/a,b');
@@ -182,7 +182,7 @@ describe.each(settings)('begin() of an ended channel, %s,', (_, make) => {
     expect([dataOf(client), resetsOf(client)]).toEqual([['old', 'new', 'live'], []]);
   });
 
-  it('comes before what is published in the same tick', async () => {
+  it('precedes the events that are published in the same tick', async () => {
     const { hub, other } = make();
     await hub.publish('a', 'old');
     const a = hub.channel('a');
@@ -247,7 +247,7 @@ describe.each(settings)('state() of a channel, %s,', (_, make) => {
 });
 
 describe('begin() and state()', () => {
-  it('reject when the broker is away, at the deadline', async () => {
+  it('reject at the deadline when the broker is unreachable', async () => {
     const faulty = new FaultyBroker(new MemoryLog().broker());
     faulty.goAway();
     const hub = createHub({ broker: faulty.broker, publishTimeout: 100, onError: () => {} });

@@ -205,27 +205,27 @@ async function runAll(
 describe.concurrent.each(Object.entries(closings))(
   'a stream closed by %s before it has begun',
   (_, closing) => {
-    it('tells its client a position, from which it resumes', async () => {
+    it('sends its client a position, from which it resumes', async () => {
       const { outcomes, expected } = await runAll(closing, 'none', [0, 1, 2, 3]);
       expect(outcomes).toEqual(expected);
     });
 
-    it('tells its client a position when the broker answers late', async () => {
+    it('sends its client a position when the broker responds late', async () => {
       const { outcomes, expected } = await runAll(closing, 'late', [0, 1, 2, 3, 'asked', 'headers']);
       expect(outcomes).toEqual(expected);
     });
 
-    it('tells its client a position when the broker answers late for the first time', async () => {
+    it('sends its client a position when the broker responds late for the first time', async () => {
       const { outcomes, expected } = await runAll(closing, 'cold', [0, 1, 2, 3, 'asked', 'headers']);
       expect(outcomes).toEqual(expected);
     });
 
-    it('tells its client a position when the broker rejects first', async () => {
+    it('sends its client a position when the broker rejects first', async () => {
       const { outcomes, expected } = await runAll(closing, 'rejecting', [0, 1, 2, 'headers']);
       expect(outcomes).toEqual(expected);
     });
 
-    it('tells its client a position once the broker is back', async () => {
+    it('sends its client a position once the broker is reachable again', async () => {
       const { outcomes, expected } = await runAll(closing, 'away', [0, 1, 2, 'headers']);
       expect(outcomes).toEqual(expected);
     });
@@ -233,7 +233,7 @@ describe.concurrent.each(Object.entries(closings))(
 );
 
 describe.concurrent.each(Object.entries(expiring))('a stream closed by %s', (_, closing) => {
-  it('tells its client a position, from which it resumes', async () => {
+  it('sends its client a position, from which it resumes', async () => {
     const { outcomes, expected } = await runAll(closing, 'none', [0]);
     expect(outcomes).toEqual(expected);
   });
@@ -290,7 +290,7 @@ async function reconnectAfterClose(
   return isReset ? [[], data[1] ?? []] : data;
 }
 
-describe('the client of a stream that was closed before it had the state', () => {
+describe('the client of a stream that was closed before the state was sent', () => {
   const cases: [string, ChannelOptions, SubscribeOptions | undefined][] = [
     ['a compacted channel', { compact: true }, undefined],
     ['a channel with a snapshot', { snapshot: () => 'state' }, undefined],
@@ -302,14 +302,14 @@ describe('the client of a stream that was closed before it had the state', () =>
     else expect([data.includes('state'), data.at(-1)]).toEqual([true, 'live']);
   };
 
-  it.each(cases)('has it after it has reconnected, of %s', async (_, channel, options) => {
+  it.each(cases)('receives it after it has reconnected, of %s', async (_, channel, options) => {
     for (const turns of [0, 1, 2]) {
       check(channel, (await reconnectAfterClose(channel, options, turns)).flat());
     }
   });
 
   it.each(cases)(
-    'has it after it has reconnected, of %s, when the broker answers late',
+    'receives it after it has reconnected, of %s, when the broker responds late',
     async (_, channel, options) => {
       for (const turns of [0, 1, 2]) {
         const faulty = new FaultyBroker(new MemoryLog().broker());
@@ -318,7 +318,7 @@ describe('the client of a stream that was closed before it had the state', () =>
     },
   );
 
-  it('has it after it has reconnected, though it was closed while the snapshot was awaited', async () => {
+  it('receives it after it has reconnected, even if it was closed while the snapshot was awaited', async () => {
     let isAsked = () => {};
     const asked = new Promise<void>(resolve => {
       isAsked = resolve;
@@ -343,7 +343,7 @@ describe('the client of a stream that was closed before it had the state', () =>
 });
 
 describe('a stream that was refused', () => {
-  it('tells its client a position, from which it resumes, if it was subscribed', async () => {
+  it('sends its client a position, from which it resumes, if it was subscribed', async () => {
     const hub = createHub({ heartbeat: false, limits: { streams: 1 } });
     const origin = await serve((req, res) => openStream(req, res, { hub }).subscribe('a'));
     const holder = await request(origin, '/');
@@ -359,7 +359,7 @@ describe('a stream that was refused', () => {
     expect([dataOf(again), resetsOf(again)]).toEqual([['meanwhile'], []]);
   });
 
-  it('leaves the id of a client that has one as it is', async () => {
+  it('does not change the id of a client that has one', async () => {
     const hub = createHub({ heartbeat: false, limits: { streams: 0 } });
     const id = await hub.publish('a', 1);
     await hub.publish('a', 2);

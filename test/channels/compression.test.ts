@@ -69,7 +69,7 @@ async function bytesOf(client: Client, published: () => Promise<void>): Promise<
 }
 
 describe('a compressed channel', () => {
-  it('is decoded whatever is sent in between, and to its end', async () => {
+  it('is decoded to its end, whatever is sent in between', async () => {
     createCompressedHub();
     const early = await connectMany(5, '/a');
     await publish('a', rows(1, 20), early);
@@ -90,7 +90,7 @@ describe('a compressed channel', () => {
     }
   });
 
-  it('resumes after a cut, with everything once and in order', async () => {
+  it('resumes after a broken connection, with each event once and in order', async () => {
     createCompressedHub();
     const others = await connectMany(4, '/a');
     const client = await connect('/a');
@@ -102,7 +102,7 @@ describe('a compressed channel', () => {
     expect([...seen(client), ...seen(again)]).toEqual(rows(1, 30));
   });
 
-  it('sends a reset to a slow client, and goes on', async () => {
+  it('sends a reset to a slow client, and continues', async () => {
     createCompressedHub({ history: { events: 10 } });
     const others = await connectMany(3, '/a');
     const slow = await connect('/a');
@@ -151,7 +151,7 @@ describe('a compressed channel', () => {
     for (const client of others) expect(rowsOf(client)).toEqual(rows(1, 60));
   });
 
-  it('is compressed for the streams that an exception does not name', async () => {
+  it('is compressed for the streams that `except` does not name', async () => {
     createCompressedHub();
     const others = await connectMany(4, '/a');
     const me = await connect('/a?client=me');
@@ -179,14 +179,14 @@ describe('a compressed channel', () => {
     expect(seen(first)).toEqual([...rows(1, 20), row(1), row(21)]);
   });
 
-  it('is compressed for few streams if the hub says so', async () => {
+  it('is compressed for few streams with `minStreams`', async () => {
     createCompressedHub({ compression: { minStreams: 1 } });
     const client = await connect('/a');
     await publish('a', rows(1, 30), [client]);
     expect(client.body.length).toBeLessThan(client.text.length / 3);
   });
 
-  it('counts what it retains against the bound of all histories', async () => {
+  it('counts its dictionary against the bound of all histories', async () => {
     createCompressedHub({ history: false });
     const receivers = await connectMany(4, '/a');
     await publish('a', rows(1, 100), receivers);

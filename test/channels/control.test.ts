@@ -30,7 +30,7 @@ type Opened = ReturnType<typeof open>;
 const has = (stream: Opened, data: string) => until(() => stream.data().includes(data));
 
 describe.each(Object.entries(setups))('control messages %s', (_, setUp) => {
-  it('subscribe the streams of a client, to what is published after them', async () => {
+  it('subscribe the streams of a client to later events', async () => {
     const [a, b] = setUp();
     const [ann, bob] = [open(b, undefined, of('ann')), open(b, undefined, of('bob'))];
     for (const { stream } of [ann, bob]) stream.subscribe('all');
@@ -45,7 +45,7 @@ describe.each(Object.entries(setups))('control messages %s', (_, setUp) => {
     expect(bob.data()).toEqual(['start', 'end']);
   });
 
-  it('unsubscribe one stream, by its id, from what is published after them', async () => {
+  it('unsubscribe one stream, by its id, from later events', async () => {
     const [a, b] = setUp();
     const [one, other] = [open(b, undefined, of('ann')), open(b, undefined, of('ann'))];
     for (const { stream } of [one, other]) stream.subscribe(['all', 'room']);
@@ -112,7 +112,7 @@ describe.each(Object.entries(setups))('control messages %s', (_, setUp) => {
     await has(ann, 'one');
   });
 
-  it('leave the resume of a handler to come', async () => {
+  it('do not prevent a later subscribe in the handler from resuming', async () => {
     const [a, b] = setUp();
     const id = await a.publish('all', 'seen');
     await a.publish('all', 'missed');
@@ -127,7 +127,7 @@ describe.each(Object.entries(setups))('control messages %s', (_, setUp) => {
     expect(ann.data()).toEqual(['one', 'missed', 'end']);
   });
 
-  it('begin with the state of a channel, or where `from` says', async () => {
+  it('begin with the state of a channel, or at `from`', async () => {
     const [a, b] = setUp();
     for (const hub of new Set([a, b])) {
       hub.channel('state', { snapshot: () => 'now' });
@@ -144,7 +144,7 @@ describe.each(Object.entries(setups))('control messages %s', (_, setUp) => {
     expect(ann.data()).toEqual(['start', 'now', 'two', 'three']);
   });
 
-  it('do not need the state of a channel that they leave again', async () => {
+  it('do not need the state of a channel that is unsubscribed again', async () => {
     const [a, b] = setUp();
     let calls = 0;
     for (const hub of new Set([a, b])) {
@@ -163,7 +163,7 @@ describe.each(Object.entries(setups))('control messages %s', (_, setUp) => {
     await has(ann, 'one');
   });
 
-  it('refuse options that cannot be sent, and what names no stream', async () => {
+  it('refuse options that cannot be sent, and values that do not identify streams', async () => {
     const [a] = setUp();
     const filter = () => true;
     expect(() => a.clients.subscribe('ann', 'room', { filter } as object)).toThrow(/filter must be left out/);
@@ -172,7 +172,7 @@ describe.each(Object.entries(setups))('control messages %s', (_, setUp) => {
     expect(() => a.clients.unsubscribe({} as never, 'room')).toThrow(/who must be a client/);
   });
 
-  it('report what the application throws for a channel, and leave the stream open', async () => {
+  it('report the error of the application for a channel, and leave the stream open', async () => {
     const errors: unknown[] = [];
     const failure = new Error('no such room');
     const log = new MemoryLog();
@@ -195,8 +195,8 @@ describe.each(Object.entries(setups))('control messages %s', (_, setUp) => {
   });
 });
 
-describe('a stream of which it is not known whether it was open at the position of a message', () => {
-  it('ends if the message would change it, and no other', async () => {
+describe('a stream that may not have been open at the position of a message', () => {
+  it('ends if the message would change it, and no other stream ends', async () => {
     const log = new MemoryLog();
     const a = hubOf({ broker: log.broker() });
     await a.clients.unsubscribe('ann', 'room');

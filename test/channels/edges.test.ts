@@ -2,7 +2,7 @@ import { createHub } from '@tidings/core';
 import { expect, it } from 'vitest';
 import { open, quietHub, until, wait } from '../support/memory-stream.ts';
 
-it('a stream that subscribes again, and says no `from`, misses nothing', async () => {
+it('a stream that subscribes again without `from` misses no event', async () => {
   const hub = quietHub();
   const { stream, transport, data } = open(hub);
   stream.subscribe('a');
@@ -24,7 +24,7 @@ it('a stream that subscribes again, and says no `from`, misses nothing', async (
   expect(data()).toEqual(['1', '2', '3', '4', '6']);
 });
 
-it('a filter may send, close and unsubscribe: all comes in its place', async () => {
+it('a filter may send, close and unsubscribe, in order with the events', async () => {
   const hub = quietHub();
   for (let i = 1; i <= 5; i++) hub.publish('a', i);
   const sending = open(hub);
@@ -75,7 +75,7 @@ it('skips an event whose filter fails, also while it looks for the end', async (
   expect(new Set(stages)).toEqual(new Set(['subscribe']));
 });
 
-it('a filter sees all of an event; an exception is a client or a stream', async () => {
+it('a filter receives all fields of an event; `except` is a client or a stream', async () => {
   const hub = quietHub();
   const seen: unknown[] = [];
   const ann = open(hub, undefined, { client: 'ann' });
@@ -93,7 +93,7 @@ it('a filter sees all of an event; an exception is a client or a stream', async 
   expect(bob.data()).toEqual(['1', '2', '4']);
 });
 
-it('what is sent while a snapshot is awaited is bounded, and its sender waits', async () => {
+it('events that are sent while a snapshot is awaited are bounded, with back-pressure', async () => {
   let give = (_state: string) => {};
   const hub = quietHub({
     maxBufferedBytes: 1000,
@@ -121,7 +121,7 @@ it('what is sent while a snapshot is awaited is bounded, and its sender waits', 
   expect(patient.data()).toEqual(['state', 'y']);
 });
 
-it('a stream whose snapshot does not come can be closed', async () => {
+it('a stream with a pending snapshot can be closed', async () => {
   const hub = quietHub({ channels: () => ({ snapshot: () => new Promise(() => {}) }) });
   const { stream, data } = open(hub, undefined, { client: 'ann' });
   stream.subscribe('a');
@@ -132,7 +132,7 @@ it('a stream whose snapshot does not come can be closed', async () => {
   expect(data()).toEqual(['goodbye']);
 });
 
-it('the id of a quiet stream follows the hub, so that what others did is no loss to it', async () => {
+it('the id of an idle stream follows the hub, so that events of other channels cause no reset', async () => {
   const hub = createHub({ heartbeat: 20, history: { events: 3 } });
   const quiet = open(hub);
   quiet.stream.subscribe('quiet');
@@ -144,7 +144,7 @@ it('the id of a quiet stream follows the hub, so that what others did is no loss
   expect(quiet.lastId()).toBe(id);
 });
 
-it('a marker replaces the heartbeat that is due', async () => {
+it('a marker replaces a heartbeat', async () => {
   const hub = createHub({ heartbeat: 20 });
   const { stream, transport } = open(hub);
   stream.subscribe('quiet');
@@ -164,7 +164,7 @@ it('a marker replaces the heartbeat that is due', async () => {
 it.each([
   ['to nothing', []],
   ['to what nobody knows', ['a']],
-])('a client that had all there was and now subscribes %s', async (_, channels) => {
+])('a client that had received everything and now subscribes %s', async (_, channels) => {
   const hub = quietHub();
   const { stream, transport } = open(hub, 'abc-1.');
   stream.subscribe(channels);
@@ -172,7 +172,7 @@ it.each([
   expect(transport.status).toBe(channels.length === 0 ? 200 : 204);
 });
 
-it('what is sent to a client that comes back arrives, though the channel that it then follows has ended', async () => {
+it('events sent to a reconnected client arrive, even if its channel has ended', async () => {
   const hub = quietHub();
   const id = await hub.publish('other', 1);
   await hub.channel('a').end();
@@ -189,7 +189,7 @@ it('what is sent to a client that comes back arrives, though the channel that it
   expect(again.transport.status).toBe(204);
 });
 
-it('a filter subscribes to a channel that has ended and has a state: that comes before the end', async () => {
+it('a filter subscribes to an ended channel with a state, which is sent before the end', async () => {
   const snapshot = async () => {
     await wait(5);
     return 'state';
@@ -210,7 +210,7 @@ it('a filter subscribes to a channel that has ended and has a state: that comes 
   expect(data()).toEqual(['state']);
 });
 
-it('options of a channel that throw leave nothing behind', async () => {
+it('a `channels` function that throws leaves nothing behind', async () => {
   const hub = quietHub({
     onError: () => {},
     channels(name) {
@@ -224,7 +224,7 @@ it('options of a channel that throw leave nothing behind', async () => {
   await expect(hub.publish('bad', 1)).rejects.toThrow('no such channel');
 });
 
-it('keys that have come and gone take no room from those that stay, and are forgotten with age', async () => {
+it('tombstones do not count as keys, and expire with age', async () => {
   const hub = quietHub({ channels: () => ({ compact: true, history: { events: 5, age: 40 } }) });
   await hub.publish('a', 'alice', { key: 'alice' });
   const id = await hub.publish('a', 'bob', { key: 'bob' });
@@ -252,7 +252,7 @@ it('keys that have come and gone take no room from those that stay, and are forg
   expect(back.data().filter(data => data === 'alice' || data === 'bob')).toEqual(['alice', 'bob']);
 });
 
-it('all histories together are bounded, oldest first, and states last', async () => {
+it('all histories together are bounded: oldest channels are evicted first, compacted ones last', async () => {
   const hub = quietHub({
     channels: name => ({ compact: name === 'state', history: { events: 1e6, bytes: 1e9 } }),
   });
@@ -284,7 +284,7 @@ it('a channel that has ended may be ended again', async () => {
   expect(errors).toEqual([]);
 });
 
-it('who comes back goes on where it was, though something is sent to it before it is subscribed', async () => {
+it('a client resumes even if an event is sent to it before it is subscribed', async () => {
   const hub = quietHub();
   const id = await hub.publish('a', 'before');
   await hub.publish('a', 'missed');

@@ -62,7 +62,7 @@ describe('a filter that throws', () => {
     expect([dataOf(other), dataOf(failing)]).toEqual([['bad', 'good'], ['good']]);
   });
 
-  it('skips the event of a compacted channel, whose streams can open', async () => {
+  it('skips the event of a compacted channel, and streams can still open', async () => {
     const { hub, connect, errors } = await serve({ compact: true }, { filter });
     await hub.publish('a', 'bad', { key: '1' });
     await hub.publish('a', 'good', { key: '2' });
@@ -73,7 +73,7 @@ describe('a filter that throws', () => {
     expect(messages(errors)).toEqual(['filter: bad']);
   });
 
-  it('skips the event of a replay, and of several channels', async () => {
+  it('skips the event in a replay, and in a stream with several channels', async () => {
     const { hub, connect, errors } = await serve({}, { filter });
     const id = await hub.publish('a', 'seen');
     await hub.publish('a', 'bad');
@@ -119,7 +119,7 @@ describe('a filter that throws', () => {
     expect([dataOf(second), resetsOf(second)]).toEqual([['two'], []]);
   });
 
-  it('lets the stream end when its channels do', async () => {
+  it('does not prevent the end of the stream', async () => {
     const { hub, connect, errors } = await serve({}, { filter });
     const client = await connect('/a');
     await client.until(({ events }) => events.length > 0);
@@ -133,7 +133,7 @@ describe('a filter that throws', () => {
     expect((await connect('/a')).status).toBe(204);
   });
 
-  it('that throws something else than an Error is reported, too', async () => {
+  it('that throws a value that is not an Error is reported, too', async () => {
     const { hub, connect, errors } = await serve(
       {},
       {
@@ -174,7 +174,7 @@ describe.each<[string, () => unknown]>([
     };
   }
 
-  it('is reported, and its client gets the state after a reconnect, and all else', async () => {
+  it('is reported, and its client receives the state and all events after a reconnect', async () => {
     const { hub, connect, errors, mend } = await failing();
     const client = await connect('/chat,board');
     // The stream may end, or go on without the state.
@@ -192,7 +192,7 @@ describe.each<[string, () => unknown]>([
     expect(dataOf(again).filter(data => data !== 'state')).toEqual(['meanwhile', 'live']);
   });
 
-  it('does not disturb the streams that have the state', async () => {
+  it('does not affect the streams that have the state', async () => {
     let take: () => unknown = () => 'state';
     const { hub, connect } = await serve({ snapshot: () => take() });
     const happy = await connect('/board');

@@ -50,7 +50,7 @@ describe.each([
   ['in one process', () => createFlushHub()],
   ['with a broker', () => createFlushHub(new MemoryLog().broker())],
 ])('a channel with a flushInterval, %s', (_, create) => {
-  it('delivers what is published within it in one write', async () => {
+  it('delivers the events that are published within it in one write', async () => {
     const hub = create();
     const { writes } = await follow(hub, 'short');
     for (let i = 0; i < 5; i++) {
@@ -65,7 +65,7 @@ describe.each([
     await hub.close();
   });
 
-  it('delivers with the events of another channel what is older than these, to streams that follow both', async () => {
+  it('delivers older events together with those of another channel, to streams that follow both', async () => {
     const hub = create();
     const both = await follow(hub, ['slow', 'fast']);
     const one = await follow(hub, 'slow');
@@ -82,7 +82,7 @@ describe.each([
     expect(one.writes.flat()).toEqual(['1', '3']);
   });
 
-  it('delivers it at once to a client that resumes, and never twice', async () => {
+  it('delivers them immediately to a client that resumes, and never twice', async () => {
     const hub = create();
     const id = await hub.publish('slow', 0);
     const live = await follow(hub, 'slow');
@@ -95,7 +95,7 @@ describe.each([
     expect(resumed.writes.flat()).toEqual(['1']);
   });
 
-  it('delivers it before an event of send(), and before the end of a stream', async () => {
+  it('delivers them before an event of send(), and before the end of a stream', async () => {
     const hub = create();
     const sending = await follow(hub, 'slow');
     const closing = await follow(hub, 'slow');
@@ -109,7 +109,7 @@ describe.each([
     await hub.close();
   });
 
-  it('delivers it to listeners together', async () => {
+  it('delivers them to listeners together', async () => {
     const hub = create();
     const received: unknown[] = [];
     const listening = hub.listen('slow', ({ data }) => received.push(data));
@@ -123,7 +123,7 @@ describe.each([
     expect(received).toEqual([1, 2]);
   });
 
-  it('delivers it when the hub closes, and waits no more', async () => {
+  it('delivers them when the hub closes, without waiting', async () => {
     const hub = create();
     const id = await hub.position();
     // The response to a POST goes on until the deadline.
@@ -144,7 +144,7 @@ describe.each([
 });
 
 describe('events that wait for the end of a flushInterval', () => {
-  it('are delivered whatever the history retains', async () => {
+  it('are delivered even if the history does not retain them', async () => {
     const hub = createFlushHub();
     const { writes } = await follow(hub, 'slowFew');
     for (let i = 0; i < 8; i++) {
@@ -155,7 +155,7 @@ describe('events that wait for the end of a flushInterval', () => {
     expect(writes.flat()).toEqual(['0', '1', '2', '3', '4', '5', '6', '7']);
   });
 
-  it('do not keep other channels from being trimmed', async () => {
+  it('do not prevent other channels from being trimmed', async () => {
     const hub = createFlushHub();
     await follow(hub, 'slow');
     hub.publish('slow', 'waits');
@@ -170,7 +170,7 @@ describe('events that wait for the end of a flushInterval', () => {
     await hub.close();
   });
 
-  it('go out early when there is 1 MiB of them', async () => {
+  it('are sent early when they reach 1 MiB', async () => {
     const hub = createFlushHub();
     const { writes } = await follow(hub, 'slow');
     hub.publish('slow', 'x'.repeat(600_000));
@@ -181,7 +181,7 @@ describe('events that wait for the end of a flushInterval', () => {
     await hub.close();
   });
 
-  it('go out with the next event when the channel is given another interval', async () => {
+  it('are sent with the next event when the channel gets another interval', async () => {
     const hub = createFlushHub();
     const { writes } = await follow(hub, 'slow');
     hub.publish('slow', 1);

@@ -35,7 +35,7 @@ function open(hub: Hub) {
 const blocks = (text: string) => text.split('\n\n').filter(block => /data: \d/.test(block));
 
 describe.each(table)('a subscription from: %s', (_, from, expected) => {
-  it('made before the answer has its events in order, each with its id', async () => {
+  it('made before the headers has its events in order, each with its id', async () => {
     const { hub, ids } = await fiveEvents();
     const { stream, transport, data } = open(hub);
     stream.subscribe('a', { from: from(ids) });
@@ -48,7 +48,7 @@ describe.each(table)('a subscription from: %s', (_, from, expected) => {
     expect(transport.text).not.toContain('reset');
   });
 
-  it('made later has what is older first, without ids, between two that say so', async () => {
+  it('made later receives older events first, without ids, between two markers', async () => {
     const { hub, ids } = await fiveEvents();
     const { stream, transport, data } = open(hub);
     stream.subscribe('other');
@@ -69,7 +69,7 @@ describe.each(table)('a subscription from: %s', (_, from, expected) => {
 });
 
 it.each(['x', '0-0', 'abc-7'])(
-  'a late subscription after the unknown id %j is told, and gets what there is',
+  'a late subscription after the unknown id %j receives a reset and the retained events',
   async id => {
     const { hub } = await fiveEvents();
     const { stream, transport, data } = open(hub);

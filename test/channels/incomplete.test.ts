@@ -22,7 +22,7 @@ describe('the response to a POST is incomplete', () => {
     expect(transport.ending).toBe('incomplete');
   });
 
-  it('when its client opens more streams than it may, and has no reconnection time', async () => {
+  it('when its client exceeds its limit of streams, and has no reconnection time', async () => {
     const hub = quietHub({ limits: { perClient: 1 } });
     const { stream, transport } = post(hub, 'ann');
     await until(() => transport.text !== '');

@@ -106,7 +106,7 @@ describe('the first subscriptions of a stream, made after the headers', () => {
     expect(await outcome(client, 'live')).toEqual({ data: ['missed', 'live'], resets: [] });
   });
 
-  it.each(['now', 'start', { last: 1 }] as const)('resume in spite of from: %j', async from => {
+  it.each(['now', 'start', { last: 1 }] as const)('resume and ignore from: %j', async from => {
     const hub = hubWith();
     await hub.publish('a', 'before');
     const id = await hub.publish('a', 'seen');
@@ -118,7 +118,7 @@ describe('the first subscriptions of a stream, made after the headers', () => {
     expect(await outcome(client, 'live')).toEqual({ data: ['missed 1', 'missed 2', 'live'], resets: [] });
   });
 
-  it('begin after the id that the application names', async () => {
+  it('begin after the id that the application passes', async () => {
     const hub = hubWith();
     const id = await hub.publish('a', 'seen');
     const after = await hub.publish('a', 'known otherwise');
@@ -128,7 +128,7 @@ describe('the first subscriptions of a stream, made after the headers', () => {
     expect(await outcome(client, 'live')).toEqual({ data: ['missed', 'live'], resets: [] });
   });
 
-  it('resume, and send what the application sent before where it was sent', async () => {
+  it('resume, and keep the order of events that the application sent before', async () => {
     const hub = hubWith();
     const id = await hub.publish('a', 'seen');
     await hub.publish('a', 'missed');
@@ -142,7 +142,7 @@ describe('the first subscriptions of a stream, made after the headers', () => {
     expect(await outcome(client, 'live')).toEqual({ data: ['hello', 'missed', 'sent', 'live'], resets: [] });
   });
 
-  it('resume once: a cut in between neither loses nor repeats anything', async () => {
+  it('resume without gaps or duplicates after a broken connection in between', async () => {
     const hub = hubWith();
     const id = await hub.publish('a', 'seen');
     await hub.publish('a', 'missed 1');
@@ -156,7 +156,7 @@ describe('the first subscriptions of a stream, made after the headers', () => {
     expect(await outcome(second, 'live')).toEqual({ data: ['missed 2', 'live'], resets: [] });
   });
 
-  it('leave the id of a client alone until they are made', async () => {
+  it('do not change the id of a client until they are made', async () => {
     const hub = hubWith({ heartbeat: 10 });
     const id = await hub.publish('a', 'seen');
     await hub.publish('a', 'missed');
@@ -233,7 +233,7 @@ describe('a stream whose channels have ended', () => {
     expect([client.status, lastIdOf(client), dataOf(client), resetsOf(client)]).toEqual([200, end, [], []]);
   });
 
-  it('ends with the end marker after what a client has missed', async () => {
+  it('ends with the end marker after the missed events', async () => {
     const { hub, first, end } = await endedHub();
     const client = await afterHeaders(hub, first, stream => stream.subscribe('a'));
     expect(await client.ended).toBe(true);

@@ -58,7 +58,7 @@ describe('a stream that resumes with many channels', () => {
   it.each([
     ['rejects', false],
     ['accepts', true],
-  ])('yields to the event loop while its filter %s what it has missed', async (_, accepts) => {
+  ])('yields to the event loop while its filter %s missed events', async (_, accepts) => {
     const hub = createHub({ heartbeat: false });
     const names = namesOf(20);
     const id = await publishMissed(hub, names, 100);
@@ -92,7 +92,7 @@ describe('a stream that resumes with many channels', () => {
     expect(dataOf(client)).toHaveLength(accepts ? 101 : 1);
   });
 
-  it('yields to the event loop while its filter rejects what is published live', async () => {
+  it('yields to the event loop while its filter rejects live events', async () => {
     const hub = createHub({ heartbeat: false });
     let now = 0;
     const turns = new Set<number>();
@@ -124,7 +124,7 @@ describe('a stream that resumes with many channels', () => {
   it.each([
     ['without a broker', () => undefined],
     ['with a broker', () => new MemoryLog().broker()],
-  ])('gets all of 10 events of each of 1,000 channels, once and in order, %s', async (_, broker) => {
+  ])('receives all of 10 events of each of 1,000 channels, once and in order, %s', async (_, broker) => {
     const hub = createHub({ heartbeat: false, broker: broker() });
     const names = namesOf(1_000);
     const first = await hub.publish('first', 0);

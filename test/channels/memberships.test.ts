@@ -162,7 +162,7 @@ describe("a subscription from 'state'", () => {
     expect([dataOf(client), resetsOf(client)]).toEqual([['a', 'a'], []]);
   });
 
-  it('is refused for a channel without state, and changes nothing', async () => {
+  it('is refused for a channel without state, without changes', async () => {
     const hub = hubWith(COMPACT);
     await hub.publish('room', 'a', { key: 'a' });
     let refusal: unknown;
@@ -187,7 +187,7 @@ describe("a subscription from 'state'", () => {
     });
   });
 
-  it('goes by the options of the channel that hold when it is made', async () => {
+  it('uses the options that the channel has when it is made', async () => {
     const hub = hubWith({});
     const channel: Channel = hub.channel('room', COMPACT);
     await channel.publish('a', { key: 'a' });
@@ -216,7 +216,7 @@ describe.each([
     return { hub, first, since, afterwards };
   }
 
-  it('begins after it, for a client that is further behind', async () => {
+  it('begins after it, for a client with an older id', async () => {
     const { hub, first, since } = await joined({});
     const { connect } = await serve(hub, { chat: undefined, room: { since } });
     const client = await connect(first);
@@ -229,7 +229,7 @@ describe.each([
     expect(seen(client).every(({ id }) => id !== undefined)).toBe(true);
   });
 
-  it('resumes, for a client that is not', async () => {
+  it('resumes, for a client with a newer id', async () => {
     const { hub, since, afterwards } = await joined({});
     const { connect } = await serve(hub, { chat: undefined, room: { since } });
     for (const [id, data] of [
@@ -252,7 +252,7 @@ describe.each([
     expect(resetsOf(client)).toHaveLength(1);
   });
 
-  it('begins with the state of a compacted channel, for a client that is further behind', async () => {
+  it('begins with the state of a compacted channel, for a client with an older id', async () => {
     const { hub, first, since } = await joined(COMPACT);
     const { connect } = await serve(hub, { chat: undefined, room: { since } });
     const client = await connect(first);
@@ -263,7 +263,7 @@ describe.each([
     expect(data.filter(each => each.startsWith('chat'))).toEqual(['chat 2', 'chat 3', 'chat 4']);
   });
 
-  it('resumes a compacted channel, for a client that is not', async () => {
+  it('resumes a compacted channel, for a client with a newer id', async () => {
     const { hub, since, afterwards } = await joined(COMPACT);
     const { connect } = await serve(hub, { chat: undefined, room: { since } });
     const client = await connect(afterwards);
@@ -271,7 +271,7 @@ describe.each([
     expect([dataOf(client), resetsOf(client)]).toEqual([['room 3', 'chat 4'], []]);
   });
 
-  it('begins with the snapshot for a client that is further behind, and resumes for others', async () => {
+  it('begins with the snapshot for a client with an older id, and resumes for others', async () => {
     const { hub, first, since, afterwards } = await joined(SNAPSHOT);
     const { connect } = await serve(hub, { chat: undefined, room: { since } });
     const behind = await connect(first);
@@ -297,7 +297,7 @@ describe.each([
     }
   });
 
-  it('is no reset for what was trimmed before it, and one for what was trimmed after it', async () => {
+  it('sends a reset only for events that were trimmed after it', async () => {
     const hub = hubWith({ history: { events: 2 } }, log());
     const first = await hub.publish('chat', 'chat 1');
     for (let i = 1; i <= 5; i++) await hub.publish('room', `room ${i}`);
@@ -363,7 +363,7 @@ describe('a subscription from { since: id }', () => {
     expect(await refusalOf(from)).toMatchObject(refused);
   });
 
-  it('is refused beside another start', async () => {
+  it('is refused together with another start', async () => {
     expect(await refusalOf({ since: 'x-1', last: 2 })).toMatchObject(refused);
   });
 });

@@ -79,13 +79,13 @@ const brokers: [string, () => FaultyBroker | undefined][] = [
   ['with a broker', () => new FaultyBroker(new MemoryLog().broker())],
 ];
 
-describe.each(brokers)('a channel that keeps nothing promises nothing, %s:', (_, makeBroker) => {
+describe.each(brokers)('a channel without history, %s:', (_, makeBroker) => {
   const withCursor = (cursor: ChannelOptions) => ({
     broker: makeBroker()?.broker,
     channels: (name: string) => (name === 'cursor' ? cursor : {}),
   });
 
-  it.each(nothingKept)('no reset for it after a reconnect, with %s', async (_, cursor) => {
+  it.each(nothingKept)('sends no reset after a reconnect, with %s', async (_, cursor) => {
     const { hub, connect, reconnect } = await serve(withCursor(cursor));
     let client = await connect('/chat,cursor');
     await hasBegun(client);
@@ -105,7 +105,7 @@ describe.each(brokers)('a channel that keeps nothing promises nothing, %s:', (_,
     }
   });
 
-  it('no reset for it after an unknown id', async () => {
+  it('sends no reset after an unknown id', async () => {
     const { hub, connect } = await serve(withCursor({ history: false }));
     await hub.publish('chat', 'kept');
     await hub.publish('cursor', 'c');
@@ -120,7 +120,7 @@ describe.each(brokers)('a channel that keeps nothing promises nothing, %s:', (_,
     expect(await outcome(alone, 'live')).toEqual({ data: ['live'], resets: [] });
   });
 
-  it('a reset for it if it has a snapshot, and the state', async () => {
+  it('sends a reset and the state if it has a snapshot', async () => {
     const { hub, connect, reconnect } = await serve(
       withCursor({ history: false, snapshot: () => 'state', snapshotEvent: 'state' }),
     );
@@ -135,8 +135,8 @@ describe.each(brokers)('a channel that keeps nothing promises nothing, %s:', (_,
   });
 });
 
-describe('a channel that keeps nothing promises nothing:', () => {
-  it('no reset for it when its client is slow', async () => {
+describe('a channel without history:', () => {
+  it('sends no reset when its client is slow', async () => {
     const { hub, connect } = await serve({ channels: () => ({ history: false }), maxBufferedBytes: 1e9 });
     const client = await connect('/cursor');
     await hasBegun(client);
@@ -154,7 +154,7 @@ describe('a channel that keeps nothing promises nothing:', () => {
     expect((await outcome(client, 'live')).resets).toEqual([]);
   });
 
-  it('no reset for it when a broker has lost entries', async () => {
+  it('sends no reset when a broker has lost entries', async () => {
     const faulty = new FaultyBroker(new MemoryLog().broker());
     const { hub, connect } = await serve({
       broker: faulty.broker,
@@ -169,94 +169,91 @@ describe('a channel that keeps nothing promises nothing:', () => {
   });
 });
 
-describe.each(brokers)(
-  'a client whose stream was sent none of what has been trimmed, %s,',
-  (_, makeBroker) => {
-    const few = (options: HubOptions = {}): HubOptions => ({
-      broker: makeBroker()?.broker,
-      history: { events: 10 },
-      ...options,
-    });
-    const wanted: SubscribeOptions = { filter: ({ data }) => String(data).startsWith('wanted') };
+describe.each(brokers)('a client to which no trimmed event was addressed, %s,', (_, makeBroker) => {
+  const few = (options: HubOptions = {}): HubOptions => ({
+    broker: makeBroker()?.broker,
+    history: { events: 10 },
+    ...options,
+  });
+  const wanted: SubscribeOptions = { filter: ({ data }) => String(data).startsWith('wanted') };
 
-    it('resumes without a reset when a filter has rejected it', async () => {
-      const { hub, connect, reconnect } = await serve(few(), wanted);
-      const client = await connect('/a');
-      await hasBegun(client);
-      await publish(hub, 'a', 100);
-      await settle();
-      const again = await reconnect(client, '/a');
-      await hub.publish('a', 'wanted');
-      expect(await outcome(again, 'wanted')).toEqual({ data: ['wanted'], resets: [] });
-    });
+  it('resumes without a reset when a filter rejected them', async () => {
+    const { hub, connect, reconnect } = await serve(few(), wanted);
+    const client = await connect('/a');
+    await hasBegun(client);
+    await publish(hub, 'a', 100);
+    await settle();
+    const again = await reconnect(client, '/a');
+    await hub.publish('a', 'wanted');
+    expect(await outcome(again, 'wanted')).toEqual({ data: ['wanted'], resets: [] });
+  });
 
-    it('resumes without a reset when it was excepted', async () => {
-      const { hub, connect, reconnect } = await serve(few());
-      const client = await connect('/a');
-      await hasBegun(client);
-      await publish(hub, 'a', 100, { except: 'ann' });
-      await settle();
-      const again = await reconnect(client, '/a');
-      await hub.publish('a', 'wanted');
-      expect(await outcome(again, 'wanted')).toEqual({ data: ['wanted'], resets: [] });
-    });
+  it('resumes without a reset when it was excluded by `except`', async () => {
+    const { hub, connect, reconnect } = await serve(few());
+    const client = await connect('/a');
+    await hasBegun(client);
+    await publish(hub, 'a', 100, { except: 'ann' });
+    await settle();
+    const again = await reconnect(client, '/a');
+    await hub.publish('a', 'wanted');
+    expect(await outcome(again, 'wanted')).toEqual({ data: ['wanted'], resets: [] });
+  });
 
-    it('resumes without a reset when a filter has rejected it in one of its channels', async () => {
-      const { hub, connect, reconnect } = await serve(few(), wanted);
-      const client = await connect('/a,b');
-      await hasBegun(client);
-      await hub.publish('b', 'wanted 1');
-      await client.until(each => dataOf(each).includes('wanted 1'));
-      await publish(hub, 'a', 100);
-      await settle();
-      client.reset();
-      await client.ended;
-      await hub.publish('b', 'wanted 2');
-      const again = await reconnect(client, '/a,b');
-      expect(await outcome(again, 'wanted 2')).toEqual({ data: ['wanted 2'], resets: [] });
-    });
+  it('resumes without a reset when a filter rejected them in one of its channels', async () => {
+    const { hub, connect, reconnect } = await serve(few(), wanted);
+    const client = await connect('/a,b');
+    await hasBegun(client);
+    await hub.publish('b', 'wanted 1');
+    await client.until(each => dataOf(each).includes('wanted 1'));
+    await publish(hub, 'a', 100);
+    await settle();
+    client.reset();
+    await client.ended;
+    await hub.publish('b', 'wanted 2');
+    const again = await reconnect(client, '/a,b');
+    expect(await outcome(again, 'wanted 2')).toEqual({ data: ['wanted 2'], resets: [] });
+  });
 
-    it('resumes without a reset when it was trimmed by age', async () => {
-      const { hub, connect, reconnect } = await serve(few({ history: { age: 40 } }), wanted);
-      const client = await connect('/a');
-      await hasBegun(client);
-      await publish(hub, 'a', 5);
-      // Its history is trimmed when there is something new, or by and by.
-      await eventually(() => hub.stats().historyBytes === 0);
-      await settle();
-      const again = await reconnect(client, '/a');
-      await hub.publish('a', 'wanted');
-      expect(await outcome(again, 'wanted')).toEqual({ data: ['wanted'], resets: [] });
-    });
+  it('resumes without a reset when they were trimmed by age', async () => {
+    const { hub, connect, reconnect } = await serve(few({ history: { age: 40 } }), wanted);
+    const client = await connect('/a');
+    await hasBegun(client);
+    await publish(hub, 'a', 5);
+    // Its history is trimmed when there is something new, or by and by.
+    await eventually(() => hub.stats().historyBytes === 0);
+    await settle();
+    const again = await reconnect(client, '/a');
+    await hub.publish('a', 'wanted');
+    expect(await outcome(again, 'wanted')).toEqual({ data: ['wanted'], resets: [] });
+  });
 
-    it('is sent few positions meanwhile, and not one for each event', async () => {
-      const { hub, connect } = await serve(few(), wanted);
-      const client = await connect('/a');
-      await hasBegun(client);
-      await publish(hub, 'a', 200);
-      await hub.publish('a', 'wanted');
-      await outcome(client, 'wanted');
-      const markers = client.events.filter(({ event }) => event === 'tidings').length;
-      // One for each time that as much as the history holds has passed, about; and the first.
-      expect(markers).toBeGreaterThanOrEqual(2);
-      expect(markers).toBeLessThanOrEqual(60);
-    });
+  it('receives few markers meanwhile, and not one for each event', async () => {
+    const { hub, connect } = await serve(few(), wanted);
+    const client = await connect('/a');
+    await hasBegun(client);
+    await publish(hub, 'a', 200);
+    await hub.publish('a', 'wanted');
+    await outcome(client, 'wanted');
+    const markers = client.events.filter(({ event }) => event === 'tidings').length;
+    // One for each time that as much as the history holds has passed, about; and the first.
+    expect(markers).toBeGreaterThanOrEqual(2);
+    expect(markers).toBeLessThanOrEqual(60);
+  });
 
-    it('is sent a reset when it was away, and cannot know what it was', async () => {
-      const { hub, connect, reconnect } = await serve(few(), wanted);
-      const client = await connect('/a');
-      await hasBegun(client);
-      client.reset();
-      await client.ended;
-      await publish(hub, 'a', 100);
-      const again = await reconnect(client, '/a');
-      await hub.publish('a', 'wanted');
-      expect((await outcome(again, 'wanted')).resets).toEqual([{ reason: 'history', channels: ['a'] }]);
-    });
-  },
-);
+  it('receives a reset if it was disconnected meanwhile', async () => {
+    const { hub, connect, reconnect } = await serve(few(), wanted);
+    const client = await connect('/a');
+    await hasBegun(client);
+    client.reset();
+    await client.ended;
+    await publish(hub, 'a', 100);
+    const again = await reconnect(client, '/a');
+    await hub.publish('a', 'wanted');
+    expect((await outcome(again, 'wanted')).resets).toEqual([{ reason: 'history', channels: ['a'] }]);
+  });
+});
 
-describe('a channel that another was forgotten beside', () => {
+describe('a channel after another one was dropped from memory', () => {
   /** A hub that has forgotten the channel `other`, and an id from before that was published to. */
   async function forgetful(options: HubOptions = {}) {
     const dropped: string[] = [];
@@ -272,14 +269,14 @@ describe('a channel that another was forgotten beside', () => {
     return { ...served, id };
   }
 
-  it('gets no reset if nobody has ever published to it', async () => {
+  it('causes no reset if nothing was ever published to it', async () => {
     const { hub, connect, id } = await forgetful();
     const client = await connect('/never', id);
     await hub.publish('never', 'live');
     expect(await outcome(client, 'live')).toEqual({ data: ['live'], resets: [] });
   });
 
-  it('gets no reset if it was published to afterwards only', async () => {
+  it('causes no reset if it was published to afterwards only', async () => {
     const { hub, connect, id } = await forgetful();
     await hub.publish('never', 'missed');
     const client = await connect('/never', id);
@@ -287,14 +284,14 @@ describe('a channel that another was forgotten beside', () => {
     expect(await outcome(client, 'live')).toEqual({ data: ['missed', 'live'], resets: [] });
   });
 
-  it('gets no reset if a client has seen the last of it before it was forgotten', async () => {
+  it('causes no reset for a client that received its last event before it was dropped', async () => {
     const { hub, connect, id } = await forgetful();
     const client = await connect('/first', id);
     await hub.publish('first', 'live');
     expect(await outcome(client, 'live')).toEqual({ data: ['live'], resets: [] });
   });
 
-  it('gets a reset if it was itself forgotten, with something that a client has not seen', async () => {
+  it('causes a reset if it was dropped with events that a client had not received', async () => {
     const { hub, connect, id } = await forgetful();
     const client = await connect('/other,never', id);
     await hub.publish('other', 'live');
@@ -303,8 +300,8 @@ describe('a channel that another was forgotten beside', () => {
   });
 });
 
-describe('after a reset with nothing behind it', () => {
-  it('a client that is cut at once resumes without another, when its history was trimmed', async () => {
+describe('after a reset that no event follows', () => {
+  it('a client that disconnects immediately resumes without another reset, when its history was trimmed', async () => {
     const { hub, connect, reconnect } = await serve({ history: { age: 30 } });
     const holder = await connect('/a');
     await hasBegun(holder);
@@ -319,7 +316,7 @@ describe('after a reset with nothing behind it', () => {
     expect(lastIdOf(client)).not.toBe(id);
   });
 
-  it('a client that is cut at once resumes without another, when it was slow', async () => {
+  it('a client that disconnects immediately resumes without another reset, when it was slow', async () => {
     const { hub, connect, reconnect } = await serve({ history: { events: 10 } });
     const client = await connect('/a');
     await hasBegun(client);
@@ -365,7 +362,7 @@ describe('after a reset with nothing behind it', () => {
     expect(await outcome(again, 'live')).toEqual({ data: ['live'], resets: [] });
   });
 
-  it('none comes when messages to its client may be lost, too: it closes, and its client resumes', async () => {
+  it('no reset is sent if control messages may be lost, too: the stream closes, and its client resumes', async () => {
     const { hub, client, reconnect } = await followThenLose();
     await client.ended;
     expect(resetsOf(client)).toEqual([]);
@@ -374,7 +371,7 @@ describe('after a reset with nothing behind it', () => {
     expect(await outcome(again, 'live')).toEqual({ data: ['live'], resets: [] });
   });
 
-  it('no marker comes between a reset and what follows it', async () => {
+  it('no marker is sent between a reset and the event after it', async () => {
     const { hub, connect } = await serve({ history: { events: 2 } });
     const id = await hub.publish('a', 1);
     await publish(hub, 'a', 5);

@@ -41,7 +41,7 @@ function start(presence: Partial<PresenceOptions> = {}, options: HubOptions = {}
 }
 
 describe('presence in one process', () => {
-  it('tells who comes first and leaves last, once for all tabs', async () => {
+  it('publishes came and left once for all tabs of a client', async () => {
     const { hub, follow, connect } = start();
     const page = follow();
     const tabs = [connect('ann'), connect('ann'), connect('bob')] as const;
@@ -57,7 +57,7 @@ describe('presence in one process', () => {
     expect(await hub.clients.count()).toBe(0);
   });
 
-  it('tells a page that connects later who is here', async () => {
+  it('sends the list to a page that connects later', async () => {
     const { follow, connect } = start();
     const first = follow();
     const left = connect('bob');
@@ -70,7 +70,7 @@ describe('presence in one process', () => {
     expect(second.names).not.toContain('came bob');
   });
 
-  it('tells nothing of a reload', async () => {
+  it('publishes nothing for a reload', async () => {
     const { follow, connect } = start({ linger: 5_000 });
     const page = follow();
     connect('ann').close();
@@ -83,7 +83,7 @@ describe('presence in one process', () => {
     expect(last.signal.aborted).toBe(false);
   });
 
-  it('has data of the first stream of a client', async () => {
+  it('contains the data of the first stream of a client', async () => {
     const { follow, connect, errors } = start({
       data({ client }) {
         if (client === 'bob') throw new Error('no data');
@@ -98,7 +98,7 @@ describe('presence in one process', () => {
     expect(errors).toEqual(['presence: Error: no data']);
   });
 
-  it('lists a client again that somebody else has deleted', async () => {
+  it('lists a client again after other code has deleted it', async () => {
     const { hub, follow, connect } = start();
     const page = follow();
     connect('ann');
@@ -116,7 +116,7 @@ describe('presence in one process', () => {
     while ((await hub.clients.count()) > 0) await wait(5);
   });
 
-  it('is no subscriber of its channel, and no stream', async () => {
+  it('is neither a subscriber of its channel nor a stream', async () => {
     const { hub, connect } = start();
     connect('ann');
     await hub.clients.count();
@@ -132,7 +132,7 @@ describe('presence in two processes', () => {
     return [hub(), hub()] as const;
   }
 
-  it('tells who comes first and leaves last, once for all processes', async () => {
+  it('publishes came and left once for all processes', async () => {
     const [a, b] = two();
     const pages = [a.follow(), b.follow()];
     const tabs = [a.connect('ann'), b.connect('ann'), a.connect('ann'), b.connect('bob')] as const;
@@ -149,7 +149,7 @@ describe('presence in two processes', () => {
     await eventually(() => pages.every(({ names }) => names.at(-1) === 'left ann'));
   });
 
-  it('tells nothing of a client that moves to another process', async () => {
+  it('publishes nothing for a client that moves to another process', async () => {
     const [a, b] = two({ linger: 500 });
     const page = b.follow();
     const first = a.connect('ann');
@@ -162,7 +162,7 @@ describe('presence in two processes', () => {
     expect(page.names.filter(name => name.endsWith('ann'))).toEqual(['came ann']);
   });
 
-  it('tells nothing of a process that closes while its clients reconnect', async () => {
+  it('publishes nothing for a process that closes while its clients reconnect', async () => {
     const [a, b] = two();
     const page = b.follow();
     a.connect('ann');
@@ -174,7 +174,7 @@ describe('presence in two processes', () => {
     expect(page.names.sort()).toEqual(['came ann', 'came bob']);
   });
 
-  it('calls again when the broker has failed, and finds who has left meanwhile', async () => {
+  it('calls again after the broker has failed, and removes clients that disconnected meanwhile', async () => {
     const file = new DatabaseFile();
     const broker = sqliteBroker({ file: file.path });
     const lease = broker.lease?.bind(broker);
@@ -207,7 +207,7 @@ describe('hub.clients.count()', () => {
     expect(await hub.clients.count()).toBe(1);
   });
 
-  it('needs presence where there is a broker', async () => {
+  it('needs presence if there is a broker', async () => {
     const hub = createHub({ broker: sqliteBroker({ file: new DatabaseFile().path }) });
     ending.push(() => hub.close({ within: 0 }));
     await expect(hub.clients.count()).rejects.toMatchObject({ code: 'invalid-option' });
@@ -218,7 +218,7 @@ describe('hub.clients.count()', () => {
     ['channel', { channel: '' }],
     ['presence.linger', { channel: 'here', linger: false }],
     ['presence.data', { channel: 'here', data: 'name' }],
-  ])('refuses options that are none: %s', (name, presence) => {
+  ])('refuses invalid options: %s', (name, presence) => {
     // @ts-expect-error none of them is typed
     expect(() => createHub({ presence })).toThrow(name);
   });

@@ -23,7 +23,7 @@ function observe(hub: Hub) {
   return { heard, others, stop };
 }
 
-it('reports its own process at once, and has no other without a broker', async () => {
+it('reports its own process immediately, and no other without a broker', async () => {
   const hub = start();
   open(hub).stream.subscribe('a');
   const { heard } = observe(hub);
@@ -46,7 +46,7 @@ it('receives the stats of each other process once', async () => {
   expect(own.heard).toHaveLength(3);
 });
 
-it('reports again in its interval, until it is stopped', async () => {
+it('reports again in each interval, until it is stopped', async () => {
   vi.useFakeTimers();
   const hub = start();
   const { heard, stop } = observe(hub);
@@ -58,7 +58,7 @@ it('reports again in its interval, until it is stopped', async () => {
   expect(heard).toHaveLength(3);
 });
 
-it('asks once for all processes that observe, and knows its own answer', async () => {
+it('sends one request for all observing processes, and recognises its own response', async () => {
   const log = new MemoryLog();
   const brokers = [1, 2].map(() => new FaultyBroker(log.broker()));
   const [one, two] = brokers.map(({ broker }) => start({ broker })) as [Hub, Hub];
@@ -75,7 +75,7 @@ it('asks once for all processes that observe, and knows its own answer', async (
   expect(published()).toEqual([3, 2]);
 });
 
-it('answers once when several processes ask', async () => {
+it('responds once when several processes ask', async () => {
   const log = new MemoryLog();
   const [one, two, three] = [1, 2, 3].map(() => start({ broker: log.broker() })) as [Hub, Hub, Hub];
   await Promise.all(hubs.map(hub => hub.ready()));
@@ -101,7 +101,7 @@ it('hides its channel', async () => {
   expect(other.stats()).toMatchObject({ channels: 0, published: 0 });
 });
 
-it('costs other processes nothing once nobody observes', async () => {
+it('does not involve other processes once no process observes', async () => {
   const log = new MemoryLog();
   const hub = start({ broker: log.broker() });
   const answering = new FaultyBroker(log.broker());
@@ -117,7 +117,7 @@ it('costs other processes nothing once nobody observes', async () => {
   expect(others()).toHaveLength(1);
 });
 
-it('survives what a listener throws, and a broker that is away', async () => {
+it('continues after a listener that throws, and an unreachable broker', async () => {
   const errors: unknown[] = [];
   const faulty = new FaultyBroker(new MemoryLog().broker());
   const hub = start({ broker: faulty.broker, onError: (error, { stage }) => errors.push([stage, error]) });

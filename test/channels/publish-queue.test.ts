@@ -37,7 +37,7 @@ async function slowHub() {
   return { calls, release, publish, settled };
 }
 
-it('publishes in the order of the calls, over all channels, as long as one call of the broker can carry it', async () => {
+it('publishes in the order of the calls, over all channels, within one call of the broker', async () => {
   const { calls, release, publish, settled } = await slowHub();
   const order = ['a', 'b', 'a', 'a', 'c', 'b'];
   for (const channel of order) publish(channel, '');
@@ -62,7 +62,7 @@ it('does not delay other channels because of a flood in one', async () => {
   );
 });
 
-it('gives every channel its turn when all of them have more than one call can carry', async () => {
+it('alternates between channels when all of them have more than fits into one call', async () => {
   const { calls, release, publish, settled } = await slowHub();
   const big = 'x'.repeat(100_000);
   for (const channel of ['a', 'b', 'c', 'd']) for (let count = 0; count < 10; count++) publish(channel, big);
@@ -80,7 +80,7 @@ it('gives every channel its turn when all of them have more than one call can ca
   }
 });
 
-it('refuses what exceeds the bound of one channel, and takes what is for others', async () => {
+it('refuses events above the bound of one channel, and accepts those of others', async () => {
   const { release, publish, settled } = await slowHub();
   const mebibyte = 'x'.repeat(1024 * 1024);
   for (let count = 0; count < 9; count++) publish('flood', mebibyte);

@@ -32,12 +32,12 @@ const lastId = ({ events }: Client) => events.findLast(({ id }) => id !== undefi
 const numbers = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, i) => String(from + i));
 
-describe('a client that comes back', () => {
+describe('a client that reconnects', () => {
   it.each([
     ['one channel', '/a', ['a']],
     ['several channels', '/a,b,c', ['a', 'b', 'c']],
   ])(
-    'gets everything once and in order, however often it is cut, on %s',
+    'receives every event once and in order, however often it disconnects, on %s',
     async (_, path, channels) => {
       const hub = createHub({ history: { events: 4_000 } });
       await serve(hub);
@@ -76,7 +76,7 @@ describe('a client that comes back', () => {
     60_000,
   );
 
-  it('without any id gets what comes, and with the id of its first moment all since', async () => {
+  it('without an id receives new events, and with the id of its first marker all events since', async () => {
     const hub = createHub();
     await serve(hub);
     hub.publish('a', 'before');
@@ -92,7 +92,7 @@ describe('a client that comes back', () => {
     expect(data(again)).toEqual(['missed']);
   });
 
-  it('to quiet channels, or through a filter, is not reset for what others did', async () => {
+  it('receives no reset for events of other channels, or behind its filter', async () => {
     const hub = createHub({ heartbeat: 20, history: { events: 10 } });
     await serve(hub, { filter: ({ data }) => data === 'wanted' });
     const client = await connect('/quiet,busy');
@@ -153,7 +153,7 @@ describe('a channel', () => {
   };
 
   it.each([{ history: { events: 256 } }, { history: false as const }])(
-    'gives every live stream all of 500 events published in one turn (%j)',
+    'delivers all of 500 events published in one tick to every live stream (%j)',
     async options => {
       const { hub, clients } = await live(options);
       for (let i = 1; i <= 500; i++) hub.publish('a', i);
@@ -164,7 +164,7 @@ describe('a channel', () => {
     },
   );
 
-  it('that is compacted shows its state to whoever comes, and then what changes', async () => {
+  it('that is compacted sends new clients its state, and then changes', async () => {
     const hub = createHub({ channels: () => ({ compact: true }) });
     await serve(hub);
     for (let i = 0; i < 1_000; i++) hub.publish('a', i, { event: `sensor ${i % 3}` });
@@ -181,7 +181,7 @@ describe('a channel', () => {
     ]);
   });
 
-  it('that ends, ends its streams, and tells their clients not to come back', async () => {
+  it('that ends, ends its streams, and stops their clients with 204', async () => {
     const { hub, clients } = await live({});
     hub.publish('a', 'last');
     await hub.channel('a').end();
@@ -201,7 +201,7 @@ describe('a channel', () => {
     await expect(hub.publish('a', 'more')).rejects.toMatchObject({ code: 'ended' });
   });
 
-  it('with a snapshot gives the state, and what came since it was asked for', async () => {
+  it('with a snapshot sends the state, and the events since the call', async () => {
     let state = 0;
     const hub = createHub({
       channels: () => ({
@@ -227,7 +227,7 @@ describe('a channel', () => {
     ]);
   });
 
-  it('with snapshots of several channels, each by the name that it has been given', async () => {
+  it('with a `snapshotEvent` sends its snapshot with that name', async () => {
     const hub = createHub({
       channels: name => ({ snapshot: () => `state of ${name}`, snapshotEvent: `all ${name}` }),
     });

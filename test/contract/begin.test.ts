@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { contract } from './contract.ts';
 
 contract('a stream begins', ({ connect, serve }) => {
-  it('with the head and a comment at once, though nothing is sent', async () => {
+  it('with the headers and a comment immediately, even if nothing is sent', async () => {
     const { client } = await connect();
     await client.until(({ comments }) => comments.length === 1);
     expect(client.text).toBe(':\n\n');
@@ -18,12 +18,12 @@ contract('a stream begins', ({ connect, serve }) => {
     expect(client.headers).not.toHaveProperty('content-length');
   });
 
-  it('without an announcement of heartbeats, if there are none', async () => {
+  it('without the heartbeat header, if there are no heartbeats', async () => {
     const { client } = await connect({ hub: { heartbeat: false } });
     expect(client.headers).not.toHaveProperty('tidings-heartbeat');
   });
 
-  it('with `retry` in place of the comment, when it is set', async () => {
+  it('with `retry` instead of the comment, when it is set', async () => {
     const { client } = await connect({ stream: { retry: 1234 }, use: stream => stream.send('x') });
     await client.until(({ events }) => events.length === 1);
     expect(client.text).toBe('retry: 1234\n\ndata: x\n\n');
@@ -43,7 +43,7 @@ contract('a stream begins', ({ connect, serve }) => {
     expect(resumed.text).toBe(`${first}data: 2\nid: ${next}\n\n`);
   });
 
-  it('with the headers that are on the response, but for those that break a stream', async () => {
+  it('with the headers that are set on the response, except those that break a stream', async () => {
     const { get } = await serve(context => {
       context.setHeader('Access-Control-Allow-Origin', 'https://a.example');
       context.appendHeader('Set-Cookie', 'a=1');
@@ -61,7 +61,7 @@ contract('a stream begins', ({ connect, serve }) => {
       expect(client.headers).not.toHaveProperty(name);
   });
 
-  it('with the headers of the call, which win but for the content type', async () => {
+  it('with the headers of the call, which win except for the content type', async () => {
     const headers = {
       'Cache-Control': 'no-store',
       'X-Accel-Buffering': 'yes',
@@ -81,7 +81,7 @@ contract('a stream begins', ({ connect, serve }) => {
     expect(client.headers).not.toHaveProperty('content-length');
   });
 
-  it('and ends with the head, for HEAD', async () => {
+  it('and ends with the headers, for HEAD', async () => {
     const { hub, client } = await connect({ request: { method: 'HEAD' }, use: stream => stream.send('x') });
     expect(await client.ended).toBe(true);
     expect(client.status).toBe(200);
@@ -95,7 +95,7 @@ contract('a stream begins', ({ connect, serve }) => {
     ['the query, if there is no header', '/?a=b&lastEventId=h%C3%A4&c', {}, 'hä'],
     ['the header as UTF-8', '/', { 'last-event-id': Buffer.from('hä✓').toString('latin1') }, 'hä✓'],
     ['neither', '/?a=lastEventId', {}, undefined],
-  ])('knowing the last event id from %s', async (_, path, headers, expected) => {
+  ])('with the last event id from %s', async (_, path, headers, expected) => {
     const { get } = await serve(context =>
       context.stream(stream => stream.send({ id: stream.lastEventId ?? null })),
     );

@@ -29,7 +29,7 @@ async function readSlowly(client: Client, isDone: (client: Client) => boolean): 
 }
 
 contract('a stream that is sent more than maxBufferedBytes', ({ serve, connect }) => {
-  it('in the handler, keeps all of it for a client that reads', async () => {
+  it('in the handler, buffers all events for a client that reads', async () => {
     let sent: boolean[] = [];
     const { client, stream } = await connect({
       use: opened => {
@@ -45,7 +45,7 @@ contract('a stream that is sent more than maxBufferedBytes', ({ serve, connect }
     client.reset();
   });
 
-  it('in the handler, keeps all of it, though it is subscribed', async () => {
+  it('in the handler, buffers all events, even if it is subscribed', async () => {
     const { client, hub, stream } = await connect({
       use: opened => {
         opened.subscribe('a');
@@ -59,7 +59,7 @@ contract('a stream that is sent more than maxBufferedBytes', ({ serve, connect }
     client.reset();
   });
 
-  it('in the handler, keeps all of it for a client that resumes', async () => {
+  it('in the handler, buffers all events for a client that resumes', async () => {
     const { hub, get } = await serve(context =>
       context.stream(stream => {
         sendMany(stream);
@@ -74,7 +74,7 @@ contract('a stream that is sent more than maxBufferedBytes', ({ serve, connect }
     client.reset();
   });
 
-  it('later, keeps all of it for a client that reads', async () => {
+  it('later, buffers all events for a client that reads', async () => {
     const { client, stream } = await connect();
     // In one tick, more than the kernel takes.
     const sent = Array.from({ length: 128 }, (_, i) => stream.send(`${i} ${'x'.repeat(64 * KIB)}`));
@@ -84,7 +84,7 @@ contract('a stream that is sent more than maxBufferedBytes', ({ serve, connect }
     client.reset();
   });
 
-  it('keeps all of it for a client that reads slowly', async () => {
+  it('buffers all events for a client that reads slowly', async () => {
     const { client, stream } = await connect();
     for (let i = 0; i < 8; i++) stream.send(`${i}${'x'.repeat(MIB)}`);
     await readSlowly(client, ({ events }) => events.length === 8);
@@ -92,7 +92,7 @@ contract('a stream that is sent more than maxBufferedBytes', ({ serve, connect }
     client.reset();
   });
 
-  it('closes as slow when its client takes nothing', async () => {
+  it('closes as slow when its client does not read', async () => {
     const { client, stream, hub } = await connect({ hub: { stallTimeout: false } });
     client.stall();
     for (let i = 0; i < 12; i++) stream.send('x'.repeat(MIB));
@@ -123,7 +123,7 @@ contract('a stream that is sent more than bufferedBytesLimit', ({ connect }) => 
     return { errors, stream, hub, sent, client };
   };
 
-  it('closes as slow at once, and onError is told', async () => {
+  it('closes as slow immediately, and calls onError', async () => {
     const { stream, errors, sent, client } = await overflow(4 * MIB, 32 * MIB);
     // The kernel may have taken some of it.
     expect(sent).toBeGreaterThanOrEqual(4 * MIB);

@@ -3,7 +3,7 @@ import { FaultyBroker, MemoryLog } from '../support/memory-broker.ts';
 import { contract } from './contract.ts';
 
 contract('a stream that is sent more than maxBufferedBytes before it begins', ({ serve }) => {
-  it('keeps what was sent while a broker was asked', async () => {
+  it('keeps the events that were sent while the broker was called', async () => {
     const faulty = new FaultyBroker(new MemoryLog().broker());
     faulty.hold();
     const { get } = await serve(

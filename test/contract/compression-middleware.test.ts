@@ -80,7 +80,7 @@ let server: Running | undefined;
 afterEach(() => server?.kill());
 
 describe.each(servers)('behind %s', (_, serve) => {
-  it('a compressed stream is encoded once, and shows each event at once', async () => {
+  it('a compressed stream is encoded once, and sends each event immediately', async () => {
     const streams: EventStream[] = [];
     server = await serve(createHub({ compression: true }), stream => streams.push(stream));
     const client = await request(server.origin, '/', { headers: { 'accept-encoding': 'gzip' } });

@@ -10,7 +10,7 @@ const rows = (first: number, last: number) =>
   Array.from({ length: last - first + 1 }, (_, index) => row(first + index));
 
 contract('a compressed stream', ({ serve, connect }) => {
-  it('shows each event as soon as its bytes arrive, and is a complete gzip body at its end', async () => {
+  it('is decoded event by event, and is a complete gzip body at its end', async () => {
     const { client, stream } = await connect({ hub, request: gzip });
     expect(client.headers).toMatchObject({
       'content-type': 'text/event-stream; charset=utf-8',
@@ -28,7 +28,7 @@ contract('a compressed stream', ({ serve, connect }) => {
     expect(gunzipSync(client.body).toString()).toBe(client.text);
   });
 
-  it('compresses what many streams receive', async () => {
+  it('compresses events that many streams receive', async () => {
     const { get, hub: served } = await serve(context => context.stream(each => each.subscribe('rows')), hub);
     const clients = await Promise.all(Array.from({ length: 6 }, () => get('/', gzip)));
     for (const data of rows(1, 60)) {
@@ -64,7 +64,7 @@ contract('a compressed stream', ({ serve, connect }) => {
     expect(client.headers.vary).toBeUndefined();
   });
 
-  it('keeps what another names in Vary', async () => {
+  it('keeps the fields of other code in Vary', async () => {
     const { get } = await serve(context => {
       context.setHeader('Vary', 'Origin');
       return context.stream(stream => stream.send('x'));
@@ -83,7 +83,7 @@ contract('a compressed stream', ({ serve, connect }) => {
     expect(client.body.length).toBe(0);
   });
 
-  it('has no trailer when it is cut', async () => {
+  it('has no trailer when it is aborted', async () => {
     const { client, stream } = await connect({ hub, request: { ...gzip, method: 'POST' } });
     stream.send('x');
     await client.until(({ events }) => events.length > 0);

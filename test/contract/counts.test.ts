@@ -15,7 +15,7 @@ contract('the stats of a hub count', ({ connect, serve }) => {
     expect(countsOf(hub)).toEqual({ opened: 0, closed: {}, refused: 0 });
   });
 
-  it('a refusal as refused, and as nothing else', async () => {
+  it('a refused request as refused only', async () => {
     const { hub, get } = await serve(context => context.stream(stream => stream.subscribe('a')), {
       limits: { streams: 1 },
     });
@@ -39,7 +39,7 @@ contract('the stats of a hub count', ({ connect, serve }) => {
     expect([hub.stats().opened, hub.stats().closed]).toEqual([1, { closed: 1 }]);
   });
 
-  it('as many streams opened as are open or closed, when something else answers', async () => {
+  it('as many streams opened as open or closed, when other code sends the response', async () => {
     const streams: EventStream[] = [];
     const { hub, get } = await serve(context => {
       context.stream(stream => void streams.push(stream));

@@ -10,7 +10,7 @@ contract('a stream notices', ({ connect, serve }) => {
     ['with a RST', client => client.reset()],
   ];
 
-  it.each(departures)('that the peer left %s', async (_, depart) => {
+  it.each(departures)('that the client disconnected %s', async (_, depart) => {
     const { hub, client, stream } = await connect({ stream: { client: 'ann' } });
     expect(hub.clients.get('ann').has(stream)).toBe(true);
     depart(client);
@@ -25,7 +25,7 @@ contract('a stream notices', ({ connect, serve }) => {
     stream.close();
   });
 
-  it.each(departures)('that a peer left %s while bytes were queued', async (_, depart) => {
+  it.each(departures)('that a client disconnected %s while bytes were queued', async (_, depart) => {
     const { hub, client, stream } = await connect();
     client.stall();
     await fill(stream);
@@ -37,7 +37,7 @@ contract('a stream notices', ({ connect, serve }) => {
     expect(hub.streams.size).toBe(0);
   });
 
-  it('that the peer left before there was a stream', async () => {
+  it('that the client disconnected before there was a stream', async () => {
     let arrived = () => {};
     const arrival = new Promise<void>(resolve => {
       arrived = resolve;
@@ -76,7 +76,7 @@ contract('a stream notices', ({ connect, serve }) => {
     ['a body that it does not read', 'some body', false],
     ['a body that it does not read and that fills the connection', 'x'.repeat(2 * MIB), false],
     ['a body that never ends', null, false],
-  ])('a POST with %s: only its departure', async (_, body, reads) => {
+  ])('a POST with %s: only its disconnect', async (_, body, reads) => {
     let stream: EventStream | undefined;
     const { hub, get } = await serve(async context => {
       if (reads) await context.readBody();
@@ -94,7 +94,7 @@ contract('a stream notices', ({ connect, serve }) => {
     expect(hub.streams.size).toBe(0);
   });
 
-  it('that a peer takes nothing any more', async () => {
+  it('that a client no longer reads', async () => {
     const { hub, client, stream } = await connect({ hub: { stallTimeout: 150 } });
     client.stall();
     let sent = 0;
@@ -107,7 +107,7 @@ contract('a stream notices', ({ connect, serve }) => {
     expect(client.events.length).toBeLessThan(sent);
   });
 
-  it('that a peer takes nothing any more, though a little is written now and then', async () => {
+  it('that a client no longer reads, even if a little is written now and then', async () => {
     const { client, stream } = await connect({ hub: { stallTimeout: 300, heartbeat: 40 } });
     client.stall();
     // No more than what makes the first bytes wait: the stream still has room.
@@ -120,7 +120,7 @@ contract('a stream notices', ({ connect, serve }) => {
     clearInterval(trickle);
   });
 
-  it('that a peer is slow and not stalled', async () => {
+  it('that a client is slow and not stalled', async () => {
     const { client, stream } = await connect({ hub: { stallTimeout: 1_000, maxBufferedBytes: 64 * MIB } });
     client.stall();
     await fill(stream);

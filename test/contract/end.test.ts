@@ -5,7 +5,7 @@ import { eventually } from '../support/client.ts';
 import { contract, fill, MIB } from './contract.ts';
 
 contract('a stream ends', ({ connect, serve, mount }) => {
-  it('when it is closed, after what was sent', async () => {
+  it('when it is closed, after the sent events', async () => {
     const { hub, client, stream } = await connect({ hub: { maxBufferedBytes: 64 * MIB } });
     client.stall();
     await fill(stream);
@@ -29,7 +29,7 @@ contract('a stream ends', ({ connect, serve, mount }) => {
     expect(await stream.closed).toBe('closed');
   });
 
-  it('for a peer that does not read, once it is given up', async () => {
+  it('for a client that does not read, after the stall timeout', async () => {
     const { hub, client, stream } = await connect({ hub: { stallTimeout: 700, maxBufferedBytes: 64 * MIB } });
     client.stall();
     await fill(stream);
@@ -40,7 +40,7 @@ contract('a stream ends', ({ connect, serve, mount }) => {
     expect(hub.streams.size).toBe(0);
   });
 
-  it('and leaves the connection fit for the next request', async () => {
+  it('and leaves the connection usable for the next request', async () => {
     if (mount.http2) return;
     const { get } = await serve(context =>
       context.stream(stream => {
@@ -58,13 +58,13 @@ contract('a stream ends', ({ connect, serve, mount }) => {
     agent.destroy();
   });
 
-  it('when its credential does', async () => {
+  it('when its credential expires', async () => {
     const { client, stream } = await connect({ stream: { expiresAt: new Date(Date.now() + 80) } });
     expect(await client.ended).toBe(true);
     expect(await stream.closed).toBe('expired');
   });
 
-  it('at its age, or a little before', async () => {
+  it('at its maximum age, or a little before', async () => {
     const { client, stream } = await connect({ hub: { maxAge: 100 } });
     expect(await client.ended).toBe(true);
     expect(await stream.closed).toBe('maxAge');
@@ -79,7 +79,7 @@ contract('a stream ends', ({ connect, serve, mount }) => {
     expect(hub.clients.has('ann')).toBe(false);
   });
 
-  it('when its client opens more than it may, the oldest first', async () => {
+  it('when its client exceeds its limit, the oldest first', async () => {
     const streams: EventStream[] = [];
     const { hub, get } = await serve(
       context => context.stream(stream => streams.push(stream), { client: 'ann' }),
@@ -119,7 +119,7 @@ contract('a stream ends', ({ connect, serve, mount }) => {
     }
   });
 
-  it('when the hub is closed, and so do its connections', async () => {
+  it('when the hub is closed, with its connections', async () => {
     const { hub, server, get, client, stream } = await connect();
     const others = await Promise.all([get(), get(), get()]);
     const agent = new http.Agent({ keepAlive: true });
@@ -148,7 +148,7 @@ contract('a stream ends', ({ connect, serve, mount }) => {
     expect(client.text).toBe('data: x\nid: 1\n\ndata: y\n\nevent: tidings\nretry: 7\ndata: \n\n');
   });
 
-  it('when the hub is closed, and its connection, though it was closing already', async () => {
+  it('when the hub is closed, with its connection, even if it was closing already', async () => {
     const agent = new http.Agent({ keepAlive: true });
     const { hub, server, client, stream } = await connect({ request: { agent } });
     const stopped = server.stop();
@@ -158,7 +158,7 @@ contract('a stream ends', ({ connect, serve, mount }) => {
     await stopped;
   });
 
-  it('when the hub is closed and the peer does not read, at the deadline', async () => {
+  it('when the hub is closed and the client does not read, at the deadline', async () => {
     const { hub, client, stream } = await connect();
     client.stall();
     await fill(stream);
@@ -191,7 +191,7 @@ contract('a stream that fails', ({ connect, serve }) => {
         throw new Error('secret');
       },
     ],
-  ])('in its handler, %s, leaves the answer to the framework', async (_, use) => {
+  ])('in its handler, %s, leaves the response to the framework', async (_, use) => {
     let stream: EventStream | undefined;
     const { hub, get } = await serve(context =>
       context.stream(opened => {
@@ -207,7 +207,7 @@ contract('a stream that fails', ({ connect, serve }) => {
     expect(hub.streams.size).toBe(0);
   });
 
-  it('in its handler after the head, ends', async () => {
+  it('in its handler after the headers, ends', async () => {
     const errors: unknown[] = [];
     let fail = () => {};
     const { hub, client, stream } = await connect({
@@ -227,7 +227,7 @@ contract('a stream that fails', ({ connect, serve }) => {
     expect(hub.streams.size).toBe(0);
   });
 
-  it('in its handler while the peer does not read, stays until that is given up', async () => {
+  it('in its handler while the client does not read, stays until the stall timeout', async () => {
     const { hub, client, stream } = await connect({
       hub: { stallTimeout: 1_500, maxBufferedBytes: 64 * MIB, onError: () => {} },
       use: async opened => {
@@ -245,7 +245,7 @@ contract('a stream that fails', ({ connect, serve }) => {
     expect(hub.streams.size).toBe(0);
   });
 
-  it('because its handler stops with the stream is no failure', async () => {
+  it('because its handler stops with the stream is not reported', async () => {
     const errors: unknown[] = [];
     const { client, stream } = await connect({
       hub: { onError: error => errors.push(error) },
@@ -260,7 +260,7 @@ contract('a stream that fails', ({ connect, serve }) => {
     expect(errors).toEqual([]);
   });
 
-  it('because something else answers in the same turn, leaves that answer alone', async () => {
+  it('because other code sends the response in the same tick, does not change that response', async () => {
     let stream: EventStream | undefined;
     const { hub, get } = await serve(context => {
       context.stream(opened => {
@@ -276,7 +276,7 @@ contract('a stream that fails', ({ connect, serve }) => {
     expect(hub.streams.size).toBe(0);
   });
 
-  it('because it is asked for twice, says so, and goes on', async () => {
+  it('because it is opened twice, throws, and continues', async () => {
     let error: unknown;
     const { get } = await serve(async context => {
       let stream: EventStream | undefined;
@@ -300,9 +300,13 @@ contract('a stream that fails', ({ connect, serve }) => {
     ['client', { client: 5 }, /^client must be a string; got 5/],
     ['retry', { retry: -1 }, /^retry must be an integer of ms, 0 or more; got -1/],
     ['expiresAt', { expiresAt: new Date('never') }, /^expiresAt must be a Date, or ms since 1970/],
-    ['headers', { headers: { 'X-Bad': 'a\nb' } }, /^headers: "X-Bad" cannot be sent/],
-    ['headers', { headers: { 'X-Bad': 'a\u0001b' } }, /^headers: "X-Bad" cannot be sent/],
-  ])('because of a bad `%s`, says so, and can be asked for again', async (_, options, message) => {
+    ['headers', { headers: { 'X-Bad': 'a\nb' } }, /^headers: the name or the value of "X-Bad" is not valid/],
+    [
+      'headers',
+      { headers: { 'X-Bad': 'a\u0001b' } },
+      /^headers: the name or the value of "X-Bad" is not valid/,
+    ],
+  ])('because of an invalid `%s`, throws, and can be opened again', async (_, options, message) => {
     const errors: unknown[] = [];
     const { get } = await serve(async context => {
       try {
@@ -319,7 +323,7 @@ contract('a stream that fails', ({ connect, serve }) => {
     ]);
   });
 
-  it('never for want of a peer: nothing throws once it has left', async () => {
+  it('never because the client has disconnected: nothing throws then', async () => {
     const { client, stream } = await connect();
     client.reset();
     await stream.closed;

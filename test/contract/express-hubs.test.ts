@@ -31,7 +31,7 @@ describe.each(versions)('the hub of res.sse() · %s', (_, express) => {
     return hubs.findIndex((hub, i) => hub.streams.size > (before[i] ?? 0));
   }
 
-  it('is that of the middleware that ran last for the request', async () => {
+  it('is the hub of the middleware that ran last for the request', async () => {
     const [everywhere, below, inRouter] = [sse(), sse(), sse()];
     const hubs = [everywhere.hub, below.hub, inRouter.hub];
     const router = Router();
@@ -48,7 +48,7 @@ describe.each(versions)('the hub of res.sse() · %s', (_, express) => {
     expect(await openedAt(app, '/', hubs)).toBe(0);
   });
 
-  it('of a mounted application is that of its parent, unless it has its own', async () => {
+  it('of a mounted application is the hub of its parent, unless it has its own', async () => {
     const [parents, own] = [sse(), sse()];
     const hubs = [parents.hub, own.hub];
     const child = newApp();
@@ -63,7 +63,7 @@ describe.each(versions)('the hub of res.sse() · %s', (_, express) => {
     expect(await openedAt(app, '/', hubs)).toBe(0);
   });
 
-  it('is that of the application whose handler calls it', async () => {
+  it('is the hub of the application whose handler calls it', async () => {
     const [first, second] = [sse(), sse()];
     const hubs = [first.hub, second.hub];
     const app = newApp();
@@ -74,7 +74,7 @@ describe.each(versions)('the hub of res.sse() · %s', (_, express) => {
     expect(await openedAt(app, '/first', hubs)).toBe(0);
   });
 
-  it('is right with two copies of the adapter, and a response has one stream for both', async () => {
+  it('works with two copies of the adapter, and a response has one stream for both', async () => {
     // @ts-expect-error the query makes a module of its own
     const copy = (await import('../../packages/express/src/index.ts?copy')) as { sse: typeof sse };
     expect(copy.sse).not.toBe(sse);
@@ -96,7 +96,7 @@ describe.each(versions)('the hub of res.sse() · %s', (_, express) => {
     expect(codes).toEqual(['already-open', 'already-open']);
   });
 
-  it('is none where no middleware ran', async () => {
+  it('does not exist if no middleware ran', async () => {
     const app = newApp();
     app.use('/streams', sse(), answer);
     app.use((_req: unknown, res: Response) => void res.send(typeof res.sse));

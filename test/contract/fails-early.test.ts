@@ -22,18 +22,18 @@ contract('a handler that fails after it has subscribed', ({ mount, serve }) => {
     return client.status !== 200 || !isComplete ? 'not ended' : lastIdOf(client);
   };
 
-  it.each([0, 1, 3])('does not leave its client without a position, %i turns later', async turns => {
+  it.each([0, 1, 3])('leaves its client with a position, %i iterations later', async turns => {
     expect(await failAfter(turns)).toBeDefined();
   });
 
   // The others abort the response themselves.
   if (/Koa|Hono|Fetch/.test(mount.name)) {
-    it('does not leave its client without a position as soon as the headers are sent', async () => {
+    it('leaves its client with a position as soon as the headers are sent', async () => {
       expect(await failAfter(2)).toBeDefined();
     });
   }
 
-  it('does not leave its client without a position while the broker is asked', async () => {
+  it('leaves its client with a position while the broker is called', async () => {
     const faulty = new FaultyBroker(new MemoryLog().broker());
     faulty.hold();
     const { get } = await serve(context => context.stream(failing(0, faulty.holding())), {

@@ -109,7 +109,7 @@ describe.each(frameworks)('a handler on %s', (name, serve) => {
     return { client, stream: stream as EventStream, errors };
   }
 
-  it('whose client disconnects while it awaits something with the signal, is no error', async () => {
+  it('whose client disconnects while it awaits a call with the signal, is not reported', async () => {
     const unhandled: unknown[] = [];
     const onUnhandled = (error: unknown) => unhandled.push(error);
     process.on('unhandledRejection', onUnhandled);
@@ -134,13 +134,13 @@ describe.each(frameworks)('a handler on %s', (name, serve) => {
     expect(errors).toEqual([]);
   });
 
-  it('that fails before the headers is reported, and gets a 500', async () => {
+  it('that fails before the headers is reported, with a 500', async () => {
     const { client, errors } = await connect(() => Promise.reject(new Error('mine')));
     expect(client.status).toBe(500);
     expect(errors).toEqual([expect.objectContaining({ message: 'mine' })]);
   });
 
-  it('that fails after the headers is reported, and its answer to a POST does not look complete', async () => {
+  it('that fails after the headers is reported, and its response to a POST is incomplete', async () => {
     let fail = () => {};
     const { client, stream, errors } = await connect(async stream => {
       stream.send('half');
@@ -162,7 +162,7 @@ describe.each(frameworks)('a handler on %s', (name, serve) => {
     expect(errors).toEqual([expect.objectContaining({ message: 'mine' })]);
   });
 
-  it('that fails with an error of its own is reported, though its stream has closed', async () => {
+  it('that fails with an error of its own is reported, even if its stream has closed', async () => {
     reported.length = 0;
     const { client, stream, errors } = await connect(async ({ signal }) => {
       await once(signal, 'abort');

@@ -20,7 +20,7 @@ contract('the response to a POST', ({ connect, serve, mount }) => {
         }),
     ],
     ['it is too old', { maxAge: 60 }, 'maxAge', (stream: EventStream) => stream.send('half')],
-  ])('is aborted after what was sent, if %s', async (_, hub, reason, use) => {
+  ])('is aborted after the sent events, if %s', async (_, hub, reason, use) => {
     const opened: EventStream[] = [];
     const { client, stream } = await connect({
       hub: { ...hub, onError: () => {} },
@@ -35,7 +35,7 @@ contract('the response to a POST', ({ connect, serve, mount }) => {
     expect(await stream.closed).toBe(reason);
   });
 
-  it('is aborted if its credential expires, and tells when to reconnect only in a marker', async () => {
+  it('is aborted if its credential expires, with the reconnection time only in a marker', async () => {
     const { client } = await connect({
       stream: { expiresAt: Date.now() + 80 },
       request: POST,
@@ -45,7 +45,7 @@ contract('the response to a POST', ({ connect, serve, mount }) => {
     expect(client.text).not.toMatch(/\n\nretry/);
   });
 
-  it('is aborted after what was sent, though the client reads late', async () => {
+  it('is aborted after the sent events, even if the client reads late', async () => {
     const size = 200_000;
     const { client } = await connect({
       hub: { onError: () => {} },
@@ -63,7 +63,7 @@ contract('the response to a POST', ({ connect, serve, mount }) => {
     expect(client.events.map(({ data }) => data.length)).toEqual(Array.from({ length: 20 }, () => size));
   });
 
-  it('is aborted after what was sent over HTTP/1.0, which has no last chunk', async () => {
+  it('is aborted after the sent events over HTTP/1.0, which has no last chunk', async () => {
     if (mount.http2) return;
     let fail = () => {};
     const failure = new Promise<void>(resolve => {
@@ -108,7 +108,7 @@ contract('the response to a POST', ({ connect, serve, mount }) => {
     expect(await stream.closed).toBe(reason);
   });
 
-  it('goes on while the hub closes, and its connection ends with it', async () => {
+  it('continues while the hub closes, and its connection ends with it', async () => {
     const { hub, client, stream } = await connect({ request: POST });
     const closed = hub.close({ within: 30_000 });
     expect(stream.send('the rest')).toBe(true);

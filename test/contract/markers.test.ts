@@ -5,7 +5,7 @@ import { contract } from './contract.ts';
 contract('a stream without markers', ({ connect, serve }) => {
   const stream = { markers: false, retry: 1_000 };
 
-  it('sends nothing but what the application sends, and comments', async () => {
+  it('sends only the events of the application, and comments', async () => {
     const { hub, client } = await connect({
       stream,
       use: opened => {

@@ -79,7 +79,7 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
 
   const get = (path: string, more = '') => `GET ${path} HTTP/1.1\r\nHost: x\r\n${more}\r\n`;
 
-  it('cannot become a stream once it is answered', async () => {
+  it('cannot become a stream once the response is sent', async () => {
     let error: unknown;
     const server = await serve((_req, res, open) => {
       res.write('begun');
@@ -96,7 +96,7 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
     expect(error).toMatchObject({ name: 'TidingsError', code: 'head-sent' });
   });
 
-  it('may be ended by the application: later events go nowhere, and the next response is intact', async () => {
+  it('may be ended by the application: later events are dropped, and the next response is intact', async () => {
     const server = await serve(async (req, res, open) => {
       if (req.url !== '/stream') return res.end('the next response');
       const stream = open();
@@ -162,7 +162,7 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
     expect(order).toEqual(['slow', '1.0', '1.1', '1.2', '1.last', '2.0', '2.1', '2.2', '2.last', 'plain']);
   });
 
-  it('that waits for its turn notices that its connection has gone', async () => {
+  it('that is pipelined detects that its connection has closed', async () => {
     const streams: EventStream[] = [];
     const server = await serve((_req, _res, open) => {
       streams.push(open());
@@ -175,7 +175,7 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
     expect(reasons).toEqual(Array(20).fill('disconnected'));
   });
 
-  it('has its head first, though something is sent as soon as it gets its connection', async () => {
+  it('has its headers first, even if an event is sent as soon as it gets its connection', async () => {
     const server = await serve((req, res, open) => {
       const stream = open();
       if (req.url === '/1') setTimeout(() => stream.close(), 20);
@@ -238,7 +238,7 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
     expect(written).toEqual(['data: 0\n\n', 'data: 1\n\n', 'data: 2\n\n', 'data: 3\n\n']);
   });
 
-  it('may be corked, and written to by others', async () => {
+  it('may be corked, and written to by other code', async () => {
     const server = await serve(async (_req, res, open) => {
       const stream = open();
       await new Promise(resolve => setTimeout(resolve, 10));
@@ -263,7 +263,7 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
     expect(await exchange(server, get('/', 'Connection: close\r\n'))).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
   });
 
-  it('delivers at once from behind compression(), encoded or not', async () => {
+  it('delivers immediately behind compression(), encoded or not', async () => {
     let stream: EventStream | undefined;
     const compress = compression();
     const server = await serve((req, res, open) => {
@@ -287,7 +287,7 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
     expect(await stream?.closed).toBe('disconnected');
   });
 
-  it('waits for the peer behind compression(), too', async () => {
+  it('waits for the client behind compression(), too', async () => {
     let stream: EventStream | undefined;
     const compress = compression({ level: 0 });
     const server = await serve((req, res, open) => {
@@ -314,7 +314,7 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
     expect(await client.ended).toBe(true);
   });
 
-  it('is let go by what it was given: no listener stays on its connection', async () => {
+  it('leaves no listener on its connection', async () => {
     let socket: net.Socket | undefined;
     let stream: EventStream | undefined;
     const server = await serve((req, _res, open) => {

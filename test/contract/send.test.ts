@@ -3,7 +3,7 @@ import { eventually } from '../support/client.ts';
 import { contract, fill, KIB, MIB } from './contract.ts';
 
 contract('a stream sends', ({ connect }) => {
-  it('events as the standard writes them', async () => {
+  it('events in the format of the standard', async () => {
     const { client, stream } = await connect();
     expect(stream.send('a', { event: 'e', id: '1', retry: 5 })).toBe(true);
     stream.send('one\ntwo\r\nthree\rfour');
@@ -75,7 +75,7 @@ contract('a stream sends', ({ connect }) => {
     expect(client.text).toMatch(/: first\n\nevent: tidings\ndata: \nid: \S+\n\n(:\n)*: second\n(:\n)+$/);
   });
 
-  it('nothing that is not an event, and says what is wrong with it', async () => {
+  it('nothing for invalid events, and throws with the reason', async () => {
     const { client, stream } = await connect();
     expect(() => stream.send('x', { event: 'a\nb' })).toThrow(
       /^event must be a string without CR, LF or NUL/,
@@ -89,7 +89,7 @@ contract('a stream sends', ({ connect }) => {
     expect(client.text).toBe(':\n\ndata: fine\n\n');
   });
 
-  it('in order, in the turn of the request and after', async () => {
+  it('in order, in the tick of the request and later', async () => {
     const { client, stream } = await connect({
       use: opened => {
         for (let i = 0; i < 50; i++) opened.send(i);
@@ -100,7 +100,7 @@ contract('a stream sends', ({ connect }) => {
     expect(client.events.map(event => Number(event.data))).toEqual(Array.from({ length: 100 }, (_, i) => i));
   });
 
-  it('at the pace of a peer that stops to read, and loses nothing', async () => {
+  it('at the pace of a client that pauses, without a gap', async () => {
     const { client, stream } = await connect({ hub: { maxBufferedBytes: 64 * MIB } });
     client.stall();
     let sent = await fill(stream);
@@ -123,7 +123,7 @@ contract('a stream sends', ({ connect }) => {
     await eventually(() => stream.bufferedBytes === 0);
   });
 
-  it('what waited for room that is there once the head is out', async () => {
+  it('queued events once the headers are sent', async () => {
     const { client } = await connect({
       use: async opened => {
         await opened.drained();
@@ -159,7 +159,7 @@ contract('a stream sends', ({ connect }) => {
     expect(client.events[0]?.data).toHaveLength(3 * MIB);
   });
 
-  it('a comment when it was silent, and only then', async () => {
+  it('a comment only when it is idle', async () => {
     const { client, stream } = await connect({ hub: { heartbeat: 40 } });
     await client.until(({ comments }) => comments.length === 4);
     const until = Date.now() + 400;

@@ -30,7 +30,7 @@ describe('gracefulShutdown()', () => {
     ['signals', { signals: 'SIGTERM' }],
     ['within', { within: -1 }],
     ['before', { before: true }],
-  ])('refuses options that are none: %s', (name, options) => {
+  ])('refuses invalid options: %s', (name, options) => {
     const server = { close: () => {} };
     // @ts-expect-error none of them is typed
     expect(() => gracefulShutdown(server, createHub(), options)).toThrow(name);

@@ -29,7 +29,7 @@ contract('stream(source)', ({ connect, serve }) => {
     expect(await stream.closed).toBe('ended');
   });
 
-  it('shapes items with `event` and `map`, and goes on with `end: false`', async () => {
+  it('applies `event` and `map`, and stays open with `end: false`', async () => {
     const { client, stream } = await connect();
     const complete = await stream.stream(count(4), {
       event: item => (item % 2 ? 'odd' : undefined),
@@ -44,7 +44,7 @@ contract('stream(source)', ({ connect, serve }) => {
     );
   });
 
-  it('decodes bytes, wherever they are cut', async () => {
+  it('decodes bytes, however they are split', async () => {
     const bytes = Buffer.from('hä✓\n😀');
     const { client } = await connect({
       use: opened => opened.stream(Array.from(bytes, byte => Uint8Array.of(byte))),
@@ -53,7 +53,7 @@ contract('stream(source)', ({ connect, serve }) => {
     expect(client.events.slice(0, -1).map(event => event.data)).toEqual(['h', 'ä', '✓', '\n', '😀']);
   });
 
-  it('is not asked again by a client that has had it all', async () => {
+  it('is not opened again for a client that has received all of it', async () => {
     let asked = 0;
     const { get } = await serve(context => {
       context.setHeader('Access-Control-Allow-Origin', '*');
@@ -79,7 +79,7 @@ contract('stream(source)', ({ connect, serve }) => {
     expect(asked).toBe(2);
   });
 
-  it('is not asked again, either, when the handler sends something before', async () => {
+  it('is not opened again, either, when the handler sends an event before', async () => {
     let asked = 0;
     const { get } = await serve(context =>
       context.stream(stream => {
@@ -96,7 +96,7 @@ contract('stream(source)', ({ connect, serve }) => {
     expect(asked).toBe(0);
   });
 
-  it('is not asked again, either, when more is sent before than may be queued', async () => {
+  it('is not opened again, either, when more is sent before than may be queued', async () => {
     const { client, stream } = await connect({
       request: { headers: { 'last-event-id': 'end.' } },
       hub: { maxBufferedBytes: 1000 },
@@ -107,7 +107,7 @@ contract('stream(source)', ({ connect, serve }) => {
     expect(await stream.closed).toBe('ended');
   });
 
-  it('writes no marker to a POST, whose client does not come back', async () => {
+  it('writes no marker to a POST, whose client does not reconnect', async () => {
     const { client } = await connect({
       request: { method: 'POST', body: '{}' },
       use: opened => opened.stream([1]),
@@ -116,7 +116,7 @@ contract('stream(source)', ({ connect, serve }) => {
     expect(client.text).toBe('data: 1\n\n');
   });
 
-  it('waits for the peer', async () => {
+  it('waits for the client', async () => {
     let made = 0;
     const { client, stream } = await connect();
     client.stall();
@@ -205,7 +205,7 @@ contract('stream(source)', ({ connect, serve }) => {
     expect(errors).toEqual([]);
   });
 
-  it('settles though the source is stuck', async () => {
+  it('settles even if the source is stuck', async () => {
     let complete: Promise<boolean> | undefined;
     const { client } = await connect({
       use: opened => {

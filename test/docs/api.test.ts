@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
@@ -12,38 +12,53 @@ const entries = readdirSync(`${root}packages`).flatMap(name => {
   return Object.keys(exports).map(path => `@tidings/${name}${path.slice(1)}`);
 });
 
+interface Listed {
+  title: string;
+  path: string;
+  children: Listed[];
+}
+
 describe('the API reference', () => {
   const folder = mkdtempSync(join(tmpdir(), 'tidings-api-'));
-  const page = (entry: string) => readFileSync(join(folder, `${entry}.md`), 'utf8');
+  let packages: Listed[] = [];
   beforeAll(async () => {
     await promisify(execFile)(`${root}docs/node_modules/.bin/typedoc`, ['--out', folder], {
       cwd: `${root}docs`,
     });
+    packages = JSON.parse(readFileSync(join(folder, 'pages.json'), 'utf8'));
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('has a page for everything that can be imported, and the site links it', () => {
-    const written = readdirSync(join(folder, '@tidings'), { recursive: true }).map(String);
-    const pages = written.filter(name => name.endsWith('.md')).map(name => `@tidings/${name.slice(0, -3)}`);
-    expect(pages.sort()).toEqual([...entries].sort());
-    const site = readFileSync(`${root}docs/.vitepress/sidebar.ts`, 'utf8');
-    expect(entries.filter(entry => !site.includes(`'${entry.replace('@tidings/', '')}'`))).toEqual([]);
+  it('has a page for each path that can be imported', () => {
+    expect(packages.map(({ title }) => title).sort()).toEqual([...entries].sort());
+    expect(packages.filter(({ path }) => !existsSync(join(folder, path)))).toEqual([]);
+  });
+
+  it('has a page for each export, grouped by who needs it', () => {
+    const core = packages.find(({ title }) => title === '@tidings/core');
+    const pages = core?.children.map(({ title, children }) => [title, children.map(each => each.title)]);
+    expect(pages).toEqual([
+      ['For applications', expect.arrayContaining(['createHub', 'Hub', 'From', 'TidingsError'])],
+      ['For extensions', expect.arrayContaining(['Broker', 'Transport', 'Observer'])],
+    ]);
+    const exports = packages.flatMap(({ children }) => children.flatMap(group => group.children));
+    expect(exports.filter(({ path }) => !existsSync(join(folder, path)))).toEqual([]);
   });
 
   it.each([
-    ['@tidings/express', 'res.sse()'],
-    ['@tidings/koa', 'ctx.sse()'],
-    ['@tidings/hono', 'c.var.sse()'],
-    ['@tidings/fastify', 'reply.sse()'],
-  ])('of %s says what %s takes, gives and throws', (entry, call) => {
+    ['express/interfaces/SseResponse', 'res.sse()'],
+    ['koa/interfaces/SseContext', 'ctx.sse()'],
+    ['hono/type-aliases/SseVariables', 'c.var.sse()'],
+    ['fastify/interfaces/SseReply', 'reply.sse()'],
+  ])('%s documents parameters, results and errors of %s', (name, call) => {
     const section =
-      page(entry)
-        .split(/^##### /m)
-        .find(text => text.includes(`\`${call}\` answers`)) ?? '';
+      readFileSync(join(folder, `@tidings/${name}.md`), 'utf8')
+        .split(/^### /m)
+        .find(text => text.includes(`\`${call}\` responds`)) ?? '';
     expect(section).toMatch(/^sse\(\)/);
-    expect(section).toContain('| `options?` | [`StreamOptions`](core.md#streamoptions)');
-    expect(section).toContain('###### Returns');
+    expect(section).toContain('| `options?` | [`StreamOptions`](../../core/interfaces/StreamOptions.md)');
+    expect(section).toContain('#### Returns');
     expect(section).toContain('`already-open`');
-    expect(section).toContain('###### Example');
+    expect(section).toContain('#### Example');
   });
 });

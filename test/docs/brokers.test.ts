@@ -147,7 +147,7 @@ describe('the page about brokers', () => {
     expect(follower.processes.size).toBe(2);
   });
 
-  it('node:cluster: every process sends what others publish, and clients resume when one is killed', async () => {
+  it('node:cluster: every process sends the events of the others, and clients resume when one is killed', async () => {
     write('server.ts', 'cluster');
     run('server.ts');
     const follower = await follow();

@@ -59,7 +59,7 @@ const migrations: {
 
 const code = (from: string, when: string) => snippet(`docs/from-${from}.md`, `${from} ${when}`);
 
-describe('what the pages about coming from others show', () => {
+describe('the pages about coming from other libraries', () => {
   let program: Program | undefined;
   afterEach(async () => {
     await program?.stop();
@@ -75,7 +75,7 @@ describe('what the pages about coming from others show', () => {
     });
   });
 
-  it('goes on after the last event, where better-sse begins anew', async () => {
+  it('resumes after the last event, where better-sse starts again', async () => {
     for (const [when, ticks] of [
       ['before', []],
       ['after', ['tick [2]']],
@@ -97,7 +97,7 @@ describe('what the pages about coming from others show', () => {
     }
   });
 
-  it('has a source that ended not asked again, where streamSSE has', async () => {
+  it('does not open an ended source again, where streamSSE does', async () => {
     for (const [when, status] of [
       ['before', 200],
       ['after', 204],
@@ -114,7 +114,7 @@ describe('what the pages about coming from others show', () => {
     }
   });
 
-  it('greets who has come and no one else, where express-sse greets all', async () => {
+  it('sends the greeting only to the new client, where express-sse sends it to all', async () => {
     for (const [when, count] of [
       ['before', 4],
       ['after', 2],

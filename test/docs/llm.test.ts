@@ -57,7 +57,7 @@ describe.each(versions)('the server for the AI SDK, version %s', (_, createTrans
     };
   }
 
-  it('answers, resumes from the beginning while it is written, and then no more', async () => {
+  it('sends the answer, resumes from its beginning while it is written, and then returns 204', async () => {
     const { send, resume } = await start();
     expect(await resume()).toBeNull();
     const answer = await send();
@@ -70,7 +70,7 @@ describe.each(versions)('the server for the AI SDK, version %s', (_, createTrans
     expect(await textOf(await send())).toBe('Good news: all is well.');
   });
 
-  it('stops', async () => {
+  it('stops the answer', async () => {
     const { send, resume } = await start();
     const answer = textOf(await send());
     await sleep(50);
@@ -80,7 +80,7 @@ describe.each(versions)('the server for the AI SDK, version %s', (_, createTrans
     expect(await resume()).toBeNull();
   });
 
-  it('keeps an answer that is asked for meanwhile apart from the one before', async () => {
+  it('keeps the next answer apart from the stopped one', async () => {
     const { send } = await start();
     const first = textOf(await send());
     const second = textOf(await send());
@@ -137,7 +137,7 @@ describe('an answer that continues without a client', () => {
     return JSON.parse(answer.text);
   };
 
-  it('is followed, and stopped, in another process than that which asks the model', async () => {
+  it('is followed, and stopped, in another process than the one that asks the model', async () => {
     const [first, second] = await Promise.all([start(), start()]);
     const { id } = JSON.parse((await post(first, '/answers', { question: 'long' })).text);
     const clients = [await first.get(`/answers/${id}`), await second.get(`/answers/${id}`)];

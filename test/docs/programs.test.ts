@@ -43,8 +43,8 @@ function withPage(name: string): string {
   return [before, mount, snippet('docs/getting-started.md', `${name} page`), after].join('');
 }
 
-describe('what the page about getting started shows', () => {
-  it.each(frameworks)('on %s prints what it says', async name => {
+describe('the page about getting started', () => {
+  it.each(frameworks)('on %s prints the shown output', async name => {
     program = await runProgram(snippet('docs/getting-started.md', name));
     const client = await program.get('/events');
     await client.until(({ text }) => text.includes('tidings'));
@@ -64,7 +64,7 @@ describe('what the page about getting started shows', () => {
     expect(anonymous(resumed)).toBe(anonymous(`${command}\n${again.text}`));
   });
 
-  it.each(frameworks)('on %s serves a page, which shows what is posted', async name => {
+  it.each(frameworks)('on %s serves a page, which shows posted messages', async name => {
     const html = snippet('docs/getting-started.md', 'page');
     program = await runProgram(withPage(name), html);
     const { origin, get } = program;
@@ -99,7 +99,7 @@ describe('what the page about getting started shows', () => {
     ['Koa', 'koa'],
     ['Hono', 'hono'],
     ['Fastify', 'fastify'],
-  ])('on %s is JavaScript, and all that it imports has been installed', (title, name) => {
+  ])('on %s is JavaScript, and imports only installed packages', (title, name) => {
     const code = withPage(name);
     const { status, stderr } = spawnSync(process.execPath, ['--check', '--input-type=module'], {
       input: code,
@@ -112,8 +112,8 @@ describe('what the page about getting started shows', () => {
   });
 });
 
-describe('what the page about resuming shows', () => {
-  it('is what an unknown id is answered', async () => {
+describe('the page about resuming', () => {
+  it('shows the response to an unknown id', async () => {
     program = await runProgram(snippet('docs/getting-started.md', 'express'));
     const client = await program.get('/events', { headers: { 'last-event-id': 'from-elsewhere' } });
     await client.until(({ text }) => text.includes('reset'));
@@ -121,8 +121,8 @@ describe('what the page about resuming shows', () => {
   });
 });
 
-describe('what the page about shutting down shows', () => {
-  it('ends its streams in order, and itself, on SIGTERM', async () => {
+describe('the page about shutdown', () => {
+  it('shuts down gracefully on SIGTERM', async () => {
     program = await runProgram(snippet('docs/shutdown.md', 'server'));
     expect((await program.get('/ready')).status).toBe(200);
     const client = await program.get('/events');
@@ -135,7 +135,7 @@ describe('what the page about shutting down shows', () => {
   });
 });
 
-describe('what the page about MCP shows', () => {
+describe('the page about MCP', () => {
   const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' };
   const call = { id: 7, method: 'tools/call', params: { name: 'brew', _meta: { progressToken: 'p' } } };
 
@@ -162,7 +162,7 @@ describe('what the page about MCP shows', () => {
     return { session, post, ask, listen, get };
   }
 
-  it('reports progress, answers, and ends', async () => {
+  it('reports progress, sends the result, and ends', async () => {
     const { post, session } = await initialize();
     const client = await post(call, session);
     expect(await client.ended).toBe(true);
@@ -175,7 +175,7 @@ describe('what the page about MCP shows', () => {
     ]);
   });
 
-  it('resumes a call whose connection broke, on a stream that has nothing else', async () => {
+  it('resumes a call whose connection broke, on a stream with its messages only', async () => {
     const { post, session, listen, get } = await initialize();
     const client = await post(call, session);
     await client.until(({ events }) => events.length === 1);
@@ -191,7 +191,7 @@ describe('what the page about MCP shows', () => {
     expect((await listen(id, String(other.headers['mcp-session-id']))).status).toBe(404);
   });
 
-  it('sends what it says unasked to the newest stream of a session, and all of it', async () => {
+  it('sends messages without a request to the newest stream of a session only', async () => {
     const { listen } = await initialize();
     const older = await listen();
     await older.until(({ events }) => events.some(({ data }) => data.includes('list_changed')));
@@ -201,7 +201,7 @@ describe('what the page about MCP shows', () => {
     expect(newer.events.map(({ event }) => event)).not.toContain('reset');
   });
 
-  it('answers what it does not know with errors', async () => {
+  it('responds to unknown requests with errors', async () => {
     const { ask, get, post, session } = await initialize();
     for (const method of ['toString', 'constructor', 'resources/list']) {
       expect(await ask({ id: 2, method })).toMatchObject({ id: 2, error: { code: -32_601 } });
@@ -228,24 +228,24 @@ describe('what the page about MCP shows', () => {
   });
 });
 
-describe('what the page about transports shows', () => {
-  it('streams over a bare socket, and resumes', async () => {
+describe('the page about transports', () => {
+  it('streams over a plain socket, and resumes', async () => {
     program = await runProgram(snippet('docs/transport.md', 'socket'));
     const client = await comesBack(program, '/', '/');
     expect(client.headers['content-type']).toBe('text/event-stream; charset=utf-8');
   });
 });
 
-describe('what the page about brokers shows', () => {
-  it('goes on where a client was, on another node', async () => {
+describe('the page about brokers', () => {
+  it('resumes a client in another process', async () => {
     const [broker, nodes] = ['broker', 'nodes'].map(name => snippet('docs/broker.md', name));
     program = await runProgram(`${broker}\n${nodes}`);
     await comesBack(program, '/a', '/b');
   });
 });
 
-describe('what the page about sizing says', () => {
-  it('has been measured', () => {
+describe('the page about sizing', () => {
+  it('matches the measurements', () => {
     const table = /What a stream costs:([\s\S]*?)\n\nA delivery/.exec(page('docs/scaling.md'))?.[1] ?? '';
     const figures = table.match(/\d[\d.,]*/g) ?? [];
     expect(figures).toHaveLength(16);

@@ -65,7 +65,7 @@ describe('the code of the documentation', () => {
   const all = pages.flatMap(snippets).filter(block => !isRun(block));
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  it('is of a kind that is checked', () => {
+  it('has a language that is checked', () => {
     const languages = new Set(all.map(({ language }) => language));
     expect([...languages].filter(language => !(language in kinds) && !others.includes(language))).toEqual([]);
     const unnamed = all.filter(({ language, name }) => /console|text/.test(language) && name === undefined);
@@ -109,7 +109,7 @@ describe('the code of the documentation', () => {
     expect(wide).toEqual([]);
   });
 
-  it('is JavaScript where it says so', () => {
+  it('is JavaScript where it is marked as such', () => {
     const wrong = all
       .filter(({ language }) => language === 'js')
       .flatMap(({ file, line, code }) => {
@@ -120,7 +120,7 @@ describe('the code of the documentation', () => {
     expect(wrong).toEqual([]);
   });
 
-  it('is checked for what is published where', () => {
+  it('is checked for the events of each channel', () => {
     const code = snippet('docs/types.md', 'types').replace('12.3', "'much'");
     const block: Snippet = { file: 'wrong', line: 1, name: '', given: '', language: 'ts', code };
     expect(check([block], kinds.ts ?? {})).toEqual([expect.stringMatching(/^wrong:\d+: .*not assignable/)]);

@@ -51,7 +51,7 @@ test('all examples are there', () => {
 });
 
 test.each(Object.entries(examples))(
-  'a copy of %s works with what npm installs, and ends when it is told to',
+  'a copy of %s works with the packages from npm, and ends on a signal',
   async (name, follow) => {
     const copy = join(scratch, name);
     cpSync(join(root, 'examples', name), copy, {

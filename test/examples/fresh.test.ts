@@ -57,7 +57,7 @@ test('npm start -- --list describes each example', () => {
   expect(examples.filter(name => !stdout.includes(`\n${name} `))).toEqual([]);
 });
 
-test('npm start with another name says which there are', () => {
+test('npm start with an unknown name lists the examples', () => {
   const { status, stderr } = spawnSync('npm', ['start', 'prices'], { cwd: root, encoding: 'utf8' });
   expect(status).toBe(1);
   expect(stderr).toContain('express-prices');

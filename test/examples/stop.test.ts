@@ -22,7 +22,7 @@ const requests: [example: string, path: string, type: string, body: string, stat
 ];
 
 test.each(requests)(
-  '%s answers what is under way when it is told to stop',
+  '%s completes pending requests when it receives a signal',
   async (name, path, type, body, status) => {
     const port = await freePort();
     const app = await start(folderOf(name), port, { DATABASE: join(folder, `${name}.db`) });

@@ -116,7 +116,7 @@ describe.each(Object.entries(adapters))('sse.control on %s', (name, adapter) => 
     await hub.close({ within: 0 });
   });
 
-  it('refuses everything else, with a reason', async () => {
+  it('refuses all other requests, with a reason', async () => {
     const hub = createHub({ authorize, onError: () => {} });
     const origin = await serve(adapter, hub);
     const ann = await request(origin, '/events', { headers: { user: 'ann' } });
@@ -158,7 +158,7 @@ describe.each(Object.entries(adapters))('sse.control on %s', (name, adapter) => 
 describe('sse.control', () => {
   const adapter = adapters['Express 5'] as Serve;
 
-  it('works in a process that has not the stream, for the owner of the stream alone', async () => {
+  it('works in a process that does not have the stream, only for its owner', async () => {
     const log = new MemoryLog();
     const hubs = [log, log].map(each => createHub({ authorize, onError: () => {}, broker: each.broker() }));
     const [one, two] = hubs as [Hub, Hub];
@@ -175,7 +175,7 @@ describe('sse.control', () => {
     await Promise.all(hubs.map(hub => hub.close({ within: 0 })));
   });
 
-  it('subscribes to nothing where the hub has no authorize', async () => {
+  it('does not subscribe if the hub has no authorize', async () => {
     const hub = createHub();
     const origin = await serve(adapter, hub);
     const ann = await request(origin, '/events', { headers: { user: 'ann' } });
@@ -185,7 +185,7 @@ describe('sse.control', () => {
     await hub.close({ within: 0 });
   });
 
-  it('sends a reset where the page does not know which older events it has', async () => {
+  it('sends a reset if the page cannot determine which older events it has received', async () => {
     const hub = createHub({ authorize });
     const origin = await serve(adapter, hub);
     const ann = await request(origin, '/events', { headers: { user: 'ann' } });
@@ -198,7 +198,7 @@ describe('sse.control', () => {
     await hub.close({ within: 0 });
   });
 
-  it('announces no stream without a client', async () => {
+  it('sends no stream header without a client', async () => {
     const hub = createHub();
     const origin = await serve(adapter, hub);
     const nobody = await request(origin, '/events');

@@ -48,7 +48,7 @@ describe.each(FRAMEWORKS)('on %s', framework => {
     expect(lines.map(line => JSON.parse(line).req.url)).toEqual(['/plain']);
   });
 
-  it('OpenTelemetry measures no event stream as a request, and ends the spans of requests at the headers', async () => {
+  it('OpenTelemetry measures no event stream as a request, and request spans end at the headers', async () => {
     child = await start(new URL('otel-server.ts', import.meta.url), framework);
     const report = () => (child as Child).ask<Report>('report');
     // An EventSource is left out altogether. A client that does not say what it wants has a span as every request.

@@ -129,7 +129,7 @@ describe.each([
     expect(client.events.map(({ data }) => data).slice(0, 2)).toEqual(['1', '2']);
   });
 
-  it('goes on when a middleware sets a cookie too late, and that is reported', async () => {
+  it('continues when a middleware sets a cookie too late, which is reported', async () => {
     const late = (): Middleware => async (ctx, next) => {
       await next();
       while (!ctx.headerSent) await sleep(5);
@@ -146,7 +146,7 @@ describe.each([
     expect(errors).toHaveLength(1);
   });
 
-  it('that has sent something gets the error of a middleware that fails within 100 ms', async () => {
+  it('that has sent an event gets the error of a middleware that fails within 100 ms', async () => {
     const failing = (): Middleware => async (_ctx, next) => {
       await next();
       await sleep(5);

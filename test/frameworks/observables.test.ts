@@ -39,7 +39,7 @@ it('an observable is unsubscribed when the client disconnects', async () => {
   expect(subject.observed).toBe(false);
 });
 
-it('an observable that fails closes the stream after what it has emitted', async () => {
+it('an observable that fails closes the stream after its emitted items', async () => {
   const failing = concat(
     of(1),
     throwError(() => new Error('mine')),

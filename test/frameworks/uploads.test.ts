@@ -35,12 +35,12 @@ async function upload(when: string): Promise<number> {
   return Number(client.events[0]?.data);
 }
 
-it('an upload that is read in the same tick arrives whole', async () => {
+it('an upload that is read in the same tick arrives completely', async () => {
   expect(await upload('at-once')).toBe(SIZE);
   expect(errors).toEqual([]);
 });
 
-it('an upload that is paused before the stream, and read after an await, arrives whole', async () => {
+it('an upload that is paused before the stream, and read after an await, arrives completely', async () => {
   expect(await upload('paused')).toBe(SIZE);
   expect(errors).toEqual([]);
 });

@@ -103,14 +103,14 @@ describe.each(Object.entries(servers))('the inspector on %s', (_name, serve) => 
     expect(await statusOf(get('/_tidings/constructor'))).toBe(404);
   });
 
-  it('sends the page without a slash at its end to the one with it', async () => {
+  it('redirects to the page with a trailing slash', async () => {
     const { get } = await start();
     const { status, headers } = await get('/_tidings');
     expect(status).toBe(308);
     expect(new URL(String(headers.location), 'http://x/_tidings').pathname).toBe('/_tidings/');
   });
 
-  it('allows no script of others, no frame and no sniffing', async () => {
+  it('allows no foreign script, no frame and no sniffing', async () => {
     const { get } = await start();
     const { headers } = await get('/_tidings/');
     expect(headers['content-security-policy']).toMatch(
@@ -139,7 +139,7 @@ describe.each(Object.entries(servers))('the inspector on %s', (_name, serve) => 
     expect(sample.stats).toMatchObject({ streams: 1, published: 1, delivered: 1 });
   });
 
-  it('gives no stream an id, and finds those that have one by it', async () => {
+  it('assigns no ids to streams, and finds streams by existing ids', async () => {
     const { hub, get } = await start();
     const stream = await get('/stream');
     hub.publish('news', 'hello');
@@ -164,7 +164,7 @@ describe.each(Object.entries(servers))('the inspector on %s', (_name, serve) => 
     expect(await stream.ended).toBe(true);
   });
 
-  it('shows the channels, and the newest events of one', async () => {
+  it('shows the channels, and the latest events of one', async () => {
     const { hub, get } = await start();
     hub.publish('news', { title: 'first' }, { event: 'post', key: 'k' });
     const rows = await get('/_tidings/rows?table=channels&limit=10&search=NEW');
@@ -216,7 +216,7 @@ describe.each(Object.entries(servers))('the inspector on %s', (_name, serve) => 
     expect(await statusOf(get('/_tidings/feed'))).toBe(503);
   });
 
-  it('answers an authorize that fails with an error, and with nothing else', async () => {
+  it('responds to a failed authorize with an error only', async () => {
     const { get } = await start({ authorize: () => Promise.reject(new Error('of authorize')) });
     const response = await get('/_tidings/');
     await response.ended;
@@ -224,7 +224,7 @@ describe.each(Object.entries(servers))('the inspector on %s', (_name, serve) => 
     expect(response.text).not.toContain('Tidings inspector');
   });
 
-  it('knows its own page behind a proxy that changes Host', async () => {
+  it('recognises its own page behind a proxy that changes Host', async () => {
     const { get } = await start({ authorize: () => true });
     const headers = { ...own, host: 'upstream:3000', origin: 'https://app.example' };
     const path = '/_tidings/disconnect?client=ann';
@@ -233,7 +233,7 @@ describe.each(Object.entries(servers))('the inspector on %s', (_name, serve) => 
     expect(await statusOf(get(path, headers, 'POST'))).toBe(403);
   });
 
-  it('refuses HTTP/1.0, which no browser speaks, and some proxies do', async () => {
+  it('refuses HTTP/1.0, which some proxies use and no browser', async () => {
     const { origin } = await start();
     const socket = connect(Number(new URL(origin).port), '127.0.0.1');
     socket.write('GET /_tidings/ HTTP/1.0\r\nHost: localhost:3000\r\n\r\n');
@@ -254,7 +254,7 @@ describe.each(Object.entries(servers))('the inspector on %s', (_name, serve) => 
     }
   });
 
-  it('opens from a link of another site', async () => {
+  it('opens from a link on another site', async () => {
     const { get } = await start();
     expect(
       await statusOf(get('/_tidings/', { 'sec-fetch-site': 'cross-site', 'sec-fetch-mode': 'navigate' })),
@@ -268,7 +268,7 @@ describe.each(Object.entries(servers))('the inspector on %s', (_name, serve) => 
     expect(await statusOf(get('/_tidings/feed'))).toBe(403);
   });
 
-  it('asks authorize, and opens for true alone', async () => {
+  it('calls authorize, and opens only for true', async () => {
     vi.stubEnv('NODE_ENV', 'production');
     const answers: [unknown, number][] = [
       [true, 200],

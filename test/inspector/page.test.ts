@@ -90,7 +90,7 @@ describePage('the page of the inspector', () => {
     page.locator('.figure', { has: page.getByText(name, { exact: true }) });
   const search = (page: Page, text: string) => page.getByLabel('Search').fill(text);
 
-  test('shows what the hub is and does', async () => {
+  test('shows the live state of the hub', async () => {
     const page = await openPage();
     await figure(page, 'Streams').getByText('1,000', { exact: true }).waitFor();
     const before = hub.stats();
@@ -104,7 +104,7 @@ describePage('the page of the inspector', () => {
     expect(errors).toEqual([]);
   });
 
-  test('shows slow consumers first, and how far they are behind', async () => {
+  test('shows slow consumers first, with their lag', async () => {
     const page = await openPage();
     const slow = streams.slice(-1 - SLOW, -1);
     for (const client of slow) client.stall();
@@ -121,7 +121,7 @@ describePage('the page of the inspector', () => {
     expect(errors).toEqual([]);
   });
 
-  test('shows that the broker is away, and back, and what was published meanwhile', async () => {
+  test('shows an outage of the broker, its end, and the events published meanwhile', async () => {
     const page = await openPage();
     await figure(page, 'Broker').getByText('up', { exact: true }).waitFor();
     const before = hub.stats();
@@ -180,7 +180,7 @@ describePage('the page of the inspector', () => {
     expect(errors).toEqual([]);
   });
 
-  test('follows the events of a channel, and waits while it is paused', async () => {
+  test('follows the events of a channel, and can be paused', async () => {
     const page = await openPage();
     // A channel that no stream follows is not in memory.
     const client = await request(at.origin, '/stream?channel=tailed');
@@ -199,7 +199,7 @@ describePage('the page of the inspector', () => {
     expect(errors).toEqual([]);
   });
 
-  test('disconnects a client, and says that its stream has closed', async () => {
+  test('disconnects a client, and shows that its stream has closed', async () => {
     const client = await request(at.origin, '/stream?client=eve');
     hub.publish('news', 'hello');
     await client.until(({ events }) => events.length > 0);
@@ -231,7 +231,7 @@ describePage('the page of the inspector', () => {
     await page.locator('.drawer').waitFor({ state: 'detached' });
   });
 
-  test('connects again after a restart, though a proxy has answered meanwhile', async () => {
+  test('reconnects after a restart, even if a proxy has responded meanwhile', async () => {
     const serve = async (port = 0) => {
       const own = createHub();
       const app = express();

@@ -66,7 +66,7 @@ it('logs channels that streams may not follow, and streams that close', async ()
   ]);
 });
 
-it('counts what a reconnect storm has more than it shows', async () => {
+it('counts the entries of a reconnect storm that it does not show', async () => {
   const hub = createShown({ limits: { streams: 0 } });
   const get = await show(hub);
   const feed = await get('/_tidings/feed');

@@ -103,7 +103,7 @@ describe('idle streams', () => {
     ['koa', 2_900],
     ['hono', 3_500],
   ])(
-    'on %s cost at most %i bytes of heap each above a handler written by hand',
+    'on %s cost at most %i bytes of heap each above a hand-written handler',
     async (framework, most) => {
       expect(await compareOn(framework, 4_000)).toBeLessThanOrEqual(most);
     },

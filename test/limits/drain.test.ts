@@ -14,7 +14,7 @@ beforeEach(async () => {
 afterEach(() => server.kill());
 
 // What is left at the deadline is cut, and a machine that has other things to do can miss it.
-it(`${STREAMS} streams are drained within ${WITHIN} ms, each to its end, and nothing stays open`, {
+it(`${STREAMS} streams end completely within ${WITHIN} ms, and nothing stays open`, {
   retry: 2,
 }, async () => {
   const clients = await crowd(STREAMS, `${server.origin}/stream`, {

@@ -24,7 +24,7 @@ const ofTidings = () => [...timers.values()].filter(stack => /packages.core/.tes
 let server: Running;
 afterEach(() => server.kill());
 
-it('leaves nothing of 300 streams that are opened, used and cut at random', async () => {
+it('leaves nothing of 300 streams that are opened, used and aborted at random', async () => {
   const errors: unknown[] = [];
   hook.enable();
   const hub = createHub({ heartbeat: 20, stallTimeout: 5_000, onError: error => errors.push(error) });

@@ -5,7 +5,7 @@ import { type Client, request } from '../support/client.ts';
 
 // A pause of the process is not the client's: what the client was ready to take had nobody to hand it over.
 
-describe('a stream whose client does not keep up', () => {
+describe('a slow stream', () => {
   let server: Child;
   beforeAll(async () => {
     server = await start(new URL('paused-server.ts', import.meta.url));
@@ -60,7 +60,7 @@ describe('a stream whose client does not keep up', () => {
     await hasAll(client, sent);
   });
 
-  it('is closed as stalled when the process runs on, and its client takes nothing', async () => {
+  it('is closed as stalled when the process runs, and its client does not read', async () => {
     const { client } = await laggard();
     process.kill(server.pid, 'SIGSTOP');
     await delay(800);

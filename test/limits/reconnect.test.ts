@@ -12,7 +12,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.kill());
 
-it(`${CLIENTS} clients that come back at once are given what they missed from one buffer, in turns`, async () => {
+it(`${CLIENTS} clients that reconnect at once receive missed events from one buffer, in slices`, async () => {
   const id = await server.ask<string>('publish', MISSED);
   const coming = crowd(CLIENTS, `${server.origin}/held`, {
     headers: { 'last-event-id': id },

@@ -91,11 +91,11 @@ describeWith('/usr/bin/promtool', 'Prometheus', () => {
     expect(checked).toBe('');
   });
 
-  it('alerts when it should, and not before', () => {
+  it('fires each alert at its threshold, and not before', () => {
     expect(promtool('test', 'rules', join(root, 'test/metrics/alerts.test.yml'))).toContain('SUCCESS');
   });
 
-  it('has the numbers of the hub', async () => {
+  it('exports the figures of the hub', async () => {
     // Two scrapes at least, so that there are rates.
     await expect.poll(() => first('rate(tidings_events_delivered_total[10s])')).toBeGreaterThan(0);
     const stats = await server.ask<HubStats>('rest');
@@ -120,7 +120,7 @@ describeWith('/usr/bin/promtool', 'Prometheus', () => {
     ).toBeGreaterThan(100);
   });
 
-  it('evaluates each query of the dashboard, with metrics that there are', async () => {
+  it('evaluates each query of the dashboard with existing metrics', async () => {
     const names = new Set(await ask<string[]>('label/__name__/values'));
     for (const [, text] of queries()) await query(text);
     const used = queries().flatMap(([, text]) => text.match(/tidings_\w+/g) ?? []);
@@ -132,7 +132,7 @@ describeWith('/usr/bin/promtool', 'Prometheus', () => {
     expect([...used, ...rules].filter(name => !isKnown(name))).toEqual([]);
   });
 
-  it('evaluates the alerts on a server that works, and none fires', async () => {
+  it('fires no alert on a healthy server', async () => {
     type Groups = { rules: { health: string }[] }[];
     const { groups } = await ask<{ groups: Groups }>('rules');
     const rules = groups.flatMap(group => group.rules);

@@ -13,7 +13,7 @@ function heap(): number {
   return process.memoryUsage().heapUsed;
 }
 
-it('keeps nothing of those who have given up on a broker that never came', async () => {
+it('keeps nothing of clients that disconnected before the broker started', async () => {
   const broker = new VirtualBroker(new SharedLog());
   broker.start = () => new Promise(() => {});
   const hub = createHub({ broker, publishTimeout: 5, onError: () => {} });
@@ -30,7 +30,7 @@ it('keeps nothing of those who have given up on a broker that never came', async
   expect(heap() - before).toBeLessThan(1_000_000);
 });
 
-it('leaves no timer when it is closed between two tries to begin', async () => {
+it('leaves no timer when it is closed between two attempts to start', async () => {
   const timers = () => process.getActiveResourcesInfo().filter(type => type === 'Timeout').length;
   const before = timers();
   const broker = new VirtualBroker(new SharedLog());
@@ -48,7 +48,7 @@ it('leaves no timer when it is closed between two tries to begin', async () => {
   expect(failures).toBe(1);
 });
 
-it('does not try again what fails because it was closed', async () => {
+it('does not retry calls that fail because it was closed', async () => {
   const broker = new VirtualBroker(new SharedLog());
   let fail: (error: Error) => void = () => {};
   broker.start = () =>
@@ -65,7 +65,7 @@ it('does not try again what fails because it was closed', async () => {
   expect(errors).toEqual([]);
 });
 
-it('does not end the process when a control message cannot be stored and nobody awaits it', async () => {
+it('does not end the process when a control message cannot be stored and is not awaited', async () => {
   const broker = new VirtualBroker(new SharedLog());
   broker.publish = async () => {
     throw new TidingsError('broker', 'away');

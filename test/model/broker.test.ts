@@ -67,7 +67,7 @@ describe('a hub with a broker', () => {
     await until(() => started === 1);
   });
 
-  it('asks once for the channels of one turn', async () => {
+  it('opens the channels of one iteration with one call', async () => {
     const asked: string[][] = [];
     const broker = new VirtualBroker(new SharedLog());
     const hub = hubOn(
@@ -89,7 +89,7 @@ describe('a hub with a broker', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('puts what is sent behind what was published before, by whichever node', async () => {
+  it('sends events after those that any process published before', async () => {
     const log = new SharedLog();
     const other = hubOn(new VirtualBroker(log));
     const id = await other.publish('a', 'missed');
@@ -101,7 +101,7 @@ describe('a hub with a broker', () => {
     expect(transport.text.match(/(?<=data: ).+/g)).toEqual(['published before', 'sent']);
   });
 
-  it('keeps streams and tries again when the broker fails', async () => {
+  it('keeps streams open and retries when the broker fails', async () => {
     const errors: string[] = [];
     let failures = 1;
     let letThrough = () => {};
@@ -131,7 +131,7 @@ describe('a hub with a broker', () => {
     expect(stream.signal.aborted).toBe(false);
   });
 
-  it('says of a publish that has not been answered in time whether it may be stored', async () => {
+  it('rejects a late publish with a code that says whether it may be stored', async () => {
     const away = like(new VirtualBroker(new SharedLog()), { start: () => new Promise(() => {}) });
     const lost = like(new VirtualBroker(new SharedLog()), {
       publish: (drafts, deadline) =>
@@ -156,7 +156,7 @@ describe('a hub with a broker', () => {
     await expect(hubOn(wrong).publish('a', 1)).rejects.toMatchObject({ code: 'maybe-stored' });
   });
 
-  it('gives each call its own deadline, though they follow each other', async () => {
+  it('gives each of several consecutive calls its own deadline', async () => {
     const order: string[] = [];
     const hub = hubOn(
       like(new VirtualBroker(new SharedLog()), {
@@ -181,7 +181,7 @@ describe('a hub with a broker', () => {
     expect(order).toEqual(['had time', 'late', 'had time', 'late']);
   });
 
-  it('does not begin to store what nobody waits for any more', async () => {
+  it('does not store an event after its publish has rejected', async () => {
     const stored: string[] = [];
     const hub = hubOn(
       like(new VirtualBroker(new SharedLog()), {
@@ -201,7 +201,7 @@ describe('a hub with a broker', () => {
     expect(stored).toEqual(['slow', 'after']);
   });
 
-  it('keeps no process alive once all is stored', async () => {
+  it('does not keep the process running once all events are stored', async () => {
     const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length;
     const before = timers();
     const hub = hubOn(new VirtualBroker(new SharedLog()));
@@ -210,7 +210,7 @@ describe('a hub with a broker', () => {
     expect(timers()).toBe(before);
   });
 
-  it('sends what comes while a call is under way with the next one, in order', async () => {
+  it('sends events that arrive during a call with the next one, in order', async () => {
     const batches: number[] = [];
     const broker = new VirtualBroker(new SharedLog());
     const hub = hubOn(
@@ -234,14 +234,14 @@ describe('a hub with a broker', () => {
     expect(batches.slice(4)).toEqual([2, 2, 1]);
   });
 
-  it('takes one publish right after the answer to another', async () => {
+  it('accepts a publish right after another one has resolved', async () => {
     const hub = hubOn(new VirtualBroker(new SharedLog()));
     const ids: string[] = [];
     for (let i = 0; i < 5; i++) ids.push(await hub.publish('a', i));
     expect(ids.map(id => Number(id.split('-')[1]))).toEqual([1, 2, 3, 4, 5]);
   });
 
-  it('takes an answer for one of the life of the log that it names', async () => {
+  it('applies a result to the epoch that it names', async () => {
     const broker = new VirtualBroker(new SharedLog());
     let isLate = true;
     const hub = hubOn(
@@ -260,7 +260,7 @@ describe('a hub with a broker', () => {
     await until(() => transport.text.includes('data: hello'));
   });
 
-  it('does not take for lost what leaves the broker while it is read, and is on its way', async () => {
+  it('does not report entries as lost that are trimmed at the broker while they are in transit', async () => {
     const log = new SharedLog();
     const broker = new VirtualBroker(log);
     const hub = hubOn(
@@ -291,13 +291,13 @@ describe('a hub with a broker', () => {
       Array.from({ length: 18 }, () => hub.publish('a', 'x'.repeat(1024 * 1024))),
     );
     expect(results.every(({ status }) => status === 'rejected')).toBe(true);
-    expect((results[17] as PromiseRejectedResult).reason.message).toContain('the queue is full');
+    expect((results[17] as PromiseRejectedResult).reason.message).toContain('queue is full');
     // What is small takes memory as well.
     const small = Promise.allSettled(Array.from({ length: 70_000 }, () => hub.publish('a', '')));
     expect(((await small)[69_999] as PromiseRejectedResult).reason.message).toContain('queue is full');
   });
 
-  it('keeps out "everyone but me", and disconnects a client, on every node', async () => {
+  it('applies `except` and disconnects a client in every process', async () => {
     const log = new SharedLog();
     const [one, two] = [hubOn(new VirtualBroker(log)), hubOn(new VirtualBroker(log))];
     const ann = open(one, undefined, { client: 'ann' });
@@ -324,7 +324,7 @@ describe('a hub with a broker', () => {
     expect(transport.text.match(/(?<=data: )\d+/g)).toEqual(['1', '2', '3', '4', '5']);
   });
 
-  it('carries out a control message of a page though a newer one arrived before the page', async () => {
+  it('applies a control message of a page even if a newer one arrived before the page', async () => {
     const log = new SharedLog();
     const one = hubOn(new VirtualBroker(log));
     const broker = new VirtualBroker(log);
@@ -378,7 +378,7 @@ describe('a hub with a broker', () => {
     },
   );
 
-  it('knows a position that another node has given', async () => {
+  it('accepts a position that another process assigned', async () => {
     const log = new SharedLog();
     const behind = new VirtualBroker(log);
     const [one, two] = [hubOn(new VirtualBroker(log)), hubOn(behind)];
@@ -397,7 +397,7 @@ describe('a hub with a broker', () => {
     expect(transport.text).not.toContain('first');
   });
 
-  it('joins what it fetches to what is here once, though a key that is gone was forgotten meanwhile', async () => {
+  it('joins fetched and local entries once, even if a tombstone was trimmed meanwhile', async () => {
     const log = new SharedLog();
     const other = hubOn(new VirtualBroker(log));
     const broker = new VirtualBroker(log);
@@ -429,25 +429,28 @@ describe('a hub with a broker', () => {
     expect(late.transport.text.match(/(?<=data: ).+/g)?.join(' ')).toBe('second third fourth');
   });
 
-  it.each([false, true])('has heard of an id that has yet to come here (compacted: %s)', async compact => {
-    const log = new SharedLog();
-    const behind = new VirtualBroker(log);
-    const options = { channels: () => ({ compact }) };
-    const [one, two] = [hubOn(new VirtualBroker(log), options), hubOn(behind, options)];
-    const early = open(two);
-    early.stream.subscribe('a');
-    await until(() => early.transport.text.includes('id: '));
-    behind.isBehind = true;
-    const id = await one.publish('a', 'first', { key: 'k' });
-    const late = open(two, id);
-    late.stream.subscribe('a');
-    await one.publish('a', 'second', { key: 'k' });
-    await until(() => late.transport.text.includes('data: second'));
-    expect(late.transport.text).not.toContain('reset');
-    expect(late.transport.text).not.toContain('first');
-  });
+  it.each([false, true])(
+    'accepts an id that has not arrived in this process yet (compacted: %s)',
+    async compact => {
+      const log = new SharedLog();
+      const behind = new VirtualBroker(log);
+      const options = { channels: () => ({ compact }) };
+      const [one, two] = [hubOn(new VirtualBroker(log), options), hubOn(behind, options)];
+      const early = open(two);
+      early.stream.subscribe('a');
+      await until(() => early.transport.text.includes('id: '));
+      behind.isBehind = true;
+      const id = await one.publish('a', 'first', { key: 'k' });
+      const late = open(two, id);
+      late.stream.subscribe('a');
+      await one.publish('a', 'second', { key: 'k' });
+      await until(() => late.transport.text.includes('data: second'));
+      expect(late.transport.text).not.toContain('reset');
+      expect(late.transport.text).not.toContain('first');
+    },
+  );
 
-  it('gives up channels that nobody follows any more', async () => {
+  it('releases channels without subscribers', async () => {
     const shut: string[] = [];
     const broker = new VirtualBroker(new SharedLog());
     const hub = hubOn(like(broker, { release: names => shut.push(...names) }), { history: { age: 40 } });
@@ -461,7 +464,7 @@ describe('a hub with a broker', () => {
     expect(shut).toEqual(['a']);
   });
 
-  it('fetches anew what has come and gone while a channel was fetched for nobody', async () => {
+  it('reads again the entries that arrived and were trimmed while a channel was read without subscribers', async () => {
     const log = new SharedLog();
     const other = hubOn(new VirtualBroker(log));
     const ids = [await other.publish('a', 0)];
@@ -483,7 +486,7 @@ describe('a hub with a broker', () => {
     expect(late.transport.text.match(/(?<=data: ).+/g)?.join(' ')).toBe('2 3 4 5');
   });
 
-  it('keeps what is being fetched, though nobody waits for it any more', async () => {
+  it('keeps a channel that is being read, even without subscribers', async () => {
     const broker = new VirtualBroker(new SharedLog());
     const gate = gated(broker, true);
     const hub = hubOn(gate.broker, { history: { age: 40 } });
@@ -527,7 +530,7 @@ describe('a hub with a broker', () => {
   it.each([
     ['in the same turn', 0, [1, 3]],
     ['one after the other', 50, [3, 1]],
-  ])('reads far enough back for each who comes, %s', async (_, ms, order) => {
+  ])('reads far enough back for each client, %s', async (_, ms, order) => {
     const log = new SharedLog();
     const other = hubOn(new VirtualBroker(log));
     const ids: string[] = [];
@@ -545,7 +548,7 @@ describe('a hub with a broker', () => {
     expect(given.sort()).toEqual(['2 3 4 5', '4 5']);
   });
 
-  it('tells who has had all of a channel that ended elsewhere not to come back', async () => {
+  it('sends 204 to a client that has received all of a channel that ended elsewhere', async () => {
     const log = new SharedLog();
     const other = hubOn(new VirtualBroker(log));
     await other.publish('a', 1);
@@ -556,7 +559,7 @@ describe('a hub with a broker', () => {
     expect(transport.status).toBe(204);
   });
 
-  it('keeps what a stream is to get while another of its channels is fetched', async () => {
+  it('retains the events of a stream while another of its channels is read', async () => {
     const broker = new VirtualBroker(new SharedLog());
     let isHeld = false;
     const openSlowly = async (wants: ReadonlyMap<string, number>) => {
@@ -578,7 +581,7 @@ describe('a hub with a broker', () => {
     expect(transport.text.match(/(?<=data: ).+/g)?.join(' ')).toBe('1 2 3 4 5 6 7 8 9');
   });
 
-  it('fetches anew what was lost before a stream had begun with it', async () => {
+  it('reads again the entries that were lost before a stream began', async () => {
     const broker = new VirtualBroker(new SharedLog());
     let sink: Sink | undefined;
     const hub = hubOn(
@@ -599,7 +602,7 @@ describe('a hub with a broker', () => {
     expect(second.transport.text.match(/(?<=data: )\d/g)?.join(' ')).toBe('1 2 3');
   });
 
-  it('resets who comes back with a position that was given to what has been lost', async () => {
+  it('sends a reset to a client with the position of a lost entry', async () => {
     const broker = new VirtualBroker(new SharedLog());
     let sink: Sink | undefined;
     const hub = hubOn(
@@ -623,7 +626,7 @@ describe('a hub with a broker', () => {
     expect(resets).toEqual([false, true, false]);
   });
 
-  it('closes the broker when all is said, and only if it was used', async () => {
+  it('closes the broker after the last call, and only if it was used', async () => {
     const calls: string[] = [];
     const make = () => {
       const broker = new VirtualBroker(new SharedLog());
@@ -648,7 +651,7 @@ describe('a hub with a broker', () => {
     await expect(hub.publish('a', 1)).rejects.toMatchObject({ code: 'closed' });
   });
 
-  it('closes though the broker never came', async () => {
+  it('closes even if the broker never started', async () => {
     const hub = createHub({
       ...quiet,
       publishTimeout: 20,
@@ -667,7 +670,7 @@ describe('a hub with a broker', () => {
     expect(transport.text).toContain('data: hello');
   });
 
-  it('tells the broker which data is JSON, and publishes control messages as entries of one channel', async () => {
+  it('marks JSON data for the broker, and publishes control messages as entries of one channel', async () => {
     const log = new SharedLog();
     const hub = hubOn(new VirtualBroker(log));
     await hub.publish('a', '42');
@@ -696,7 +699,7 @@ describe('a hub with a broker', () => {
     });
   });
 
-  it('refuses a broker that is none', () => {
+  it('refuses a value that is not a broker', () => {
     expect(() => createHub({ broker: {} as Broker })).toThrow(/broker must be a Broker.*redisBroker/);
   });
 });

@@ -35,7 +35,7 @@ const VARIANTS: [name: string, nodes: number, store?: Course['store']][] = [
 ];
 
 it.each(VARIANTS)(
-  'loses nothing, repeats nothing and keeps the order, or says so: %s',
+  'delivers each event once and in order, or sends a reset: %s',
   { timeout: isLong ? 86_400_000 : 300_000 },
   async (_, nodes, store) => {
     if (COURSE !== undefined) {

@@ -155,7 +155,7 @@ describe('Browsers', () => {
         ]);
       });
 
-      test('resume after a clean end and after a killed connection: nothing lost, nothing twice', async () => {
+      test('resume after a normal end and after an aborted connection, without gaps or duplicates', async () => {
         const site = await serve();
         await follow(site, '/news');
         await eventually(() => site.hub.streams.size === 1);
@@ -172,7 +172,7 @@ describe('Browsers', () => {
         expect(site.requests).toHaveLength(3);
       });
 
-      test('a compressed response: each event at once, and after a killed connection', async () => {
+      test('a compressed response: each event immediately, and after an aborted connection', async () => {
         const site = await serve({ compression: { minStreams: 1 } });
         await follow(site, '/news');
         const rows = Array.from({ length: 20 }, (_, n) => `<tr id="row-${n}"><td>Server ${n}</td></tr>`);
@@ -187,7 +187,7 @@ describe('Browsers', () => {
         expect(site.requests[0]?.headers['accept-encoding']).toContain('gzip');
       });
 
-      test('`reset` when the past is gone, then what is left', async () => {
+      test('`reset` when events were trimmed, then the retained events', async () => {
         const site = await serve({ history: { events: 3 } });
         await follow(site, '/news');
         await eventually(() => site.hub.streams.size === 1);
@@ -202,7 +202,7 @@ describe('Browsers', () => {
         expect(left.map(([, text]) => text)).toEqual(['7', '8', '9']);
       });
 
-      test('204 ends it after a channel has ended', async () => {
+      test('stops at the 204 after a channel has ended', async () => {
         const site = await serve();
         await follow(site, '/news');
         await eventually(() => site.hub.streams.size === 1);
@@ -213,7 +213,7 @@ describe('Browsers', () => {
         expect(site.requests).toHaveLength(2);
       });
 
-      test('a finished `stream()` is asked for once more, and that is all', async () => {
+      test('requests a finished `stream()` once more, and then stops', async () => {
         const site = await serve();
         await follow(site, '/source');
         await poll(isClosed).toBe(true);
@@ -221,7 +221,7 @@ describe('Browsers', () => {
         expect(site.requests).toHaveLength(2);
       });
 
-      test('`retry` is honoured', async () => {
+      test('waits for `retry`', async () => {
         const site = await serve();
         const pause = async (retry: number) => {
           site.requests.length = 0;
@@ -241,7 +241,7 @@ describe('Browsers', () => {
         expect(long - (await pause(100))).toBeGreaterThan(1_000);
       });
 
-      test('another origin, with its cookies and without', async () => {
+      test('another origin, with and without cookies', async () => {
         const home = await serve();
         const away = await serve();
         await follow(home, `${away.origin}/cookie`);
@@ -280,7 +280,7 @@ describe('Browsers', () => {
         await page.open(`${site.origin}/other`);
         if (keepsPages) {
           await annotate(
-            'Keeps the stream of a page that was left open for a while, for its way back: close it in `pagehide` if the server is to notice at once',
+            'Keeps the stream of a page open for a while after the user has navigated away. Close it in `pagehide` if the server must detect this immediately',
             'note',
           );
           await site.hub.publish('news', 'meanwhile');
@@ -293,7 +293,7 @@ describe('Browsers', () => {
         await poll(data).toEqual(keepsPages ? ['meanwhile', 'again'] : ['again']);
       });
 
-      test('a page that is hidden for a while has everything', async () => {
+      test('a page that was hidden has received all events', async () => {
         const site = await serve();
         await follow(site, '/news');
         await eventually(() => site.hub.streams.size === 1);
@@ -331,7 +331,7 @@ describe('Browsers', () => {
           expect(site.requests[1]?.headers['last-event-id']).toMatch(/-7$/);
         });
 
-        test('resume after a clean end, a killed connection and a reload: nothing lost, nothing twice', async () => {
+        test('resume after a normal end, an aborted connection and a reload, without gaps or duplicates', async () => {
           const site = await serve();
           await connect(site, '/news');
           await eventually(() => site.hub.streams.size === 1);
@@ -350,7 +350,7 @@ describe('Browsers', () => {
           await poll(data).toEqual(['while away']);
         });
 
-        test('the end of a stream, without another request', async () => {
+        test('the end of a stream, without a further request', async () => {
           const site = await serve();
           await connect(site, '/source');
           await poll(stateOf).toBe('ended');
@@ -358,7 +358,7 @@ describe('Browsers', () => {
           expect(site.requests).toHaveLength(1);
         });
 
-        test('tabs share a connection: each has every event once and in order, whatever its owner does', async () => {
+        test('tabs share a connection: each receives every event once and in order, whatever the leader does', async () => {
           const site = await serve({ heartbeat: 250, history: { events: 20_000 } });
           const open = async (tab: Page) => {
             await tab.open(`${site.origin}/client?follow=/news&shared`);
@@ -399,7 +399,7 @@ describe('Browsers', () => {
           for (const tab of tabs) if (tab !== page) await tab.close();
         });
 
-        test('a stream is closed when its page is left, and resumes on return', async () => {
+        test('a stream is closed when the user navigates away, and resumes on return', async () => {
           const site = await serve();
           await connect(site, '/news');
           await eventually(() => site.hub.streams.size === 1);
@@ -415,7 +415,7 @@ describe('Browsers', () => {
         });
       });
 
-      test('the server notices a source that is closed', async () => {
+      test('the server detects a closed EventSource', async () => {
         const site = await serve();
         await follow(site, '/news');
         await eventually(() => site.hub.streams.size === 1);

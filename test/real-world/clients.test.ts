@@ -56,7 +56,7 @@ describe.concurrent('Clients', () => {
     describeSubject(client, () => {
       const { note, reads = data => data, isLostWhenCut = false, longestLine = Infinity } = client;
 
-      test('named events, several lines, and the server sees it leave', async context => {
+      test('named events, several lines, and the server detects its disconnect', async context => {
         if (note !== undefined) await context.annotate(note, 'note');
         const { site, seen, leave } = await follow(client, '/kinds', context);
         const kinds = [
@@ -73,7 +73,7 @@ describe.concurrent('Clients', () => {
       });
 
       test.skipIf(isLostWhenCut || longestLine < LARGE)(
-        'an event that breaks off in the middle is there after the reconnect',
+        'an event that was interrupted by an aborted connection arrives after the reconnect',
         async context => {
           const { site, seen } = await follow(client, '/large', context);
           await eventually(() => site.hub.streams.size === 1);
@@ -88,7 +88,7 @@ describe.concurrent('Clients', () => {
         },
       );
 
-      test('a compressed response: each event at once, and after a reconnect', async context => {
+      test('a compressed response: each event immediately, and after a reconnect', async context => {
         const hub = createHub({ compression: { minStreams: 1 }, heartbeat: 100 });
         const { site, seen } = await follow(client, '/compressed', context, hub);
         const expected: [type: string, data: string][] = [];
@@ -112,8 +112,8 @@ describe.concurrent('Clients', () => {
         if (!isAsked) await context.annotate('Does not ask for compression by itself', 'note');
       });
 
-      const breaks = isLostWhenCut ? 'two clean ends' : 'a clean end and a killed connection';
-      test(`resume after ${breaks}: nothing lost, nothing twice`, async context => {
+      const breaks = isLostWhenCut ? 'two normal ends' : 'a normal end and an aborted connection';
+      test(`resume after ${breaks}, without gaps or duplicates`, async context => {
         const { site, seen } = await follow(client, '/news', context);
         const published = await publishThrough(site, [site.end, isLostWhenCut ? site.end : site.cut], n =>
           site.hub.publish('news', n),

@@ -31,7 +31,7 @@ describe.concurrent('Decoders of text', () => {
   for (const library of ['requests', 'httpx']) {
     const name = `${library}, Python, with the rule of httpx-sse`;
     describeSubject({ name, ...python(library) }, () => {
-      test('text that is not ASCII, and line breaks of Unicode in JSON', async context => {
+      test('non-ASCII text, and Unicode line breaks in JSON', async context => {
         const data = { text: 'ü ✓ 😀', breaks: '\u0085\u2028\u2029' };
         const server = await listen((req, res) => {
           const stream = openStream(req, res, { hub: createHub(), markers: false });
@@ -43,7 +43,7 @@ describe.concurrent('Decoders of text', () => {
         expect(events.map(([type, text]) => [type, JSON.parse(text)])).toEqual([['message', data]]);
       });
 
-      test('heartbeats, comments and reconnection times are no events, before an id and after it', async context => {
+      test('heartbeats, comments and reconnection times are not events, before and after an id', async context => {
         const hub = createHub({ heartbeat: 30 });
         const server = await listen(async (req, res) => {
           const stream = openStream(req, res, { hub, retry: 50 });

@@ -59,7 +59,7 @@ async function serve({ onTestFinished }: TestContext): Promise<{ hub: Hub; origi
 describe('Development servers', () => {
   for (const proxy of proxies) {
     describeSubject(proxy, () => {
-      test('the first byte comes before there is an event, and each event before the next is sent', async context => {
+      test('the first byte arrives before the first event, and each event before the next one is sent', async context => {
         const { hub, origin } = await serve(context);
         const client = await request(await proxy.start(origin, context), '/events');
         await client.until(({ comments }) => comments.length === 1);
@@ -71,7 +71,7 @@ describe('Development servers', () => {
         client.leave();
       });
 
-      test('a client that disconnects is noticed', async context => {
+      test('a disconnect of the client is detected', async context => {
         const { hub, origin } = await serve(context);
         const client = await request(await proxy.start(origin, context), '/events');
         await client.until(({ comments }) => comments.length === 1);
@@ -84,7 +84,7 @@ describe('Development servers', () => {
   describeSubject({ name: 'express-rate-limit', package: 'express-rate-limit' }, () => {
     test('a client over the limit receives a reconnection time', async context => {
       await context.annotate(
-        'A 429 stops an EventSource for good. Respond with an empty stream: `handler: (_req, res) => res.sse({ retry: 30_000 }).close()`',
+        'A 429 stops an EventSource permanently. Respond with an empty stream: `handler: (_req, res) => res.sse({ retry: 30_000 }).close()`',
         'note',
       );
       const app = express();

@@ -52,7 +52,7 @@ async function runSuite(origin: string): Promise<Map<string, string>> {
 
 describe('Durable Streams', () => {
   describeSubject({ name: `SSE, ${PACKAGE}`, package: PACKAGE }, () => {
-    test('the cases about SSE, except those that want other bytes', async context => {
+    test('the cases about SSE, except those that require other bytes', async context => {
       const reasons = [CHARSET, SPACE].map(reason => {
         const count = Object.values(FAILING).filter(each => each === reason).length;
         return `${count} fail: the suite ${reason}`;

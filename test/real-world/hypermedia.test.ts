@@ -42,7 +42,7 @@ const table: Library[] = [
     publishItem: (hub, html) => hub.publish('news', html, { event: 'item' }),
     publishStatus: (hub, text) => hub.publish('news', text, { event: 'status' }),
     publishEnd: hub => hub.publish('news', '', { event: 'end' }),
-    note: 'Reconnects after a 204: end it by an event, named in `sse-close`',
+    note: 'Reconnects after a 204: end it with an event that `sse-close` names',
   },
   {
     name: 'hx-sse, htmx',
@@ -54,7 +54,7 @@ const table: Library[] = [
     publishItem: (hub, html) => hub.publish('news', html),
     publishStatus: (hub, text) => hub.publish('news', `<p id="status" hx-swap-oob="true">${text}</p>`),
     publishEnd: hub => hub.publish('news', '', { event: 'end' }),
-    note: 'Swaps in events without a name; those with one are DOM events. Reconnects after a 204: end it by an event, named in `hx-sse:close`. Ignores `retry` without an event',
+    note: 'Inserts events without a name; events with a name are DOM events. Reconnects after a 204: end it with an event that `hx-sse:close` names. Ignores `retry` without an event',
   },
   {
     name: 'jQuery 3, intercooler',
@@ -67,7 +67,7 @@ const table: Library[] = [
       </div>`,
     publishItem: (hub, html) => hub.publish('news', html),
     publishStatus: (hub, text) => hub.publish('news', text, { event: 'status' }),
-    note: 'Swaps in events without a name; one with a name makes it ask the server',
+    note: 'Inserts events without a name; an event with a name triggers a request',
   },
   {
     name: 'Datastar',
@@ -84,7 +84,7 @@ const table: Library[] = [
     publishStatus: (hub, text) =>
       hub.publish('news', fragments(`<p id="status">${text}</p>`), { event: 'datastar-merge-fragments' }),
     isOverAtEnd: true,
-    note: 'Does not reconnect after a clean end, such as by `maxAge`, nor after its tenth broken connection (`retryMaxCount`)',
+    note: 'Does not reconnect after a normal end, for example by `maxAge`, or after its tenth broken connection (`retryMaxCount`)',
   },
 ];
 
@@ -114,7 +114,7 @@ describe.concurrent('Hypermedia libraries', () => {
     describeSubject({ ...library, program: CHROMIUM }, () => {
       const { note, publishItem, publishStatus, publishEnd, isOverAtEnd = false } = library;
 
-      test('fragments of several lines, each in its place', async context => {
+      test('fragments of several lines, each in its position', async context => {
         if (note !== undefined) await context.annotate(note, 'note');
         const { site, page, poll, items } = await open(library, context);
         await publishItem(site.hub, '<li>\n  one &amp;\n  <b>ü</b>\n</li>');
@@ -124,8 +124,8 @@ describe.concurrent('Hypermedia libraries', () => {
         await poll(() => page.locator('#status').textContent()).toBe('half done');
       });
 
-      const breaks = isOverAtEnd ? 'two killed connections' : 'a clean end and a killed connection';
-      test(`resume after ${breaks}: nothing lost, nothing twice`, async context => {
+      const breaks = isOverAtEnd ? 'two aborted connections' : 'a normal end and an aborted connection';
+      test(`resume after ${breaks}, without gaps or duplicates`, async context => {
         const { site, poll, items } = await open(library, context);
         const published = await publishThrough(site, [isOverAtEnd ? site.cut : site.end, site.cut], n =>
           publishItem(site.hub, `<li>${n}</li>`),
@@ -143,7 +143,7 @@ describe.concurrent('Hypermedia libraries', () => {
           await poll(async () => newsRequests(site).length).toBeGreaterThan(3);
         });
 
-        test('its last event does', async context => {
+        test('its last event stops it', async context => {
           const { site, poll, items } = await open(library, context);
           await publishItem(site.hub, '<li>last</li>');
           await publishEnd(site.hub);

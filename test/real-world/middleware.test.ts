@@ -65,7 +65,7 @@ const compresses = {
 };
 
 const allowsOrigin = {
-  promise: 'the page of another origin may read the stream',
+  promise: 'a page of another origin can read the stream',
   async check({ open }: Served) {
     const [client] = await open({ headers: { Origin: ORIGIN } });
     expect(client.headers).toMatchObject({
@@ -78,7 +78,7 @@ const allowsOrigin = {
 
 function sets(...headers: string[]) {
   return {
-    promise: 'its headers are there',
+    promise: 'its headers are present',
     async check({ open }: Served) {
       const [client] = await open();
       expect(Object.keys(client.headers)).toEqual(expect.arrayContaining(headers));
@@ -160,7 +160,7 @@ const table: Middleware[] = [
       session({ secret: 'test', resave: false, saveUninitialized: true }),
       (req, _res, next) => req.session.save(next),
     ]),
-    promise: 'the cookie of the session comes with the head, and is good while the stream is open',
+    promise: 'the session cookie is in the response headers, and is valid while the stream is open',
     async check({ open, answer }, { annotate }) {
       const [client] = await open();
       const [cookie = ''] = client.headers['set-cookie'] ?? [];
@@ -168,7 +168,7 @@ const table: Middleware[] = [
       const other = await answer({ headers: { Cookie: String(cookie.split(';', 1)) } });
       expect(other.headers).not.toHaveProperty('set-cookie');
       annotate(
-        'A session is saved at the end of a response: a handler that changes it says `req.session.save()` before `res.sse()`',
+        'A session is saved at the end of a response: a handler that changes it must call `req.session.save()` before `res.sse()`',
         'note',
       );
     },
@@ -176,7 +176,7 @@ const table: Middleware[] = [
   { ...onExpress('cors', () => cors({ origin: ORIGIN, credentials: true })), ...allowsOrigin },
   {
     ...onExpress('morgan', () => morgan('tiny', { stream: { write: line => lines.push(line) } })),
-    promise: 'a line is written for a stream that ends, and for one whose client leaves',
+    promise: 'a line is logged for a stream that ends, and for one whose client disconnects',
     async check({ open }, { annotate }) {
       const [, stream] = await open();
       expect(lines).toEqual([]);
@@ -187,7 +187,7 @@ const table: Middleware[] = [
       await eventually(() => lines.length === 2);
       expect(lines[0]).toMatch(/^GET \/ 200 /);
       annotate(
-        'The line is written at the end of the stream; with `immediate: true`, at its beginning',
+        'The line is logged at the end of the stream; with `immediate: true`, at its beginning',
         'note',
       );
     },
@@ -203,7 +203,7 @@ const table: Middleware[] = [
   },
   {
     ...onHono('logger', () => honoLogger(line => lines.push(line))),
-    promise: 'a line is written when the stream begins, with its status',
+    promise: 'a line with the status is logged when the stream begins',
     async check({ open }) {
       await open();
       expect(lines).toEqual(['<-- GET /', expect.stringMatching(/^--> GET \/ .*200/)]);
@@ -215,7 +215,7 @@ const table: Middleware[] = [
 describe('Middleware in the same process', () => {
   for (const { serve, promise, check, isEncoded, ...subject } of table) {
     describeSubject(subject, () => {
-      test('the first byte comes before there is an event, and each event before the next is sent', async () => {
+      test('the first byte arrives before the first event, and each event before the next one is sent', async () => {
         const { open } = await start(serve);
         const [client, stream] = await open(GZIP);
         expect(client.headers['content-encoding']).toBe(isEncoded ? 'gzip' : undefined);
@@ -226,7 +226,7 @@ describe('Middleware in the same process', () => {
         }
       });
 
-      test('the response is whole when the stream ends', async () => {
+      test('the response is complete when the stream ends', async () => {
         const { open } = await start(serve);
         const [client, stream] = await open(GZIP);
         for (let number = 1; number <= 20; number++) stream.send(`${number} ${TEXT}`);
@@ -238,7 +238,7 @@ describe('Middleware in the same process', () => {
         expect(client.events.at(-1)?.data).toBe(`20 ${TEXT}`);
       });
 
-      test('a client that leaves is noticed', async () => {
+      test('a disconnect of the client is detected', async () => {
         const { open } = await start(serve);
         const [client, stream] = await open(GZIP);
         client.reset();

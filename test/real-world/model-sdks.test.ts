@@ -40,14 +40,11 @@ describe.concurrent('SDKs of language models', () => {
     describeSubject(sdk, () => {
       const parts = sdk.parts(WORDS);
 
-      test('a whole answer, over heartbeats', async context => {
+      test('a complete answer, with heartbeats', async context => {
         const origin = await serve(res => res.sse().stream(slowly(parts), asEvent), context);
         expect(await wordsOf(sdk, origin)).toEqual(WORDS);
         if (!sdk.failsAtIds) return;
-        await context.annotate(
-          'Fails at an event with an id, so answer with `stream()`, not from a channel',
-          'note',
-        );
+        await context.annotate('Fails at an event with an id: use `stream()`, not a channel', 'note');
         await expect(wordsOf(sdk, await serveChannel(context))).rejects.toThrow(SyntaxError);
       });
 
@@ -59,12 +56,12 @@ describe.concurrent('SDKs of language models', () => {
         }, context);
 
       if (!sdk.failsAtIds) {
-        test('a whole answer from a channel, with `markers: false`', async context => {
+        test('a complete answer from a channel, with `markers: false`', async context => {
           expect(await wordsOf(sdk, await serveChannel(context))).toEqual(WORDS);
         });
       }
 
-      test('an answer that breaks off throws', async context => {
+      test('an interrupted answer throws', async context => {
         const origin = await serve(
           res =>
             res.sse().stream(async function* () {

@@ -42,7 +42,7 @@ describe.concurrent('Networks', () => {
   describeNetwork('20 % of all packets are lost, both ways', () => {
     testOn(
       { hub: { maxAge: 1_500, heartbeat: 500 } },
-      'an EventSource gets every event once and in order, over several connections',
+      'an EventSource receives every event once and in order, over several connections',
       async ({ server, client }) => {
         for (const host of [server, client]) {
           // By default the wait for the next attempt doubles up to two minutes: an unlucky run would take that long.
@@ -64,11 +64,11 @@ describe.concurrent('Networks', () => {
     );
   });
 
-  describeNetwork('The network is gone for 5 s', () => {
+  describeNetwork('No network for 5 s', () => {
     const hub = { stallTimeout: 2_000, heartbeat: 500 };
     const channel = { history: { bytes: 8 * 1024 ** 2 } };
     for (const { name, size, closed } of [
-      { name: 'an EventSource goes on where it was, on the same connection', size: 100, closed: [] },
+      { name: 'an EventSource resumes on the same connection', size: 100, closed: [] },
       {
         name: 'an EventSource reconnects after the server has closed its stream as stalled',
         size: 16_384,
@@ -96,7 +96,7 @@ describe.concurrent('Networks', () => {
   describeNetwork('A sleep of 5 s: all packets are dropped, and no connection is closed', () => {
     testOn(
       { hub: { heartbeat: 500 } },
-      '@tidings/client connects anew, with every event once and in order',
+      '@tidings/client reconnects, with every event once and in order',
       async ({ server, client }) => {
         await server.ask('publish', 50, 100, 10, 1);
         await receives(client, 50);
@@ -123,16 +123,16 @@ describe.concurrent('Networks', () => {
     );
   });
 
-  describeNetwork('A peer that is gone without a word', () => {
+  describeNetwork('A client that disappears without a FIN', () => {
     for (const { name, hub, events, closed } of [
       {
-        name: 'under traffic its stream is ended by `stallTimeout`',
+        name: 'with traffic, `stallTimeout` closes its stream',
         hub: { stallTimeout: 1_000 },
         events: 100,
         closed: ['stalled'],
       },
       {
-        name: 'when little is sent its stream is ended by `maxAge`',
+        name: 'with little traffic, `maxAge` closes its stream',
         hub: { stallTimeout: 500, maxAge: 3_000, heartbeat: 250 },
         events: 1,
         closed: ['maxAge'],
@@ -148,7 +148,7 @@ describe.concurrent('Networks', () => {
     }
   });
 
-  describeNetwork('A client at 64 kbit/s, sent 50 times as much', () => {
+  describeNetwork('A client at 64 kbit/s that is sent 50 times as much', () => {
     const count = 3_000;
     const keys = 20;
 
@@ -173,7 +173,7 @@ describe.concurrent('Networks', () => {
     }
 
     testSlowly(
-      'of a compacted channel it gets the newest of each key, and never a backlog',
+      'from a compacted channel, it receives the latest event of each key, and no backlog',
       { compact: true },
       async ({ client }) => {
         const newest = numbers(count).slice(-keys);
@@ -185,7 +185,7 @@ describe.concurrent('Networks', () => {
     );
 
     testSlowly(
-      'of another it is told that it has missed something, and goes on with what comes next',
+      'from another channel, it receives a `reset`, and continues with new events',
       { history: { events: 50 } },
       async ({ server, client }) => {
         await until(async () => (await client.ask<number>('resets')) > 0);

@@ -22,7 +22,7 @@ const followBy = (open: (url: string) => Source) => (url: string, see: See) => {
   return () => source.close();
 };
 
-const MARKERS = 'Shows every event, so also those named `tidings`, which are for Tidings alone';
+const MARKERS = 'Shows every event, including position markers (`tidings`)';
 
 /** They run in Node. */
 export const nodeClients: SseClient[] = [
@@ -53,7 +53,7 @@ export const nodeClients: SseClient[] = [
   {
     name: 'launchdarkly-eventsource',
     package: 'launchdarkly-eventsource',
-    note: 'Listen for `error`: without a listener, Node throws the error of a broken connection',
+    note: 'Listen for `error`: without a listener, Node.js throws the error of a broken connection',
     follow: followBy(url => new (require('launchdarkly-eventsource').EventSource)(url)),
   },
   {
@@ -72,7 +72,7 @@ export const nodeClients: SseClient[] = [
   {
     name: 'fetch, eventsource-parser',
     package: 'eventsource-parser',
-    note: `${MARKERS}. Reconnecting is the application's`,
+    note: `${MARKERS}. The application must reconnect`,
     follow(url, see) {
       const left = new AbortController();
       followByFetch(url, exceptMarkers(see), left.signal);

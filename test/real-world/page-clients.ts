@@ -35,7 +35,7 @@ const table: PageClient[] = [
     name: 'event-source-polyfill (Yaffle)',
     package: 'event-source-polyfill',
     file: 'src/eventsource.js',
-    note: 'Says where it left in the query (`lastEventId=`) instead of a header',
+    note: 'Sends its last id in the query (`lastEventId=`) instead of a header',
     script: 'listen(new EventSourcePolyfill(url));',
   },
   {
@@ -44,14 +44,14 @@ const table: PageClient[] = [
     setUp: 'delete globalThis.EventSource',
     file: 'dist/eventsource.js',
     script: 'listen(new EventSource(url));',
-    note: 'Trims each line of data. Does not reconnect after a connection that broke',
+    note: 'Trims each line of data. Does not reconnect after a broken connection',
     reads: data => data.replace(/[^\S\n]*(\n|$)[^\S\n]*/g, '$1'),
     isLostWhenCut: true,
   },
   {
     name: 'fetch-event-source (Microsoft)',
     package: '@microsoft/fetch-event-source',
-    note: 'Calls `onmessage` for heartbeats, too: ignore events without data. Reconnects after a clean end only if `onclose` throws. Drops empty lines at the start of data',
+    note: 'Calls `onmessage` for heartbeats, too: ignore events without data. Reconnects after a normal end only if `onclose` throws. Drops empty lines at the start of data',
     reads: data => data.replace(/^\n+/, ''),
     script: `
       import { fetchEventSource } from '/node_modules/@microsoft/fetch-event-source/lib/esm/index.js';
@@ -74,7 +74,7 @@ const table: PageClient[] = [
   {
     name: 'react-native-sse',
     package: 'react-native-sse',
-    note: 'Trims each line of data. Does not reconnect after a connection that broke. Reconnects after a 204: close it at the last event',
+    note: 'Trims each line of data. Does not reconnect after a broken connection. Reconnects after a 204: close it after the last event',
     reads: data => data.replace(/[^\S\n]*(\n|$)[^\S\n]*/g, '$1'),
     isLostWhenCut: true,
     script: `

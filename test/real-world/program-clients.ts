@@ -28,7 +28,7 @@ function start(program: string, args: string[]) {
   return { child, exited };
 }
 
-const LINES = 'Gives lines: the test parses them, and asks again with the last id';
+const LINES = 'Returns lines: the test parses them, and reconnects with the last id';
 
 /** For a program that writes a response as it comes: started again when the response is over. */
 const followByLines =
@@ -113,7 +113,7 @@ export const programClients: SseClient[] = [
     program: '/usr/bin/go',
     versionArgs: ['version'],
     needs: '/usr/share/gocode/src/github.com/donovanhide/eventsource',
-    note: 'Shows every event, so also those named `tidings`, and for `retry` an event with neither name nor data: ignore both',
+    note: 'Shows every event, including position markers (`tidings`), and an event without name and data for `retry`: ignore both',
     async follow(url, see) {
       const seeOwn = exceptMarkers(see);
       const { child, exited } = start(join(await goProgram(), 'follow'), [url]);
@@ -156,13 +156,13 @@ export const programClients: SseClient[] = [
   {
     name: 'Net::HTTP, Ruby',
     program: '/usr/bin/ruby',
-    note: `${LINES}. Repeats a request that was cut as it was, by itself, unless \`max_retries\` is 0. Ask with \`Accept-Encoding: identity\`: what is compressed comes late`,
+    note: `${LINES}. Repeats an aborted request unchanged, unless \`max_retries\` is 0. Send \`Accept-Encoding: identity\`: compressed text arrives late`,
     follow: followByLines('/usr/bin/ruby', (...args) => [sourceOf('lines.rb'), ...args]),
   },
   {
     name: 'fopen, PHP',
     program: '/usr/bin/php',
-    note: `${LINES}. Ask by HTTP/1.0: PHP keeps what comes in chunks until it has a lot of it`,
+    note: `${LINES}. Use HTTP/1.0: PHP buffers chunked responses`,
     follow: followByLines('/usr/bin/php', (...args) => [sourceOf('lines.php'), ...args]),
   },
   {

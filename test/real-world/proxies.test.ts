@@ -58,7 +58,7 @@ describe('Proxies', () => {
         return { client, stream: streams.get(path) as EventStream };
       }
 
-      test('the first byte comes within 200 ms, each event within 200 ms and before the next is sent', async ({
+      test('the first byte arrives within 200 ms, each event within 200 ms and before the next one is sent', async ({
         annotate,
       }) => {
         if (note) annotate(note, 'note');
@@ -84,7 +84,7 @@ describe('Proxies', () => {
         expect(median(delays)).toBeLessThan(200);
       });
 
-      test('a response that is compressed already is passed on as it is, each event at once', async () => {
+      test('a compressed response is forwarded unchanged, each event immediately', async () => {
         const { client, stream } = await open('compressed');
         for (let n = 1; n <= 20; n++) {
           const data = `<tr id="row-${n}"><td class="name">Server ${n}</td></tr>`;
@@ -98,7 +98,7 @@ describe('Proxies', () => {
         expect(gunzipSync(client.body).toString()).toBe(client.text);
       });
 
-      test('a client that leaves is noticed', async () => {
+      test('a disconnect of the client is detected', async () => {
         let leave = () => {};
         const leaveAfter = new Promise<void>(resolve => {
           leave = resolve;
@@ -110,7 +110,7 @@ describe('Proxies', () => {
         for (const { stream } of [closing, resetting]) expect(await stream.closed).toBe('disconnected');
       });
 
-      test.concurrent('heartbeats keep a silent stream open past the time-out of the proxy', async () => {
+      test.concurrent('heartbeats keep an idle stream open beyond the timeout of the proxy', async () => {
         const { client, stream } = await open('beating');
         const beats = (2 * IDLE * 1_000) / HEARTBEAT;
         await client.until(({ comments }) => comments.length > beats);
@@ -118,7 +118,7 @@ describe('Proxies', () => {
         await client.until(() => dataOf(client).length === 1);
       });
 
-      test.concurrent('without heartbeats it is cut, and its client goes on where it was', async () => {
+      test.concurrent('without heartbeats the proxy aborts it, and its client resumes', async () => {
         const { client: before, stream } = await open('silent');
         for (const number of [1, 2]) await hubs.silent.publish('news', number);
         await before.until(() => dataOf(before).length === 2);
@@ -134,7 +134,7 @@ describe('Proxies', () => {
       });
 
       if (hidesBreaks) return;
-      test('a response to a POST that breaks off does not look complete', async () => {
+      test('an interrupted response to a POST is incomplete for the client', async () => {
         const ask = () =>
           request(origin, '/beating/answer', { http2, headers: HEADERS, method: 'POST', body: 'x' });
         const whole = await ask();

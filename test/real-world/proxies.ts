@@ -96,10 +96,10 @@ function apache(...lines: string[]) {
   });
 }
 
-const HAPROXY_NOTE = 'Needs `option http-no-delay`: without it, HTTP/1.1 clients get each event 200 ms late';
+const HAPROXY_NOTE =
+  'Needs `option http-no-delay`: without it, HTTP/1.1 clients receive each event 200 ms late';
 
-const BREAKS_NOTE =
-  'A response to a POST that breaks off looks complete: let the last event tell the client that it is the last';
+const BREAKS_NOTE = 'An interrupted response to a POST looks complete: mark the last event';
 
 export const proxies: Proxy[] = [
   {
@@ -107,7 +107,7 @@ export const proxies: Proxy[] = [
     program: '/usr/sbin/nginx',
     versionArgs: ['-v'],
     configure: nginx(),
-    note: 'Its default buffering is switched off for streams by `X-Accel-Buffering: no`, which they have',
+    note: 'The header `X-Accel-Buffering: no`, which streams have, turns off its buffering',
   },
   {
     name: 'nginx (gzip)',
@@ -199,7 +199,7 @@ export const proxies: Proxy[] = [
     name: 'Varnish',
     program: '/usr/sbin/varnishd',
     versionArgs: ['-V'],
-    note: 'Ends a response after `send_timeout`, heartbeats or not: 10 min, unless set',
+    note: 'Ends a response after `send_timeout` (default: 10 minutes), also with heartbeats',
     configure: ({ port, upstream }, folder) => ({
       args: [
         '-F',
@@ -246,7 +246,7 @@ export const proxies: Proxy[] = [
     name: 'lighttpd',
     program: '/usr/sbin/lighttpd',
     versionArgs: ['-v'],
-    note: 'Needs `server.stream-response-body = 1`: without it, everything is held until the stream ends',
+    note: 'Needs `server.stream-response-body = 1`: without it, all events are buffered until the stream ends',
     configure: ({ port, upstream }, folder) => ({
       args: ['-D', '-f', `${folder}/lighttpd.conf`],
       files: {

@@ -182,7 +182,7 @@ describe('Runtimes', () => {
         const get = (path: string, options?: RequestOptions) => request(at().origin, path, options);
         const ask = (path: string) => askServer(at().origin, path);
 
-        test('head and events, byte by byte', async () => {
+        test('headers and events, byte by byte', async () => {
           const client = await get('/fields');
           expect(await client.ended).toBe(true);
           expect(client.status).toBe(200);
@@ -197,7 +197,7 @@ describe('Runtimes', () => {
           );
         });
 
-        test('a response that is compressed where there is node:zlib, decoded at once and to its end', async () => {
+        test('a compressed response, if node:zlib exists, decoded immediately and to its end', async () => {
           const client = await get('/rows', { headers: { 'accept-encoding': 'gzip' } });
           await client.until(({ events }) => events[0]?.data === 'before');
           await ask('/publish-rows');
@@ -210,7 +210,7 @@ describe('Runtimes', () => {
           if (name !== 'workerd') expect(gunzipSync(client.body).toString()).toBe(client.text);
         });
 
-        test('HEAD has the head only', async () => {
+        test('HEAD has headers only', async () => {
           const client = await get('/silent', { method: 'HEAD' });
           expect(await client.ended).toBe(true);
           expect(client.headers['content-type']).toBe('text/event-stream; charset=utf-8');
@@ -225,7 +225,7 @@ describe('Runtimes', () => {
           client.leave();
         });
 
-        test('a finished `stream()` is not asked again (204)', async () => {
+        test('a finished `stream()` is not opened again (204)', async () => {
           const first = await get('/source');
           await first.ended;
           expect(published(first).map(({ data }) => data)).toEqual(['x', 'y']);
@@ -235,7 +235,7 @@ describe('Runtimes', () => {
           expect(await ask('/state')).toMatchObject({ asked: 1 });
         });
 
-        test('channels: live to several, resume, and 204 after the end', async () => {
+        test('channels: live events to several clients, resume, and 204 after the end', async () => {
           const clients = [await get('/channel'), await get('/channel')] as const;
           for (const client of clients) await client.until(({ comments }) => comments.length === 1);
           await ask('/publish');
@@ -252,12 +252,9 @@ describe('Runtimes', () => {
           expect(late.status).toBe(204);
         });
 
-        test.for(departures)('a peer that leaves %s stops its source', async (how, { annotate }) => {
+        test.for(departures)('a client that disconnects %s stops its source', async (how, { annotate }) => {
           if (!departures.includes('with a FIN')) {
-            await annotate(
-              'Does not notice a peer that has only sent a FIN, until a write to it fails',
-              'note',
-            );
+            await annotate('Does not detect a client that has only sent a FIN, until a write fails', 'note');
           }
           const before = (await ask('/state')).departures.length;
           const client = await get('/leave');
@@ -269,7 +266,7 @@ describe('Runtimes', () => {
             .toEqual({ aborted: true, stopped: true, reason: 'disconnected' });
         });
 
-        test('a source waits for a peer that does not read, and a stalled peer is given up', async () => {
+        test('a source waits for a client that does not read, and a stalled client times out', async () => {
           const client = await get('/flood');
           client.stall();
           await expect
@@ -279,21 +276,21 @@ describe('Runtimes', () => {
           client.reset();
         });
 
-        test.each(['/throw', '/reject'])('an error before the head is a 500 (%s)', async path => {
+        test.each(['/throw', '/reject'])('an error before the headers is a 500 (%s)', async path => {
           const client = await get(path);
           await client.ended;
           expect(client.status).toBe(500);
           expect(client.text).not.toContain('secret');
         });
 
-        test('the first byte comes at once, and heartbeats keep a silent stream open for 15 s and more', async () => {
+        test('the first byte arrives immediately, and heartbeats keep an idle stream open for 15 s and more', async () => {
           const { silent: opened } = at();
           await opened.until(({ comments }) => comments.length >= (name === 'Bun' ? 3 : 2));
           expect(opened.text).toBe(':\n\n'.repeat(opened.comments.length));
           opened.leave();
         });
 
-        test('nothing went wrong behind the scenes', async () => {
+        test('no error in the background', async () => {
           expect((await ask('/state')).failures).toEqual([]);
         });
       });

@@ -140,7 +140,7 @@ describe.concurrent('SDKs', () => {
       map: ({ data }: { data: unknown }) => data,
     };
 
-    test('results, over heartbeats, and the end', async context => {
+    test('results, with heartbeats, and the end', async context => {
       const origin = await serve(async (_req, res) => {
         const stream = res.sse();
         await stream.stream(results(), { ...asEvent, end: false });
@@ -181,7 +181,7 @@ describe.concurrent('SDKs', () => {
         await changed;
       });
 
-      test('a call whose connection is killed goes on where it was', async context => {
+      test('a call whose connection is aborted resumes', async context => {
         const { calls, methods, origin } = serveMcp(context);
         const client = await connect(new URL('/mcp', await origin));
         context.onTestFinished(() => client.close());

@@ -17,7 +17,7 @@ describe('Service workers', () => {
   afterAll(closeBrowser);
 
   describeSubject({ name: 'Chromium', program: CHROMIUM }, () => {
-    test('a page with a worker that leaves streams alone resumes: nothing lost, nothing twice', async context => {
+    test('a page with a worker that ignores streams resumes, without gaps or duplicates', async context => {
       await context.annotate(
         "A worker that fetches streams again loses `Last-Event-ID` in Chromium, and is stopped after 30 s in Firefox. Begin its fetch listener with `if (event.request.headers.get('accept') === 'text/event-stream') return;`",
         'note',

@@ -6,11 +6,11 @@ const FILE = fileURLToPath(new URL('../../docs/compatibility.md', import.meta.ur
 
 const INTRODUCTION = `# Compatibility
 
-What Tidings was run with, and what was checked, each time on real sockets. The tests in
+The browsers, clients, proxies and runtimes that Tidings is tested with, on real sockets. The tests in
 [test/real-world](../test/real-world) are run by \`npm test\`, and \`npm run compatibility\` writes this page from them.
 
-A row is a subject, a column is a check; the list below each table says which. ✓: works. ✗: fails. Empty: not checked. A
-number refers to a note.
+Each row is a subject, and each column is a check. The list below a table describes the checks. ✓: works. ✗: fails. Empty:
+not checked. A number refers to a note.
 `;
 
 /**

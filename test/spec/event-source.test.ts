@@ -113,7 +113,7 @@ describe('an EventSource', () => {
     expect([source.readyState, states.length]).toEqual([CLOSED, 1]);
   });
 
-  it('sends headers of its own with each request', async () => {
+  it('sends custom headers with each request', async () => {
     const withToken = (url: string | URL, init: RequestInit) =>
       fetch(url, { ...init, headers: { ...init.headers, authorization: 'Bearer 1' } });
     const { seen } = follow('/who', { fetch: withToken as never });

@@ -60,12 +60,12 @@ describe('60,000 hostile events on a real socket', () => {
     if (stream.bufferedBytes > 256 * 1024) await stream.drained();
   }
 
-  it('has plenty of either kind', () => {
+  it('include many valid and many invalid events', () => {
     expect(rejected.length).toBeGreaterThan(5_000);
     expect(sent.length).toBeGreaterThan(40_000);
   });
 
-  it('refuses every one that has a forbidden field, and names the field', () => {
+  it('with a forbidden field are refused, with the name of the field', () => {
     expect(wronglyAccepted).toEqual([]);
     for (const { event, error } of rejected) {
       assert(error instanceof TidingsError, String(error));
@@ -75,11 +75,11 @@ describe('60,000 hostile events on a real socket', () => {
     }
   });
 
-  it('forges none and changes none, by the standard', () => {
+  it('are neither forged nor changed, by the standard', () => {
     compare(parseEventStream(answer.text), expected(sent));
   });
 
-  it('forges none and changes none, by a third party', () => {
+  it('are neither forged nor changed, by a third-party parser', () => {
     // In pieces of a size that has nothing to do with how they were written.
     const pieces = answer.text.match(/.{1,1013}/gs) ?? [];
     compare(parseWithThirdParty(pieces), expected(sent));

@@ -37,7 +37,7 @@ const event: fc.Arbitrary<ServerSentEvent> = fc.record(
 /** Where to cut a stream: few cuts, many, or at every byte. */
 const cuts = fc.oneof(fc.array(fc.nat()), fc.constant('every byte' as const));
 
-it('whatever events are sent, a client gets these, and as many, wherever the bytes are cut', () => {
+it('a client receives exactly the sent events, however the bytes are split', () => {
   fc.assert(
     fc.property(fc.array(event, { maxLength: 12 }), cuts, (events, at) => {
       const stream = Buffer.from(`:\n\n${events.map(encodeEvent).join('')}`);
@@ -50,7 +50,7 @@ it('whatever events are sent, a client gets these, and as many, wherever the byt
   );
 });
 
-it('no event is there before its last byte', () => {
+it('no event is dispatched before its last byte', () => {
   fc.assert(
     fc.property(event, item => {
       const encoded = encodeEvent(item);

@@ -29,7 +29,7 @@ describe('the rules of WHATWG HTML 9.2 that bind a server', () => {
     expect([...claimed].sort()).toEqual([...CASES].sort());
   });
 
-  it('leave the other pages of web-platform-tests to the tests of clients', () => {
+  it('skip only the web-platform-tests that concern clients', () => {
     for (const [page, test] of Object.entries(pages)) {
       expect(CASES).not.toContain(page);
       if (test !== 'client') expect(existsSync(new URL(test, import.meta.url)), page).toBe(true);

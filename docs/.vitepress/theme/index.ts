@@ -3,5 +3,6 @@ import '../../../design/tokens.css';
 import './colors.css';
 import './home.css';
 import './tables.css';
+import './api.css';
 
 export default DefaultTheme;

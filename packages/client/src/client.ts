@@ -117,8 +117,8 @@ export class Client implements Receiver {
 
   async #change(how: 'subscribe' | 'unsubscribe', channels: string | readonly string[]): Promise<void> {
     await this.#ready;
-    if (!this.#control) throw new Error('connect() has no option `control`');
-    if (this.#isClosed) throw new Error('the connection has ended');
+    if (!this.#control) throw new Error(`${how}() needs the option \`control\` of connect()`);
+    if (this.#isClosed) throw new Error('the connection is closed');
     return this.#control[how](typeof channels === 'string' ? [channels] : channels);
   }
 

@@ -16,7 +16,7 @@ type OptionsFor<Text extends string> = [Text] extends [never]
  * Connects to an event stream, reconnects when the connection ends, and resumes after the last event.
  *
  * @param url relative to the page, or absolute.
- * @param options headers, back-off, the position. See {@link ConnectOptions}.
+ * @param options headers, retries, position. See {@link ConnectOptions}.
  * @typeParam Channels the map of `createHub<Channels>()`, imported from the server as a type.
  * @throws {TypeError} the URL is invalid.
  * @example

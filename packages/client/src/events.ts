@@ -12,13 +12,13 @@ export interface Revoked {
 /**
  * The state of a connection.
  *
- * - `connecting`: a request is under way.
- * - `open`: the response has begun.
- * - `waiting`: the next attempt is due later, or the page is hidden or frozen.
- * - `offline`: like `waiting`, while the browser has no network. The next attempt is made when it has one.
+ * - `connecting`: a request is in progress.
+ * - `open`: the response headers have arrived.
+ * - `waiting`: the client waits before the next attempt, or the page is hidden or frozen.
+ * - `offline`: like `waiting`, while the browser is offline. The client reconnects when it is online.
  * - `ended`: the server has nothing more to send, or `close()` was called.
- * - `unauthorized`: the server has answered 401 or 403. Call `reconnect()` when there are new credentials.
- * - `failed`: the request cannot succeed, or must not be repeated. `error` says why.
+ * - `unauthorized`: the server responded with 401 or 403. Call `reconnect()` when you have new credentials.
+ * - `failed`: the request cannot succeed, or must not be repeated. `error` has the reason.
  */
 export type State = 'connecting' | 'open' | 'waiting' | 'offline' | 'ended' | 'unauthorized' | 'failed';
 
@@ -37,13 +37,13 @@ export type TextEvents<Map> = {
 
 /** An event. */
 export interface ReceivedEvent<Name extends string = string, T = unknown> {
-  /** Its name: `message` if it was sent without one. */
+  /** The name of the event: `message` if it was sent without a name. */
   readonly event: Name;
-  /** Parsed, if it is JSON and its name is not in `text`. */
+  /** The data, parsed from JSON. Text if it is not JSON, or if the option `text` has the name of the event. */
   readonly data: T;
-  /** Undefined if it was sent without one. */
+  /** The id of the event. Undefined if it was sent without an id. */
   readonly id: string | undefined;
-  /** Its channel, if the server sends it: a hub does with `channelField: true`. */
+  /** The channel of the event, if the hub has `channelField: true`. */
   readonly channel: string | undefined;
 }
 
@@ -68,17 +68,17 @@ export type AnyEvent<Map> = {
  */
 export interface Events<Map = Record<string, unknown>> extends AsyncIterable<AnyEvent<Map>> {
   readonly state: State;
-  /** Why the last attempt failed. Undefined while the connection is open. */
+  /** The error of the last attempt. Undefined while the connection is open. */
   readonly error: Error | undefined;
-  /** The position: the id with which the next attempt resumes. '' if there is none. */
+  /** The id after which the next attempt resumes. '' if there is none. */
   readonly lastEventId: string;
   /**
    * Calls a listener for each event of a name, or for each change of the state.
    *
-   * A listener that throws does not disturb the others. Its error is reported as uncaught.
+   * If a listener throws, its error is reported as uncaught, and the other listeners are still called.
    *
    * @param name `state`, or the name of an event. Events without a name are `message`. An event that the server names
-   *   `state` is only seen by iterating.
+   *   `state` is received only by iteration.
    * @returns a function that removes the listener.
    */
   on(name: 'state', listener: (state: State) => unknown): () => void;
@@ -87,20 +87,22 @@ export interface Events<Map = Record<string, unknown>> extends AsyncIterable<Any
     listener: (event: EventNamed<Map, Name>) => unknown,
   ): () => void;
   /**
-   * Adds channels to the stream by the control route, and again after each reconnect, without a gap.
+   * Subscribes the stream to channels through the control route, and again after each reconnect, without a gap.
    *
-   * @returns resolves when the server has stored the change. Without a stream, that is when there is one.
-   * @throws {Error} (rejects) there is no `control`, or the server refuses: the error has its status.
+   * @returns a promise that resolves when the server has stored the change. If no stream is open, it waits for one.
+   *   Rejects with an Error if there is no option `control`, if the connection is closed, or if the server refuses: its
+   *   message has the status.
    */
   subscribe(channels: string | readonly string[]): Promise<void>;
-  /** Removes channels that `subscribe` has added. Like `subscribe` otherwise. */
+  /** Unsubscribes from channels of `subscribe`. Returns the same promise as `subscribe`. */
   unsubscribe(channels: string | readonly string[]): Promise<void>;
-  /** Connects now, whatever the state, with new headers. After `close()` it does nothing. */
+  /** Reconnects immediately in any state, with new headers. After `close()` it does nothing. */
   reconnect(): void;
   /**
-   * Closes the connection for good. Idempotent.
+   * Closes the connection permanently. Idempotent.
    *
-   * @param options `everywhere`: also in all tabs that share it, for example at log-out. Default: false.
+   * @param options `everywhere`: closes the connection of all tabs that share it, for example on logout. Default:
+   *   false.
    */
   close(options?: { everywhere?: boolean }): void;
 }

@@ -9,8 +9,8 @@ export interface ClientFile {
 }
 
 /**
- * The client for pages without a bundler, `client.js`, and the file that it imports when it is shared. For routes of a
- * server, also on runtimes without a file system.
+ * Returns the client for pages without a bundler, `client.js`, or a file that it imports. For routes of a server, also
+ * on runtimes without a file system.
  *
  * @param path of the request, such as `/tidings/client.js`.
  * @param base the folder in which the page finds the files, such as `/tidings`.

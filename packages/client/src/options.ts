@@ -1,15 +1,15 @@
 import type { RetryOptions } from './connection/backoff.ts';
 
-/** What is known when a request is about to be made. */
+/** The argument of functions that are called before each attempt. */
 export interface RequestContext {
-  /** 401 or 403 if this attempt follows a response with that status: credentials that are cached are of no use. */
+  /** 401 or 403 if the previous response had that status: do not use cached credentials. Otherwise undefined. */
   readonly rejected: number | undefined;
 }
 
-/** A value, or a function that returns one for each attempt, so that a token is fresh. */
+/** A value, or a function that returns one for each attempt, for example a fresh token. */
 export type PerAttempt<T> = T | ((context: RequestContext) => T | Promise<T>);
 
-/** Keeps the position of a page across a reload. A Storage (`sessionStorage`), or anything with `get` and `set`. */
+/** Stores the position of a page across a reload: a Storage (`sessionStorage`), or an object with `get` and `set`. */
 export type PositionStorage =
   | Pick<Storage, 'getItem' | 'setItem'>
   | {
@@ -33,7 +33,7 @@ export interface ConnectOptions {
   body?: PerAttempt<RequestInit['body']>;
   /** As for `fetch`. Default: `same-origin`. */
   credentials?: PerAttempt<RequestInit['credentials']>;
-  /** Makes the requests. Default: the global `fetch`. */
+  /** The function that sends the requests. Default: the global `fetch`. */
   fetch?: ((url: string, init: RequestInit) => Promise<Response>) | undefined;
   /** Closes the connection when it is aborted. */
   signal?: AbortSignal | undefined;
@@ -42,32 +42,35 @@ export interface ConnectOptions {
    * Without this, the text `42` would become a number.
    */
   text?: readonly string[] | undefined;
-  /** How long to wait between attempts that fail. */
+  /** The waits between failed attempts. */
   retry?: RetryOptions | undefined;
   /**
-   * ms without a byte after which a connection is dead, and a new one is made. `false`: never. Default: twice the
-   * interval of heartbeats that the response announces (`Tidings-Heartbeat`); without that header, never.
+   * ms without a byte after which the client reconnects. `false`: never. Default: twice the interval of heartbeats that
+   * the response announces (`Tidings-Heartbeat`); without that header, never.
    */
   silence?: number | false | undefined;
   /**
-   * Closes the connection of a page that has been hidden for so many ms, and resumes when it is shown. `true`: 30,000.
-   * Without a document it has no effect. Default: false.
+   * Closes the connection of a page that was hidden for this time in ms, and resumes when the page is shown. `true`:
+   * 30,000. It has no effect without a document. Default: false.
    */
   pauseWhenHidden?: boolean | number | undefined;
   /**
-   * One connection for all tabs of this origin, and workers, that pass the same name. `true`: the URL. Include the user
-   * in the name if the stream depends on who asks. A browser without Web Locks and everything else that is not a browser
-   * has a connection for each client. Default: false.
+   * One connection for all tabs and workers of this origin that pass the same name. `true`: the URL is the name.
+   * Include the user in the name if the stream depends on the user. Outside browsers, and in a browser without Web
+   * Locks, each client has its own connection. Default: false.
    */
   shared?: boolean | string | undefined;
   /**
-   * URL of the control route (`sse.control()`), by which `subscribe` and `unsubscribe` change the channels of the open
-   * stream. With `shared`, the stream follows the channels of all tabs, and each tab receives those that it has asked for,
-   * if the hub has `channelField: true`. Default: none.
+   * URL of the control route (`sse.control()`), with which `subscribe` and `unsubscribe` change the channels of the
+   * open stream. With `shared`, the stream follows the channels of all tabs. If the hub has `channelField: true`, each
+   * tab receives the channels that it has subscribed to. Default: none.
    */
   control?: string | undefined;
-  /** The position after which to begin, for example from `hub.position()`. Default: that of `storage`, or none. */
+  /**
+   * The id after which the first attempt resumes, for example from `hub.position()`. Default: the id in `storage`, or
+   * none.
+   */
   lastEventId?: string | undefined;
-  /** Keeps the position, so that a page resumes after a reload. Default: none. */
+  /** Stores the position, so that a page resumes after a reload. Default: none. */
   storage?: PositionStorage | undefined;
 }

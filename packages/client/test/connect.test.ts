@@ -3,7 +3,7 @@ import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { collect, dataOf, reaches, serve, statesOf, until } from './harness.ts';
 
 describe('events', () => {
-  it('are given to the listeners of their name, with their id', async () => {
+  it('reach the listeners of their name, with their id', async () => {
     const site = await serve();
     const events = site.connect();
     const messages = collect(events);
@@ -17,7 +17,7 @@ describe('events', () => {
     expect(events.lastEventId).toBe(messages[0]?.id);
   });
 
-  it('are not given to a listener that was removed', async () => {
+  it('do not reach a listener that was removed', async () => {
     const site = await serve();
     const events = site.connect();
     const messages = collect(events);
@@ -66,7 +66,7 @@ describe('events', () => {
 });
 
 describe('iterating', () => {
-  it('gives every event in order, with events of all names, and ends at the end marker', async () => {
+  it('yields every event in order, whatever its name, and ends at the end marker', async () => {
     const site = await serve();
     const events = site.connect();
     site.has(1).then(async () => {
@@ -84,7 +84,7 @@ describe('iterating', () => {
     expect(site.requests).toHaveLength(1);
   });
 
-  it('keeps what arrives while the loop is busy', async () => {
+  it('queues the events that arrive while the loop is busy', async () => {
     const site = await serve();
     const events = site.connect();
     const messages = collect(events);
@@ -100,14 +100,14 @@ describe('iterating', () => {
     expect(seen).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
   });
 
-  it('throws the error of a connection that has failed', async () => {
+  it('throws the error of a failed connection', async () => {
     const site = await serve();
     site.respond = (_req, res) => res.writeHead(404, { 'content-type': 'text/html' }).end('none');
     const events = site.connect();
     const loop = async () => {
       for await (const _ of events);
     };
-    await expect(loop()).rejects.toThrow(`${site.url}: 404 text/html is not an event stream`);
+    await expect(loop()).rejects.toThrow(`${site.url} responded with 404 text/html, not an event stream`);
     await expect(loop()).rejects.toThrow('404');
     expect(events.state).toBe('failed');
   });
@@ -122,11 +122,11 @@ describe('iterating', () => {
 });
 
 describe('the request', () => {
-  it('has a URL that is valid, or there is none', () => {
+  it('requires a valid URL', () => {
     expect(() => connect('/events')).toThrow(TypeError);
   });
 
-  it('has headers, method and body that are asked for before each attempt', async () => {
+  it('calls the functions for headers, method and body before each attempt', async () => {
     const site = await serve();
     const bodies: string[] = [];
     site.respond = async (req, res) => {
@@ -154,7 +154,7 @@ describe('the request', () => {
     expect(second?.headers['last-event-id']).toBe(messages[0]?.id);
   });
 
-  it('has a body that is a stream, and a new one for each attempt', async () => {
+  it('accepts a stream as the body, with a new one for each attempt', async () => {
     const site = await serve();
     const bodies: string[] = [];
     site.respond = async (req, res) => {
@@ -195,7 +195,7 @@ describe('the request', () => {
     expect(Buffer.from(sent, 'latin1').toString()).toBe('ü-7');
   });
 
-  it('is made by `fetch`, if that is passed', async () => {
+  it('is sent with the option `fetch`', async () => {
     const site = await serve();
     const urls: string[] = [];
     const events = site.connect({
@@ -210,7 +210,7 @@ describe('the request', () => {
 });
 
 describe('close', () => {
-  it('ends the stream at the server, and is final', async () => {
+  it('ends the stream on the server permanently', async () => {
     const site = await serve();
     const events = site.connect();
     const states = statesOf(events);
@@ -224,7 +224,7 @@ describe('close', () => {
     expect(states).toEqual(['open', 'ended']);
   });
 
-  it('is what an aborted signal does', async () => {
+  it('is called when the signal is aborted', async () => {
     const site = await serve();
     const controller = new AbortController();
     const events = site.connect({ signal: controller.signal });
@@ -235,7 +235,7 @@ describe('close', () => {
     expect(site.connect({ signal: controller.signal }).state).toBe('ended');
   });
 
-  it('gives no more events, though they have arrived together', async () => {
+  it('delivers no further event of the same chunk', async () => {
     const site = await serve();
     site.respond = (_req, res) => {
       res.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\ndata: 2\n\n');
@@ -247,7 +247,7 @@ describe('close', () => {
     expect(dataOf(messages)).toEqual([1]);
   });
 
-  it('makes no request when the headers come too late', async () => {
+  it('sends no request when the headers function resolves after it', async () => {
     const site = await serve();
     let answer = (_: Record<string, string>) => {};
     const events = site.connect({ headers: () => new Promise(resolve => (answer = resolve)) });

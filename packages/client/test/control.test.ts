@@ -39,7 +39,7 @@ async function serveControl() {
 const follow = (site: Site) => site.connect({ control: '/control', headers: { 'x-token': 'secret' } });
 
 describe('control', () => {
-  it('adds channels to the open stream, and removes them', async () => {
+  it('subscribes and unsubscribes the open stream', async () => {
     const { site, changes } = await serveControl();
     const events = follow(site);
     const messages = collect(events);
@@ -58,7 +58,7 @@ describe('control', () => {
     expect(post?.headers).toMatchObject({ 'content-type': 'application/json', 'x-token': 'secret' });
   });
 
-  it('asks nothing for what is followed already', async () => {
+  it('sends no request for channels that are subscribed already', async () => {
     const { site, changes } = await serveControl();
     const events = follow(site);
     await events.subscribe('a');
@@ -67,7 +67,7 @@ describe('control', () => {
     expect(changes).toHaveLength(1);
   });
 
-  it('adds them again to the stream after a reconnect, without a gap', async () => {
+  it('subscribes again after a reconnect, without a gap', async () => {
     const { site, changes } = await serveControl();
     const events = follow(site);
     const messages = collect(events);
@@ -102,7 +102,7 @@ describe('control', () => {
     expect(changes.map(change => change.lastEventId)).toEqual([lastEventId, lastEventId]);
   });
 
-  it('waits for a stream', async () => {
+  it('waits for an open stream', async () => {
     const { site, changes } = await serveControl();
     const { respond } = site;
     site.respond = (_req, res) => res.writeHead(503).end();
@@ -114,47 +114,49 @@ describe('control', () => {
     expect(changes).toMatchObject([{ subscribe: ['a'] }]);
   });
 
-  it('asks again after a 503, and gives up after a 4xx', async () => {
+  it('sends the request again after a 503, and rejects after a 4xx', async () => {
     const { site, changes, statuses } = await serveControl();
     const events = follow(site);
     statuses.push(503);
     await events.subscribe('a');
     statuses.push(403);
     await expect(events.subscribe('b')).rejects.toThrow('403');
+    statuses.push(503);
     await events.unsubscribe('a');
-    expect(changes.map(({ subscribe }) => subscribe)).toEqual([['a'], ['a'], ['b'], []]);
+    expect(changes.map(({ subscribe }) => subscribe)).toEqual([['a'], ['a'], ['b'], [], []]);
+    expect(changes.slice(-2).map(({ unsubscribe }) => unsubscribe)).toEqual([['a'], ['a']]);
   });
 
-  it('ends with the connection', async () => {
+  it('rejects when the connection is closed', async () => {
     const { site } = await serveControl();
     site.respond = (_req, res) => res.writeHead(503).end();
     const events = follow(site);
     const subscribed = events.subscribe('a');
     await until(() => site.requests.length > 0);
     events.close();
-    await expect(subscribed).rejects.toThrow('ended');
+    await expect(subscribed).rejects.toThrow('the connection is closed');
   });
 
-  it('is refused where the response does not name its stream', async () => {
+  it('rejects if the response does not name its stream', async () => {
     const site = await serve();
     const events = site.connect({ control: '/control' });
     await reaches(events, 'open');
     await expect(events.subscribe('a')).rejects.toThrow('Tidings-Stream');
   });
 
-  it('ends after `close()`, whatever came before', async () => {
+  it('rejects after `close()`, also on an ended connection', async () => {
     const { site } = await serveControl();
     site.respond = (_req, res) => res.writeHead(204).end();
     const events = follow(site);
     await reaches(events, 'ended');
     const subscribed = events.subscribe('a');
-    const ends = expect(subscribed).rejects.toThrow('ended');
+    const ends = expect(subscribed).rejects.toThrow('the connection is closed');
     events.close();
     await ends;
-    await expect(events.subscribe('b')).rejects.toThrow('ended');
+    await expect(events.subscribe('b')).rejects.toThrow('the connection is closed');
   });
 
-  it('is missing without the option', async () => {
+  it('rejects without the option', async () => {
     const site = await serve();
     const events = site.connect();
     await reaches(events, 'open');
@@ -183,10 +185,10 @@ async function serveByHand(storedAt: string) {
   return { site, asked, streams, events, messages };
 }
 
-describe('a connection that is cut while older events of a channel arrive', () => {
+describe('a connection that breaks during a backfill', () => {
   const named = 'channel: a\nposition: e-11\ndata: 11\n\n';
 
-  it('continues after the last of them, if the server tells their channel and position', async () => {
+  it('resumes after the last backfilled event if events have a channel and a position', async () => {
     const { asked, streams, events, messages } = await serveByHand('e-12');
     await events.subscribe('a');
     streams[0]?.write(`id: e-12~\nevent: tidings\ndata:\n\n${named}`);
@@ -203,7 +205,7 @@ describe('a connection that is cut while older events of a channel arrive', () =
     expect(asked).toEqual(['e-10', 'e-11']);
   });
 
-  it('asks for a reset, if the server does not', async () => {
+  it('requests a reset if they have not', async () => {
     const { asked, streams, events, messages } = await serveByHand('e-12');
     await events.subscribe('a');
     streams[0]?.write('id: e-12~\nevent: tidings\ndata:\n\ndata: 11\n\n');
@@ -213,7 +215,7 @@ describe('a connection that is cut while older events of a channel arrive', () =
     expect(asked).toEqual(['e-10', 'e-12~']);
   });
 
-  it('continues after the position of the stream when the change has been made', async () => {
+  it('resumes after the position of the stream once the change is applied', async () => {
     const { asked, streams, events } = await serveByHand('e-12');
     await events.subscribe('a');
     for (const id of ['e-11', 'e-12', 'e-13']) {
@@ -225,5 +227,35 @@ describe('a connection that is cut while older events of a channel arrive', () =
     }
     // The change was made at e-12. An event at that position may have come before.
     expect(asked).toEqual(['e-10', 'e-10', 'e-10', 'e-13']);
+  });
+});
+
+describe('a reset that names a channel', () => {
+  const reset = 'id: e-12~\nevent: reset\ndata: {"reason":"history","channels":["a"]}\n\n';
+  const older = (position: number) => `channel: a\nposition: e-${position}\ndata: ${position}\n\n`;
+
+  it('is followed by its state, which is older than what the client had', async () => {
+    const { streams, events, messages, asked } = await serveByHand('e-12');
+    await events.subscribe('a');
+    streams[0]?.write(`${reset}${older(3)}${older(7)}`);
+    await until(() => messages.length === 2);
+    // The rest of the state is asked for.
+    streams[0]?.destroy();
+    await until(() => asked.length === 2);
+    expect(dataOf(messages)).toEqual([3, 7]);
+    expect(asked).toEqual(['e-10', 'e-7']);
+  });
+
+  it('comes again if the connection breaks before the state', async () => {
+    const { streams, events, asked } = await serveByHand('e-12');
+    const resets = collect(events, 'reset');
+    await events.subscribe('a');
+    streams[0]?.write('channel: news\nid: e-13\ndata: 13\n\n');
+    await until(() => events.lastEventId === 'e-13');
+    streams[0]?.write(reset.replace('12', '13'));
+    await until(() => resets.length === 1);
+    streams[0]?.destroy();
+    await until(() => asked.length === 2);
+    expect(asked).toEqual(['e-10', 'e-0']);
   });
 });

@@ -17,7 +17,7 @@ function watchTimers(): () => unknown[] {
   };
 }
 
-describe('close leaves nothing', () => {
+describe('close() leaves no timer, listener or request', () => {
   it.each([
     ['open', (respond: () => void) => respond()],
     ['waiting', () => {}],
@@ -56,7 +56,7 @@ describe('1,000 clients', () => {
   /** Of a random schedule: 17 are expected in each interval, and more than this once in a million runs. */
   const MOST = 48;
 
-  it('spread their attempts after a cut, and after a deploy: each waits as long as the server has told it', async () => {
+  it('spread their attempts after a broken connection, and wait for the `retry` of the server after a deploy', async () => {
     const site = await serve();
     const retry = { initial: 60_000, max: 60_000 };
     const clients = Array.from({ length: CLIENTS }, () => site.connect({ retry }));
@@ -82,7 +82,7 @@ describe('1,000 clients', () => {
     expect(afterCut).toHaveLength(CLIENTS);
     expect(Math.max(...histogram(afterCut, 0, 60_000))).toBeLessThan(MOST);
     for (const events of clients) events.reconnect();
-    const afterDeploy = await waitsAfter(() => site.hub.close({ within: 2_000, retry: [60_000, 120_000] }));
+    const afterDeploy = await waitsAfter(() => site.hub.close({ within: 60_000, retry: [60_000, 120_000] }));
     expect(afterDeploy).toHaveLength(CLIENTS);
     expect(Math.max(...histogram(afterDeploy, 60_000, 120_001))).toBeLessThan(MOST);
     expect(site.requests).toHaveLength(2 * CLIENTS);

@@ -7,7 +7,7 @@ describe('liveness', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('is lost after so many ms without a byte', () => {
+  it('times out after the limit without a byte', () => {
     const silent = vi.fn();
     const liveness = new Liveness(silent);
     liveness.start(12_000);
@@ -19,7 +19,7 @@ describe('liveness', () => {
     expect(silent).toHaveBeenCalledTimes(1);
   });
 
-  it('goes by the clock: within 5 s after a sleep, however long the silence may be', () => {
+  it('uses the clock: it times out within 5 s after a sleep, whatever the limit', () => {
     const silent = vi.fn();
     new Liveness(silent).start(60_000);
     vi.setSystemTime(Date.now() + 3_600_000);
@@ -27,7 +27,7 @@ describe('liveness', () => {
     expect(silent).toHaveBeenCalledTimes(1);
   });
 
-  it('survives a clock that is set back', () => {
+  it('works with a clock that is set back', () => {
     const silent = vi.fn();
     new Liveness(silent).start(10_000);
     vi.setSystemTime(Date.now() - 3_600_000);
@@ -35,7 +35,7 @@ describe('liveness', () => {
     expect(silent).toHaveBeenCalledTimes(1);
   });
 
-  it('is not watched without a limit, and leaves no timer when it is stopped', () => {
+  it('does not time out without a limit, and leaves no timer when it is stopped', () => {
     const liveness = new Liveness(() => {});
     liveness.start(undefined);
     expect(vi.getTimerCount()).toBe(0);
@@ -46,20 +46,20 @@ describe('liveness', () => {
   });
 });
 
-describe('a connection on which nothing arrives', () => {
+describe('a silent connection', () => {
   const write = (res: ServerResponse, heartbeat: number, first = ':\n\n') =>
     res
       .writeHead(200, { 'content-type': 'text/event-stream', 'tidings-heartbeat': String(heartbeat) })
       .write(first);
 
-  it('is replaced after twice the heartbeat that the server announces', async () => {
+  it('is replaced after twice the announced heartbeat interval', async () => {
     const site = await serve();
     const { respond } = site;
     site.respond = (_req, res) => write(res, 10, 'id: 7\n\n');
     const events = site.connect();
     const states = statesOf(events);
     await until(() => events.error !== undefined);
-    expect(events.error?.message).toContain('silent');
+    expect(events.error?.message).toContain('no byte arrived for');
     site.respond = respond;
     const seen = site.requests.length;
     await until(() => site.requests.length > seen && events.state === 'open');
@@ -67,7 +67,7 @@ describe('a connection on which nothing arrives', () => {
     expect(site.requests[1]?.headers['last-event-id']).toBe('7');
   });
 
-  it('stays as long as comments arrive', async () => {
+  it('stays open as long as comments arrive', async () => {
     const site = await serve();
     let comments = 0;
     site.respond = (_req, res) => {
@@ -82,7 +82,7 @@ describe('a connection on which nothing arrives', () => {
     expect(site.requests).toHaveLength(1);
   });
 
-  it('stays without an announcement, and with `silence: false`', async () => {
+  it('stays open without an announced interval, and with `silence: false`', async () => {
     const site = await serve({ heartbeat: false });
     const started = vi.spyOn(globalThis, 'setTimeout');
     await reaches(site.connect(), 'open');
@@ -108,7 +108,7 @@ describe('a connection on which nothing arrives', () => {
 });
 
 describe('the warning of a proxy that buffers', () => {
-  it('is given once, after three short connections in a row', async () => {
+  it('is printed once, after three short connections in a row', async () => {
     const warn = vi.spyOn(console, 'warn').mockImplementation(() => {});
     const site = await serve();
     const warnings: number[] = [];

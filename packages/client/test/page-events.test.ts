@@ -69,7 +69,7 @@ describe('in a page', () => {
     expect(states).toEqual(['open', 'waiting', 'connecting', 'open']);
   });
 
-  it('a hidden page that is paused stays so when the network returns', async () => {
+  it('a paused hidden page does not reconnect when the browser is online again', async () => {
     const site = await serve();
     const events = site.connect({ pauseWhenHidden: 0 });
     await reaches(events, 'open');
@@ -79,7 +79,7 @@ describe('in a page', () => {
     expect(events.state).toBe('waiting');
   });
 
-  it('is `offline` without a network, and connects as soon as there is one', async () => {
+  it('is `offline` without a network, and reconnects when the browser is online', async () => {
     const site = await serve();
     const events = site.connect({ retry: { initial: 60_000, jitter: 0 } });
     await reaches(events, 'open');
@@ -91,7 +91,7 @@ describe('in a page', () => {
     await reaches(events, 'open');
   });
 
-  it('connects at once when it is shown while it waits, unless the server has set the wait', async () => {
+  it('reconnects immediately when it is shown while it waits, unless the server has set the wait', async () => {
     const site = await serve();
     const events = site.connect({ retry: { initial: 60_000, jitter: 0 } });
     await reaches(events, 'open');
@@ -109,7 +109,7 @@ describe('in a page', () => {
     expect(events.state).toBe('waiting');
   });
 
-  it('replaces a connection that was silent for too long when it is shown', async () => {
+  it('replaces a silent connection when it is shown', async () => {
     const site = await serve();
     const events = site.connect({ silence: 600_000 });
     await reaches(events, 'open');

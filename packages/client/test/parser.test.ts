@@ -36,28 +36,28 @@ describe('the parser', () => {
     expect(dataOf('data: a\ndata:b\ndata:  c\ndata\n\n')).toEqual(['a\nb\n c\n']);
   });
 
-  it('dispatches empty data, and nothing without data', () => {
+  it('dispatches an event with empty data, and none without data', () => {
     expect(dataOf('data\n\n', 'event: x\n\n', ':comment\n\n', 'data: unfinished')).toEqual(['']);
   });
 
-  it('forgets the name of a block without data', () => {
+  it('discards the name of a block without data', () => {
     expect(parse('event: x\n\ndata: a\n\n').blocks[0]?.event).toBe('message');
   });
 
-  it('takes an id without data, ignores one with NUL, and takes an empty one', () => {
+  it('accepts an id without data and an empty id, and ignores an id with NUL', () => {
     expect(parse('id: 1\n\nid: a\0b\n\nid\n\n').blocks.map(({ id }) => id)).toEqual(['1', '']);
   });
 
-  it('takes digits for `retry`, and nothing else', () => {
+  it('accepts only digits for `retry`', () => {
     expect(parse('retry: 10\nretry: 1e3\nretry:\nretry: -1\nretry: 0\n').retries).toEqual([10, 0]);
   });
 
-  it('reads a long line in many pieces once', () => {
+  it('reads a long line in many pieces in linear time', () => {
     const text = 'x'.repeat(10_000);
     expect(dataOf('data: ', ...Array(1_000).fill(text), '\n\n')[0]).toHaveLength(10_000_000);
   });
 
-  it('agrees with eventsource-parser, however the text is cut', () => {
+  it('agrees with eventsource-parser, however the text is split', () => {
     const line = fc.oneof(
       fc.constantFrom(
         'data',

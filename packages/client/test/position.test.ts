@@ -2,13 +2,13 @@ import { describe, expect, it } from 'vitest';
 import { compare } from '../src/position.ts';
 
 describe('the order of positions', () => {
-  it('is that of their numbers, within an epoch', () => {
+  it('follows their numbers within an epoch', () => {
     expect(compare('e-9', 'e-10')).toBeLessThanOrEqual(-1);
     expect(compare('e-10', 'e-9')).toBeGreaterThanOrEqual(1);
     expect(compare('e-1', 'e-1')).toBe(0);
   });
 
-  it('has a backfill before its position, and the end after it, by less than 1', () => {
+  it('puts a backfill just before its position, and the end just after it', () => {
     expect(compare('e-9~', 'e-9')).toBeGreaterThan(-1);
     expect(compare('e-9~', 'e-9')).toBeLessThan(0);
     expect(compare('e-9.', 'e-9')).toBeGreaterThan(0);

@@ -52,7 +52,7 @@ function relay(
 }
 
 describe('a tab that is ahead of the stream that it follows', () => {
-  it('receives of its channels what it lacks, and nothing twice', () => {
+  it('receives the missing events of its channels, and none twice', () => {
     const { reception, received } = aheadOfItsChannel();
     const a = { since: 'e-3', storedAt: 'e-4' };
     const events = [
@@ -68,7 +68,7 @@ describe('a tab that is ahead of the stream that it follows', () => {
     expect(reception.lastEventId).toBe('e-8');
   });
 
-  it('lacks what is between the end of that stream and its own position', () => {
+  it('misses the events between the end of that stream and its own position', () => {
     const { reception, control, received } = aheadOfItsChannel();
     const a = { since: 'e-3', storedAt: 'e-4', isApplied: true };
     reception.take(relay(2, 'e-3', 'e-5', { a }, older('a', 4), live('a', 5)));

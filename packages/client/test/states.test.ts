@@ -25,7 +25,7 @@ function waitsOf(events: Events): () => number[] {
 }
 
 describe('a connection that ends', () => {
-  it('resumes after the last event: nothing lost, nothing twice', async () => {
+  it('resumes after the last event, without gaps or duplicates', async () => {
     const site = await serve();
     site.respond = site.follow({ retry: 1 });
     const events = site.connect();
@@ -104,7 +104,7 @@ describe('the end', () => {
     expect(site.requests).toHaveLength(1);
   });
 
-  it('is the marker after the last item of a source, without another request', async () => {
+  it('is the marker after the last item of a source, without a further request', async () => {
     const site = await serve();
     site.respond = (req, res) => openStream(req, res, { hub: site.hub, retry: 1 }).stream(['a', 'b']);
     const events = site.connect();
@@ -115,7 +115,7 @@ describe('the end', () => {
     expect(site.requests).toHaveLength(1);
   });
 
-  it('of a POST is the proper end of its response', async () => {
+  it('of a POST is the normal end of its response', async () => {
     const site = await serve();
     site.respond = (req, res) => openStream(req, res, { hub: site.hub, markers: false }).stream(['a', 'b']);
     const events = site.connect({ method: 'POST' });
@@ -127,7 +127,7 @@ describe('the end', () => {
 });
 
 describe('401 and 403', () => {
-  it('ask for headers once more, and say why', async () => {
+  it('call the headers function once more, with the status', async () => {
     const site = await serve();
     answer(site, 401);
     const rejected: unknown[] = [];
@@ -141,7 +141,7 @@ describe('401 and 403', () => {
     expect(rejected).toEqual([undefined, 401]);
   });
 
-  it('are `unauthorized` when they come again, until `reconnect()`', async () => {
+  it('lead to `unauthorized` when they are repeated, until `reconnect()`', async () => {
     const site = await serve();
     answer(site, 403, {}, 2);
     const events = site.connect({ headers: () => ({}) });
@@ -154,7 +154,7 @@ describe('401 and 403', () => {
     expect(states).toEqual(['unauthorized', 'connecting', 'open']);
   });
 
-  it('are not asked twice with the same headers', async () => {
+  it('are not retried with the same headers', async () => {
     const site = await serve();
     answer(site, 401);
     const events = site.connect({ headers: { authorization: 'old' } });
@@ -163,8 +163,8 @@ describe('401 and 403', () => {
   });
 });
 
-describe('an attempt that fails', () => {
-  it.each([408, 425, 429, 500, 502, 503, 504])('with %i is made again', async status => {
+describe('a failed attempt', () => {
+  it.each([408, 425, 429, 500, 502, 503, 504])('with status %i is repeated', async status => {
     const site = await serve();
     answer(site, status, {}, 3);
     const events = site.connect();
@@ -177,18 +177,18 @@ describe('an attempt that fails', () => {
     [404, 'text/html'],
     [200, 'application/json'],
     [200, 'text/event-streams'],
-  ])('with %i %s fails for good', async (status, type) => {
+  ])('with status %i %s fails permanently', async (status, type) => {
     const site = await serve();
     answer(site, status, { 'content-type': type });
     const events = site.connect();
     await reaches(events, 'failed');
-    expect(events.error?.message).toBe(`${site.url}: ${status} ${type} is not an event stream`);
+    expect(events.error?.message).toBe(`${site.url} responded with ${status} ${type}, not an event stream`);
     expect(site.requests).toHaveLength(1);
     events.reconnect();
     await reaches(events, 'open');
   });
 
-  it('waits as long as Retry-After says, in seconds or as a date', async () => {
+  it('waits for Retry-After, in seconds or as a date', async () => {
     const site = await serve();
     for (const after of ['3600', new Date(Date.now() + 3_600_000).toUTCString()]) {
       answer(site, 503, { 'retry-after': after });
@@ -199,7 +199,7 @@ describe('an attempt that fails', () => {
     }
   });
 
-  it('waits when its headers cannot be had', async () => {
+  it('is repeated when the headers function throws', async () => {
     const site = await serve();
     let attempts = 0;
     const events = site.connect({
@@ -214,7 +214,7 @@ describe('an attempt that fails', () => {
     expect(errors.slice(0, 2)).toEqual(['waiting', new Error('no token')]);
   });
 
-  it('fails for good when it is a POST that may have been processed, and has no id', async () => {
+  it('fails permanently for a POST that may have been processed, without an id', async () => {
     const site = await serve();
     site.respond = (_req, res) => {
       res.writeHead(200, { 'content-type': 'text/event-stream' }).write('data: 1\n\n', () => res.destroy());
@@ -224,7 +224,7 @@ describe('an attempt that fails', () => {
     expect(site.requests).toHaveLength(1);
   });
 
-  it('is made again when a POST was refused with 503', async () => {
+  it('is repeated for a POST that was refused with 503', async () => {
     const site = await serve();
     answer(site, 503, { 'retry-after': '0' });
     const events = site.connect({ method: 'POST' });

@@ -11,7 +11,7 @@ function createStorage() {
   };
 }
 
-describe('a position that is stored', () => {
+describe('a stored position', () => {
   it.each([
     ['a Storage', () => createStorage()],
     [
@@ -22,7 +22,7 @@ describe('a position that is stored', () => {
         return { items, get: async (key: string) => items.get(key), set };
       },
     ],
-  ])('in %s lets a new client resume', async (_, create) => {
+  ])('in %s is where a new client resumes', async (_, create) => {
     const site = await serve();
     const storage = create();
     const before = site.connect({ storage });
@@ -37,7 +37,7 @@ describe('a position that is stored', () => {
     expect([...storage.items]).toEqual([[`tidings:${site.url}`, messages[0]?.id]]);
   });
 
-  it('is not that of `lastEventId`, which is newer', async () => {
+  it('is ignored if `lastEventId` is passed', async () => {
     const site = await serve();
     const storage = createStorage();
     storage.setItem(`tidings:${site.url}`, 'old');
@@ -47,7 +47,7 @@ describe('a position that is stored', () => {
     expect(events.state).not.toBe('failed');
   });
 
-  it('may be lost: a storage that throws does not stop the events', async () => {
+  it('is optional: a storage that throws does not stop the events', async () => {
     const uncaught = vi.fn();
     process.setUncaughtExceptionCaptureCallback(uncaught);
     onTestFinished(() => process.setUncaughtExceptionCaptureCallback(null));

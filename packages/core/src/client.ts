@@ -23,15 +23,15 @@ type DataOf<Events, Event> = Events extends unknown
     : never
   : never;
 
-/** The data of a `revoked` event: channels that the page may not follow any more. */
+/** The data of a `revoked` event: channels that the page may no longer follow. */
 export interface Revoked {
   channels: string[];
 }
 
 /**
- * Events of the hub itself: `reset` names the channels of which events are missing; `revoked`, those that the page may
- * not follow any more; `snapshot` has the state of a channel, unless its `snapshotEvent` has another name; `tidings` is a
- * marker, which has an id and no data.
+ * Events of the hub itself. `reset` names the channels with missing events. `revoked` names the channels that the page
+ * may no longer follow. `snapshot` has the state of a channel, unless `snapshotEvent` sets another name. `tidings` is a
+ * position marker, which has an id and no data.
  */
 export interface OwnEvents {
   reset: Reset;
@@ -42,7 +42,7 @@ export interface OwnEvents {
 
 type AllEvents<Events> = Events & Omit<OwnEvents, keyof Events>;
 
-/** For a union of text and anything else, the page cannot tell which it is. */
+/** For a union of text and another type, the page cannot determine which one the data is. */
 type Text<T> = [Extract<T, SentAsText>] extends [never] ? Json<T> : string;
 
 /** A MessageEvent with the type of its data. */
@@ -78,7 +78,7 @@ interface Listen<Events> {
 /**
  * Parses the data of an event, and returns it with the type of the event.
  *
- * @throws {SyntaxError} the data is not JSON: it was not published as the map says.
+ * @throws {SyntaxError} the data is not JSON: it was not published with the type of the map.
  */
 export function parse<T>(event: { readonly data: Json<T> }): Parsed<T> {
   return JSON.parse(event.data);

@@ -21,10 +21,10 @@ export interface StreamResponseOptions<Data = unknown> extends StreamOptions<Dat
 const opened = new WeakSet<Request>();
 
 /**
- * Opens a stream as the response to a web Request. Resolves with the Response at the first event, or after two turns of
- * the event loop. It does not wait for the handler to return, and the stream stays open afterwards.
+ * Opens a stream as the response to a web Request. Resolves with the Response at the first event, or after two
+ * iterations of the event loop. It does not wait for the handler to return, and the stream stays open afterwards.
  *
- * Read the request's body before, or begin to in the same tick. A body that nobody reads is discarded.
+ * Read the request's body before the call, or begin to read it in the same tick. Otherwise the body is discarded.
  *
  * @param handler receives the stream. It is not called for a HEAD request, nor for a stream that is refused.
  * @returns rejects with the handler's error if it fails before there is a Response; later errors go to the hub's

@@ -2,25 +2,27 @@ import { checkType, invalid, isWhole } from './base/option-checks.ts';
 import { checkNames, optionNames } from './base/option-names.ts';
 import type { Hub } from './hub/hub.ts';
 
-/** What can stop listening: a server of `node:http`, `node:http2` or @hono/node-server, or an application of Fastify. */
+/**
+ * A server that can stop listening: of `node:http`, `node:http2` or @hono/node-server, or an application of Fastify.
+ */
 export interface ClosableServer {
   close(callback: () => void): unknown;
 }
 
 /** The options of {@link gracefulShutdown}. */
 export interface ShutdownOptions {
-  /** The signals at which the process shuts down. Default: `['SIGINT', 'SIGTERM']`. */
+  /** The signals that shut the process down. Default: `['SIGINT', 'SIGTERM']`. */
   signals?: readonly NodeJS.Signals[] | undefined;
   /**
-   * ms after which the process exits, whatever is left. It begins when `before` is done. Three quarters of it are for
+   * ms after which the process exits in any case, counted from the end of `before`. Three quarters of this time are for
    * streams, the rest for other requests. Default: 10,000.
    */
   within?: number | undefined;
-  /** Each client is told to wait a random number of ms between these two before it reconnects. Default: [1_000, 15_000]. */
+  /** Each client receives a random reconnection time between these two, in ms. Default: [1_000, 15_000]. */
   retry?: readonly [min: number, max: number] | undefined;
   /**
-   * Called first, while the server still listens, and awaited: for what publishes, and is not a source of
-   * `channel.from()`. If it fails, the error is printed, and the shutdown continues. Default: nothing.
+   * Called first, while the server still listens, and awaited. Use it to stop code that publishes outside of
+   * `channel.from()`. If it fails, the error is printed, and the shutdown continues. Default: none.
    */
   before?: (() => unknown) | undefined;
 }
@@ -33,12 +35,17 @@ const SHUTDOWN_OPTIONS = optionNames<ShutdownOptions>({
 });
 
 /**
- * Ends the process in order when it receives a signal: calls `before`; stops listening; cancels the sources of
- * `channel.from()`, and waits until what they published last and the ends of their channels are stored; sends all
- * streams what was published, a reconnection time, and the end; waits for other requests; exits with the status 0. Further
- * signals change nothing: under npm, a Ctrl-C arrives from the terminal and from npm.
+ * Shuts the process down gracefully when it receives a signal:
  *
- * @returns shuts down without a signal. Idempotent.
+ * - It calls `before`, and stops listening.
+ * - It cancels the sources of `channel.from()`, and waits until their last events and the ends of their channels are
+ *   stored.
+ * - It sends all streams the published events and a reconnection time, and ends them.
+ * - It waits for other requests, and exits with the status 0.
+ *
+ * Further signals have no effect: under npm, a Ctrl-C arrives from the terminal and from npm.
+ *
+ * @returns a function that shuts the process down without a signal. Idempotent.
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
 export function gracefulShutdown(

@@ -17,20 +17,20 @@ export interface OpenStreamOptions<Data = unknown> extends StreamOptions<Data> {
   /** The hub of the stream. */
   hub: Hub;
   /**
-   * Called once, when the stream is about to send its headers, with the status and the headers. The stream waits for the
-   * promise, and queues what is sent meanwhile. For adapters whose framework sets headers after the handler has
-   * returned. Default: the headers are sent at once.
+   * Called once, before the stream sends its headers, with the status and the headers. The stream waits for the
+   * promise, and queues the events that are sent meanwhile. For adapters whose framework sets headers after the handler
+   * has returned. Default: the headers are sent immediately.
    */
   beforeHeaders?: BeforeHeaders | undefined;
 }
 
 /**
  * Opens a stream as the response to a request of `node:http` or `node:http2`. The headers are sent with the first
- * event, or after two turns of the event loop. Until then, a failing handler can still send another response. With a
- * broker, the headers of a stream with subscriptions wait for it for at most 1 s.
+ * event, or after two iterations of the event loop. Until then, a failing handler can still send another response. With
+ * a broker, the headers of a stream with subscriptions wait for it for at most 1 s.
  *
- * Read the request's body before, or begin to in the same tick, or call `req.pause()` before and read it later. A body
- * that nobody reads is discarded, and the hub's `onError` is called with the stage `request`.
+ * Read the request's body before the call, or begin to read it in the same tick, or call `req.pause()` before and read
+ * it later. Otherwise the body is discarded, and the hub's `onError` is called with the stage `request`.
  *
  * @throws {TidingsError} `already-open`: the response has a stream; `head-sent`: the response headers were sent
  *   already; `invalid-option`, naming the option.
@@ -74,13 +74,13 @@ export function openStream<Data = unknown>(
 }
 
 /**
- * Tells the stream of a response that its handler has failed. For adapters whose framework responds to errors, or reports
+ * Closes the stream of a response whose handler has failed. For adapters whose framework responds to errors, or reports
  * them. If the headers were not sent, the stream closes as `refused` and writes nothing. Otherwise it ends as `error`.
  *
  * @param report whether an error after the headers goes to the hub's `onError`, for frameworks that cannot handle it
  *   then. Default: false.
- * @returns whether the framework has to handle the error. False if it was reported, and if the handler failed only
- *   because its stream closed, with the AbortError of its `signal`.
+ * @returns whether the framework must handle the error. False if it was reported, or if the handler failed only because
+ *   its stream closed (the AbortError of its `signal`).
  */
 export function failStream(res: NodeResponse, error: unknown, report = false): boolean {
   const transport = (res as ResponseWithTransport)[transportOf];
@@ -97,8 +97,8 @@ export function failStream(res: NodeResponse, error: unknown, report = false): b
 }
 
 /**
- * Releases a response from a stream that has not sent the headers, so that something else can send the response. The
- * stream closes as `refused` and writes nothing. For adapters whose framework responds to errors later.
+ * Releases a response from a stream that has not sent the headers, so that other code can send the response. The stream
+ * closes as `refused` and writes nothing. For adapters whose framework responds to errors later.
  *
  * @returns false if the headers were sent already, or there is no stream.
  */

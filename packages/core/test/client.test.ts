@@ -6,7 +6,7 @@ import { expect, it } from 'vitest';
 // By path: the tests of that package depend on core, and workspaces must not form a cycle.
 import { connect } from '../../testing/src/index.ts';
 
-it('tells a page what it has missed, in the type that the page knows', async () => {
+it('sends a reset in the type that the page imports', async () => {
   const hub = createHub();
   const server = createServer((req, res) => {
     openStream(req, res, { hub }).subscribe(['prices', 'news']);

@@ -37,7 +37,7 @@ const resets = (text: string) =>
   [...text.matchAll(/event: reset\ndata: (.*)\n/g)].map(([, data]) => JSON.parse(data as string));
 const datas = (text: string) => [...text.matchAll(/^data: (.+)$/gm)].map(([, data]) => data);
 
-it('closes a stream whose write throws, and goes on with the others', async () => {
+it('closes a stream whose write throws, and continues with the others', async () => {
   const { hub, open, errors } = connect();
   const other = open();
   other.stream.subscribe('a');
@@ -61,7 +61,7 @@ it('closes a stream whose write throws, and goes on with the others', async () =
   expect(datas(other.transport.text)).toEqual(['one', 'two']);
 });
 
-it('names channels that were subscribed to late in the reset of a new epoch', async () => {
+it('names channels of late subscriptions in the reset of a new epoch', async () => {
   const { faulty, hub, open } = withBroker();
   const { stream, transport } = open();
   stream.subscribe('a');
@@ -74,7 +74,7 @@ it('names channels that were subscribed to late in the reset of a new epoch', as
   expect(resets(transport.text)).toEqual([{ reason: 'unknown', channels: ['a', 'b'] }]);
 });
 
-it('sends no reset to a client without an id whose stream has not begun in the old epoch', async () => {
+it('sends no reset to a client without an id whose stream had not begun in the old epoch', async () => {
   const { faulty, hub, open } = withBroker();
   await hub.position();
   faulty.hold();
@@ -135,7 +135,7 @@ it('keeps an undelivered event of a quiet channel when others publish 18 MB in t
   expect(datas(transport.text)).toEqual(['small']);
 });
 
-it('sends a reset when undelivered events were evicted, though the channel retains nothing', async () => {
+it('sends a reset when undelivered events were evicted, even if the channel retains nothing', async () => {
   const { hub, open } = connect({ history: false });
   const { stream, transport } = open();
   stream.subscribe('a');
@@ -146,7 +146,7 @@ it('sends a reset when undelivered events were evicted, though the channel retai
   expect(resets(transport.text)).toEqual([{ reason: 'slow', channels: ['a'] }]);
 });
 
-it.each([false, true])('gives a new subscriber nothing of before begin(): compact %s', async compact => {
+it.each([false, true])('sends a new subscriber no event from before begin(): compact %s', async compact => {
   const { hub, open } = connect({ channels: () => ({ compact }) });
   hub.publish('a', 'old');
   await turns();
@@ -162,7 +162,7 @@ it.each([false, true])('gives a new subscriber nothing of before begin(): compac
   expect([datas(transport.text), datas(later.transport.text)]).toEqual([[], []]);
 });
 
-it('goes on when the channel that it waits for is unsubscribed', async () => {
+it('continues when the channel that it waits for is unsubscribed', async () => {
   const { faulty, hub, open } = withBroker();
   const { stream, transport } = open();
   stream.subscribe('a');
@@ -178,7 +178,7 @@ it('goes on when the channel that it waits for is unsubscribed', async () => {
   faulty.recover();
 });
 
-it('begins where the application says after a loss while the channel is opened', async () => {
+it('begins at `from` after a loss while the channel is opened', async () => {
   const { faulty, hub, open } = withBroker();
   await hub.publish('b', 'one');
   await hub.publish('b', 'two');

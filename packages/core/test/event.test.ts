@@ -63,13 +63,13 @@ describe('data', () => {
     expect(() => encodeEvent({ data })).toThrow(message);
   });
 
-  it('a circle is a TypeError', () => {
+  it('a circular object is a TypeError', () => {
     const circle: { self?: unknown } = {};
     circle.self = circle;
     expect(() => encodeEvent({ data: circle })).toThrow(TypeError);
   });
 
-  it('keeps what an own toJSON throws', () => {
+  it('rethrows the error of toJSON', () => {
     const failure = new Error('mine');
     const data = {
       toJSON() {
@@ -79,7 +79,7 @@ describe('data', () => {
     expect(() => encodeEvent({ data })).toThrow(failure);
   });
 
-  it('has one line for each of its lines', () => {
+  it('has one field line for each of its lines', () => {
     expect(encodeEvent({ data: 'a\nb\rc\r\nd\n\n\re\r\r\n' })).toBe(
       'data: a\ndata: b\ndata: c\ndata: d\ndata: \ndata: \ndata: e\ndata: \ndata: \n\n',
     );
@@ -135,12 +135,12 @@ describe('fields', () => {
     }
   });
 
-  it('show what was wrong with them, but not the whole of it', () => {
+  it('are shown in the error, but shortened', () => {
     expect(refusal({ id: 'a\nb' }).message).toContain('got "a\\nb"');
     expect(refusal({ id: `\n${'x'.repeat(1_000)}` }).message.length).toBeLessThan(200);
   });
 
-  it('of a lone surrogate are well formed', () => {
+  it('with a lone surrogate are well formed', () => {
     expect(encodeEvent({ data: '', id: '\ud83d', event: '\ude00' })).toBe(
       'event: \ufffd\ndata: \nid: \ufffd\n\n',
     );
@@ -148,7 +148,7 @@ describe('fields', () => {
 });
 
 describe('a comment', () => {
-  it('is shortest when it is empty', () => {
+  it('is one colon when it is empty', () => {
     expect(encodeComment('')).toBe(':\n');
   });
 
@@ -157,7 +157,7 @@ describe('a comment', () => {
   });
 });
 
-it('a retry on its own is a block on its own', () => {
+it('a retry alone is a block of its own', () => {
   expect(encodeRetry(0)).toBe('retry: 0\n\n');
   expect(() => encodeRetry(-1)).toThrow(expect.objectContaining({ code: 'invalid-field' }));
 });

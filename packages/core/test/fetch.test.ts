@@ -16,7 +16,7 @@ async function connect(signal: AbortSignal, options?: HubOptions) {
   return { hub, response, stream: stream as EventStream };
 }
 
-it('notices a peer that left by the signal alone', async () => {
+it('detects a disconnect by the signal alone', async () => {
   const controller = new AbortController();
   const { hub, stream } = await connect(controller.signal);
   controller.abort();
@@ -24,20 +24,20 @@ it('notices a peer that left by the signal alone', async () => {
   expect(hub.streams.size).toBe(0);
 });
 
-it('notices a peer that left by the cancelled body alone', async () => {
+it('detects a disconnect by the cancelled body alone', async () => {
   const { hub, stream, response } = await connect(new AbortController().signal);
   await response.body?.cancel();
   expect(await stream.closed).toBe('disconnected');
   expect(hub.streams.size).toBe(0);
 });
 
-it('does not ask the handler of a peer that has left before', async () => {
+it('does not call the handler for a client that has disconnected before', async () => {
   const { response, stream } = await connect(AbortSignal.abort());
   expect(stream).toBeUndefined();
   expect(response.status).toBe(499);
 });
 
-it('a reader that has taken everything is not stalled, and has room, though it asks for no more', async () => {
+it('a client that has read everything is not stalled, and has room, even without another pull', async () => {
   const { response, stream } = await connect(new AbortController().signal, { stallTimeout: 160 });
   const reader = (response.body as ReadableStream<Uint8Array>).getReader();
   await reader.read();
@@ -53,7 +53,7 @@ it('a reader that has taken everything is not stalled, and has room, though it a
   expect(await stream.closed).toBe('stalled');
 });
 
-it('a stream that is answered with 204 is over, whatever was sent before', async () => {
+it('a stream with status 204 is over, whatever was sent before', async () => {
   const hub = createHub();
   await hub.publish('a', 1);
   const id = await hub.channel('a').end();

@@ -17,7 +17,7 @@ function takeAll(backlog: FrameQueue): Frame[] {
 }
 
 describe('a backlog', () => {
-  it('gives back what was put in, in order, and knows how much it has', () => {
+  it('returns the frames in order, and counts its bytes', () => {
     const backlog = new FrameQueue();
     expect(backlog.length).toBe(0);
     for (const text of ['one', 'two€', 'three']) backlog.push(createFrame(text));
@@ -29,7 +29,7 @@ describe('a backlog', () => {
     expect(backlog.length).toBe(0);
   });
 
-  it('gives a frame back itself, not a copy, since it is shared', () => {
+  it('returns the frame itself, not a copy, because it is shared', () => {
     const frames = [createFrame('small'), createFrame('x'.repeat(PIECE))];
     const backlog = new FrameQueue();
     for (const frame of frames) backlog.push(frame);
@@ -42,7 +42,7 @@ describe('a backlog', () => {
     [PIECE + 1, [PIECE, 1]],
     [2 * PIECE, [PIECE, PIECE]],
     [2 * PIECE + 5, [PIECE, PIECE, 5]],
-  ])('takes a frame of %i bytes apart into %j', (length, pieces) => {
+  ])('splits a frame of %i bytes into %j', (length, pieces) => {
     const text = 'abcdefg'.repeat(length / 7 + 1).slice(0, length);
     const backlog = new FrameQueue();
     backlog.push(createFrame(text));
@@ -53,7 +53,7 @@ describe('a backlog', () => {
     expect(isLarge(createFrame(text))).toBe(length > PIECE);
   });
 
-  it('joins small frames, and none that are not', () => {
+  it('joins small frames only', () => {
     const backlog = new FrameQueue();
     for (let i = 0; i < 640; i++) backlog.push(createFrame(`event ${i};`));
     const text = Array.from({ length: 640 }, (_, i) => `event ${i};`).join('');
@@ -65,7 +65,7 @@ describe('a backlog', () => {
     expect(takeAll(backlog)).toHaveLength(640);
   });
 
-  it('counts only those that still wait', () => {
+  it('counts only queued frames', () => {
     const backlog = new FrameQueue();
     for (let i = 0; i < 63; i++) backlog.push(createFrame('taken'));
     takeAll(backlog);
@@ -85,7 +85,7 @@ describe('a backlog', () => {
     expect(takeAll(backlog)).toHaveLength(65);
   });
 
-  it('keeps the order and loses nothing, whenever it is pushed to and taken from', () => {
+  it('keeps the order without gaps, whenever frames are added and taken', () => {
     const size = fc.oneof(
       { weight: 8, arbitrary: fc.integer({ min: 1, max: 40 }) },
       { weight: 1, arbitrary: fc.integer({ min: 1_020, max: 1_030 }) },

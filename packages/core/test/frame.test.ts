@@ -34,11 +34,11 @@ function expectBytes(frame: Frame, bytes: Uint8Array): void {
 }
 
 describe('a frame', () => {
-  it.each(TEXTS)('has the bytes of its text, and a chunk of just these: %j', value => {
+  it.each(TEXTS)('has the bytes of its text, and a chunk of these bytes: %j', value => {
     expectBytes(createFrame(value), Buffer.from(value));
   });
 
-  it('shares memory between its forms, and is made of Buffers where there are any', () => {
+  it('shares memory between its forms, and uses Buffers if they exist', () => {
     const frame = createFrame('hello');
     expect(frame.bytes.buffer).toBe(frame.chunk.buffer);
     expect(frame.bytes).toBe(frame.bytes);
@@ -46,7 +46,7 @@ describe('a frame', () => {
     expect(joinFrames([frame]).chunk).toBeInstanceOf(Buffer);
   });
 
-  it('joined is the texts after one another', () => {
+  it('joined contains the texts in order', () => {
     fc.assert(
       fc.property(fc.array(text, { minLength: 1 }), texts => {
         expectBytes(
@@ -68,7 +68,7 @@ describe('a frame', () => {
     );
   });
 
-  it('sliced and joined again is what it was', () => {
+  it('sliced and joined again is equal to the original', () => {
     fc.assert(
       fc.property(text, fc.nat(), (value, at) => {
         const frame = createFrame(value);
@@ -81,7 +81,7 @@ describe('a frame', () => {
   });
 });
 
-it('a frame is the same where there is no Buffer', async () => {
+it('a frame is the same without Buffer', async () => {
   const program = fileURLToPath(new URL('frame-without-buffer.ts', import.meta.url));
   const { stdout } = await promisify(execFile)(process.execPath, [
     '--import',

@@ -8,7 +8,7 @@ import { MemoryTransport } from './memory-transport.ts';
 
 const request = { method: 'GET', url: '/' };
 
-it('counts the age of its first stream from its beginning, however long it was idle', async () => {
+it('counts the age of the first stream from its opening, however long the hub was idle', async () => {
   const hub = createHub({ maxAge: 200 });
   hub.open(new MemoryTransport(), request).close();
   await wait(250);
@@ -18,7 +18,7 @@ it('counts the age of its first stream from its beginning, however long it was i
   expect(await stream.closed).toBe('maxAge');
 });
 
-it('goes on when a heartbeat cannot be written, without that stream', async () => {
+it('closes a stream whose heartbeat cannot be written, and continues', async () => {
   const errors: unknown[] = [];
   const hub = createHub({ heartbeat: 20, onError: (error, { stage }) => errors.push([stage, error]) });
   const transport = new MemoryTransport();
@@ -35,7 +35,7 @@ it('goes on when a heartbeat cannot be written, without that stream', async () =
   while (next.text.length < 9) await wait(5);
 });
 
-it('takes an onError that rejects', async () => {
+it('ignores an onError that rejects', async () => {
   const hub = createHub({
     onError: async () => {
       throw new Error('of its own');
@@ -46,7 +46,7 @@ it('takes an onError that rejects', async () => {
   await wait(5);
 });
 
-it('ends all streams, though one of them cannot be written to', async () => {
+it('ends all streams, even if a write to one of them fails', async () => {
   const errors: unknown[] = [];
   const hub = createHub({ onError: (_, { stage }) => errors.push(stage) });
   const broken = new MemoryTransport();
@@ -61,7 +61,7 @@ it('ends all streams, though one of them cannot be written to', async () => {
   expect(errors).toEqual(['write']);
 });
 
-it('lets nobody be replaced by a client that is only told that there is no more', async () => {
+it('does not replace a stream for a request that gets 204', async () => {
   const hub = createHub({ limits: { perClient: 1, streams: 1 } });
   const live = hub.open(new MemoryTransport(), request, { client: 'ann' });
   const finished = hub.open(new MemoryTransport(), { ...request, lastEventId: 'end.' }, { client: 'ann' });
@@ -69,7 +69,7 @@ it('lets nobody be replaced by a client that is only told that there is no more'
   expect(live.signal.aborted).toBe(false);
 });
 
-it('publishes what nobody awaits without harm', async () => {
+it('does not end the process when a rejected publish is not awaited', async () => {
   const errors: unknown[] = [];
   const hub = createHub({
     onError: (error, { stage, channel }) => errors.push([stage, channel, (error as Error).name]),
@@ -88,7 +88,7 @@ it('publishes what nobody awaits without harm', async () => {
   ]);
 });
 
-it('puts what is sent to a stream in its place among what is published to it', async () => {
+it('keeps the order of sent and published events', async () => {
   const hub = createHub();
   const transport = new MemoryTransport();
   const stream = hub.open(transport, request).subscribe('a');
@@ -106,7 +106,7 @@ it('puts what is sent to a stream in its place among what is published to it', a
   expect(order).toEqual(['1', '2', 'own', '3']);
 });
 
-it('gives a channel the options it was last given, over those by name', async () => {
+it('prefers the latest options of hub.channel() to those by name', async () => {
   const hub = createHub({ channels: () => ({ history: { events: 2 } }), heartbeat: false });
   const read = async () => {
     const transport = new MemoryTransport();
@@ -130,7 +130,7 @@ it('gives a channel the options it was last given, over those by name', async ()
   expect(() => hub.channel('')).toThrow(/must be a name/);
 });
 
-it('gives the newest of each key to streams that were to begin when it came, and to those after them', async () => {
+it('sends the latest event of each key to streams that were about to begin when it arrived, and to later ones', async () => {
   const hub = createHub({ channels: () => ({ compact: true }), heartbeat: false });
   const begin = () => {
     const transport = new MemoryTransport();
@@ -152,7 +152,7 @@ it('gives the newest of each key to streams that were to begin when it came, and
   expect(data(during)).not.toContain('0');
 });
 
-it('lets who is told of the end of a stream publish it while the hub closes', async () => {
+it('allows an observer to publish the end of a stream while the hub closes', async () => {
   const errors: unknown[] = [];
   const hub = createHub({ onError: error => errors.push(error) });
   const streams = [1, 2, 3].map(() => hub.open(new MemoryTransport(), request));
@@ -224,7 +224,7 @@ it.each<[string, unknown]>([
   expect(hub.stats().published).toBe(0);
 });
 
-it('takes every field that there is', async () => {
+it('accepts every field', async () => {
   const hub = createHub({ heartbeat: false });
   const stream = hub.open(new MemoryTransport(), request);
   const all = { event: 'e', key: 'k', gone: false };
@@ -249,12 +249,12 @@ it.each<[string, (hub: Hub) => unknown]>([
   );
 });
 
-it('rejects what is published to a channel whose options are wrong', async () => {
+it('rejects an event for a channel with invalid options', async () => {
   const hub = createHub({ channels: (async () => ({})) as unknown as () => object, onError: () => {} });
   await expect(hub.publish('a', 1)).rejects.toThrow(/^channels must be a synchronous function/);
 });
 
-it('reports what an async callback of its observer rejects with', async () => {
+it('reports the rejection of an async callback of its observer', async () => {
   const errors: unknown[] = [];
   const fail = (name: string) => async () => {
     throw name;

@@ -33,7 +33,7 @@ describe.each([
   ['without a broker', () => ({ options: (): HubOptions => ({}) })],
   ['with a broker', shared],
 ])('hub.listen() %s', (_, setUp) => {
-  it('receives what is published from the call on, as it was published', async () => {
+  it('receives the events that are published after the call, as they were published', async () => {
     const { hub } = start(setUp().options());
     await hub.publish('jobs', 'before');
     const events: unknown[] = [];
@@ -53,7 +53,7 @@ describe.each([
     ]);
   });
 
-  it('begins where `from` says, and leaves out what `filter` does', async () => {
+  it('begins at `from`, and applies `filter`', async () => {
     const { hub } = start(setUp().options());
     const ids = [];
     for (let number = 0; number < 5; number++) ids.push(await hub.publish('x', { number }));
@@ -78,7 +78,7 @@ describe.each([
     expect(list).toEqual([{ of: 'other' }, 2, 3, 'new']);
   });
 
-  it('awaits a listener: what is published meanwhile waits, in order', async () => {
+  it('awaits a listener, and queues later events in order', async () => {
     const { hub } = start(setUp().options());
     const begun: unknown[] = [];
     let finish = () => {};
@@ -102,7 +102,7 @@ describe.each([
     expect(begun).toEqual(['a', 'b', 'c', 'd']);
   });
 
-  it('is told what it was too slow to receive, and continues', async () => {
+  it('receives a reset when it was too slow, and continues', async () => {
     const channels = () => ({ history: { events: 3 }, overflow: 'disconnect' as const });
     const { hub } = start({ channels, ...setUp().options() });
     const { list, listener, onReset } = collect();
@@ -129,7 +129,7 @@ describe.each([
     expect(list).toEqual([0, 'slow x', 'after']);
   });
 
-  it('reports what a listener throws, or rejects with, and continues', async () => {
+  it('reports the error of a listener that throws or rejects, and continues', async () => {
     const { hub, errors } = start(setUp().options());
     const { list, listener } = collect();
     await hub.listen('x', event => {
@@ -170,7 +170,7 @@ describe.each([
     expect(() => hub.listen('y', listener)).toThrow(expect.objectContaining({ code: 'closed' }));
   });
 
-  it('is no stream, and no subscriber', async () => {
+  it('is neither a stream nor a subscriber', async () => {
     const { hub } = start(setUp().options());
     const listening = hub.listen('x', () => {});
     await listening.ready;
@@ -186,7 +186,7 @@ describe.each([
 });
 
 describe('hub.listen()', () => {
-  it('receives what another process publishes, once it is ready', async () => {
+  it('receives the events of another process, once it is ready', async () => {
     const log = new MemoryLog();
     const [a, b] = [start({ broker: log.broker() }).hub, start({ broker: log.broker() }).hub];
     const { list, listener } = collect();
@@ -196,7 +196,7 @@ describe('hub.listen()', () => {
     expect(list).toEqual(['from b']);
   });
 
-  it('is told what the broker has lost', async () => {
+  it('receives a reset for the events that the broker has lost', async () => {
     const faulty = new FaultyBroker(new MemoryLog().broker());
     const { hub } = start({ broker: faulty.broker });
     const { list, listener, onReset } = collect();
@@ -220,7 +220,7 @@ describe('hub.listen()', () => {
     expect(errors).toEqual([['listen', new Error('no state')]]);
   });
 
-  it('does not hold the event loop while a listener has much to receive', async () => {
+  it('does not block the event loop while a listener receives many events', async () => {
     const { hub } = start({ history: { events: 1_000 } });
     for (let number = 0; number < 200; number++) void hub.publish('x', number);
     let received = 0;
@@ -247,7 +247,7 @@ describe('hub.listen()', () => {
     ['filter', 'x', () => {}, { filter: 7 }],
     ['signal', 'x', () => {}, { signal: 'abort' }],
     ['onReset', 'x', () => {}, { onReset: true }],
-  ])('refuses options that are none: %s', (name, channel, listener, options) => {
+  ])('refuses invalid options: %s', (name, channel, listener, options) => {
     const { hub } = start();
     // @ts-expect-error none of them is typed
     const call = () => hub.listen(channel, listener, options);

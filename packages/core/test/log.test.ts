@@ -16,7 +16,7 @@ const settings = {
 };
 
 describe('the log', () => {
-  it('takes room from the channel that was published to least recently', async () => {
+  it('evicts from the channel that was published to least recently', async () => {
     const log = new Log({
       settingsOf: () => settings,
       maxBytes: 1_000,
@@ -34,7 +34,7 @@ describe('the log', () => {
     expect(['a', 'b', 'c'].map(name => log.channels.find(name)?.history.size)).toEqual([2, undefined, 1]);
   });
 
-  it('delivers what waits for the end of a flushInterval when it would exceed the bound', async () => {
+  it('delivers before the end of a flushInterval when the bound is reached', async () => {
     const log = new Log({
       settingsOf: () => ({ ...settings, flushInterval: 10_000 }),
       maxBytes: 1_000,

@@ -34,7 +34,7 @@ async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await turn();
 }
 
-it('tells what becomes of streams and events', async () => {
+it('reports streams and events', async () => {
   const { hub, calls, open } = record();
   const { stream } = open('ann');
   stream.subscribe('a');
@@ -67,7 +67,7 @@ it('tells what becomes of streams and events', async () => {
   expect(stats.historyBytes).toBeGreaterThan(0);
 });
 
-it('tells of those who come back, and of what they have missed', async () => {
+it('reports clients that resume, and their resets', async () => {
   const { hub, calls, open } = record({ history: { events: 1 } });
   const id = await hub.publish('a', 1);
   const known = open('knows', id);
@@ -90,7 +90,7 @@ it('tells of those who come back, and of what they have missed', async () => {
   expect(hub.stats()).toMatchObject({ replayed: 2, resets: 2, streams: 3, clients: 3 });
 });
 
-it('tells of peers that do not keep up, once each time', async () => {
+it('reports slow consumers, once each time', async () => {
   const { hub, calls, open } = record();
   const { stream, transport } = open('slow');
   await turns(3);
@@ -108,7 +108,7 @@ it('tells of peers that do not keep up, once each time', async () => {
   stream.close();
 });
 
-it('tells of streams that were refused, and of channels that were forgotten', async () => {
+it('reports refused streams and dropped channels', async () => {
   const { hub, calls, open } = record({ limits: { streams: 1 }, history: { age: 30 } });
   open('first').stream.subscribe('a').unsubscribe('a');
   open('second');
@@ -120,7 +120,7 @@ it('tells of streams that were refused, and of channels that were forgotten', as
   ]);
 });
 
-it('survives what its observer throws, and reports it', async () => {
+it('reports the error of a callback that throws, and continues', async () => {
   const stages: string[] = [];
   const fail = () => {
     throw new Error('of the observer');
@@ -140,7 +140,7 @@ it('survives what its observer throws, and reports it', async () => {
   expect(stages).toEqual(['observer', 'observer', 'observer', 'observer']);
 });
 
-it('tells of the end of a stream when the hub knows it no longer', () => {
+it('reports the end of a stream after removing it from the hub', () => {
   const there: boolean[] = [];
   const look = () => there.push(hub.streams.size > 0, hub.clients.has('ann'));
   const hub = createHub({ heartbeat: false, observer: { opened: look, closed: look } });
@@ -150,7 +150,7 @@ it('tells of the end of a stream when the hub knows it no longer', () => {
   expect(there).toEqual([true, true, false, false]);
 });
 
-it('tells that the hub is closing, once, before its streams close', async () => {
+it('reports once that the hub is closing, before its streams close', async () => {
   const calls: string[] = [];
   const hub = createHub({
     observer: { closing: () => calls.push('closing'), closed: () => calls.push('closed') },

@@ -39,7 +39,7 @@ const calls: [options: string, call: () => unknown, message: string][] = [
   ['sse()', () => adapterHub(hub as object), 'as in sse({ hub }); got an object'],
 ];
 
-describe('an option that there is not is refused, and the nearest is named', () => {
+describe('an unknown option is refused, with the most similar name', () => {
   it.each(calls)('of %s', (_, call, message) => {
     expect(call).toThrow(expect.objectContaining({ code: 'invalid-option' }));
     expect(call).toThrow(message);

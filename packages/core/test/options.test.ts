@@ -34,7 +34,7 @@ describe('options of a hub', () => {
     );
   });
 
-  it('are taken as they are', () => {
+  it('are accepted unchanged', () => {
     const onError = () => {};
     expect(
       readHubOptions({
@@ -88,7 +88,7 @@ describe('options of a hub', () => {
     });
   });
 
-  it('set how late the clock may be: it follows the shortest of them, within reason', () => {
+  it('set the precision of the clock by the shortest of them, within bounds', () => {
     const off = { heartbeat: false, stallTimeout: false, maxAge: false } as const;
     expect(readHubOptions(off).precision).toBe(1_000);
     expect(readHubOptions({ ...off, maxAge: 3_200 }).precision).toBe(100);
@@ -163,7 +163,7 @@ describe('options of a hub', () => {
     expect(() => readHubOptions(options as HubOptions)).toThrow(invalid('options'));
   });
 
-  it('take a history without a bound, and none', () => {
+  it('accept a history without a bound, and no history', () => {
     const all = { events: NEVER, bytes: NEVER, age: NEVER };
     expect(readHubOptions({ history: all }).channel('a')).toMatchObject(all);
     const none = { events: 0, bytes: 0 };
@@ -175,7 +175,7 @@ describe('options of a hub', () => {
 describe('options of a channel', () => {
   const standard = { history: { events: 7 } };
 
-  it('are the hub’s, unless there are own ones', () => {
+  it('default to those of the hub', () => {
     const { channel } = readHubOptions({ ...standard, channels: name => ({ compact: name === 'c' }) });
     expect(channel('a')).toMatchObject({ events: 7, compact: false, overflow: 'reset' });
     expect(channel('c')).toMatchObject({ events: 7, compact: true });
@@ -212,7 +212,7 @@ describe('options of a channel', () => {
     );
   });
 
-  it('must not be promised', () => {
+  it('must not be a promise', () => {
     const channels = async () => {
       throw new Error('that nobody awaits');
     };
@@ -234,7 +234,7 @@ describe('options of a subscription', () => {
     expect(readSubscribeOptions(options)).toBe(options);
   });
 
-  it('have one way to say that nothing older is wanted', () => {
+  it('have one form for beginning now', () => {
     const filter = () => true;
     expect(readSubscribeOptions({ from: { last: 0 }, filter })).toEqual({ from: 'now', filter });
   });
@@ -283,7 +283,7 @@ describe('options of hub.close()', () => {
     expect(() => readCloseOptions(options as object)).toThrow(invalid('options'));
   });
 
-  it('may be 0, and one number twice', () => {
+  it('may be 0, and the same number twice', () => {
     expect(readCloseOptions({ within: 0, retry: [0, 0] })).toEqual({ within: 0, retry: [0, 0] });
   });
 });
@@ -313,7 +313,7 @@ describe('options of a stream', () => {
     expect(() => readStreamOptions(options as object)).toThrow(invalid('options'));
   });
 
-  it('do not touch the headers that make it a stream', () => {
+  it('cannot change the headers of the stream itself', () => {
     const headers = {
       'Content-Type': 'text/plain',
       'content-length': '5',
@@ -328,7 +328,7 @@ describe('options of a stream', () => {
   });
 });
 
-describe('a value that is refused', () => {
+describe('a refused value', () => {
   it.each<[string, unknown, string]>([
     ['an object', { id: 7, password: 'secret' }, 'an object with id, password'],
     ['an array', [1, 'a', { secret: 1 }], '[1, "a", an object with secret]'],

@@ -94,7 +94,7 @@ describe('channel.from()', () => {
     expect(errors).toEqual([]);
   });
 
-  it('does not open a source whose signal was aborted before', async () => {
+  it('does not open a source whose signal is already aborted', async () => {
     const { hub } = start();
     let isOpened = false;
     const source = () => {
@@ -105,7 +105,7 @@ describe('channel.from()', () => {
     expect(isOpened).toBe(false);
   });
 
-  it('gives the source a signal', async () => {
+  it('passes the source a signal', async () => {
     const { hub } = start();
     let given: AbortSignal | undefined;
     const produced = hub.channel('job').from(signal => {
@@ -130,7 +130,7 @@ describe('channel.from()', () => {
     expect(await hub.channel('job').state()).toBe('ended');
   });
 
-  it('cancels the source when the channel was ended by somebody else', async () => {
+  it('cancels the source when the channel is ended elsewhere', async () => {
     const { hub, errors } = start();
     const { state, count } = endless();
     const produced = hub.channel('job').from(count());
@@ -152,7 +152,7 @@ describe('channel.from()', () => {
     ['map', { map: 'text' }],
     ['event', { event: 7 }],
     ['end', { end: 'no' }],
-  ])('refuses options that are none: %s', (name, options) => {
+  ])('refuses invalid options: %s', (name, options) => {
     const { hub } = start();
     // @ts-expect-error none of them is typed
     expect(() => hub.channel('job').from([], options)).toThrow(
@@ -162,7 +162,7 @@ describe('channel.from()', () => {
     expect(() => hub.channel('job').from([], options)).toThrow(name);
   });
 
-  it('waits for the broker, and takes the next item when the last is stored', async () => {
+  it('waits for the broker, and reads the next item when the last one is stored', async () => {
     const faulty = new FaultyBroker(new MemoryLog().broker());
     const { hub } = start({ broker: faulty.broker, publishTimeout: 60_000 });
     const { state, count } = endless();
@@ -213,7 +213,7 @@ describe('channel.stop()', () => {
 });
 
 describe('channel.stop() in another process', () => {
-  it('cancels the sources that have begun before it, and no later ones', async () => {
+  it('cancels the sources that began before it, and no later ones', async () => {
     const log = new MemoryLog();
     const [a, b] = [start({ broker: log.broker() }).hub, start({ broker: log.broker() }).hub];
     const first = endless();
@@ -234,7 +234,7 @@ describe('channel.stop() in another process', () => {
     expect(await Promise.all([going, alsoGoing])).toEqual([false, false]);
   });
 
-  it('leaves the sources alone that its own process begins while the message is stored', async () => {
+  it('does not cancel sources that its own process begins while the message is being stored', async () => {
     const { hub } = start({ broker: new MemoryLog().broker() });
     const first = endless();
     const stopped = hub.channel('job').from(first.count, { end: false });
@@ -252,7 +252,7 @@ describe('channel.stop() in another process', () => {
 });
 
 describe('hub.close()', () => {
-  it('cancels sources, and sends what they and the application publish last before it ends streams', async () => {
+  it('cancels sources, and delivers the last events of them and the application before it ends streams', async () => {
     const { hub, errors } = start();
     const page = follow(hub);
     const { state, count } = endless();
@@ -277,7 +277,7 @@ describe('hub.close()', () => {
     expect(await produced).toBe(false);
   });
 
-  it('waits no longer than `within` for a broker that is away', async () => {
+  it('waits no longer than `within` for an unreachable broker', async () => {
     const faulty = new FaultyBroker(new MemoryLog().broker());
     const { hub } = start({ broker: faulty.broker, publishTimeout: 60_000 });
     const { state, count } = endless();
@@ -291,7 +291,7 @@ describe('hub.close()', () => {
     await closed;
   });
 
-  it('opens no source from then on', async () => {
+  it('opens no source after that', async () => {
     const { hub } = start();
     const closed = hub.close();
     const { state, count } = endless();

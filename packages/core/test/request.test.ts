@@ -21,7 +21,7 @@ it.each([
   ['/?lastEventId=%E2%80%A6+x%26', '… x&'],
   ['/?lastEventId=%', '%'],
   ['https://example.org/a?lastEventId=1', '1'],
-])('of %s it is %j', (url, id) => {
+])('for %s it is %j', (url, id) => {
   expect(read(url)).toBe(id);
 });
 
@@ -30,7 +30,7 @@ it('the header wins, unless it is empty', () => {
   for (const none of [undefined, null, '']) expect(read('/?lastEventId=query', none)).toBe('query');
 });
 
-it('the header is UTF-8, and comes a byte a character', () => {
+it('the header is UTF-8, with one character for each byte', () => {
   const id = '… 😀 é';
   expect(read('/', Buffer.from(id).toString('latin1'))).toBe(id);
   expect(read('/', Buffer.from('\ufeffa').toString('latin1'))).toBe('\ufeffa');

@@ -71,7 +71,7 @@ it('has no headers and no first event of a stream whose client disconnected befo
   });
 });
 
-it('says what each stream received when it began', async () => {
+it('reports what each stream received when it began', async () => {
   const { observer, replays } = record();
   const { hub, open } = serve({ observer, history: { events: 3 } });
   const id = await hub.publish('a', 0);
@@ -99,7 +99,7 @@ it('says what each stream received when it began', async () => {
   expect(hub.stats()).toMatchObject({ replayedEvents, resetReasons: { unknown: 1, history: 1 } });
 });
 
-it('says so when a stream closes before it has caught up', async () => {
+it('reports a stream that closes before it has caught up', async () => {
   const { observer, replays } = record();
   const { hub, open } = serve({ observer });
   const id = await hub.publish('a', 0);
@@ -113,7 +113,7 @@ it('says so when a stream closes before it has caught up', async () => {
   expect(replays).toEqual([['ann', expect.objectContaining({ events: 0, isComplete: false })]]);
 });
 
-it('counts what slow consumers have yet to receive, and how old that is', async () => {
+it('counts the events that slow consumers have not received, and their age', async () => {
   const { hub, open } = serve({ history: { events: 10 } });
   const slow = open('slow');
   const fast = open('fast');
@@ -155,7 +155,7 @@ it('counts rounds, and evicted entries, and why events were not accepted', async
   expect(hub.stats().publishErrors).toEqual({ ended: 1, unknown: 1 });
 });
 
-it('counts what is published to a channel from the first stats() on', async () => {
+it('counts the events of a channel from the first stats() call', async () => {
   const { hub, open } = serve();
   const channel = hub.channel('a');
   await channel.publish('before');
@@ -168,7 +168,7 @@ it('counts what is published to a channel from the first stats() on', async () =
   expect(publishedBytes).toBeGreaterThan('data: after'.length);
 });
 
-it('counts a channel through its time out of memory', async () => {
+it('keeps the counts of a channel while it is not in memory', async () => {
   const { hub } = serve({ history: false });
   const channel = hub.channel('a');
   channel.stats();
@@ -191,7 +191,7 @@ it('keeps the counts of a bounded number of channels that are not in memory', as
   expect(hub.channel('followed').stats()).toMatchObject({ since, published: 1 });
 });
 
-it('takes further observers, and lets them go', async () => {
+it('adds and removes further observers', async () => {
   const first = record();
   const second = record();
   const { hub, open } = serve({ observer: first.observer });
@@ -209,7 +209,7 @@ it('takes further observers, and lets them go', async () => {
   expect([...second.summaries.keys()]).toEqual([]);
 });
 
-it('measures streams that were open before their first observer from then on', async () => {
+it('measures streams that were open before the first observer from then on', async () => {
   const { hub, open } = serve();
   const { stream } = open('ann');
   await turns();
@@ -234,7 +234,7 @@ it('has the id of a stream only once the application has read it', () => {
   expect(stream.stats().id).toBe(id);
 });
 
-it('refuses a callback that is no function, and names it', () => {
+it('refuses a callback that is not a function, and names it', () => {
   const { hub } = serve();
   expect(() => hub.observe({ held: 5 } as unknown as Observer)).toThrow(/observer\.held/);
 });

@@ -55,7 +55,7 @@ function pending(kind: 'web stream' | 'Readable' | 'iterator') {
   return { source: kinds[kind](), stopped };
 }
 
-describe('stream() takes', () => {
+describe('stream() accepts', () => {
   const kinds: Record<string, () => Source<unknown> | Promise<Source<unknown>>> = {
     'an array': () => [1, 2],
     'a Set': () => new Set([1, 2]),
@@ -82,7 +82,7 @@ describe('stream() takes', () => {
   };
   const sources = Object.entries(kinds);
 
-  it.each(sources)('%s, made by a function', async (_, make) => {
+  it.each(sources)('%s, returned by a function', async (_, make) => {
     expect(await wire(make)).toBe('data: 1\n\ndata: 2\n\n');
   });
 
@@ -90,7 +90,7 @@ describe('stream() takes', () => {
     expect(await wire(make())).toBe('data: 1\n\ndata: 2\n\n');
   });
 
-  it.each([undefined, null, 7, 'text', {}, Buffer.from('bytes')])('nothing else: %j', async source => {
+  it.each([undefined, null, 7, 'text', {}, Buffer.from('bytes')])('no other value: %j', async source => {
     const { stream, errors } = open();
     expect(await stream.stream(source as never)).toBe(false);
     expect(errors[0]?.error).toBeInstanceOf(TypeError);
@@ -111,7 +111,7 @@ describe('an item', () => {
     ).toBe('event: first\ndata: {"item":"a"}\n\ndata: {"item":"b"}\n\n');
   });
 
-  it('is left out when map makes undefined of it', async () => {
+  it('is skipped when map returns undefined', async () => {
     expect(await wire([0, 1, 2], { map: n => (n === 1 ? undefined : n) })).toBe('data: 0\n\ndata: 2\n\n');
   });
 
@@ -139,7 +139,7 @@ describe('an item', () => {
   });
 });
 
-describe('bytes are one text wherever they are cut', () => {
+describe('bytes are decoded as one text, however they are split', () => {
   const text = '\ufeffa€😀é';
   const bytes = new TextEncoder().encode(text);
   const cuts = Array.from(bytes, (_, i) => [bytes.subarray(0, i), bytes.subarray(i)]);
@@ -160,7 +160,7 @@ describe('bytes are one text wherever they are cut', () => {
     }
   });
 
-  it('gives map and event the text', async () => {
+  it('passes the text to map and event', async () => {
     const [head, tail] = [bytes.subarray(0, 6), bytes.subarray(6)];
     const seen: string[] = [];
     await wire([head, tail], {
@@ -172,13 +172,13 @@ describe('bytes are one text wherever they are cut', () => {
     expect(seen).toEqual(['\ufeffa', '€😀é']);
   });
 
-  it('and what is unfinished at the end is U+FFFD', async () => {
+  it('and an incomplete character at the end is U+FFFD', async () => {
     expect(await wire([Uint8Array.of(0x61, 0xe2, 0x82)])).toBe('data: a\n\ndata: \ufffd\n\n');
   });
 });
 
 describe('after the last item', () => {
-  it('the response ends, with the marker for those who would come back', async () => {
+  it('the response ends with the end marker', async () => {
     const { transport, stream } = open();
     await stream.stream([1]);
     expect(await stream.closed).toBe('ended');
@@ -199,7 +199,7 @@ describe('after the last item', () => {
 });
 
 describe('a source', () => {
-  it('waits for the peer', async () => {
+  it('waits for the client', async () => {
     const { transport, stream } = open();
     transport.isFull = true;
     let made = 0;
@@ -213,7 +213,7 @@ describe('a source', () => {
     expect(made).toBe(3);
   });
 
-  it('that never waits leaves room for others', async () => {
+  it('that never waits does not block other streams', async () => {
     const { transport, stream } = open();
     let ticks = 0;
     const deadline = performance.now() + 2_000;
@@ -227,7 +227,7 @@ describe('a source', () => {
     expect(transport.text).toContain('data: 1');
   });
 
-  it('that fails closes the stream, and nothing of it is on the wire', async () => {
+  it('that fails closes the stream, and the error is not sent', async () => {
     const { transport, stream, errors } = open();
     const failure = new Error('password=1234');
     const sent = stream.stream(async function* () {
@@ -240,7 +240,7 @@ describe('a source', () => {
     expect(await stream.closed).toBe('error');
   });
 
-  it('is not made for a stream that has closed, and stopped when it was made before', async () => {
+  it('is not created for a closed stream, and is cancelled if it was created before', async () => {
     const { transport, stream } = open();
     transport.leave();
     let made = false;
@@ -256,7 +256,7 @@ describe('a source', () => {
     expect(await stopped).toBe('cancel');
   });
 
-  it('that is made while the stream closes is stopped', async () => {
+  it('that is created while the stream closes is cancelled', async () => {
     const { transport, stream } = open();
     const { source, stopped } = pending('Readable');
     const sent = stream.stream(async signal => {
@@ -273,7 +273,7 @@ describe('a source', () => {
     ['web stream', 'cancel'],
     ['Readable', 'destroy'],
     ['iterator', 'return'],
-  ] as const)('is stopped while its next item is pending: %s', async (kind, how) => {
+  ] as const)('is cancelled while its next item is pending: %s', async (kind, how) => {
     const { transport, stream, errors } = open();
     const { source, stopped } = pending(kind);
     const sent = stream.stream(source);
@@ -285,7 +285,7 @@ describe('a source', () => {
     expect(errors).toEqual([]);
   });
 
-  it('that is an async generator stops as soon as it wakes', async () => {
+  it('that is an async generator stops at its next step', async () => {
     const { transport, stream, errors } = open();
     let wake!: () => void;
     const asleep = new Promise<void>(resolve => {
@@ -320,7 +320,7 @@ describe('a source', () => {
     expect(errors).toEqual([]);
   });
 
-  it('that fails to stop is reported', async () => {
+  it('that throws when it is cancelled is reported', async () => {
     const { transport, stream, errors } = open();
     const failure = new Error('stuck');
     const sent = stream.stream(
@@ -352,7 +352,7 @@ describe('a source', () => {
     expect(await complete).toBe(false);
   });
 
-  it('that comes too late for its stream is stopped, and nobody waits for it', async () => {
+  it('that resolves after its stream has closed is cancelled, and not awaited', async () => {
     const { stream, transport } = open();
     transport.leave();
     expect(await stream.stream(new Promise<never>(() => {}))).toBe(false);
@@ -363,7 +363,7 @@ describe('a source', () => {
 });
 
 describe('a source that fails', () => {
-  it('after its stream has closed ends nothing', async () => {
+  it('after its stream has closed changes nothing', async () => {
     const { stream, transport } = open();
     transport.leave();
     // A file that cannot be opened fails a moment later, destroyed or not.
@@ -371,7 +371,7 @@ describe('a source that fails', () => {
     await wait(20);
   });
 
-  it('in an item of an iterable is stopped', async () => {
+  it('in an item of an iterable is closed', async () => {
     const { stream, errors } = open();
     let isReleased = false;
     function* failing() {
@@ -386,7 +386,7 @@ describe('a source that fails', () => {
     expect(errors).toHaveLength(1);
   });
 
-  it('to be sent is not waited for to stop', async () => {
+  it('to send an item is cancelled without waiting', async () => {
     const { stream, errors } = open();
     const source = new ReadableStream({
       start: controller => controller.enqueue(Symbol('unsendable')),

@@ -15,7 +15,7 @@ interface Channels {
 
 const hub = createHub<Channels>({ onError: () => {} });
 
-it('checks what is published where', async () => {
+it('checks the events that are published to each channel', async () => {
   await hub.publish('prices', { symbol: 'acme', price: 1 }, { event: 'tick' });
   await hub.publish('prices', { symbol: 'acme' }, { event: 'halt', key: 'acme' });
   await hub.publish('news', 'hello');
@@ -39,7 +39,7 @@ it('checks what is published where', async () => {
   hub.publish('prices', null, { gone: true });
 });
 
-it('takes for one of several events what fits each of them', async () => {
+it('accepts data for one of several events only if it fits each of them', async () => {
   const quote: Quote = { symbol: 'acme', price: 1 };
   const pick = <T>(...names: T[]) => names[0] as T;
   const event = pick('tick' as const, 'halt' as const);
@@ -53,7 +53,7 @@ it('takes for one of several events what fits each of them', async () => {
   hub.publish('prices', quote, { event: pick<string>(event) });
 });
 
-it('takes an event and its data of one who has checked them', async () => {
+it('accepts an event and its data after a check of the name', async () => {
   type Prices = Channels['prices'];
   const tell = <Event extends keyof Prices>(event: Event, data: Prices[Event]) =>
     hub.publish('prices', data, { event });
@@ -73,7 +73,7 @@ it('takes an event and its data of one who has checked them', async () => {
   expectTypeOf(tellOf).toBeFunction();
 });
 
-it('takes nothing for a key that is gone, or what its event carries', async () => {
+it('accepts null, or the data of the event, for a tombstone', async () => {
   await hub.publish('user:42', null, { key: 'a', gone: true });
   await hub.channel('prices').publish(null, { key: 'acme', gone: true });
   await hub.publish('prices', { symbol: 'acme' }, { event: 'halt', key: 'acme', gone: true });
@@ -92,7 +92,7 @@ it('checks the data where any name will do', async () => {
   free.publish('counts', 'one', { event: 'named' });
 });
 
-it('checks it on a handle, too', async () => {
+it('checks the same on a channel object', async () => {
   const prices = hub.channel('prices', { compact: true });
   expectTypeOf(prices.name).toEqualTypeOf<'prices'>();
   await prices.publish({ symbol: 'acme', price: 1 }, { event: 'tick' });
@@ -103,7 +103,7 @@ it('checks it on a handle, too', async () => {
   hub.publish(prices, { symbol: 'acme' }, { event: 'tick' });
 });
 
-it('leaves a hub without a map as it is', async () => {
+it('accepts any event for a hub without a map', async () => {
   const free = createHub();
   await free.publish('anything', { at: 'all' });
   await free.publish('anything', 5, { event: 'named', key: 'k' });
@@ -113,17 +113,17 @@ it('leaves a hub without a map as it is', async () => {
   await channel.publish('text', { event: 'named' });
 });
 
-it('gives a browser the type of what an event carries', () => {
+it('provides the type of the data of an event to a page', () => {
   type Tick = Channels['prices']['tick'];
   expectTypeOf<Tick>().toEqualTypeOf<Quote>();
 });
 
-it('lets a hub with a map stand where any will do', () => {
+it('accepts a hub with a map where any hub is accepted', () => {
   const take = (any: Hub) => any;
   expectTypeOf(take).toBeCallableWith(hub);
 });
 
-it('tells a listener what the data of each event is', () => {
+it('types the data of each event for a listener', () => {
   const listening = hub.listen(['prices', `user:${42}`], event => {
     if (event.channel === 'prices' && event.event === 'tick') {
       expectTypeOf(event.data).toEqualTypeOf<Quote>();
@@ -142,7 +142,7 @@ it('tells a listener what the data of each event is', () => {
   hub.listen('prices', () => {}, { filter: ({ event }) => event === 'tock' });
 });
 
-it('checks what a source is made of', async () => {
+it('checks the items of a source', async () => {
   await hub.channel('prices').from([1], {
     event: 'tick',
     map: price => ({ symbol: 'acme', price }),

@@ -6,12 +6,13 @@ import type { NextFunction, Request, RequestHandler, Response } from 'express';
 /** The method that `app.use(sse())` adds to every response. */
 export interface SseResponse {
   /**
-   * `res.sse()` answers the request with a stream. It stays open after the handler has returned, until it is closed or
-   * the client disconnects.
+   * `res.sse()` responds to the request with a stream. The stream stays open after the handler has returned, until it
+   * is closed or the client disconnects.
    *
-   * All `subscribe` calls in the tick of the first one resume after the client's Last-Event-ID. Later calls begin now.
+   * All `subscribe` calls in the tick of the first one resume after the client's Last-Event-ID. Calls in a later tick
+   * begin now.
    *
-   * @param options the owner of the stream (`client`), headers, reconnection time and expiry. Default: none of these.
+   * @param options the owner of the stream (`client`), headers, reconnection time and expiry. Default: none.
    * @throws {TidingsError} `already-open`: it was called before; `head-sent`: the response headers were sent already;
    *   `invalid-option`, naming the option.
    * @example
@@ -44,9 +45,9 @@ export interface SseMiddleware {
 }
 
 /**
- * Wraps a handler whose promise rejects when its stream closes, as that of `await sleep(1_000, undefined, { signal })` does.
- * Express 4 ends the process at a rejected promise, and Express 5 reports it. The wrapper passes all errors to `next`,
- * except the AbortError of a stream that has closed.
+ * Wraps a handler whose promise rejects when its stream closes, for example because it awaits
+ * `sleep(1_000, undefined, { signal })`. Express 4 ends the process at a rejected promise, and Express 5 reports it.
+ * The wrapper passes all errors to `next`, except the AbortError of a stream that has closed.
  *
  * @example
  * ```ts
@@ -68,11 +69,13 @@ function handler(handle: (req: Request, res: Response, next: NextFunction) => un
 
 /** The options of `sse.control()`. */
 export interface ControlOptions {
-  /** Returns who has sent a request. Undefined: nobody, which is answered 401. */
+  /**
+   * Returns the user who sent the request, the owner of the streams that it may change. Undefined: the response is 401.
+   */
   client: (req: Request) => string | undefined | Promise<string | undefined>;
-  /** The hub of the streams. Default: that of the middleware `sse()` before it. */
+  /** The hub of the streams. Default: the hub of the middleware `sse()` before it. */
   hub?: Hub | undefined;
-  /** Origins of pages on other sites, such as `https://app.example`. Default: none. */
+  /** Other origins whose pages may send the request, such as `https://app.example`. Default: none. */
   origins?: readonly string[] | undefined;
 }
 
@@ -85,9 +88,9 @@ interface Opener {
 }
 
 /**
- * Creates a handler for the POST requests by which a page changes the channels of its open stream. The stream must have
- * the `client` of the request, and the hub must have `authorize`. From the first call on, every stream with a `client`
- * has a header `Tidings-Stream` with its id.
+ * Creates a handler for the POST requests with which a page changes the channels of its open stream. The `client` of
+ * the request must own the stream, and the hub must have `authorize`. After the first call, every stream with a
+ * `client` has a header `Tidings-Stream` with its id.
  *
  * @example
  * ```ts
@@ -99,7 +102,11 @@ function control({ client, hub, origins }: ControlOptions): RequestHandler {
   return async (req, res, next) => {
     try {
       const its = hub ?? (res.sse as Opener | undefined)?.hub;
-      if (its === undefined) throw new TidingsError('invalid-option', 'mount sse() first, or pass hub');
+      if (its === undefined)
+        throw new TidingsError(
+          'invalid-option',
+          'sse.control() has no hub: mount sse() before it, or pass `hub`',
+        );
       const { status, body, headers } = await its.control({
         method: req.method,
         header: name => req.headers[name] as string | undefined,

@@ -7,16 +7,17 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 /** The method that `app.register(sse())` adds to every reply. */
 export interface SseReply {
   /**
-   * `reply.sse()` answers the request with a stream. Return its result from the route. The stream stays open after the handler
-   * has returned, until it is closed or the client disconnects.
+   * `reply.sse()` responds to the request with a stream. Return its result from the route. The stream stays open after
+   * the handler has returned, until it is closed or the client disconnects.
    *
-   * All `subscribe` calls in the tick of the first one resume after the client's Last-Event-ID. Later calls begin now.
+   * All `subscribe` calls in the tick of the first one resume after the client's Last-Event-ID. Calls in a later tick
+   * begin now.
    *
    * @param handler receives the stream. It is not called for a HEAD request, nor for a stream that is refused.
-   * @param options the owner of the stream (`client`), headers, reconnection time and expiry. Default: none of these.
-   * @returns resolves when the headers are sent. Rejects with the handler's error if it fails before, so that Fastify's
-   *   error handler receives it; later errors go to the hub's `onError`, and the stream closes. Rejects with a
-   *   TidingsError `already-open` if it was called before, `head-sent` if the reply was sent already, or
+   * @param options the owner of the stream (`client`), headers, reconnection time and expiry. Default: none.
+   * @returns a promise that resolves when the headers are sent. Rejects with the handler's error if it fails before, so
+   *   that Fastify's error handler receives it; later errors go to the hub's `onError`, and the stream closes. Rejects
+   *   with a TidingsError `already-open` if it was called before, `head-sent` if the reply was sent already, or
    *   `invalid-option`, naming the option.
    * @example
    * ```ts
@@ -50,11 +51,13 @@ export interface SsePlugin {
 
 /** The options of `sse.control()`. */
 export interface ControlOptions {
-  /** Returns who has sent a request. Undefined: nobody, which is answered 401. */
+  /**
+   * Returns the user who sent the request, the owner of the streams that it may change. Undefined: the response is 401.
+   */
   client: (request: FastifyRequest) => string | undefined | Promise<string | undefined>;
-  /** The hub of the streams. Default: that of the plugin `sse()`. */
+  /** The hub of the streams. Default: the hub of the plugin `sse()`. */
   hub?: Hub | undefined;
-  /** Origins of pages on other sites, such as `https://app.example`. Default: none. */
+  /** Other origins whose pages may send the request, such as `https://app.example`. Default: none. */
   origins?: readonly string[] | undefined;
 }
 
@@ -67,9 +70,9 @@ interface Opener {
 }
 
 /**
- * Creates a handler for the POST requests by which a page changes the channels of its open stream. The stream must have
- * the `client` of the request, and the hub must have `authorize`. From the first call on, every stream with a `client`
- * has a header `Tidings-Stream` with its id.
+ * Creates a handler for the POST requests with which a page changes the channels of its open stream. The `client` of
+ * the request must own the stream, and the hub must have `authorize`. After the first call, every stream with a
+ * `client` has a header `Tidings-Stream` with its id.
  *
  * @example
  * ```ts
@@ -80,7 +83,11 @@ function control({ client, hub, origins }: ControlOptions) {
   isControlled = true;
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
     const its = hub ?? (reply.sse as Opener | undefined)?.hub;
-    if (its === undefined) throw new TidingsError('invalid-option', 'register sse() first, or pass hub');
+    if (its === undefined)
+      throw new TidingsError(
+        'invalid-option',
+        'sse.control() has no hub: register sse() before it, or pass `hub`',
+      );
     const { status, body, headers } = await its.control({
       method: request.method,
       header: name => request.headers[name] as string | undefined,

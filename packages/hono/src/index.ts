@@ -13,14 +13,15 @@ import type { Context, Handler, MiddlewareHandler } from 'hono';
 /** The variable that `app.use(sse())` adds to every context. No interface: Hono before 4.5 does not accept one. */
 export type SseVariables = {
   /**
-   * `c.var.sse()` answers the request with a stream. Return its result from the route. The stream stays open after the
-   * handler has returned, until it is closed or the client disconnects.
+   * `c.var.sse()` responds to the request with a stream. Return its result from the route. The stream stays open after
+   * the handler has returned, until it is closed or the client disconnects.
    *
-   * All `subscribe` calls in the tick of the first one resume after the client's Last-Event-ID. Later calls begin now.
+   * All `subscribe` calls in the tick of the first one resume after the client's Last-Event-ID. Calls in a later tick
+   * begin now.
    *
    * @param handler receives the stream. It is not called for a HEAD request, nor for a stream that is refused.
-   * @param options the owner of the stream (`client`), headers, reconnection time and expiry. Default: none of these.
-   * @returns resolves with the Response. Rejects with the handler's error if it fails before the headers are sent, so
+   * @param options the owner of the stream (`client`), headers, reconnection time and expiry. Default: none.
+   * @returns a promise of the Response. Rejects with the handler's error if it fails before the headers are sent, so
    *   that `app.onError` receives it; with a TidingsError `already-open` if it was called before, or `invalid-option`,
    *   naming the option.
    * @example
@@ -52,11 +53,13 @@ export type SseMiddleware = MiddlewareHandler<{ Variables: SseVariables }> & { r
 
 /** The options of `sse.control()`. */
 export interface ControlOptions {
-  /** Returns who has sent a request. Undefined: nobody, which is answered 401. */
+  /**
+   * Returns the user who sent the request, the owner of the streams that it may change. Undefined: the response is 401.
+   */
   client: (c: Context) => string | undefined | Promise<string | undefined>;
-  /** The hub of the streams. Default: that of the middleware `sse()` before it. */
+  /** The hub of the streams. Default: the hub of the middleware `sse()` before it. */
   hub?: Hub | undefined;
-  /** Origins of pages on other sites, such as `https://app.example`. Default: none. */
+  /** Other origins whose pages may send the request, such as `https://app.example`. Default: none. */
   origins?: readonly string[] | undefined;
 }
 
@@ -72,9 +75,9 @@ interface Opener {
 const MOST_BYTES = 64 * 1024;
 
 /**
- * Creates a handler for the POST requests by which a page changes the channels of its open stream. The stream must have
- * the `client` of the request, and the hub must have `authorize`. From the first call on, every stream with a `client`
- * has a header `Tidings-Stream` with its id.
+ * Creates a handler for the POST requests with which a page changes the channels of its open stream. The `client` of
+ * the request must own the stream, and the hub must have `authorize`. After the first call, every stream with a
+ * `client` has a header `Tidings-Stream` with its id.
  *
  * @example
  * ```ts
@@ -85,7 +88,11 @@ function control({ client, hub, origins }: ControlOptions): Handler {
   isControlled = true;
   return async c => {
     const its = hub ?? (c.var.sse as Opener | undefined)?.hub;
-    if (its === undefined) throw new TidingsError('invalid-option', 'mount sse() first, or pass hub');
+    if (its === undefined)
+      throw new TidingsError(
+        'invalid-option',
+        'sse.control() has no hub: mount sse() before it, or pass `hub`',
+      );
     const isLarge = Number(c.req.header('content-length') ?? 0) > MOST_BYTES;
     const { status, body, headers } = await its.control({
       method: c.req.method,

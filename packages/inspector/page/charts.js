@@ -10,6 +10,9 @@ import { html } from './ui.js';
 const LONGEST = 120;
 const SHORTEST = 10;
 
+/** Steps of an axis in bytes: 512 B, 1 KiB, 2 KiB. */
+const BYTE_STEPS = Array.from({ length: 40 }, (_, power) => 2 ** power);
+
 const CHARTS = [
   {
     title: 'Delivered',
@@ -26,7 +29,8 @@ const CHARTS = [
     /** @param {Sample} sample */
     read: sample => sample.bytes,
     format: bytes,
-    least: 1_000,
+    least: 1_024,
+    steps: BYTE_STEPS,
     color: '--series-2',
   },
   {
@@ -48,7 +52,7 @@ export function Charts({ samples }) {
 }
 
 /** @param {typeof CHARTS[number] & { samples: readonly Sample[] }} props */
-function Chart({ title, unit, read, format, least, color, samples }) {
+function Chart({ title, unit, read, format, least, steps, color, samples }) {
   const place = useRef(/** @type {HTMLElement | null} */ (null));
   const plot = useRef(/** @type {uPlot | undefined} */ (undefined));
   const newest = samples.at(-1);
@@ -58,7 +62,7 @@ function Chart({ title, unit, read, format, least, color, samples }) {
     if (element === null) return;
     const draw = () => {
       plot.current?.destroy();
-      plot.current = createPlot(element, color, format, least);
+      plot.current = createPlot(element, color, format, least, steps);
       plot.current.setData(seriesOf(samples, read));
     };
     draw();
@@ -100,8 +104,9 @@ const sizeOf = element => ({ width: element.clientWidth, height: element.clientH
  * @param {string} color
  * @param {(value: number) => string} format
  * @param {number} least the top of the axis, at least
+ * @param {number[]} [steps] between the labels of the axis
  */
-function createPlot(element, color, format, least) {
+function createPlot(element, color, format, least, steps) {
   const stroke = colorOf(element, color);
   const axis = {
     stroke: colorOf(element, '--muted'),
@@ -126,7 +131,13 @@ function createPlot(element, color, format, least) {
           splits: plot => agesOf(spanOf(plot)).map(age => now() - age),
           values: (_plot, times) => times.map(time => label(Math.round(now() - time))),
         },
-        { ...axis, size: 62, space: 28, values: (_plot, ticks) => ticks.map(format) },
+        {
+          ...axis,
+          size: 62,
+          space: 28,
+          ...(steps && { incrs: steps }),
+          values: (_plot, ticks) => ticks.map(format),
+        },
       ],
       series: [
         {},

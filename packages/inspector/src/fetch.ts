@@ -6,23 +6,23 @@ export type { InspectorOptions };
 
 /** The options of {@link inspector}, for servers with web Requests. */
 export interface FetchInspectorOptions<Context = unknown> extends InspectorOptions<Context> {
-  /** Where the page is, such as `/_tidings`. */
+  /** The path of the page, such as `/_tidings`. */
   path: string;
 }
 
-/** Where a request came from, if the server knows. */
+/** The origin of a request, if the server provides it. */
 export interface RequestOrigin {
-  /** The address of the peer. Without it, nobody is let in without `authorize`. */
+  /** The address of the client. If it is missing, the inspector requires `authorize`. */
   remoteAddress?: string | undefined;
-  /** The version of HTTP. Without `authorize`, nobody is let in over 1.0: some proxies speak it, and no browser. */
+  /** The version of HTTP. Without `authorize`, requests over 1.0 are refused: some proxies use it, and no browser. */
   httpVersion?: string | undefined;
 }
 
-/** Answers a Request; resolves with undefined if it is for something else. */
+/** Responds to a Request of the page. Resolves with undefined for every other path. */
 export type FetchInspector = (request: Request, origin?: RequestOrigin) => Promise<Response | undefined>;
 
 /**
- * Creates a function that answers the Requests of the inspector's page.
+ * Creates a function that responds to the Requests of the inspector's page.
  *
  * @throws {TypeError} the path is missing, or does not begin with `/`.
  * @example

@@ -4,7 +4,7 @@ import { answerNode } from './node.ts';
 
 export type { InspectorOptions };
 
-/** A handler for Express 4 and 5, Connect, and what has their interface. */
+/** A handler for Express 4 and 5, Connect, and frameworks with the same interface. */
 export type InspectorHandler<Request> = (
   req: Request,
   res: ServerResponse,
@@ -12,9 +12,9 @@ export type InspectorHandler<Request> = (
 ) => void;
 
 /**
- * Creates a handler that serves the inspector: a page that shows the streams and channels of a hub, live.
+ * Creates a handler that serves the inspector: a page that shows the live state of the streams and channels of a hub.
  *
- * @typeParam Request of `authorize`; give `express.Request` in Express.
+ * @typeParam Request the argument of `authorize`. For Express, pass `express.Request`.
  * @example
  * ```ts
  * app.use('/_tidings', inspector({ hub, authorize: req => req.session.user?.isAdmin === true }));

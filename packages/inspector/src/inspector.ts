@@ -10,15 +10,15 @@ import { tail } from './tail.ts';
 
 /** The options of `inspector()`. */
 export interface InspectorOptions<Request> {
-  /** The hub that is shown. */
+  /** The hub to show. */
   // biome-ignore lint/suspicious/noExplicitAny: hubs of all channels.
   hub: Hub<any>;
   /**
-   * Who may see the page: it shows the names of clients and channels, and the events, and it can disconnect streams.
-   * Called at each request of the page, and for an open page again within 5 minutes. Default: a browser on the machine of
-   * the server, and nobody when NODE_ENV is `production`.
+   * Returns whether a request may use the page, which shows the names of clients and channels and the events, and can
+   * disconnect streams. Called for each request of the page, and again at least every 5 minutes while a page is open.
+   * Default: allows browsers on the machine of the server; if NODE_ENV is `production`, allows no request.
    *
-   * @returns or resolves with `true` for those who may. Everything else answers 403.
+   * @returns `true` or a promise of `true` to allow the request. The response to any other result is 403.
    */
   authorize?: ((request: Request) => boolean | Promise<boolean>) | undefined;
 }
@@ -42,7 +42,8 @@ export class Inspector {
   readonly #streams: ShownStreams;
 
   constructor(hub: Hub) {
-    if (typeof hub?.observe !== 'function') throw new TypeError('hub must be the result of createHub()');
+    if (typeof hub?.observe !== 'function')
+      throw new TypeError(`hub must be the result of createHub(); got ${typeof hub}`);
     this.#hub = hub;
     this.#samples = new Samples(hub);
     this.#streams = new ShownStreams(hub);

@@ -4,7 +4,7 @@ import { answerNode } from './node.ts';
 
 /** The options of {@link inspector}, for Koa. */
 export interface KoaInspectorOptions<Context> extends InspectorOptions<Context> {
-  /** Where the page is, such as `/_tidings`. */
+  /** The path of the page, such as `/_tidings`. */
   path: string;
 }
 

@@ -6,12 +6,13 @@ import type { Context, Middleware, Next } from 'koa';
 /** The method that `app.use(sse())` adds to every context. */
 export interface SseContext {
   /**
-   * `ctx.sse()` answers the request with a stream. It stays open after the middleware has returned, until it is closed
-   * or the client disconnects. Do not set `ctx.body`.
+   * `ctx.sse()` responds to the request with a stream. The stream stays open after the middleware has returned, until
+   * it is closed or the client disconnects. Do not set `ctx.body`.
    *
-   * All `subscribe` calls in the tick of the first one resume after the client's Last-Event-ID. Later calls begin now.
+   * All `subscribe` calls in the tick of the first one resume after the client's Last-Event-ID. Calls in a later tick
+   * begin now.
    *
-   * @param options the owner of the stream (`client`), headers, reconnection time and expiry. Default: none of these.
+   * @param options the owner of the stream (`client`), headers, reconnection time and expiry. Default: none.
    * @throws {TidingsError} `already-open`: it was called before; `head-sent`: the response headers were sent already;
    *   `invalid-option`, naming the option.
    * @example
@@ -43,11 +44,13 @@ export interface SseMiddleware {
 
 /** The options of `sse.control()`. */
 export interface ControlOptions {
-  /** Returns who has sent a request. Undefined: nobody, which is answered 401. */
+  /**
+   * Returns the user who sent the request, the owner of the streams that it may change. Undefined: the response is 401.
+   */
   client: (ctx: Context) => string | undefined | Promise<string | undefined>;
-  /** The hub of the streams. Default: that of the middleware `sse()` before it. */
+  /** The hub of the streams. Default: the hub of the middleware `sse()` before it. */
   hub?: Hub | undefined;
-  /** Origins of pages on other sites, such as `https://app.example`. Default: none. */
+  /** Other origins whose pages may send the request, such as `https://app.example`. Default: none. */
   origins?: readonly string[] | undefined;
 }
 
@@ -73,7 +76,11 @@ function control({ client, hub, origins }: ControlOptions): Middleware {
   isControlled = true;
   return async ctx => {
     const its = hub ?? (ctx.sse as Opener | undefined)?.hub;
-    if (its === undefined) throw new TidingsError('invalid-option', 'mount sse() first, or pass hub');
+    if (its === undefined)
+      throw new TidingsError(
+        'invalid-option',
+        'sse.control() has no hub: mount sse() before it, or pass `hub`',
+      );
     const { status, body, headers } = await its.control({
       method: ctx.method,
       header: name => ctx.req.headers[name] as string | undefined,

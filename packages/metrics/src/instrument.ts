@@ -3,16 +3,16 @@ import { instrumentOpenTelemetry, type OpenTelemetryOptions } from './openteleme
 import { instrumentPrometheus, type PrometheusOptions } from './prometheus.ts';
 import type { SpanLike } from './stream-spans.ts';
 
-/** Where metrics and spans go: to prom-client, to OpenTelemetry, or to both. */
+/** The destinations of metrics and spans: prom-client, OpenTelemetry, or both. */
 export type InstrumentOptions = PrometheusOptions | OpenTelemetryOptions;
 
 /** The instrumentation of a hub. */
 export interface Instrumentation {
-  /** Removes the metrics, and observes nothing any more. Idempotent. */
+  /** Removes the metrics, and stops observing the hub. Idempotent. */
   stop(): void;
   /**
-   * The span of a stream, once its headers were sent. Undefined without a `tracer`. Run what sends to the stream with this
-   * span as the active one, so that its spans belong to the stream, and not to the request.
+   * Returns the span of a stream, after its headers were sent. Undefined without a `tracer`. Make it the active span of
+   * code that sends to the stream, so that new spans belong to the stream and not to the request.
    */
   spanOf(stream: object): SpanLike | undefined;
 }
@@ -21,13 +21,13 @@ export interface Instrumentation {
 const destinations = new WeakMap<object, Set<object>>();
 
 /**
- * Reports what a hub does, from now on: as Prometheus metrics, as OpenTelemetry metrics, or as a span for each stream.
- * Call it before the first stream.
+ * Exports the activity of a hub from now on: as Prometheus metrics, as OpenTelemetry metrics, or as a span for each
+ * stream. Call it before the first stream opens.
  *
- * @param hub the hub. Its own `observer` stays.
+ * @param hub the hub. Its option `observer` still works.
  * @param options `{ registry }` of prom-client, or `{ meter, tracer }` of OpenTelemetry, each optional.
- * @returns what stops it.
- * @throws {TypeError} there is neither a registry, nor a meter, nor a tracer.
+ * @returns an object that stops the export.
+ * @throws {TypeError} `options` has no registry, meter or tracer.
  * @throws {Error} prom-client: the registry has the metrics of a hub already, or another metric of that name.
  *   OpenTelemetry: the hub reports to this meter or tracer already, and would count everything twice.
  */

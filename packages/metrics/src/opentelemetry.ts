@@ -12,7 +12,7 @@ interface MetricOptions {
   advice?: { explicitBucketBoundaries?: number[] };
 }
 
-/** What is observed when metrics are collected. */
+/** The receiver of the values when metrics are collected. */
 interface ObservationLike {
   observe(metric: never, value: number, labels?: Record<string, string>): void;
 }
@@ -27,14 +27,16 @@ export interface MeterLike {
   removeBatchObservableCallback(callback: (result: ObservationLike) => void, metrics: never[]): void;
 }
 
+/** The options of `instrument()` for OpenTelemetry. */
 export interface OpenTelemetryOptions extends LabelOptions {
   /** `metrics.getMeter('…')` of `@opentelemetry/api`. Default: no metrics. */
   meter?: MeterLike | undefined;
-  /** `trace.getTracer('…')` of `@opentelemetry/api`: each stream gets a span of its own. Default: no spans. */
+  /** `trace.getTracer('…')` of `@opentelemetry/api`: creates a span for each stream. Default: no spans. */
   tracer?: TracerLike | undefined;
   /**
-   * Returns the span of the HTTP request in whose context it is called: `() => trace.getActiveSpan()`. It is ended when
-   * the headers are sent, and linked to the span of the stream. Default: spans of requests are left alone.
+   * Returns the span of the HTTP request, in the async context of which it is called: `() => trace.getActiveSpan()`.
+   * This span ends when the headers are sent, and the span of the stream links to it. Default: none, spans of requests
+   * end with the response.
    */
   httpSpan?: (() => SpanLike | undefined) | undefined;
 }

@@ -13,8 +13,9 @@ export interface RegistryLike {
   removeSingleMetric(name: string): void;
 }
 
+/** The options of `instrument()` for Prometheus. */
 export interface PrometheusOptions extends LabelOptions {
-  /** The registry of prom-client that the metrics are registered in: `register`, or a `new Registry()`. */
+  /** The registry of prom-client in which the metrics are registered: `register`, or a `new Registry()`. */
   registry: RegistryLike;
 }
 

@@ -1,6 +1,6 @@
 import type { EventStream, Hub } from '@tidings/core';
 
-/** What identifies a span. */
+/** The identity of a span. */
 export interface SpanContextLike {
   traceId: string;
   spanId: string;

@@ -102,7 +102,7 @@ it('exports the same numbers as for Prometheus', async () => {
   ]);
 });
 
-it('gives each stream a span, linked to that of its request, which ends at the headers', async () => {
+it('creates a span for each stream, linked to that of its request, which ends at the headers', async () => {
   const { tracer, spans } = startTracer();
   const hub = createHub({ heartbeat: false, history: { events: 1 } });
   const httpSpan = tracer.startSpan('GET /events');
@@ -142,7 +142,7 @@ it('gives each stream a span, linked to that of its request, which ends at the h
   ]);
 });
 
-it('has the id of a stream that has one, and gives none', async () => {
+it('has the id of a stream that has one, and assigns none', async () => {
   const { tracer, spans } = startTracer();
   const hub = createHub({ heartbeat: false });
   instrument(hub, { tracer });
@@ -154,7 +154,7 @@ it('has the id of a stream that has one, and gives none', async () => {
   expect(spans().map(({ attributes }) => attributes['tidings.stream.id'])).toEqual([id, undefined]);
 });
 
-it('refuses a meter or tracer that a hub reports to already, until that is stopped', () => {
+it('refuses a meter or tracer that is in use for the hub, until it is stopped', () => {
   const { meter } = startMeter();
   const { tracer } = startTracer();
   const hub = createHub();
@@ -166,7 +166,7 @@ it('refuses a meter or tracer that a hub reports to already, until that is stopp
   instrument(hub, { meter, tracer }).stop();
 });
 
-it('leaves spans of requests alone without `httpSpan`', async () => {
+it('does not change spans of requests without `httpSpan`', async () => {
   const { tracer, spans } = startTracer();
   const hub = createHub({ heartbeat: false });
   const { spanOf, stop } = instrument(hub, { tracer });

@@ -108,7 +108,7 @@ it('works with OpenMetrics, default labels, JSON and reset', async () => {
   expect(await registry.metrics()).not.toContain('tidings_stream_events_count');
 });
 
-it('removes its metrics when it is stopped, and can begin again', async () => {
+it('removes its metrics when it is stopped, and can be started again', async () => {
   const { hub, registry, stop } = serve();
   expect(() => instrument(hub, { registry })).toThrow('call stop() of the earlier instrumentation');
   stop();
@@ -119,7 +119,7 @@ it('removes its metrics when it is stopped, and can begin again', async () => {
   expect(await registry.metrics()).toContain('tidings_streams_opened_total 1');
 });
 
-it('leaves the metrics of a later instrumentation alone when it is stopped again', async () => {
+it('does not remove the metrics of a later instrumentation when it is stopped again', async () => {
   const { hub, registry, stop } = serve();
   stop();
   stops.push(instrument(hub, { registry }).stop);

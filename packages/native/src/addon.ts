@@ -31,5 +31,8 @@ export function loadAddon(names = platforms(process.platform, process.arch)): Ad
       }
     }
   }
-  throw new Error(`there is no binary for ${process.platform}-${process.arch}`, { cause: errors });
+  throw new Error(
+    `it has no binary for ${process.platform}-${process.arch}, or the optional package with it is not installed`,
+    { cause: errors },
+  );
 }

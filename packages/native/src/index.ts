@@ -5,10 +5,10 @@ import { SocketFanOut } from './socket-fan-out.ts';
 let hasWarned = false;
 
 /**
- * Sends one event to many sockets with one call of C, for the option `fanOut` of `createHub()`.
+ * Creates the addon for the option `fanOut` of `createHub()`. It sends one event to many sockets with one call of C.
  *
- * @returns undefined where there is no binary for this platform; a warning of the process says so once, and the hub writes
- *   to each socket by itself.
+ * @returns undefined if there is no binary for this platform. The process then prints a warning once, and the hub
+ *   writes to each socket separately.
  */
 export function native(): FanOut | undefined {
   try {

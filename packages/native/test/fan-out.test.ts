@@ -102,7 +102,7 @@ describe.skipIf(addon === undefined)('a hub with native()', () => {
     expect(recorder.calls).toBeLessThan(30);
   });
 
-  it('keeps the order of what follows in the same turn: send(), close() and the end of a channel', async () => {
+  it('keeps the order of send(), close() and the end of a channel in the same iteration', async () => {
     const { hub, recorder, streams, connect } = await serve();
     const [sending, closing, ending, other] = (await connect(4)) as [Client, Client, Client, Client];
     let isDone = false;
@@ -131,7 +131,7 @@ describe.skipIf(addon === undefined)('a hub with native()', () => {
     expect(recorder.whole).toBeGreaterThan(0);
   });
 
-  it('never writes to a descriptor that was closed and used again in the same turn', async () => {
+  it('never writes to a descriptor that was closed and reused in the same iteration', async () => {
     const foreign: Buffer[] = [];
     const accepted: Socket[] = [];
     const other = net.createServer(socket => accepted.push(socket.on('data', data => foreign.push(data))));
@@ -171,7 +171,7 @@ describe.skipIf(addon === undefined)('a hub with native()', () => {
     rmSync(folder, { recursive: true });
   });
 
-  it('gives a client that does not read the rest in the ordinary way, and loses nothing', async () => {
+  it('sends the rest with socket.write to a client that does not read, without a gap', async () => {
     const { hub, recorder, streams, connect } = await serve();
     const clients = await connect(3);
     const [slow, ...fast] = clients as [Client, Client, Client];
@@ -209,7 +209,7 @@ describe.skipIf(addon === undefined)('a hub with native()', () => {
     for (const client of others) await client.until(each => newsOf(each).at(-1) === 'last');
   });
 
-  it('writes in the ordinary way to sockets with an idle timer, a wrapped write, or bytes of others', async () => {
+  it('uses socket.write for sockets with an idle timer, a wrapped write, or other queued bytes', async () => {
     const { hub, recorder, responses, connect } = await serve((req, res) => {
       if (req.url === '/0') res.socket?.setTimeout(60_000);
       if (req.url === '/1') {
@@ -232,7 +232,7 @@ describe.skipIf(addon === undefined)('a hub with native()', () => {
     expect(recorder.whole).toBe(1);
   });
 
-  it('delivers to the others when the application changes a socket, or ends a response, in the same turn', async () => {
+  it('delivers to the others when the application changes a socket, or ends a response, in the same iteration', async () => {
     const { hub, streams, responses, connect } = await serve();
     const clients = await connect(4);
     let isDone = false;
@@ -252,7 +252,9 @@ describe.skipIf(addon === undefined)('a hub with native()', () => {
     await eventually(() => hub.streams.size === 2);
   });
 
-  it('gives every client every event, while others come and go', { timeout: 60_000 }, async () => {
+  it('delivers every event to every client while others connect and disconnect', {
+    timeout: 60_000,
+  }, async () => {
     const { hub, server, connect } = await serve();
     // Connections of something else, which take descriptors that streams have left.
     const foreign = vi.fn();
@@ -288,7 +290,7 @@ describe.skipIf(addon === undefined)('a hub with native()', () => {
 });
 
 describe.skipIf(addon === undefined)('the addon', () => {
-  it('says what each socket has taken: nothing, if it cannot be written to', async () => {
+  it('returns the bytes that each socket accepted: 0 if it is not writable', async () => {
     const server = createServer().listen(0, '127.0.0.1');
     await once(server, 'listening');
     const socket = net.connect((server.address() as net.AddressInfo).port, '127.0.0.1');
@@ -316,7 +318,7 @@ describe.skipIf(addon === undefined)('the addon', () => {
 });
 
 describe('SocketFanOut', () => {
-  it('tells every target, also when one fails', () => {
+  it('notifies every target, even if one throws', () => {
     const fanOut = new SocketFanOut({ send: descriptors => void descriptors.fill(2) });
     const told: [string, number][] = [];
     const target = (name: string, descriptor: number, error?: Error): FanOutTarget => ({
@@ -341,6 +343,6 @@ describe('SocketFanOut', () => {
   });
 });
 
-it('loadAddon says why there is none', () => {
-  expect(() => loadAddon(['no-such-platform'])).toThrow(/^there is no binary for /);
+it('loadAddon throws with the reason if there is no binary', () => {
+  expect(() => loadAddon(['no-such-platform'])).toThrow(/^it has no binary for /);
 });

@@ -35,7 +35,7 @@ export function toBrokerError(error: unknown): TidingsError {
   return new TidingsError('broker', `Redis cannot be used: ${explain(error)}`, { cause: error });
 }
 
-const PERMISSIONS = 'give the user what "An ACL needs" in the README of @tidings/redis lists';
+const PERMISSIONS = 'give the user the permissions in the README of @tidings/redis ("Permissions (ACL)")';
 const PASSWORD = 'check the user name and the password of the client';
 const AUTHORITY =
   'pass its certificate authority to the client, as `socket.ca` (redis) or `tls.ca` (ioredis)';
@@ -46,7 +46,7 @@ const ADVICE: readonly [cause: RegExp, advice: string][] = [
   [/^(WRONGPASS|NOAUTH) |^ERR (invalid password|AUTH )/, PASSWORD],
   [/^(SELF_SIGNED_CERT_IN_CHAIN|DEPTH_ZERO_SELF_SIGNED_CERT|UNABLE_TO_\w+)$/, AUTHORITY],
   [/^CERT_HAS_EXPIRED$/, 'renew the certificate of Redis'],
-  [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'connect by a name that the certificate of Redis has'],
+  [/^ERR_TLS_CERT_ALTNAME_INVALID$/, 'connect with a host name that is in the certificate of Redis'],
   [
     /^ERR_SSL_WRONG_VERSION_NUMBER$|^ERR_SSL_PACKET_LENGTH_TOO_LONG$/,
     'the server has no TLS on this port: use redis://',

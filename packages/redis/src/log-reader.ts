@@ -76,7 +76,7 @@ export class LogReader {
         timer = setTimeout(resolve, this.#timeout, true);
       });
       if (await Promise.race([arrival, silence])) {
-        const error = new Error('nothing comes over the subscription');
+        const error = new Error('no message arrives over the subscription');
         this.#onSilence(error);
         throw new CallFailed(error, false);
       }

@@ -50,7 +50,7 @@ function decodeResult(result: string, drafts: readonly Draft[]): (Position | Tid
     const name = JSON.stringify(channel);
     return (
       exceptions.get(index) ??
-      new TidingsError('ended', `the channel ${name} has ended: it accepts no more events`)
+      new TidingsError('ended', `the channel ${JSON.stringify(name)} has ended: call begin() to use it again`)
     );
   });
 }

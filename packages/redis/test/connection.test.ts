@@ -33,7 +33,7 @@ describe('a connection', () => {
     reply('third');
     expect([await first, await third]).toEqual(['first', 'third']);
     await expect(second).rejects.toBeInstanceOf(ConnectionLost);
-    expect(log).toEqual(['not yet', 'aborted', 'Error: Redis has not answered for 100 ms']);
+    expect(log).toEqual(['not yet', 'aborted', 'Error: Redis has not replied for 100 ms']);
     await expect(connection.call(['fourth'])).rejects.toBeInstanceOf(ConnectionLost);
   });
 
@@ -43,7 +43,7 @@ describe('a connection', () => {
     reply('first');
     await first;
     await wait(40);
-    await expect(connection.call(['second'])).rejects.toThrow('the connection to Redis is gone');
-    expect(log).toEqual(['aborted', 'Error: Redis has not answered for 20 ms']);
+    await expect(connection.call(['second'])).rejects.toThrow('the connection to Redis was lost');
+    expect(log).toEqual(['aborted', 'Error: Redis has not replied for 20 ms']);
   });
 });

@@ -7,7 +7,7 @@ const entry = (position: number, kind: Entry['kind'] = 'event'): Entry => {
 };
 const page = { entries: [entry(1)], trimmedUpTo: 0, last: 1, endedAt: undefined, more: false };
 
-it('adds what has arrived up to the head to a page', () => {
+it('adds the entries that have arrived up to the head to a page', () => {
   const result = completePage(page, [entry(2), entry(4, 'end'), entry(6)], 5);
   expect(result.entries.map(({ position }) => position)).toEqual([1, 2, 4]);
   expect(result).toMatchObject({ trimmedUpTo: 0, last: 4, endedAt: 4, more: false });

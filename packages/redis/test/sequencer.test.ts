@@ -63,7 +63,7 @@ describe('the sequencer', () => {
     expect(log).toEqual(['y 2', 'lost x', 'x 3']);
   });
 
-  it('does not repeat what it delivered from the log before the connection was lost', () => {
+  it('does not repeat entries that it delivered from the log before the connection was lost', () => {
     const { sequencer, log, receive } = open();
     sequencer.pause();
     sequencer.deliver([{ channel: 'x', position: 1, kind: 'event', json: false, data: '' }]);
@@ -73,7 +73,7 @@ describe('the sequencer', () => {
     expect(log).toEqual(['x 1', 'x 2']);
   });
 
-  it('buffers 8 MiB at most, and asks for the log to be read if there was more', () => {
+  it('buffers at most 8 MiB, and reads the log if there was more', () => {
     const { sequencer, log, receive } = open();
     sequencer.pause();
     for (let position = 1; position <= 9; position++)

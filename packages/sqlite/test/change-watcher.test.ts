@@ -28,15 +28,15 @@ function watch(file: string, count: number): Promise<ChangeWatcher> {
   });
 }
 
-it('looks again and again although no change is reported', async () => {
+it('polls even if no change is reported', async () => {
   await watch(join(folder(), 'hub.db'), 4);
 });
 
-it('looks where the folder cannot be watched', async () => {
+it('polls where the folder cannot be watched', async () => {
   await watch(join(folder(), 'missing', 'hub.db'), 4);
 });
 
-it('looks when a file beside it is written', async () => {
+it('checks when a file next to it is written', async () => {
   const path = folder();
   let looks = 0;
   const watcher = new ChangeWatcher(join(path, 'hub.db'), () => {

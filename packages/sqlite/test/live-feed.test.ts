@@ -51,14 +51,14 @@ async function two() {
   return { a, b, start: b.head };
 }
 
-it('delivers what was trimmed already', async () => {
+it('delivers entries that were trimmed already', async () => {
   const { a, b, start } = await two();
   for (const data of ['1', '2', '3', '4', '5']) a.publish(draft('x', data), draft('y', data));
   expect(b.feed.catchUp()).toBe(true);
   expect(b.got).toEqual(['x 1', 'x 2', 'x 3', 'x 4', 'x 5', `to ${start + 10}`]);
 });
 
-it('delivers much in slices, each in a turn of its own', async () => {
+it('delivers many entries in slices, one for each iteration of the event loop', async () => {
   const { a, b } = await two();
   for (let count = 0; count < 3; count++) {
     a.publish(...Array.from({ length: 400 }, (_, index) => draft(index % 2 ? 'x' : 'y', `${index}`)));
@@ -68,7 +68,7 @@ it('delivers much in slices, each in a turn of its own', async () => {
   expect(b.got.filter(text => text.startsWith('x'))).toHaveLength(600);
 });
 
-it('reports channels of which entries were deleted before they were delivered, and no others', async () => {
+it('reports only the channels whose entries were deleted before they were delivered', async () => {
   const { a, b } = await two();
   b.feed.open(['y']);
   b.got.length = 0;
@@ -83,7 +83,7 @@ it('reports channels of which entries were deleted before they were delivered, a
   expect(b.got.at(-2)).toBe('x new');
 });
 
-it('reports all channels when one was forgotten before it was delivered', async () => {
+it('reports all channels when the record of one was deleted before its delivery', async () => {
   const { a, b } = await two();
   a.publish(draft('x', '1'));
   a.store.write(connection => connection.run('UPDATE tidings_channels SET due = 1'));
@@ -92,7 +92,7 @@ it('reports all channels when one was forgotten before it was delivered', async 
   expect(b.got[0]).toBe('lost all');
 });
 
-it('maintenance forgets channels, keeps state that is used, and shrinks the file', async () => {
+it('maintenance deletes unused channels, keeps state that is used, and shrinks the file', async () => {
   const { a, b } = await two();
   const state = { ...KEEP, compact: true };
   a.publish(draft('state', '1', state), draft('unused', '1', state));

@@ -6,7 +6,7 @@ import { type ConnectOptions, createRequest } from './request.ts';
 import type { Host, TestResponse } from './response.ts';
 import { Waits } from './waits.ts';
 
-/** A client for tests: it has one response at a time, and collects the events of all of them. */
+/** A client for tests. It has one response at a time, and collects the events of all responses. */
 export class TestClient implements AsyncIterable<ReceivedEvent> {
   readonly #host: Host;
   readonly #path: string;
@@ -49,12 +49,12 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
     return this.#connection?.headers ?? new Headers();
   }
 
-  /** All events received so far, on all connections, whether `next` has returned them or not. */
+  /** All events received until now, on all connections, whether `next` has returned them or not. */
   get events(): readonly ReceivedEvent[] {
     return this.#received.events;
   }
 
-  /** The texts of all comments received so far. A heartbeat is ''. */
+  /** The texts of all comments received until now. A heartbeat is ''. */
   get comments(): readonly string[] {
     return this.#received.comments;
   }
@@ -64,7 +64,7 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
     return this.#received.items;
   }
 
-  /** The newest reconnection time of the server (`retry`), in ms. Undefined if it has sent none. */
+  /** The latest reconnection time from the server (`retry`), in ms. Undefined if it has sent none. */
   get retry(): number | undefined {
     return this.#received.retry;
   }
@@ -75,8 +75,8 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
   }
 
   /**
-   * Resolves when the response is over: true if it ended properly, false if the connection was aborted. `timeout` begins
-   * when the property is read.
+   * Resolves when the response is over: with true if it ended properly, with false if the connection was aborted.
+   * `timeout` begins when the property is read.
    *
    * @throws {Error} the response has not ended within `timeout`.
    */
@@ -91,20 +91,20 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
   /**
    * Returns the next event. Each event is returned once.
    *
-   * Markers of Tidings are not returned. They set `lastEventId`.
+   * It does not return the position markers of Tidings, which set `lastEventId`.
    *
    * @param name the expected name of the event. Default: any.
    * @typeParam T what `json()` returns.
-   * @throws {Error} the event has another name, none arrived within `timeout`, the response ended first, or it is not an
-   *   event stream.
+   * @throws {Error} the event has another name, no event arrived within `timeout`, the response ended first, or it is
+   *   not an event stream.
    */
   next<T = unknown>(name?: string): Promise<ReceivedEvent<T>> {
     return this.#cursor.next(name) as Promise<ReceivedEvent<T>>;
   }
 
   /**
-   * Returns the first event that matches. The events before it are skipped: `next` does not return them. After an error,
-   * none is skipped.
+   * Returns the next event that matches, and skips the events before it: `next` does not return them. After an error,
+   * no event is skipped.
    *
    * @param wanted the name of the event, or a function that returns whether it matches.
    * @typeParam T what `json()` returns.
@@ -137,14 +137,14 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
     this.#connection?.stall();
   }
 
-  /** Continues reading after `stall()`. */
+  /** Reads again after `stall()`. */
   resume(): void {
     this.#connection?.resume();
   }
 
-  /** Aborts the connection. What was not read yet is lost. The server keeps running. */
+  /** Aborts the connection. Bytes that were not read yet are lost. The server keeps running. */
   disconnect(): void {
-    this.#pending?.abort(new Error('the client has left'));
+    this.#pending?.abort(new Error('the client was disconnected'));
     this.#connection?.leave();
   }
 
@@ -171,7 +171,7 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
     try {
       response = await this.#host.send(request, limit.signal);
     } catch (cause) {
-      if (isLate) throw new Error(`no answer to ${described} within ${this.#waits.limit}`);
+      if (isLate) throw new Error(`no response to ${described} within ${this.#waits.limit}`);
       throw new Error(`${described} failed: ${(cause as Error)?.message ?? cause}`, { cause });
     } finally {
       callOff();
@@ -179,7 +179,7 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
     }
     if (limit.signal.aborted) {
       response.abort();
-      throw new Error(`${described} failed: the client has left`);
+      throw new Error(`${described} failed: the client was disconnected`);
     }
     this.#connection = new Connection(response, this.#received, () => this.#waits.look());
     return this;

@@ -86,18 +86,19 @@ export class Connection {
   /** Why there is no event in it, for an error. */
   whyNone(wanted: string, limit: string): string {
     const before = soFar(this.#received.events);
-    if (this.#end === 'left') return `the client has left before the ${wanted}: reconnect(); ${before}`;
+    if (this.#end === 'left')
+      return `the client was disconnected before the ${wanted}: call reconnect(); ${before}`;
     if (this.status === 204) {
-      return `the stream ended first (status 204: nothing more will come), before the ${wanted}; ${before}`;
+      return `the stream ended (status 204) before the ${wanted}; ${before}`;
     }
     if (!this.isStream) {
       const type = this.headers.get('content-type') ?? 'without a content-type';
       const begin = JSON.stringify(this.#body.slice(0, SHOWN));
-      return `the response is no event stream: ${this.status} ${type}, its body begins ${begin}`;
+      return `the response is not an event stream: ${this.status} ${type}, its body begins ${begin}`;
     }
     if (this.#end === undefined) return `no ${wanted} within ${limit}${this.#stalled}; ${before}`;
-    const how = this.#end === 'complete' ? 'ended' : 'was cut';
-    return `the stream ${how} first, before the ${wanted}; ${before}`;
+    const how = this.#end === 'complete' ? 'the stream ended' : 'the connection was aborted';
+    return `${how} before the ${wanted}; ${before}`;
   }
 
   get #stalled(): string {

@@ -89,7 +89,7 @@ export class EventCursor {
     if (event === undefined) throw new Error(this.#whyNone(wanted));
     if (name !== undefined && event.event !== name) {
       const before = soFar(this.#events.slice(0, this.#taken));
-      throw new Error(`expected the ${wanted}, but this came first: ${show(event)}; ${before}`);
+      throw new Error(`expected the ${wanted}, but the next event is ${show(event)}; ${before}`);
     }
     this.#taken++;
     return event;

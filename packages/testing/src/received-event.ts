@@ -3,27 +3,27 @@ export const SHOWN = 200;
 
 /** One event, as a browser would dispatch it. */
 export interface ReceivedEvent<T = unknown> {
-  /** Its name: `message` if it was sent without one. */
+  /** The name of the event: `message` if it was sent without a name. */
   event: string;
-  /** As it was sent: what a server gives as an object is JSON here. */
+  /** The data as it was sent. An object that the server passed to Tidings is JSON here. */
   data: string;
-  /** Absent if it was sent without one. */
+  /** The id of the event. Absent if it was sent without an id. */
   id?: string;
   /**
-   * The data, parsed. Not enumerable: to be compared, an event is its fields.
+   * Returns the data, parsed from JSON. Not enumerable, so that tests can compare an event with its fields.
    *
-   * @throws {Error} it is no JSON; the `cause` says why.
+   * @throws {Error} the data is not JSON; the `cause` has the reason.
    */
   json(): T;
 }
 
-/** A comment, which no client dispatches. */
+/** An SSE comment. EventSource does not dispatch comments. */
 export interface ReceivedComment {
   /** Its text; '' for a heartbeat. */
   comment: string;
 }
 
-/** What a stream can consist of. */
+/** An event or a comment. */
 export type ReceivedItem = ReceivedEvent | ReceivedComment;
 
 export function receivedEvent(event: string, data: string, id: string | undefined): ReceivedEvent {
@@ -35,15 +35,15 @@ function parse(this: ReceivedEvent): unknown {
   try {
     return JSON.parse(this.data);
   } catch (cause) {
-    throw new Error(`the data is no JSON: ${show(this)}`, { cause });
+    throw new Error(`the data is not JSON: ${show(this)}`, { cause });
   }
 }
 
 /** The last of some events, for an error. */
 export function soFar(events: readonly ReceivedEvent[]): string {
-  if (events.length === 0) return 'got no event before';
+  if (events.length === 0) return 'no other event arrived';
   const shown = events.slice(-5).map(show).join(', ');
-  return events.length > 5 ? `got ${events.length}, at last: ${shown}` : `got these: ${shown}`;
+  return events.length > 5 ? `received ${events.length}, the last ones: ${shown}` : `received: ${shown}`;
 }
 
 /** An event, for an error. */

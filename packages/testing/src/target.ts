@@ -21,8 +21,8 @@ interface FastifyApplication {
 }
 
 /**
- * What a client can connect to: an Express, Koa, Hono or Fastify application, or anything with `fetch(request)`; a
- * request listener or a server of `node:http`; the URL of a server that runs elsewhere.
+ * A target to which a client can connect: an Express, Koa, Hono or Fastify application, or an object with
+ * `fetch(request)`; a request listener or a server of `node:http`; the URL of a running server.
  */
 export type Target =
   | string

@@ -25,7 +25,7 @@ const ending =
 
 /** What a server does, what is asked of the client, and what the error says. */
 const failures: Record<string, [RequestListener, (client: TestClient) => Promise<unknown>, string]> = {
-  'nothing comes': [sending(':\n\n'), client => client.next(), 'no event within 1 s; got no event before'],
+  'nothing comes': [sending(':\n\n'), client => client.next(), 'no event within 1 s; no other event arrived'],
   'nothing more comes': [
     sending('event: tick\ndata: 1\n\ndata: 2\n\n'),
     async client => {
@@ -33,14 +33,14 @@ const failures: Record<string, [RequestListener, (client: TestClient) => Promise
       await client.next();
       await client.next('tock');
     },
-    'no event "tock" within 1 s; got these: tick 1, message 2',
+    'no event "tock" within 1 s; received: tick 1, message 2',
   ],
   'nothing more comes after a lot': [
     sending('data: 1\n\n'.repeat(7)),
     async client => {
       for await (const _ of client);
     },
-    'no event within 1 s; got 7, at last: message 1, message 1, message 1, message 1, message 1',
+    'no event within 1 s; received 7, the last ones: message 1, message 1, message 1, message 1, message 1',
   ],
   'nothing is read': [
     sending(':\n\n'),
@@ -48,7 +48,7 @@ const failures: Record<string, [RequestListener, (client: TestClient) => Promise
       client.stall();
       return client.next();
     },
-    'no event within 1 s (the client is stalled); got no event before',
+    'no event within 1 s (the client is stalled); no other event arrived',
   ],
   'another event comes first': [
     sending('data: 1\n\nevent: halt\ndata: 2\n\n'),
@@ -56,7 +56,7 @@ const failures: Record<string, [RequestListener, (client: TestClient) => Promise
       await client.next('message');
       await client.next('tick');
     },
-    'expected the event "tick", but this came first: halt 2; got these: message 1',
+    'expected the event "tick", but the next event is halt 2; received: message 1',
   ],
   'the stream ends': [
     ending('data: 1\n\n'),
@@ -64,7 +64,7 @@ const failures: Record<string, [RequestListener, (client: TestClient) => Promise
       await client.next();
       await client.next('tick');
     },
-    'the stream ended first, before the event "tick"; got these: message 1',
+    'the stream ended before the event "tick"; received: message 1',
   ],
   'the stream is cut': [
     (_req, res) => {
@@ -75,7 +75,7 @@ const failures: Record<string, [RequestListener, (client: TestClient) => Promise
       await client.next();
       await client.next();
     },
-    'the stream was cut first, before the event; got these: message 1',
+    'the connection was aborted before the event; received: message 1',
   ],
   'the stream is cut in a loop': [
     (_req, res) => {
@@ -85,34 +85,34 @@ const failures: Record<string, [RequestListener, (client: TestClient) => Promise
     async client => {
       for await (const _ of client);
     },
-    'the stream was cut first, before the event; got these: message 1',
+    'the connection was aborted before the event; received: message 1',
   ],
   'there is nothing more': [
     (_req, res) => void res.writeHead(204).end(),
     client => client.next(),
-    'the stream ended first (status 204: nothing more will come), before the event; got no event before',
+    'the stream ended (status 204) before the event; no other event arrived',
   ],
   'it is not found': [
     (_req, res) => void res.writeHead(404, { 'content-type': 'text/html' }).end('<!doctype html>'),
     client => client.next(),
-    'the response is no event stream: 404 text/html, its body begins "<!doctype html>"',
+    'the response is not an event stream: 404 text/html, its body begins "<!doctype html>"',
   ],
   'it is not found, in a loop': [
     (_req, res) => void res.writeHead(404, { 'content-type': 'text/html' }).end('<!doctype html>'),
     async client => {
       for await (const _ of client);
     },
-    'the response is no event stream: 404 text/html, its body begins "<!doctype html>"',
+    'the response is not an event stream: 404 text/html, its body begins "<!doctype html>"',
   ],
   'it is of another type': [
     (_req, res) => void res.writeHead(200, { 'content-type': 'text/event-streams' }).write('x'.repeat(1000)),
     client => client.next(),
-    `the response is no event stream: 200 text/event-streams, its body begins "${'x'.repeat(200)}"`,
+    `the response is not an event stream: 200 text/event-streams, its body begins "${'x'.repeat(200)}"`,
   ],
   'it is of no type': [
     (_req, res) => void res.end(),
     client => client.next(),
-    'the response is no event stream: 200 without a content-type, its body begins ""',
+    'the response is not an event stream: 200 without a content-type, its body begins ""',
   ],
   'it does not end': [
     sending('data: 1\n\n'),
@@ -120,16 +120,16 @@ const failures: Record<string, [RequestListener, (client: TestClient) => Promise
       await client.next();
       await client.ended;
     },
-    'the stream did not end within 1 s; got these: message 1',
+    'the stream did not end within 1 s; received: message 1',
   ],
-  'the client has left': [
+  'the client was disconnected': [
     sending('data: 1\n\n'),
     async client => {
       await client.next();
       client.disconnect();
       await client.next();
     },
-    'the client has left before the event: reconnect(); got these: message 1',
+    'the client was disconnected before the event: call reconnect(); received: message 1',
   ],
   'the client is closed meanwhile': [
     sending(':\n\n'),
@@ -138,16 +138,16 @@ const failures: Record<string, [RequestListener, (client: TestClient) => Promise
       client.close();
       await next;
     },
-    'the client was closed before the event; got no event before',
+    'the client was closed before the event; no other event arrived',
   ],
-  'the data is no JSON': [
+  'the data is not JSON': [
     sending('data: {oops\n\n'),
     async client => (await client.next()).json(),
-    'the data is no JSON: message {oops',
+    'the data is not JSON: message {oops',
   ],
 };
 
-describe.concurrent('says why', () => {
+describe.concurrent('error messages', () => {
   it.each(Object.entries(failures))('%s', async (_name, [answer, act, message]) => {
     const error = await act(await to(answer)).then(
       () => undefined,
@@ -159,11 +159,11 @@ describe.concurrent('says why', () => {
     expect(error.stack).toContain('failures.test.ts');
   });
 
-  it('there is no answer', async () => {
+  it('there is no response', async () => {
     const inProcess = connect({ fetch: () => new Promise<Response>(() => {}) }, '/events', { timeout });
     const errors = await Promise.all([to(() => {}), inProcess].map(failed => failed.catch(error => error)));
     for (const error of errors) {
-      expect(error.message).toBe('no answer to GET /events within 1 s');
+      expect(error.message).toBe('no response to GET /events within 1 s');
       // It gave up by itself: what it did that with says nothing.
       expect(error.cause).toBeUndefined();
     }
@@ -216,7 +216,7 @@ describe.concurrent('says why', () => {
   });
 });
 
-it('tells an end from a cut', async () => {
+it('distinguishes the end of a response from an aborted connection', async () => {
   expect(await (await to(ending('data: 1\n\n'))).ended).toBe(true);
   const cut = await to((_req, res) => {
     res.writeHead(200, head).write(':\n\n');

@@ -97,7 +97,7 @@ describe.each([
   ['at once', undefined],
   ['byte by byte', 1],
   ['two bytes at a time', 2],
-])('reads a stream that comes %s', (_, size) => {
+])('reads a stream that arrives %s', (_, size) => {
   it.each(streams)('%s', async (_name, text, expected) => {
     await take(await receive(text, size), expected);
   });

@@ -42,7 +42,7 @@ describe('a client that reconnects', () => {
     expect(await client.next()).toEqual({ event: 'message', data: 'c' });
   });
 
-  it('may do so while it is connected', async () => {
+  it('disconnects first while it is connected', async () => {
     const { client, asked } = await connectTo(['id: 1\ndata: a\n\n', 'id: 2\ndata: b\n\n']);
     await client.next();
     await client.reconnect();
@@ -77,7 +77,7 @@ describe('a request', () => {
       const server = createServer((_req, res) => void res.writeHead(status, headers).end());
       const client = await connect(server, '/');
       clients.push(client);
-      await expect(client.next()).rejects.toThrow(`the response is no event stream: ${status}`);
+      await expect(client.next()).rejects.toThrow(`the response is not an event stream: ${status}`);
     }
   });
 });

@@ -4,7 +4,7 @@ import request from 'supertest';
 import { expect, it } from 'vitest';
 import { expressApp } from './apps.ts';
 
-it('stands beside supertest, on one application', async () => {
+it('works together with supertest, on one application', async () => {
   const hub = createHub();
   const app = expressApp(hub).post('/prices', async (req, res) => {
     await hub.publish('prices', req.body, { event: 'tick' });

@@ -30,12 +30,12 @@ describe('line breaks', () => {
     ['CR, and a chunk that begins with a line break of its own', ['data: a\r', '\n', '\r']],
     ['LF', ['data: a\n\n']],
     ['all of them', ['data: a\n\r']],
-  ])('%s: an event is there as soon as it is complete', async (_, chunks) => {
+  ])('%s: an event is received as soon as it is complete', async (_, chunks) => {
     const client = await receiving(...chunks);
     expect(await client.next()).toEqual({ event: 'message', data: 'a' });
   });
 
-  it('are not made of a CRLF whose halves come apart', async () => {
+  it('are not duplicated by a CRLF that is split between chunks', async () => {
     const client = await receiving('data: a\r', '\ndata: b\r', '\n\r', '\n');
     expect((await client.next()).data).toBe('a\nb');
     expect(client.events).toHaveLength(1);
@@ -43,7 +43,7 @@ describe('line breaks', () => {
 });
 
 describe('comments', () => {
-  it('have their place among the events', async () => {
+  it('are in order with the events', async () => {
     const client = await receiving(': one\n\n', 'data: a\n\n:\n: three\n', 'data: b\n\n');
     await client.until(({ data }) => data === 'b');
     expect(client.items).toEqual([
@@ -61,10 +61,10 @@ describe('comments', () => {
     const event = client.next();
     expect(await Promise.all([client.nextComment(), client.nextComment()])).toEqual(['one', 'two']);
     expect((await event).data).toBe('a');
-    await expect(client.nextComment()).rejects.toThrow('no comment within 1 s; got these: message a');
+    await expect(client.nextComment()).rejects.toThrow('no comment within 2 s; received: message a');
   });
 
-  it('are not skipped by a call that has failed', async () => {
+  it('are not skipped by a call that rejected', async () => {
     const server = createServer((_req, res) => {
       res.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders();
       server.once('late', () => res.write(': one\n\n'));
@@ -100,16 +100,16 @@ describe('until', () => {
     expect(client.events).toHaveLength(4);
   });
 
-  it('skips nothing when there is no such event, and says what there was', async () => {
+  it('skips nothing when there is no such event, and lists the events that arrived', async () => {
     const client = await receiving(...events);
-    await expect(client.until('c')).rejects.toThrow('no event "c" within 1 s; got these: a 1, b 2, a 3, b 4');
+    await expect(client.until('c')).rejects.toThrow('no event "c" within 2 s; received: a 1, b 2, a 3, b 4');
     expect((await client.next()).data).toBe('1');
   });
 
   it('rejects with the error of its predicate, and skips nothing', async () => {
     const client = await receiving('data: 1\n\n', 'data: {oops\n\n', 'data: 2\n\n');
     const isTwo = client.until(event => event.json() === 2);
-    await expect(isTwo).rejects.toThrow('the data is no JSON: message {oops');
+    await expect(isTwo).rejects.toThrow('the data is not JSON: message {oops');
     expect((await client.next()).data).toBe('1');
     await client.until(({ data }) => data === '2');
     expect(await client.ended.catch(({ message }) => message)).toMatch(/^the stream did not end/);
@@ -136,7 +136,7 @@ describe('the request', () => {
     expect([accept, cacheControl, id]).toEqual(['text/event-stream', 'no-cache', undefined]);
   });
 
-  it('has other headers if they are given', async () => {
+  it('can have other headers', async () => {
     expect(await headersOf({ headers: { 'Cache-Control': 'max-age=0' } })).toMatchObject({
       'cache-control': 'max-age=0',
     });
@@ -147,6 +147,6 @@ describe('the request', () => {
     const client = await connect(server, '/');
     clients.push(client);
     expect([client.status, client.headers.get('location')]).toEqual([307, '/other']);
-    await expect(client.next()).rejects.toThrow('the response is no event stream: 307');
+    await expect(client.next()).rejects.toThrow('the response is not an event stream: 307');
   });
 });

@@ -97,7 +97,7 @@ async function createInit(request: Attempt): Promise<RequestInit> {
 function judge({ status, ok, headers, body }: Response, url: string): Ending | undefined {
   if (status === 204) return { kind: 'complete' };
   const type = headers.get('content-type');
-  const error = new Error(`${url}: ${status} ${type} is not an event stream`);
+  const error = new Error(`${url} responded with ${status} ${type}, not an event stream`);
   const after = headers.get('retry-after') ?? '';
   const retryAfter = Number(after || NaN) * 1_000 || Date.parse(after) - Date.now();
   if (status === 401 || status === 403) return { kind: 'unauthorized', error, status };
@@ -105,5 +105,8 @@ function judge({ status, ok, headers, body }: Response, url: string): Ending | u
   if (!ok || !/^text\/event-stream\s*(;|$)/i.test(type ?? '')) return { kind: 'failed', error };
   return body?.getReader
     ? undefined
-    : { kind: 'failed', error: new Error('this fetch does not support streams') };
+    : {
+        kind: 'failed',
+        error: new Error('this fetch does not support streams: pass one that does as `fetch`'),
+      };
 }

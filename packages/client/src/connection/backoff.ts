@@ -1,10 +1,13 @@
-/** The waits between attempts that fail. */
+/** The waits between failed attempts. */
 export interface RetryOptions {
-  /** ms. The longest first wait; it doubles with every further failure. A `retry` of the server replaces it. Default: 1,000. */
+  /**
+   * The longest first wait, in ms. It doubles with every further failure. A `retry` of the server replaces it. Default:
+   * 1,000.
+   */
   initial?: number | undefined;
-  /** ms. The longest wait. Default: 30,000. */
+  /** The longest wait, in ms. Default: 30,000. */
   max?: number | undefined;
-  /** The part of a wait that is random, 0 to 1. Default: 1, "full jitter": anything between 0 and the longest. */
+  /** The random part of a wait, 0 to 1. Default: 1 ("full jitter"), a wait between 0 and the longest. */
   jitter?: number | undefined;
 }
 

@@ -22,7 +22,8 @@ export class BufferingWarning {
 
   /** @param isPrompt whether the server sends a byte at once: Tidings does, others may wait for an event. */
   arrived(isPrompt: boolean): void {
-    if (isPrompt && this.#sentAt && Date.now() - this.#sentAt > LATE) this.#warn('the first byte came late');
+    if (isPrompt && this.#sentAt && Date.now() - this.#sentAt > LATE)
+      this.#warn('the first byte took more than 5 s');
     this.#sentAt = 0;
   }
 
@@ -36,7 +37,7 @@ export class BufferingWarning {
     if (this.#isOver) return;
     this.#isOver = true;
     console.warn(
-      `${this.#url}: ${what}. A proxy may buffer it: nginx needs "proxy_buffering off". See docs/proxies.md`,
+      `${this.#url}: ${what}. A proxy may buffer the response: for nginx, set "proxy_buffering off". See docs/proxies.md`,
     );
   }
 }

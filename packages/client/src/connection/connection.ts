@@ -60,7 +60,7 @@ export class Connection implements PageWatcher {
   readonly #options: ConnectOptions;
   readonly #receiver: Receiver;
   readonly #liveness = new Liveness(() => {
-    this.error = new Error('the connection was silent for too long');
+    this.error = new Error(`no byte arrived for ${this.silence} ms`);
     this.#connect();
   });
   readonly #warning: BufferingWarning;

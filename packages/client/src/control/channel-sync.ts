@@ -36,7 +36,7 @@ export class ChannelSync {
   /** The id of the stream. Undefined: there is none. Null: it has not told its id. */
   #stream: string | null | undefined;
   /** How far it is. */
-  #at = '';
+  at = '';
   #controller = new AbortController();
   #isSending = false;
 
@@ -49,7 +49,7 @@ export class ChannelSync {
   opened(headers: Headers, at: string): void {
     this.#controller = new AbortController();
     this.#stream = headers.get('tidings-stream');
-    this.#at = at;
+    this.at = at;
     for (const wanted of this.tabs.values()) hold(wanted, at);
     this.synchronise();
   }
@@ -60,12 +60,24 @@ export class ChannelSync {
    * @param isBehind this tab is ahead of it, so it does not have all of its channels up to its own position yet.
    */
   arrived(at: string, isBehind: boolean): void {
-    this.#at = at;
+    this.at = at;
     advance(this.channels, at);
     for (const [name, { isApplied }] of this.channels) {
       if (!isApplied) continue;
       for (const [tab, wanted] of this.tabs)
         if (wanted.has(name) && (tab || !isBehind)) wanted.set(name, undefined);
+    }
+  }
+
+  /** A reset at an id names channels: what follows may be older than what the tabs have. */
+  restart(names: readonly string[], at: string): void {
+    // Before every position: after a cut, the server sends the reset again.
+    const since = clean(at).replace(/\d+$/, '0');
+    for (const name of names) {
+      const channel = this.channels.get(name);
+      if (!channel) continue;
+      Object.assign(channel, { since, storedAt: clean(at), isApplied: false });
+      for (const wanted of this.tabs.values()) if (wanted.has(name)) wanted.set(name, since);
     }
   }
 
@@ -82,7 +94,7 @@ export class ChannelSync {
   #markBackfills(): void {
     for (const [name, { hasBackfill, isApplied }] of this.channels) {
       if (!hasBackfill || isApplied) continue;
-      for (const wanted of this.tabs.values()) if (wanted.has(name)) wanted.set(name, `${clean(this.#at)}~`);
+      for (const wanted of this.tabs.values()) if (wanted.has(name)) wanted.set(name, `${clean(this.at)}~`);
     }
   }
 
@@ -98,20 +110,39 @@ export class ChannelSync {
     if (this.#stream === undefined || this.#isSending) return;
     this.#isSending = true;
     let error: Error | undefined;
-    if (this.#stream === null) error = new Error('the response does not expose the header Tidings-Stream');
-    for (let change = this.#next(); change && !error; change = this.#next()) {
+    if (this.#stream === null)
+      error = new Error(
+        'the header Tidings-Stream is missing: use sse.control() on the server, and expose the header to other origins',
+      );
+    while (!error) {
+      const change = this.#next();
+      if (!change) break;
       const response = await postChange(this.#url, this.#options, change, signal).catch(() => undefined);
       if (signal.aborted) return;
       const { status, headers } = response ?? { status: 503 };
       if (status < 300) this.#store(change, headers?.get('tidings-position'));
       // This process has no such stream: it has ended, and there will be another.
       else if (status === 404) return;
-      else if (status === 429 || status >= 500) await pause(signal);
-      else error = this.#giveUp(change, status);
+      else if (status === 429 || status >= 500) {
+        // Whether the server has made the change is unknown: it is asked for again.
+        this.#set(change.unsubscribe, { isRemoved: false, storedAt: undefined });
+        await pause(signal);
+      } else error = this.#giveUp(change, status);
     }
     if (signal.aborted) return;
     this.#isSending = false;
+    if (!error) this.#place();
     this.settle(error);
+  }
+
+  /** A tab that had no position follows a channel from when it is stored: another stream begins there, and not later. */
+  #place(): void {
+    for (const wanted of this.tabs.values()) {
+      for (const [name, after] of wanted) {
+        const { since = '' } = this.channels.get(name) ?? {};
+        if (after === '') wanted.set(name, compare(this.at, since) > 0 ? clean(this.at) : since);
+      }
+    }
   }
 
   settle(error: Error | undefined): void {
@@ -133,14 +164,15 @@ export class ChannelSync {
     const [since = ''] = missing.values();
     const subscribe = [...missing.keys()].filter(name => missing.get(name) === since);
     if (unsubscribe.length + subscribe.length === 0) return undefined;
+    // From now on the server may have removed them.
+    this.#set(unsubscribe, { isRemoved: true, isApplied: false });
     const channel = { since, hasBackfill: false, isApplied: false, isRemoved: false };
     for (const name of subscribe) this.channels.set(name, { ...channel });
     return { stream: this.#stream ?? null, subscribe, unsubscribe, lastEventId: since || undefined };
   }
 
-  #store({ subscribe, unsubscribe }: Change, position: string | null | undefined): void {
-    this.#remove(unsubscribe);
-    const storedAt = position ?? clean(this.#at);
+  #store({ subscribe }: Change, position: string | null | undefined): void {
+    const storedAt = position ?? clean(this.at);
     for (const name of subscribe) {
       const channel = this.channels.get(name) as StreamChannel;
       channel.storedAt = storedAt;
@@ -149,23 +181,17 @@ export class ChannelSync {
     }
   }
 
-  #giveUp({ subscribe, unsubscribe }: Change, status: number): Refusal {
-    this.#remove(unsubscribe);
+  #giveUp({ subscribe }: Change, status: number): Refusal {
     for (const name of subscribe) {
       this.channels.delete(name);
       for (const wanted of this.tabs.values()) wanted.delete(name);
     }
-    const error = new Error(`${this.#url}: ${status}, the channels were not changed`);
+    const error = new Error(`${this.#url} responded with ${status}: the channels were not changed`);
     return Object.assign(error, { channels: subscribe });
   }
 
-  #remove(names: readonly string[]): void {
-    for (const name of names) {
-      const channel = this.channels.get(name);
-      if (!channel) continue;
-      channel.isRemoved = true;
-      channel.isApplied = false;
-    }
+  #set(names: readonly string[], changes: Partial<StreamChannel>): void {
+    for (const name of names) Object.assign(this.channels.get(name) as StreamChannel, changes);
   }
 }
 

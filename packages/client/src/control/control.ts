@@ -1,9 +1,10 @@
 // Loaded when the option `control` is given, and only then.
+import type { Reset } from '@tidings/core/client';
 import type { RawEvent } from '../connection/connection.ts';
 import type { ConnectOptions } from '../options.ts';
 import { compare } from '../position.ts';
 import { ChannelSync } from './channel-sync.ts';
-import { covers, hold, type StreamChannels, type Wanted } from './stream-channels.ts';
+import { covers, hold, type StreamChannels, type Wanted, wasApplied } from './stream-channels.ts';
 
 /** What a tab follows, as it tells the tab that has the connection. */
 export interface Announcement {
@@ -52,8 +53,11 @@ export class Control {
   }
 
   /** Whether an event is for this tab, and has not arrived before. */
-  accepts({ channel, id, position = id }: RawEvent): boolean {
-    if (channel === undefined) return true;
+  accepts({ channel, id, position = id, data }: RawEvent): boolean {
+    if (channel === undefined) {
+      if (id !== undefined) this.#sync.restart(channelsOfReset(data), id);
+      return true;
+    }
     this.#isNamed = true;
     if (!this.#own.has(channel)) return !this.channels.has(channel);
     const after = this.#own.get(channel);
@@ -68,7 +72,7 @@ export class Control {
    * channel has moved the position.
    */
   lacks({ channel = '', id = '' }: RawEvent): boolean {
-    return compare(id, this.#own.get(channel) ?? id) > 0;
+    return !(compare(id, this.#own.get(channel) ?? id) < 1);
   }
 
   /** @param at the position after which a response begins: with tabs, the oldest of theirs. */
@@ -85,7 +89,7 @@ export class Control {
 
   /** @param isOver no other stream follows: changes that are not stored will not be. */
   closed(isOver = false): void {
-    if (isOver) this.#sync.settle(new Error('the connection has ended'));
+    if (isOver) this.#sync.settle(new Error('the connection is closed'));
     this.#sync.closed(this.#isNamed);
   }
 
@@ -103,33 +107,64 @@ export class Control {
     return this.#version === 0 ? undefined : { version: this.#version, channels };
   }
 
-  /** Another tab has stored what this one has announced, or was refused. */
-  acknowledge(version: number, error: string | undefined, refused: readonly string[]): void {
+  /**
+   * Another tab has stored what this one has announced, or was refused.
+   *
+   * @param positions from where the stream has the channels. A leader of an older version does not send them.
+   */
+  acknowledge(
+    version: number,
+    error: string | undefined,
+    refused: readonly string[],
+    positions: Announcement['channels'] = [],
+  ): void {
     for (const name of refused) this.#own.delete(name);
+    for (const [name, after] of positions) if (this.#own.get(name) === '') this.#own.set(name, after);
     if (version === this.#version) this.#sync.settle(error === undefined ? undefined : new Error(error));
   }
 
-  /** Events of the stream of another tab come next. */
-  relay(channels: StreamChannels): void {
+  /**
+   * Events of the stream of another tab come next.
+   *
+   * @param before where they begin.
+   */
+  relay(channels: StreamChannels | undefined, before: string): void {
+    if (!channels) return;
     this.#sync.channels = channels;
-    const unapplied = [...this.#own.keys()].filter(name => !channels.get(name)?.isApplied);
+    const unapplied = [...this.#own.keys()].filter(name => !wasApplied(channels.get(name), before));
     hold(this.#own, this.#position(), unapplied);
   }
 
   /** See {@link covers}. */
-  isCovered(channels: StreamChannels, before: string | undefined): boolean {
-    return covers(channels, this.#own, this.#position(), before);
+  isCovered(channels: StreamChannels | undefined, before: string | undefined): boolean {
+    return !channels || covers(channels, this.#own, this.#position(), before);
   }
 
-  /** Resolves when the stream has what another tab follows. Rejects with a {@link Refusal}. */
-  take(tab: string, { channels }: Announcement): Promise<void> {
-    this.#sync.tabs.set(tab, new Map(channels));
-    return this.#sync.synchronised();
+  /**
+   * Resolves when the stream has what another tab follows, with the positions from where it has that. Rejects with a
+   * {@link Refusal}.
+   */
+  async take(tab: string, { channels }: Announcement): Promise<Announcement['channels']> {
+    const wanted: Wanted = new Map(channels);
+    this.#sync.tabs.set(tab, wanted);
+    await this.#sync.synchronised();
+    hold(wanted, this.#sync.at);
+    return [...wanted] as [string, string][];
   }
 
   /** Another tab is gone. */
   drop(tab: string): void {
     this.#sync.tabs.delete(tab);
     this.#sync.synchronise();
+  }
+}
+
+/** The channels that a reset names; none, if an event is no reset. A hub gives resets any name. */
+function channelsOfReset(data: string): readonly string[] {
+  if (!/^{"reason":"\w+","channels":\[.*\]}$/.test(data)) return [];
+  try {
+    return (JSON.parse(data) as Reset).channels;
+  } catch {
+    return [];
   }
 }

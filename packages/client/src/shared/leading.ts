@@ -9,7 +9,7 @@ export class Leading {
   readonly #connect: (position: string) => void;
   readonly #positions: string[];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** How many positions there are when all have sent theirs. */
+  /** How many other tabs send theirs. */
   #expected = Number.NaN;
   /** Where the last relay ended. */
   #relayedTo = '';
@@ -29,14 +29,14 @@ export class Leading {
 
   /** @param rivals how many other tabs wait for the lock. */
   expect(rivals: number): void {
-    this.#expected = rivals + 1;
+    this.#expected = rivals;
     this.add();
   }
 
   /** Other tabs have sent their positions. */
   add(...positions: string[]): void {
     this.#positions.push(...positions);
-    if (this.#timer && this.#positions.length >= this.#expected) this.#start();
+    if (this.#timer && this.#positions.length > this.#expected) this.#start();
   }
 
   #start(): void {

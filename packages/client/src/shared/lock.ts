@@ -26,7 +26,7 @@ export class Lock {
   }
 
   /** Waits for the lock; or takes it from a tab that is dead, as far as can be seen from here. */
-  seek(steal = false): void {
+  seek(steal?: boolean): void {
     this.release();
     this.#controller = new AbortController();
     const { signal } = this.#controller;
@@ -36,9 +36,9 @@ export class Lock {
         if (signal.aborted) resolve(0);
         else this.#onWon();
       });
-    locks.request(this.#name, steal ? { steal } : { signal }, hold).catch(() => {
-      if (!signal.aborted) this.#onLost();
-    });
+    locks
+      .request(this.#name, steal ? { steal } : { signal }, hold)
+      .catch(() => signal.aborted || this.#onLost());
   }
 
   release(): void {

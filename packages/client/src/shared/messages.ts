@@ -44,6 +44,8 @@ export type Message =
       readonly version: number;
       readonly error?: string | undefined;
       readonly refused: readonly string[];
+      /** From where the stream has the channels. */
+      readonly positions: Announcement['channels'];
     }
   | { readonly type: 'reconnect' }
   | { readonly type: 'close' };

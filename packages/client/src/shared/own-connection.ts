@@ -1,4 +1,5 @@
 import type { Connection } from '../connection/connection.ts';
+import { compare } from '../position.ts';
 import type { RelayedEvent } from './messages.ts';
 import type { Parts } from './parts.ts';
 import { type Reception, WITHOUT_IDS } from './reception.ts';
@@ -9,7 +10,7 @@ interface Owner {
   arrived(event: RelayedEvent): void;
   stateChanged(connection: Connection): void;
   /** What has arrived together has been received; or the state has changed. */
-  advanced(): void;
+  readonly advanced: () => void;
 }
 
 /** The connection of a tab that leads, or catches up. */
@@ -27,11 +28,12 @@ export class OwnConnection {
         if (!this.#isClosed) run(...args);
       };
     // A listener may close it.
-    const advance = ifOpen(() => owner.advanced());
+    const advance = ifOpen(owner.advanced);
     this.connection = createConnection({
       opened: ifOpen(headers => receiver.opened(headers, this.at)),
       receive: ifOpen(event => {
-        const relayed = { ...event, isNotice: event.id === this.at };
+        // Events ascend. Suffixes may differ: a reset can come before or after older events.
+        const relayed = { ...event, isNotice: compare(event.id ?? '', this.at) < 1 };
         this.at = event.id || this.at || WITHOUT_IDS;
         owner.arrived(relayed);
         reception.receive(relayed);

@@ -22,17 +22,16 @@ export class Reception {
    *
    * @param isFollowing the tab has received what was relayed before.
    */
-  joins({ term, n, before, channels }: Relay, isFollowing = false): boolean {
+  joins({ term, n, before, channels }: Relay, isFollowing?: boolean): boolean {
     const isNext = isFollowing && this.#next === `${term} ${n}`;
-    const from = isFollowing ? undefined : before;
-    const isCovered = !channels || this.#parts.control?.isCovered(channels, from) !== false;
-    return isCovered && (isNext || compare(this.lastEventId, before) >= 0);
+    if (!isNext && !(compare(this.lastEventId, before) >= 0)) return false;
+    return this.#parts.control?.isCovered(channels, isNext || n === 1 ? undefined : before) !== false;
   }
 
   /** Receives the events of a relay. */
-  take({ term, n, channels, events, after }: Relay): void {
+  take({ term, n, channels, events, before, after }: Relay): void {
     this.#next = `${term} ${n + 1}`;
-    if (channels) this.#parts.control?.relay(channels);
+    this.#parts.control?.relay(channels, before);
     for (const event of events) this.receive(event);
     this.moveTo(after);
     this.#parts.receiver.arrived(after);

@@ -44,7 +44,7 @@ export class SharedConnection {
   #silence: number | undefined;
   #leading: Leading | undefined;
   /** Of a tab that catches up: what the leader has sent meanwhile. */
-  #kept: Relay[] = [];
+  #kept!: Relay[];
 
   constructor(parts: Parts) {
     this.#parts = parts;
@@ -72,7 +72,7 @@ export class SharedConnection {
     else this.#post({ type: 'reconnect' });
   }
 
-  close(isEverywhere = false): void {
+  close(isEverywhere?: boolean): void {
     if (isEverywhere) this.#post({ type: 'close' });
     this.#leave('ended');
   }
@@ -167,13 +167,13 @@ export class SharedConnection {
       this.#term = message.term;
       // The leader lives: its lock is not taken.
       if (this.#role === 'following') clearTimeout(this.#timer);
-      if (type === 'elected') this.#hearElected(message.term);
+      if (type === 'elected') this.#hearElected();
       else this.#hearRelay(message);
     } else if (type === 'elected') this.#greet();
   }
 
-  #hearElected(term: number): void {
-    this.#post({ type: 'position', term, id: this.lastEventId });
+  #hearElected(): void {
+    this.#post({ type: 'position', term: this.#term, id: this.lastEventId });
     // The leader resumes where this tab is. A connection of its own would be one of six that a browser has, and the leader
     // could be without.
     if (!this.lastEventId && this.#role !== 'following') return;
@@ -190,16 +190,17 @@ export class SharedConnection {
   }
 
   #follow(relay: Relay): void {
+    const { silence, state, error } = relay;
     const isFollowing = this.#role === 'following';
     if (!this.#reception.joins(relay, isFollowing)) {
       this.#catchUp(relay);
       return;
     }
     if (!isFollowing) this.#become('following');
-    this.#silence = relay.silence;
-    this.#liveness.start(relay.silence);
+    this.#silence = silence;
+    this.#liveness.start(silence);
     this.#reception.take(relay);
-    this.#show(relay.state, relay.error ? new Error(relay.error) : undefined);
+    this.#show(state, error ? new Error(error) : undefined);
   }
 
   /** Follows as soon as the relays that are kept join what this tab has. */

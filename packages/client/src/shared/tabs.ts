@@ -57,7 +57,7 @@ export class Tabs {
     const isLeading = this.#role === 'leading';
     if (message.type === 'channels' && isLeading) this.#take(message);
     else if (message.type === 'stored' && message.tab === this.#self && !isLeading) {
-      this.#control.acknowledge(message.version, message.error, message.refused);
+      this.#control.acknowledge(message.version, message.error, message.refused, message.positions);
     }
   }
 
@@ -68,12 +68,12 @@ export class Tabs {
       this.#others.set(tab, lock);
       lock.seek();
     }
-    const { error, refused } = await this.#control.take(tab, announcement).then(
-      () => ({ error: undefined, refused: [] }),
-      ({ message, channels = [] }: Refusal) => ({ error: message, refused: channels }),
+    const result = await this.#control.take(tab, announcement).then(
+      positions => ({ error: undefined, refused: [], positions }),
+      ({ message, channels = [] }: Refusal) => ({ error: message, refused: channels, positions: [] }),
     );
     // Another tab may lead by now.
-    if (this.#others.has(tab)) this.#post({ type: 'stored', tab, version, error, refused });
+    if (this.#others.has(tab)) this.#post({ type: 'stored', tab, version, ...result });
   }
 
   #drop(tab: string): void {

@@ -1,4 +1,4 @@
-/** What went wrong, for programs. See {@link TidingsError.code}. */
+/** The codes of {@link TidingsError}, for programs. */
 export type TidingsErrorCode =
   /** The response already has a stream. Use the one that the first call returned. */
   | 'already-open'
@@ -8,7 +8,7 @@ export type TidingsErrorCode =
   | 'invalid-field'
   /** The value of an option is not valid. */
   | 'invalid-option'
-  /** `authorize` has refused a channel, or has not answered in time. */
+  /** `authorize` refused a channel, or did not settle in time. */
   | 'not-authorized'
   /** The channel has ended: nothing can be published to it. */
   | 'ended'

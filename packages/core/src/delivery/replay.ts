@@ -6,18 +6,18 @@ import type { ResetReason } from '../protocol/reset.ts';
  */
 export interface Replay {
   /**
-   * - `resumed`: the client receives everything after its Last-Event-ID.
+   * - `resumed`: the client receives all events after its Last-Event-ID.
    * - `reset`: it has missed events that it cannot receive.
-   * - `new`: it sent no id, or has missed nothing that its channels retain.
+   * - `new`: it sent no id, or has missed no event that its channels retain.
    */
   readonly outcome: 'resumed' | 'reset' | 'new';
   /** Why it has missed events. Undefined unless the outcome is `reset`. */
   readonly reason: ResetReason | undefined;
-  /** Events of the log that were handed to the transport. */
+  /** Events of the log that were passed to the transport. */
   readonly events: number;
   /** Bytes of these events, and of the markers between them. */
   readonly bytes: number;
-  /** ms from its begin until it had caught up, or closed. */
+  /** ms from the begin of the stream until it had caught up, or closed. */
   readonly duration: number;
   /** Whether it has caught up. False: it closed before. */
   readonly isComplete: boolean;

@@ -6,36 +6,37 @@ import type { EventStream } from '../stream/event-stream.ts';
 import type { ControlMessage, Target } from './control.ts';
 
 /**
- * Whose streams a call is for: a client (all of its streams), the id of one stream, or a stream. Of an object with a
- * `client`, the stream must belong to that client.
+ * The streams that a call applies to: a client (all of its streams), the id of one stream, or a stream. If an object
+ * has a `client`, that client must own the stream.
  */
 export type Who = string | { readonly id: string; readonly client?: string | undefined };
 
 /**
- * The open streams of every client that was named in {@link StreamOptions.client}. Iterates over both.
+ * The open streams of each client ({@link StreamOptions.client}). Iterates over pairs of client and streams.
  *
  * The calls that return a promise apply to the streams of all processes that are open at that moment, in order with
- * `publish`. The promise resolves when the broker has stored the call, at once without a broker. It rejects when the
+ * `publish`. The promise resolves when the broker has stored the call; without a broker, immediately. It rejects if the
  * broker cannot store it: `not-stored` or `maybe-stored`.
  */
 export interface ClientRegistry<Data = unknown>
   extends Iterable<[client: string, streams: ReadonlySet<EventStream<Data>>]> {
-  /** How many clients have a stream. In this process. */
+  /** Number of clients that have a stream in this process. */
   readonly size: number;
-  /** Whether a client has a stream. In this process. */
+  /** Returns whether a client has a stream in this process. */
   has(client: string): boolean;
-  /** The streams of a client, oldest first; empty if it has none. In this process. */
+  /** Returns the streams of a client in this process, oldest first; empty if it has none. */
   get(client: string): ReadonlySet<EventStream<Data>>;
   /**
-   * Closes streams. They receive nothing that is published after the promise has resolved. The client may reconnect:
-   * refuse it where requests are authenticated.
+   * Closes streams. They receive no event that is published after the promise has resolved. The client may reconnect:
+   * to prevent that, refuse its requests in your authentication.
    */
   disconnect(who: Who): Promise<void>;
   /**
-   * Subscribes streams to channels. They receive what is published after this call. A channel that a stream is
-   * subscribed to already keeps its position.
+   * Subscribes streams to channels. They receive the events that are published after this call. A channel to which a
+   * stream is subscribed already keeps its position.
    *
-   * @param options `from` as in {@link EventStream.subscribe}. No `filter`: functions do not reach other processes.
+   * @param options `from` as in {@link EventStream.subscribe}. No `filter`, because functions cannot be sent to other
+   *   processes.
    * @throws {TidingsError} `invalid-option`: a channel without a name, or an invalid option, by its name.
    */
   subscribe(
@@ -44,23 +45,23 @@ export interface ClientRegistry<Data = unknown>
     options?: Pick<SubscribeOptions, 'from'>,
   ): Promise<void>;
   /**
-   * Ends subscriptions of streams. They receive nothing of these channels that is published after the promise has
-   * resolved, and everything that was published before this call.
+   * Ends subscriptions of streams. They receive the events of these channels that were published before this call, and
+   * none that is published after the promise has resolved.
    *
    * @throws {TidingsError} `invalid-option`: a channel without a name.
    */
   unsubscribe(who: Who, channels: ChannelName | readonly ChannelName[]): Promise<void>;
   /**
-   * Returns how many clients have a stream, in all processes. With `presence`, those count as well that have closed
-   * their last one less than `linger` ago.
+   * Returns the number of clients that have a stream in any process. With `presence`, it includes clients whose last
+   * stream closed less than `linger` ms ago.
    *
-   * @returns rejects with a TidingsError: `invalid-option` for a hub with a broker and without `presence`; `broker` when
-   *   the broker cannot be reached within `publishTimeout`.
+   * @returns a promise that rejects with a TidingsError: `invalid-option` for a hub with a broker and without
+   *   `presence`; `broker` if the broker does not respond within `publishTimeout`.
    */
   count(): Promise<number>;
   /**
-   * Calls `authorize` again for each channel of streams. Nothing that is published to these channels from now on is
-   * delivered before it has answered.
+   * Calls `authorize` again for each channel of streams. Events that are published to these channels from now on are
+   * delivered only after it has allowed them.
    */
   recheck(who: Who): Promise<void>;
 }

@@ -4,10 +4,10 @@ import { LocalHub } from './local-hub.ts';
 import { type HubOptions, readHubOptions } from './options/options.ts';
 
 /**
- * Makes a hub. It does nothing until its first stream: no timer, no randomness.
+ * Creates a hub. Until its first stream, it creates no timer and no random value.
  *
- * @typeParam Channels what is published where: see {@link AnyChannels}. Checks `publish`; a browser may import it as
- *   a type.
+ * @typeParam Channels the events of each channel and their data: see {@link AnyChannels}. Checks `publish`. A page can
+ *   import it as a type.
  * @typeParam Data the type of `stream.data`, as passed to `res.sse({ data })`.
  * @throws {TidingsError} `invalid-option`, naming the option.
  */

@@ -4,9 +4,9 @@ import type { ChannelStats } from './observability/channel-stats.ts';
 import type { ProducerOptions } from './producing/producer-options.ts';
 
 /**
- * The arguments of `publish` for a channel with these events: the data, and its fields.
+ * The arguments of `publish` for a channel with these events: the data and the fields of the event.
  *
- * @typeParam Event the name of the event. If it is a union, the data has to fit every name in it.
+ * @typeParam Event the name of the event. If it is a union, the data must fit every name in it.
  */
 export type PublishArguments<Events, Event extends keyof Events & string = keyof Events & string> =
   | { [Name in Event]: [data: Events[Name], fields: PublishFields & { event: Name }] }[Event]
@@ -46,38 +46,40 @@ export interface Channel<Events = Record<string, unknown>, Name extends string =
     ...event: PublishArguments<Events, Event>
   ): Promise<string>;
   /**
-   * Ends the channel: nothing more can be published to it. A stream whose channels have all ended closes once it has
-   * received everything, and its client is told not to reconnect (204). Idempotent. The end is known for as long as the
-   * channel is: while it has subscribers, and as long as its history reaches back.
+   * Ends the channel: `publish` rejects from then on. A stream whose channels have all ended closes once it has
+   * received their events. If its client reconnects, it receives status 204 and stops. Idempotent. The hub remembers
+   * the end while the channel has subscribers, and for as long as its history reaches back.
    *
-   * @returns the id of the end. Rejects as `publish` does.
+   * @returns a promise of the id of the end. Rejects as `publish` does.
    */
   end(): Promise<string>;
   /**
-   * Uses an ended channel again, under the same name. What it retained is dropped. A client that received the end
-   * continues; one that had not received everything gets a `reset` with the reason `history`. On a channel that has not
-   * ended it does nothing.
+   * Reopens an ended channel. The events that it retained are dropped. A client that had received all of them
+   * continues; any other client receives a `reset` with the reason `history`. On a channel that has not ended it does
+   * nothing.
    *
-   * @returns the id after which the channel begins again. Rejects as `publish` does.
+   * @returns a promise of the id after which the channel begins again. Rejects as `publish` does.
    */
   begin(): Promise<string>;
   /**
-   * Whether the channel is open or has ended; `unknown` if nothing was published to it, or so long ago that it is
-   * forgotten.
+   * Returns whether the channel is open or has ended; `unknown` if nothing was published to it, or so long ago that its
+   * record was deleted.
    *
-   * @returns rejects with a TidingsError `broker` when the broker cannot be reached within `publishTimeout`.
+   * @returns a promise that rejects with a TidingsError `broker` if the broker does not respond within
+   *   `publishTimeout`.
    */
   state(): Promise<'unknown' | 'open' | 'ended'>;
   /**
-   * Publishes each item of a source, one after the other: the next is taken when the broker has stored the last. While
-   * the broker cannot be reached, the source waits. Then ends the channel, however the source has ended, so that no page
-   * waits for more.
+   * Publishes each item of a source, one after the other, and then ends the channel. It reads the next item when the
+   * broker has stored the last one, and waits while the broker cannot be reached. The channel also ends if the source
+   * fails or is cancelled, so that no page waits for more.
    *
-   * The source is cancelled when `signal` is aborted, by `stop()` in any process, and by `hub.close()`, which waits for
-   * the last item and the end.
+   * The source is cancelled when `signal` is aborted, by `stop()` in any process, and by `hub.close()`, which waits
+   * until the last item and the end are stored.
    *
-   * @returns true when every item was published and, unless `end` is false, the channel has ended. Never rejects: when
-   *   the source fails, `onError` is called with the stage `source`; when an item cannot be stored, with `publish`.
+   * @returns a promise of true if every item was published and, unless `end` is false, the channel has ended. Never
+   *   rejects: if the source fails, `onError` is called with the stage `source`; if an item cannot be stored, with
+   *   `publish`.
    * @throws {TidingsError} `invalid-option`, naming the option.
    */
   from<T>(
@@ -85,15 +87,15 @@ export interface Channel<Events = Record<string, unknown>, Name extends string =
     options?: ProducerOptions<T, keyof Events & string, Events[keyof Events]>,
   ): Promise<boolean>;
   /**
-   * Cancels the sources of all `from()` calls for this channel that have begun, in every process. It does not wait for
-   * them.
+   * Cancels the sources of all running `from()` calls for this channel, in every process. It does not wait for them.
    *
-   * @returns resolves when the message to the other processes is stored; rejects when the broker cannot store it.
+   * @returns a promise that resolves when the message to the other processes is stored, and rejects if the broker
+   *   cannot store it.
    */
   stop(): Promise<void>;
   /**
-   * What the channel holds now in this process, and what was published to it since the first call for this channel,
-   * which begins to count. Two numbers for each name are stored for as long as the hub lives.
+   * Returns the current stats of the channel in this process. The first call for a channel starts its counters. The hub
+   * stores two numbers for each name until it is closed.
    */
   stats(): ChannelStats;
 }
@@ -108,10 +110,10 @@ export interface PublishFields {
    */
   key?: string | undefined;
   /**
-   * Deletes the key: the event is a tombstone. It is sent to clients; put into its name or its data what was deleted.
-   * Later it is trimmed, and the key is unknown. For compacted channels. Default: false.
+   * Makes the event a tombstone, which deletes its key. The hub sends it to clients, so put the deleted key into its
+   * name or its data. The tombstone is trimmed later. For compacted channels. Default: false.
    */
   gone?: boolean | undefined;
-  /** A stream, the id of a stream, or a client that does not receive the event. Default: none. */
+  /** A stream, the id of a stream, or a client. These streams do not receive the event. Default: none. */
   except?: EventStream | string | undefined;
 }

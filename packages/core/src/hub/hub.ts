@@ -25,13 +25,13 @@ type SnapshotOf<Events> = Events extends { snapshot: infer Data } ? Data : unkno
 export interface Hub<Channels = AnyChannels, Data = unknown> {
   /** The streams of this process whose response is not over. */
   readonly streams: ReadonlySet<EventStream<Data>>;
-  /** The streams of each client, by {@link StreamOptions.client}. The first access begins the connection to the broker. */
+  /** The streams of each client, by {@link StreamOptions.client}. The first access connects to the broker. */
   readonly clients: ClientRegistry<Data>;
   /**
    * Opens a stream on a transport. Adapters call this. It never throws because a client has disconnected.
    *
-   * Above `limits.streams`, or when the hub is closing, the client is told to reconnect later, and the returned stream
-   * is closed with the reason `refused`.
+   * Above `limits.streams`, or when the hub is closing, the client receives a later reconnection time, and the returned
+   * stream is closed with the reason `refused`.
    *
    * @throws {TidingsError} `invalid-option`, naming the option.
    */
@@ -39,10 +39,11 @@ export interface Hub<Channels = AnyChannels, Data = unknown> {
   /**
    * Publishes an event to every stream that is subscribed to a channel, and appends it to the channel's history.
    *
-   * @returns resolves with the event's id when the event is accepted; with a broker, when it is stored. Never throws.
-   *   Rejects with a TypeError for data that cannot be sent, and otherwise with a TidingsError: `invalid-option` (the
-   *   channel has no name), `invalid-field`, `ended`, `closed`; with a broker also `not-stored` or `maybe-stored`,
-   *   after `publishTimeout`. A rejection also goes to `onError`, and does not end the process if it is not awaited.
+   * @returns a promise of the event's id. It resolves when the event is accepted; with a broker, when it is stored.
+   *   Never throws. Rejects with a TypeError for data that cannot be sent, and otherwise with a TidingsError:
+   *   `invalid-option` (the channel has no name), `invalid-field`, `ended`, `closed`; with a broker also `not-stored`
+   *   or `maybe-stored`, after `publishTimeout`. A rejection also goes to `onError`, and does not end the process if it
+   *   is not awaited.
    */
   publish<
     Name extends keyof Channels & string,
@@ -51,8 +52,8 @@ export interface Hub<Channels = AnyChannels, Data = unknown> {
   /**
    * Returns a channel by its name. Each call with the same name returns an equivalent object.
    *
-   * @param options replace what `HubOptions.channels` returns for this name, from now on. They are stored for as long
-   *   as the hub lives: for an unlimited number of names, use `HubOptions.channels`.
+   * @param options the options of the channel from now on, in place of those that `HubOptions.channels` returns. The
+   *   hub stores them until it is closed: for an unlimited number of names, use `HubOptions.channels`.
    * @throws {TidingsError} `invalid-option`, naming the option.
    */
   channel<Name extends keyof Channels & string>(
@@ -60,12 +61,12 @@ export interface Hub<Channels = AnyChannels, Data = unknown> {
     options?: ChannelOptions<SnapshotOf<Channels[Name]>>,
   ): Channel<Channels[Name], Name>;
   /**
-   * Calls a function with the events of channels, in the order of the hub, each once. What an async listener returns is
-   * awaited before the next call; events that are published meanwhile wait in the history of their channel. A listener
-   * is no stream: it does not count in `streams`, `subscriberCount`, `stats()` and limits.
+   * Calls a function with the events of channels, in the order of the hub, each once. The hub awaits the promise of an
+   * async listener before the next call. The history of the channel retains the events that are published meanwhile. A
+   * listener is not a stream: it does not count in `streams`, `subscriberCount`, `stats()` and limits.
    *
-   * An event for which the listener throws, or rejects, is not given to it again: `onError` is called with the stage
-   * `listen`.
+   * If the listener throws or rejects, `onError` is called with the stage `listen`, and the listener continues with the
+   * next event.
    *
    * @throws {TidingsError} `invalid-option`: a channel without a name, or an invalid option, by its name; `closed`: the
    *   hub is closed.
@@ -76,18 +77,18 @@ export interface Hub<Channels = AnyChannels, Data = unknown> {
     options?: ListenOptions<EventOf<Channels, Name> & FilterEvent>,
   ): Listening;
   /**
-   * Changes the channels of an open stream, as a page asks for it: see {@link ControlRequest}. Adapters call this. The
-   * stream may be in another process. It has to belong to the client of the request, and `authorize` decides which
-   * channels it may follow.
+   * Changes the channels of an open stream at the request of a page: see {@link ControlRequest}. Adapters call this.
+   * The stream may be in another process. The client of the request must own it, and `authorize` decides which channels
+   * it may follow.
    *
-   * @returns how to respond: 204 when the change is stored. Never rejects.
+   * @returns a promise of the response to send: 204 when the change is stored. Never rejects.
    */
   control(request: ControlRequest): Promise<ControlResponse>;
   /**
-   * Connects to the broker, if that has not begun, so that the first stream does not wait for it. Idempotent.
+   * Connects to the broker, so that the first stream does not wait for it. Idempotent.
    *
-   * @returns resolves when the broker has begun; at once without a broker. Rejects with a TidingsError: `broker`, with
-   *   the `cause`, when that takes longer than `publishTimeout` (the hub goes on trying); `closed` when the hub is
+   * @returns a promise that resolves when the broker is connected; without a broker, immediately. Rejects with a
+   *   TidingsError: `broker`, with the `cause`, after `publishTimeout` (the hub keeps trying); `closed` if the hub is
    *   closed.
    */
   ready(): Promise<void>;
@@ -104,11 +105,11 @@ export interface Hub<Channels = AnyChannels, Data = unknown> {
    */
   observe(observer: Observer): () => void;
   /**
-   * Calls a function with the stats of every process of the hub, this one included: at once, and then about every 5 s.
-   * With a broker, one control message asks all processes, and each publishes one answer. A process answers once it is
-   * connected to the broker. The end of a process is not reported: it stops answering.
+   * Calls a function with the stats of every process of the hub, including this one: immediately, and then about every
+   * 5 s. With a broker, one control message asks all processes, and each publishes one response once it is connected to
+   * the broker. The end of a process is not reported: its stats stop.
    *
-   * @param listener what it throws goes to `onError`, with the stage `listen`.
+   * @param listener receives the stats of one process. If it throws, `onError` is called with the stage `listen`.
    * @returns a function that ends the observation. Idempotent.
    * @throws {TidingsError} `closed`: the hub is closed.
    */
@@ -117,14 +118,15 @@ export interface Hub<Channels = AnyChannels, Data = unknown> {
    * Returns the id of the newest event of all processes. Read it, then load what a page shows, then connect with
    * `?lastEventId=`: no event is missing in between.
    *
-   * @returns rejects with a TidingsError `broker` when the broker cannot be reached within `publishTimeout`.
+   * @returns a promise that rejects with a TidingsError `broker` if the broker does not respond within
+   *   `publishTimeout`.
    */
   position(): Promise<string>;
   /**
    * Ends every stream and refuses new ones. Stop listening first: `server.close()`, then `await hub.close()`.
    *
-   * @returns resolves when every response is over, and the broker is closed. Idempotent: a second call returns the same
-   *   promise.
+   * @returns a promise that resolves when every response is over and the broker is closed. Idempotent: a second call
+   *   returns the same promise.
    * @throws {TidingsError} `invalid-option`, naming the option.
    */
   close(options?: CloseOptions): Promise<void>;

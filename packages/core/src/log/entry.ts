@@ -11,16 +11,16 @@ export interface Entry {
    * - `event`: an event.
    * - `gone`: an event that deletes its key (a tombstone).
    * - `end`: the channel has ended.
-   * - `begin`: an ended channel begins again; the entries before it have been dropped.
+   * - `begin`: an ended channel was reopened; the entries before it were dropped.
    * - `control`: a control message of a hub, in the control channel only.
    */
   readonly kind: 'event' | 'gone' | 'end' | 'begin' | 'control';
   readonly event?: string | undefined;
-  /** For compaction: the history keeps the latest event of each key. */
+  /** For compaction: the history retains the latest event of each key. */
   readonly key?: string | undefined;
-  /** The id of a stream, or a client, that does not receive it. */
+  /** The id of a stream, or a client, that does not receive the event. */
   readonly except?: string | undefined;
-  /** Whether `data` is JSON made from a value; false: text, as it was published. */
+  /** Whether `data` is the JSON of a value. False: it is text as it was published. */
   readonly json: boolean;
   readonly data: string;
 }

@@ -7,8 +7,8 @@ import type { Parsed, SentAsText } from './parsed.ts';
 export type AnyChannels = Record<string, Record<string, unknown>>;
 
 /**
- * The types of an application, for what no hub is given to: `stream.subscribe()`, whatever the adapter, and
- * `createHub()` without a type argument. Declare it once:
+ * The channel types of an application, for code without a typed hub: `stream.subscribe()` of every adapter, and
+ * `createHub()` without a type argument. Declare them once:
  *
  * ```ts
  * declare module '@tidings/core' {
@@ -19,13 +19,13 @@ export type AnyChannels = Record<string, Record<string, unknown>>;
 // biome-ignore lint/suspicious/noEmptyInterface: applications add to it.
 export interface Register {}
 
-/** The channels of {@link Register}; any channels, if it has none. */
+/** The channels of {@link Register}. If it has none, any channels. */
 export type RegisteredChannels = Register extends { channels: infer Channels } ? Channels : AnyChannels;
 
 /** A channel with a name of this type, or the name. */
 export type NameOf<Name extends string> = Name | { readonly name: Name };
 
-/** Data as the server's own code receives it: text as text, anything else as JSON gives it back. */
+/** Data as code of the server receives it: text stays text, any other value is parsed from JSON. */
 export type Received<T> = T extends SentAsText ? string : Parsed<T>;
 
 type Named<Event extends string> = string extends Event
@@ -34,12 +34,12 @@ type Named<Event extends string> = string extends Event
     ? 'message' | undefined
     : Event;
 
-/** An event of one of several channels: the names of its channel and of the event say what its data is. */
+/** An event of one of several channels. The names of the channel and of the event determine the type of its data. */
 export type EventOf<Channels, Name extends keyof Channels> = {
   [Each in Name]: {
     [Event in keyof Channels[Each] & string]: {
       readonly channel: Each;
-      /** Its name; undefined if it has none. */
+      /** The name of the event; undefined if it has none. */
       readonly event: Named<Event>;
       readonly data: Received<Channels[Each][Event]>;
     };

@@ -6,9 +6,12 @@ import { invalid, isWhole } from '../base/option-checks.ts';
 export interface EventFields {
   /** The name of the event, as in `addEventListener`. Default: `message`. No CR, LF or NUL. */
   event?: string | undefined;
-  /** The client sends it back as `Last-Event-ID`. `''` resets the client's last id. No CR, LF or NUL. */
+  /**
+   * The id of the event. The client sends it as `Last-Event-ID` when it reconnects. `''` clears the client's last id.
+   * No CR, LF or NUL.
+   */
   id?: string | undefined;
-  /** ms to wait before reconnecting, from now on. An integer, 0 or more. */
+  /** ms that the client waits before it reconnects, from now on. An integer of 0 or more. */
   retry?: number | undefined;
 }
 

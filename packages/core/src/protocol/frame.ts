@@ -1,15 +1,15 @@
 /**
- * Text encoded once, in every form in which a transport can send it. Frames are shared between streams:
- * nobody may write to their bytes.
+ * Text that is encoded once, in every form that a transport can send. Streams share frames, so do not write to their
+ * bytes.
  */
 export interface Frame {
   /** The text as UTF-8. */
   readonly bytes: Uint8Array;
-  /** How many events end in it; comments and the like are none. */
+  /** Number of events that end in it. Comments are not counted. */
   readonly events: number;
   /** Whether an event in it has an id. */
   readonly hasId: boolean;
-  /** How many bytes that is. */
+  /** Number of bytes. */
   readonly length: number;
   /** The same bytes as one chunk of an HTTP/1.1 chunked body (RFC 9112, 7.1). */
   readonly chunk: Uint8Array;

@@ -1,11 +1,14 @@
-/** What a stream wants to know of the request that asked for it. */
+/** The parts of a request that a stream needs. */
 export interface StreamRequest {
   method: string;
-  /** Absolute or not; only its query is read. */
+  /** Absolute or relative. Only the query is read. */
   url: string;
   /** The `Last-Event-ID` header as the HTTP library gives it: each character one byte, or decoded as UTF-8. */
   lastEventId?: string | null | undefined;
-  /** The `Accept-Encoding` header, if nothing else encodes the response. Default: none, nothing is compressed. */
+  /**
+   * The `Accept-Encoding` header. Leave it out if other code encodes the response. Default: none, the stream is not
+   * compressed.
+   */
   acceptEncoding?: string | null | undefined;
 }
 

@@ -10,13 +10,13 @@ export type CloseReason =
   /** The client disconnected. */
   | 'disconnected'
   /**
-   * The application called `close()` or `hub.clients.disconnect()`, or the request was a HEAD request. With a broker also:
-   * control messages were lost that may have named the stream.
+   * The application called `close()` or `hub.clients.disconnect()`, or the request was a HEAD request. With a broker
+   * also: control messages that may have named the stream were lost.
    */
   | 'closed'
   /**
-   * A source given to `stream()` is finished; or all channels have ended, and everything was delivered; or `authorize`
-   * has refused all of them.
+   * A source passed to `stream()` has ended; or all channels have ended, and their events were delivered; or
+   * `authorize` has refused all channels.
    */
   | 'ended'
   /**
@@ -37,7 +37,7 @@ export type CloseReason =
   | 'lost'
   /** The hub was closed. */
   | 'drained'
-  /** It never opened: a limit was reached, the hub was closing, or something else sent the response. */
+  /** The stream never opened: a limit was reached, the hub was closing, or other code sent the response. */
   | 'refused'
   /** A source, a snapshot or the transport failed. `onError` was called. */
   | 'error';
@@ -50,23 +50,22 @@ export type StreamHeaders =
 /**
  * The options of one stream.
  *
- * @typeParam Data what the application wants to know of the stream later.
+ * @typeParam Data the type of `data`.
  */
 export interface StreamOptions<Data = unknown> {
   /** The owner of the stream: a user, a device, an API key. One client may have many streams. Default: none. */
   client?: string | undefined;
   /**
-   * What the application wants to know of the stream later: `stream.data` in observers, filters and `authorize`. It is not
-   * sent to the client, nor to other processes. Default: undefined.
+   * Application data of the stream: `stream.data` in observers, filters and `authorize`. The hub does not send it to
+   * the client or to other processes. Default: undefined.
    */
   data?: Data | undefined;
-  /** ms to wait before reconnecting, sent to the client first. Default: the client's own, about 3,000. */
+  /** ms to wait before reconnecting, sent to the client before all events. Default: the client's own, about 3,000. */
   retry?: number | undefined;
   /**
-   * Whether the client receives events that the application has not sent: position markers, resets, reconnection times.
-   * Switch them off for clients that parse every event, such as the SDKs of language models. A client that has missed
-   * events then gets status 410, or its connection is aborted and the stream closes as `lost`. Events of channels keep
-   * their ids. Default: true.
+   * Whether Tidings sends events of its own: position markers, resets, reconnection times. Set it to false for clients
+   * that parse every event, such as the SDKs of language models. A client that has missed events then gets status 410,
+   * or its connection is aborted and the stream closes as `lost`. Events of channels keep their ids. Default: true.
    */
   markers?: boolean | undefined;
   /**
@@ -102,7 +101,7 @@ export interface EventStream<Data = unknown> {
   readonly closed: Promise<CloseReason>;
   /** Bytes that are buffered in this process until the client reads. */
   readonly bufferedBytes: number;
-  /** What the stream is and does now. Takes time proportional to the number of its channels. */
+  /** Returns the current stats of the stream. Takes time proportional to the number of its channels. */
   stats(): StreamStats;
   /**
    * Sends one event to this stream.
@@ -111,8 +110,8 @@ export interface EventStream<Data = unknown> {
    * closes as `slow` at once.
    *
    * @param data a string is sent as it is, bytes as UTF-8 text, anything else as JSON.
-   * @returns false if the client does not keep up: await `drained()`. Also false on a closed stream, where it does
-   *   nothing.
+   * @returns false if the client reads too slowly: await `drained()` before you send more. Also false on a closed
+   *   stream, where it does nothing.
    * @throws {TidingsError} `invalid-field`: CR, LF or NUL in `id` or `event`; an `id` on a stream with subscriptions,
    *   whose ids are positions; `retry` is not an integer of 0 or more.
    * @throws {TypeError} the data is undefined, a function, a symbol or a promise, or cannot be JSON.
@@ -126,11 +125,11 @@ export interface EventStream<Data = unknown> {
    * Sends each item of a source as an event, at the client's pace, and then ends the response. The source is cancelled
    * when the client disconnects.
    *
-   * A browser reconnects after the end of a response. If the request was a GET, it then gets 204, which stops it, and
-   * the source is not opened again.
+   * A browser reconnects after the end of a response. If the request was a GET, it then receives status 204 and stops,
+   * and the source is not opened again.
    *
-   * @returns true when every item was sent; false when the stream closed before. Never rejects: when the source fails,
-   *   `onError` is called with the stage `source`, and the stream closes as `error`.
+   * @returns a promise of true if every item was sent, and of false if the stream closed before. Never rejects: if the
+   *   source fails, `onError` is called with the stage `source`, and the stream closes as `error`.
    */
   stream<T>(source: SourceInput<T>, options?: SourceOptions<T>): Promise<boolean>;
   /**
@@ -138,7 +137,7 @@ export interface EventStream<Data = unknown> {
    *
    * All calls in the tick of the stream's first call resume after the client's Last-Event-ID. Calls in a later tick
    * begin now, or with the channel's state if it has one. `from` changes that. A channel that is already subscribed
-   * keeps its position and gets the new `filter`, unless `from` is given.
+   * keeps its position and gets the new `filter`, unless you pass `from`.
    *
    * On a closed stream it does nothing.
    *
@@ -152,16 +151,17 @@ export interface EventStream<Data = unknown> {
   /** Ends subscriptions. Channels that are not subscribed are ignored. */
   unsubscribe(channels: ChannelName | readonly ChannelName[]): this;
   /**
-   * Replaces {@link StreamOptions.expiresAt}: the session was extended, or shortened. On a closed stream it does nothing.
+   * Replaces {@link StreamOptions.expiresAt}, for a session that was extended or shortened. On a closed stream it does
+   * nothing.
    *
    * @param expiresAt a Date, or ms since 1970.
    * @throws {TidingsError} `invalid-option`: it is neither.
    */
   renew(expiresAt: Date | number): void;
   /**
-   * Ends the response after everything that was sent and published before. If the client reads nothing of it, the
-   * connection is aborted after `stallTimeout`. A stream that waits for a broker ends without the events that were
-   * published meanwhile: its client receives them when it reconnects. Idempotent.
+   * Ends the response after all events that were sent and published before. If the client reads nothing, the connection
+   * is aborted after `stallTimeout`. A stream that waits for a broker ends without the events that were published
+   * meanwhile; its client receives them when it reconnects. Idempotent.
    */
   close(): void;
 }
@@ -170,16 +170,16 @@ export interface EventStream<Data = unknown> {
 export interface ErrorContext {
   /**
    * - `open`: the response headers could not be sent.
-   * - `source`: a source failed, or an item of it could not be sent. Of a stream, or of `channel.from()`.
+   * - `source`: a source of `stream()` or `channel.from()` failed, or an item could not be sent.
    * - `handler`: a handler failed after the response had begun.
    * - `write`: a heartbeat or the end could not be written, or more than `bufferedBytesLimit` was sent.
    * - `request`: the body of the request was discarded, because nothing read it before the response began.
    * - `subscribe`: a filter or a snapshot failed.
-   * - `authorize`: `authorize` has refused a channel that was subscribed to, has thrown, or has not answered in time.
+   * - `authorize`: `authorize` refused a channel, threw, rejected, or did not settle in time.
    * - `publish`: an event was not accepted.
    * - `listen`: a listener, its filter or a snapshot for it failed.
-   * - `presence`: the list of clients could not be kept, or `presence.data` failed. What was not stored is repeated.
-   * - `broker`: a call of the broker failed. It is made again.
+   * - `presence`: the list of clients could not be stored, or `presence.data` failed. The hub tries again.
+   * - `broker`: a call of the broker failed. The hub calls it again.
    * - `observer`: a callback of the observer failed.
    */
   stage:
@@ -195,7 +195,7 @@ export interface ErrorContext {
     | 'presence'
     | 'broker'
     | 'observer';
-  /** The stream concerned. Absent for `publish`, `listen`, `presence`, `broker`, `observer`, and the source of a channel. */
+  /** The stream. Absent for `publish`, `listen`, `presence`, `broker`, `observer`, and the source of a channel. */
   stream?: EventStream;
   /** The channel of `publish`, `from()` and `authorize`. */
   channel?: string | undefined;

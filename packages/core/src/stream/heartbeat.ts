@@ -6,14 +6,14 @@ import type { Frame } from '../protocol/frame.ts';
 import { createMarker } from '../protocol/marker.ts';
 import type { ResponseKind } from './response/response-kind.ts';
 
-/** What a stream sends when it is silent. */
+/** The heartbeat of a stream, which is sent when the stream is idle. */
 export interface HeartbeatOptions {
-  /** ms of silence before a heartbeat. Default: 15,000 (8,000 on Bun). */
+  /** ms without a byte before a heartbeat is sent. Default: 15,000 (8,000 on Bun). */
   interval?: number | undefined;
   /**
-   * The name of an event with empty data. Pages can listen for it: no browser shows a comment to a page. It has the id of
-   * the position if that has moved. Responses to other requests than GET have comments all the same. Default: none, an
-   * SSE comment.
+   * The name of an event with empty data. Pages can listen for it; browsers do not expose comments to a page. If the
+   * position has advanced, the event has its id. Responses to requests other than GET always have comments. Default:
+   * none, an SSE comment.
    */
   event?: string | undefined;
 }

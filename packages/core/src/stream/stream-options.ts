@@ -67,7 +67,11 @@ function readHeaders(headers: StreamHeaders): Record<string, string> {
       checked.set(name, value);
       if (UNSENDABLE.test(value)) throw new TypeError('a character outside Latin-1');
     } catch (cause) {
-      throw new TidingsError('invalid-option', `headers: ${show(name)} cannot be sent`, { cause });
+      throw new TidingsError(
+        'invalid-option',
+        `headers: the name or the value of ${show(name)} is not valid in HTTP`,
+        { cause },
+      );
     }
   }
   for (const name of OUR_HEADERS) checked.delete(name);

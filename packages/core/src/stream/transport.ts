@@ -2,43 +2,48 @@ import type { FanOut } from '../delivery/fan-out.ts';
 import type { Frame } from '../protocol/frame.ts';
 
 /**
- * One response of a server, as a stream writes to it. Implement it for a server that Tidings has no adapter for, and
+ * One response of a server, to which a stream writes. Implement it for a server for which Tidings has no adapter, and
  * pass it to `hub.open()`.
  */
 export interface Transport {
   /** Whether the client had disconnected before the transport was created. Default: false. */
   readonly closed?: boolean;
-  /** Whether the response is over because something else has sent it. Default: false. */
+  /** Whether the response is over because other code has sent it. Default: false. */
   readonly refused?: boolean;
-  /** What it answers, for {@link EventStream.stats}. Default: unknown. */
+  /** The request, for {@link EventStream.stats}. Default: unknown. */
   readonly request?: { readonly url: string; readonly protocol: string } | undefined;
-  /** Bytes that were written and are still in this process. 0 means that there is room, even without an `onDrain`. */
+  /**
+   * Bytes that were written and are still in this process. 0 means that the transport accepts more, even without an
+   * `onDrain` call.
+   */
   readonly bufferedBytes: number;
 
   /**
    * Sends the status and the headers, in addition to those that are already set on the response. Called once, before
    * anything else. A `write` or `end` follows synchronously, and may be sent together with the headers.
    *
-   * @param hangUp whether it is known already that the connection closes after this response.
-   * @throws {TidingsError} `head-sent`: something else has sent the response. Must not change the response then.
+   * @param hangUp whether the connection will close after this response.
+   * @throws {TidingsError} `head-sent`: other code has sent the response. Do not change the response in this case.
    */
   open(status: number, headers: Record<string, string>, hangUp?: boolean): void;
   /**
-   * Sends a frame. After the response is over, for whatever reason, it does nothing and must not throw.
+   * Sends a frame. When the response is over, it does nothing and must not throw.
    *
-   * @param fanOut while it collects, a transport may add the frame's chunk to it in place of a write. Most ignore it.
-   * @returns false if the frame was accepted and the high-water mark is reached: `onDrain` follows when there is room.
+   * @param fanOut while it collects, a transport may add the frame's chunk to it instead of writing. Most transports
+   *   ignore it.
+   * @returns false if the frame was accepted and the high-water mark is reached. Call `onDrain` when there is room
+   *   again.
    */
   write(frame: Frame, fanOut?: FanOut): boolean;
   /**
-   * Ends the response after everything that was written. May be called again.
+   * Ends the response after all written frames. Idempotent.
    *
    * @param hangUp whether the connection closes after the response.
    */
   end(hangUp?: boolean): void;
   /**
-   * Ends the response after everything that was written, so that the client notices that it is incomplete: without the
-   * last chunk of HTTP/1.1, with RST_STREAM of HTTP/2. May be called again. Default: `destroy()`.
+   * Ends the response after all written frames, so that the client detects that it is incomplete: without the last
+   * chunk of HTTP/1.1, with RST_STREAM of HTTP/2. Idempotent. Default: `destroy()`.
    */
   endIncomplete?(): void;
   /** Aborts the response. Bytes that were not sent are dropped. */
@@ -54,7 +59,7 @@ export interface Transport {
   onClose: (() => void) | undefined;
   /**
    * Set once by the stream. Call it when the handler of the request has failed: the stream reports the error and ends
-   * the response. Pass a TidingsError `head-sent` if something else sends the response: the stream closes as `refused`.
+   * the response. Pass a TidingsError `head-sent` if other code sends the response: the stream closes as `refused`.
    */
   onFail?: ((error: unknown) => void) | undefined;
 }

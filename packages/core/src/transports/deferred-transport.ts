@@ -4,8 +4,8 @@ import type { NodeRequest, NodeResponse } from './connection.ts';
 import { headersSent, NodeTransport } from './node-transport.ts';
 
 /**
- * Called once, when a stream is about to send its headers. The stream waits for the promise, if there is one; meanwhile
- * something else may set headers, or send the response.
+ * Called once, before a stream sends its headers. The stream waits for the promise, if there is one. In the meantime
+ * other code may set headers, or send the response.
  */
 export type BeforeHeaders = (status: number, headers: Record<string, string>) => Promise<void> | undefined;
 

@@ -2,11 +2,11 @@ import { abort, endIncomplete, hangUp, isClosed, type NodeRequest, type NodeResp
 
 /** The connection of a web Request, on servers that give access to it. */
 export interface FetchConnection {
-  /** Closes the connection after the response, so that the client reconnects on another one. May be called again. */
+  /** Closes the connection after the response, so that the client reconnects with a new one. Idempotent. */
   hangUp(): void;
   /**
-   * Ends the response after everything that was written, so that the client notices that it is incomplete. May be called
-   * again. Default: `destroy()`.
+   * Ends the response after all written bytes, so that the client detects that it is incomplete. Idempotent. Default:
+   * `destroy()`.
    */
   endIncomplete?(): void;
   /** Aborts the connection. */

@@ -118,7 +118,7 @@ export class FetchTransport implements Transport {
     if (this.closed) return;
     // When the connection is destroyed, the server cancels the body. A body that fails is logged by most servers.
     if (this.#connection !== undefined) this.#connection.destroy();
-    else this.#controller.error(new Error('this event stream was aborted before its end'));
+    else this.#controller.error(new Error('the event stream was aborted before its end'));
     this.#close();
   }
 
@@ -128,7 +128,10 @@ export class FetchTransport implements Transport {
       this.#state = 'over';
       this.#settle(Promise.reject(error));
       this.onFail?.(
-        new TidingsError('head-sent', 'the handler failed, and its error was sent as the response'),
+        new TidingsError(
+          'head-sent',
+          'the handler failed before the headers were sent, so the response is its error',
+        ),
       );
     } else {
       this.onFail?.(error ?? new Error('the handler of an event stream failed without an error'));

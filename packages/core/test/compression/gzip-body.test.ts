@@ -118,7 +118,7 @@ const move = fc.oneof(
 );
 
 describe('a gzip body', () => {
-  it('shows each event as soon as its bytes arrive, whatever comes in between', () => {
+  it('decodes each event as soon as its bytes arrive, whatever is in between', () => {
     fc.assert(
       fc.property(fc.array(move, { minLength: 20, maxLength: 60 }), moves => {
         const channel = new Channel();
@@ -148,7 +148,7 @@ describe('a gzip body', () => {
     );
   });
 
-  it('refers to the entries before, as long as nothing interrupts', () => {
+  it('refers to previous entries until something interrupts', () => {
     const row = (n: number) =>
       createFrame(`data: <tr id="row-${n}"><td class="name">Server ${n}</td></tr>\n\n`);
     const channel = new Channel();
@@ -190,7 +190,7 @@ describe('a gzip body', () => {
     }
   });
 
-  it('retains a few KiB for many', () => {
+  it('retains a few KiB for many streams', () => {
     const channel = new Channel();
     const clients = Array.from({ length: 4 }, () => new Client(0));
     for (let n = 0; n < 100; n++) {
@@ -202,7 +202,7 @@ describe('a gzip body', () => {
     expect(channel.window.bytes).toBeLessThan(5_000);
   });
 
-  it('stores what is too large to be compressed in one turn', () => {
+  it('stores an entry that is too large to be compressed in one iteration', () => {
     const channel = new Channel();
     const clients = Array.from({ length: 5 }, () => new Client(0));
     channel.append(createFrame('x'.repeat(200 * 1_024)));

@@ -54,7 +54,7 @@ export class Connection {
     );
     if (failure !== undefined) {
       library.abort();
-      throw new ConnectionLost('the connection to Redis is gone', { cause: failure });
+      throw new ConnectionLost('the connection to Redis was lost', { cause: failure });
     }
     connection = new Connection(library, limits.timeout, events.closed);
     return connection;
@@ -90,7 +90,7 @@ export class Connection {
   #settle<T>(run: () => Promise<T>): Promise<T> {
     return new Promise((resolve, reject) => {
       const lose = (cause: unknown) =>
-        reject(new ConnectionLost('the connection to Redis is gone', { cause }));
+        reject(new ConnectionLost('the connection to Redis was lost', { cause }));
       if (this.#isClosed) return lose(undefined);
       const call = { deadline: performance.now() + this.#timeout, lose };
       this.#pending.add(call);
@@ -123,7 +123,7 @@ export class Connection {
       // A timer may fire early by part of a millisecond.
       const left = Math.ceil(oldest.deadline - performance.now());
       if (left > 0) this.#watch(left);
-      else this.close(new Error(`Redis has not answered for ${this.#timeout} ms`));
+      else this.close(new Error(`Redis has not replied for ${this.#timeout} ms`));
     }, ms);
   }
 }

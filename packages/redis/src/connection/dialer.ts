@@ -10,7 +10,7 @@ import {
   type NodeRedisSentinel,
 } from './node-redis.ts';
 
-/** A client that tells the broker how to connect. */
+/** A client of `redis` or `ioredis`. The broker uses only its settings. */
 export type RedisClient =
   | IoredisClient
   | IoredisCluster
@@ -125,7 +125,7 @@ export function serversOf(source: RedisClient): FindServers {
   }
   throw new TidingsError(
     'invalid-option',
-    'client must be a client of the package `redis` or `ioredis`: what createClient, createCluster or createSentinel returns, or a Redis or a Cluster',
+    'client must be the result of createClient, createCluster or createSentinel of `redis`, or a Redis or Cluster of `ioredis`',
   );
 }
 
@@ -136,5 +136,5 @@ async function serversOfCluster(cluster: NodeRedisCluster): Promise<Connect[]> {
 
 function notEmpty(servers: Connect[]): Connect[] {
   if (servers.length > 0) return servers;
-  throw new TidingsError('broker', 'the client of the Redis Cluster knows no nodes yet: connect it first');
+  throw new TidingsError('broker', 'the client of the Redis Cluster is not connected: connect it first');
 }

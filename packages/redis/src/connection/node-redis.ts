@@ -67,7 +67,8 @@ async function expectMaster(client: NodeRedisClient, timeout: number): Promise<v
   });
   const info = String(await Promise.race([client.sendCommand(['INFO', 'replication']), silence]));
   clearTimeout(timer);
-  if (!info.includes('role:master')) throw new Error('READONLY the server is no master, or does not reply');
+  if (!info.includes('role:master'))
+    throw new Error('READONLY the server is not a master, or does not reply');
 }
 
 /**

@@ -13,7 +13,10 @@ export async function readServerInfo(connection: Connection): Promise<ServerInfo
   const read = await readInfo(connection, 'server');
   const version = read('redis_version');
   if (Number.parseInt(version, 10) < 7) {
-    throw new TidingsError('broker', `Redis 7 or newer is needed, or Valkey; this is ${version}`);
+    throw new TidingsError(
+      'broker',
+      `@tidings/redis needs Redis 7 or newer, or Valkey; the server has version ${version}`,
+    );
   }
   const replication = await readInfo(connection, 'replication');
   return { id: replication('master_replid'), isCluster: read('redis_mode') === 'cluster' };

@@ -42,7 +42,7 @@ export class Script {
 
 function scriptsForgotten(): TidingsError {
   const message =
-    'Redis forgets scripts at once, so that each call sends a whole script: call no SCRIPT FLUSH, and let all connections lead to the same server';
+    'Redis does not cache scripts, so each call sends the whole script: do not call SCRIPT FLUSH, and connect to one server';
   return new TidingsError('broker', message);
 }
 
@@ -132,7 +132,7 @@ export class ScriptCaller {
 /** Waits for a promise until the signal is aborted. */
 function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   return new Promise((resolve, reject) => {
-    const onAbort = () => reject(new ConnectionLost('Redis has not answered in time'));
+    const onAbort = () => reject(new ConnectionLost('Redis did not reply in time'));
     if (signal.aborted) onAbort();
     signal.addEventListener('abort', onAbort);
     promise.then(

@@ -2,16 +2,17 @@
 import { resolve } from 'node:path';
 import { TidingsError } from '@tidings/core';
 
+/** A parameter or a column of a statement. */
 export type SqlValue = string | number | null;
 
-/** What the broker uses of a prepared statement. */
+/** The methods of a prepared statement that the broker uses. */
 export interface SqliteStatement {
   all(...parameters: SqlValue[]): unknown[];
   get(...parameters: SqlValue[]): unknown;
   run(...parameters: SqlValue[]): unknown;
 }
 
-/** What the broker uses of a database: `node:sqlite`, `libsql` and `better-sqlite3` have it in common. */
+/** The methods of a database that the broker uses. `node:sqlite`, `libsql` and `better-sqlite3` have them in common. */
 export interface SqliteDatabase {
   prepare(sql: string): SqliteStatement;
   exec(sql: string): unknown;
@@ -77,7 +78,7 @@ function driverOf(database: SqliteDatabase): Driver {
   if (file === null || file === '') {
     throw new TidingsError(
       'invalid-option',
-      'database must have a file: an in-memory database loses the log',
+      'database must have a file, because an in-memory database loses the log when the process ends',
     );
   }
   const Database = database.constructor as DatabaseClass;

@@ -69,7 +69,7 @@ class Batch {
     if (kind !== 'begin' && hasEnded) {
       return new TidingsError(
         'ended',
-        `the channel ${JSON.stringify(name)} has ended: it accepts no more events`,
+        `the channel ${JSON.stringify(name)} has ended: call begin() to use it again`,
       );
     }
     const row = known ?? createChannel(this.#connection, name, this.#hub.forgotten);

@@ -83,7 +83,9 @@ export class Backfill {
       part.snapshot = state;
       this.#pending -= 1;
       if (channel.history.trimmedUpTo > start) {
-        throw new Error(`the history of ${channel.name} was trimmed before its snapshot was ready`);
+        throw new Error(
+          `the history of ${channel.name} was trimmed before its snapshot was ready: set a larger history, or make the snapshot faster`,
+        );
       }
       if (!this.isWaiting) listener.snapshotArrived();
     };

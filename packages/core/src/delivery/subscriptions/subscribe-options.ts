@@ -5,7 +5,7 @@ import { checkNames, optionNames } from '../../base/option-names.ts';
  * Where a subscription begins.
  *
  * - `'now'`: with the events that are published from now on.
- * - `'start'`: with everything that the channel retains.
+ * - `'start'`: with all events that the channel retains.
  * - `'state'`: with the channel's state (`compact` or `snapshot`), also when the client resumes.
  * - `{ last: n }`: with the last `n` events.
  * - `{ after: id }`: after an event.
@@ -17,13 +17,13 @@ export type From = 'now' | 'start' | 'state' | { last: number } | { after: strin
 /** An event as a filter sees it. */
 export interface FilterEvent {
   readonly channel: string;
-  /** Its name; undefined if it has none. */
+  /** The name of the event; undefined if it has none. */
   readonly event: string | undefined;
   /** The key for compaction: its own, else its name, else ''. */
   readonly key: string;
   /**
-   * As it was published: text, or what JSON gives back of anything else. It is parsed once for the filters of all
-   * streams, when the first of them reads it: do not change it.
+   * The data as it was published: text stays text, any other value is parsed from JSON. It is parsed once for the
+   * filters of all streams, so do not change it.
    */
   readonly data: unknown;
 }

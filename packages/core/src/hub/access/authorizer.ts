@@ -7,19 +7,19 @@ import type { StreamGuard } from '../../stream/channels/stream-access.ts';
 import type { ErrorContext, EventStream } from '../../stream/event-stream.ts';
 import { Slices } from './slices.ts';
 
-/** What `authorize` is told of the stream that wants to follow a channel. */
+/** The stream for which `authorize` is called. */
 export interface AuthorizeContext<Data = unknown> {
   /** The owner of the stream. */
   readonly client: string | undefined;
   /** As passed in {@link StreamOptions.data}. */
   readonly data: Data;
-  /** The id that the client has sent. It proves nothing: any client can send any id. */
+  /** The id that the client sent. It proves nothing: a client can send any id. */
   readonly lastEventId: string | undefined;
-  /** `recheck`: the stream follows the channel already. */
+  /** `subscribe`: the stream subscribes to the channel. `recheck`: it already follows the channel. */
   readonly phase: AccessPhase;
 }
 
-/** Returns whether a stream may follow a channel. Only `true` is a yes. */
+/** Returns whether a stream may follow a channel. Only `true` allows it. */
 export type Authorize<Data = unknown> = (
   channel: string,
   context: AuthorizeContext<Data>,
@@ -29,9 +29,9 @@ export type Authorize<Data = unknown> = (
 export interface AuthorizeCall {
   readonly channel: string;
   readonly phase: AccessPhase;
-  /** `failed`: it has thrown or rejected, or has not answered within `authorizeTimeout`. The channel is refused then. */
+  /** `failed`: it threw, rejected, or did not settle within `authorizeTimeout`, so the channel is refused. */
   readonly outcome: 'allowed' | 'refused' | 'failed';
-  /** How long it took. */
+  /** Duration in ms. */
   readonly ms: number;
 }
 

@@ -4,26 +4,26 @@ import { startAfter } from '../../protocol/event-id.ts';
 import type { EventStream } from '../../stream/event-stream.ts';
 import type { ControlMessage } from '../control.ts';
 
-/** A request by which a page changes the channels of its open stream, as `hub.control()` takes it. */
+/** A request with which a page changes the channels of its open stream, for `hub.control()`. */
 export interface ControlRequest {
   readonly method: string;
   /** Returns a header of the request, by its name in lower case. */
   header(name: string): string | null | undefined;
-  /** The body: its text, or what was parsed of it. */
+  /** The body: its text, or the value parsed from it. */
   readonly body: unknown;
-  /** Who has sent the request, as your authentication says. Undefined: nobody. */
+  /** The user who sent the request, by your authentication. Undefined: unauthenticated, status 401. */
   readonly client: string | undefined;
-  /** Origins of pages, beside that of the request itself, such as `https://app.example`. Default: none. */
+  /** Other origins whose pages may send the request, such as `https://app.example`. Default: none. */
   readonly origins?: readonly string[] | undefined;
 }
 
-/** How to respond to a {@link ControlRequest}. */
+/** The response to a {@link ControlRequest}. */
 export interface ControlResponse {
   /** 204 when the change is stored, else 4xx or 503. */
   readonly status: number;
-  /** Sent as JSON, if it is there. */
+  /** Send it as JSON. Undefined: no body. */
   readonly body: { readonly reason: string } | undefined;
-  /** Headers of the response: of a 204, `tidings-position`, the id at which the change is applied. */
+  /** Headers of the response. Status 204 has `tidings-position`, the id at which the change is applied. */
   readonly headers: Readonly<Record<string, string>>;
 }
 

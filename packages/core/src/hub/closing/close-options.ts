@@ -1,10 +1,11 @@
 import { checkType, invalid, isWhole } from '../../base/option-checks.ts';
 import { checkNames, optionNames } from '../../base/option-names.ts';
 
+/** The options of `hub.close()`. */
 export interface CloseOptions {
   /** ms after which streams that have not ended are aborted. Default: 10,000. */
   within?: number | undefined;
-  /** Each client is told to wait a random number of ms between these two before it reconnects. Default: [1_000, 15_000]. */
+  /** Each client receives a random reconnection time between these two, in ms. Default: [1_000, 15_000]. */
   retry?: readonly [min: number, max: number] | undefined;
 }
 

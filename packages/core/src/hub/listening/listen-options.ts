@@ -13,13 +13,16 @@ export interface ListenEvent {
   /** The id of the event, as `publish` returned it. Undefined for the snapshot of a channel. */
   id: string | undefined;
   channel: string;
-  /** Its name; undefined if it has none. */
+  /** The name of the event; undefined if it has none. */
   event: string | undefined;
   /** The key for compaction: its own, else its name, else ''. */
   key: string;
-  /** It deletes its key: see `gone` in {@link PublishFields}. */
+  /** Whether it is a tombstone: see `gone` in {@link PublishFields}. */
   gone: boolean;
-  /** As it was published: text, or what JSON gives back of anything else. A copy of the listener's own. */
+  /**
+   * The data as it was published: text stays text, any other value is parsed from JSON. Each listener receives its own
+   * copy.
+   */
   data: unknown;
 }
 
@@ -29,16 +32,16 @@ export interface ListenEvent {
  * @typeParam Event the argument of the filter.
  */
 export interface ListenOptions<Event = FilterEvent> {
-  /** Where it begins. Default: now; in a channel with state (`compact` or `snapshot`), with the state. */
+  /** Where the listener begins. Default: now; in a channel with state (`compact` or `snapshot`), with the state. */
   from?: From | undefined;
   /** Returns whether the listener receives an event. Default: all events. */
   filter?: ((event: Event) => boolean) | undefined;
-  /** Ends the listening when it is aborted. Default: none. */
+  /** Closes the listener when it is aborted. Default: none. */
   signal?: AbortSignal | undefined;
   /**
-   * Called when events were lost that the listener has not received: it has read them too slowly, or the broker has lost
-   * them. What a page receives as a `reset` event. In order with the events, and awaited like the listener. Default:
-   * nothing is called.
+   * Called when the listener has missed events, because it was too slow or the broker lost them. The argument is the
+   * data that a page receives as a `reset` event. Called in order with the events, and awaited like the listener.
+   * Default: none.
    */
   onReset?: ((reset: Reset) => unknown) | undefined;
 }

@@ -4,7 +4,7 @@ import type { ResetReason } from '../../protocol/reset.ts';
 import type { CloseReason } from '../../stream/event-stream.ts';
 
 /**
- * What a hub holds now, and what it has done since it was created. In this process only. A gauge goes up and down; a
+ * The current state of a hub, and its counts since it was created. In this process only. A gauge goes up and down; a
  * counter only goes up.
  */
 export interface HubStats {
@@ -14,73 +14,82 @@ export interface HubStats {
   clients: number;
   /** Gauge: channels in memory. They have subscribers, or retain events. */
   channels: number;
-  /** Gauge, bytes, about: of all histories. */
+  /** Gauge: approximate size of all histories, in bytes. */
   historyBytes: number;
-  /** Gauge: slow consumers, streams whose client does not keep up. */
+  /** Gauge: slow consumers, which are streams whose client reads too slowly. */
   lagging: number;
-  /** Gauge: events of channels that slow consumers have yet to receive, all together, before filters. */
+  /** Gauge: events that slow consumers have not received yet, of all together, before filters. */
   lagEvents: number;
-  /** Gauge, ms, to within the precision of the hub's clock (about 500 ms): the age of the oldest of these events. */
+  /** Gauge: age of the oldest of these events, in ms. Accurate to about 500 ms, the precision of the hub's clock. */
   lagAge: number;
-  /** Gauge, bytes: buffered in this process until clients read. */
+  /** Gauge: bytes that are buffered in this process until clients read. */
   bufferedBytes: number;
   /** Counter: streams that were opened. */
   opened: number;
-  /** Counters: of these, how many have closed, by reason. */
+  /** Counters: those of them that have closed, by reason. */
   closed: Partial<Record<CloseReason, number>>;
-  /** Counter: requests that were turned away, because of a limit or because the hub was closing. */
+  /** Counter: requests that were refused, because of a limit or because the hub was closing. */
   refused: number;
   /** Counter: events accepted from this process. */
   published: number;
-  /** Counters: events that were not accepted, by the code of the error (`unknown` if it is no TidingsError). */
+  /** Counters: events that were not accepted, by the code of the error (`unknown` if it is not a TidingsError). */
   publishErrors: Record<string, number>;
-  /** Counter: events handed to transports, one for each stream. `reset` events are counted, markers are not. */
+  /** Counter: events passed to transports, one for each stream. It includes `reset` events, but not markers. */
   delivered: number;
-  /** Counter, bytes: handed to transports, framing not counted. */
+  /** Counter: bytes passed to transports, without framing. */
   deliveredBytes: number;
-  /** Counter: how often a client did not keep up. */
+  /** Counter: how often a stream became a slow consumer. */
   lagged: number;
   /** Counter: `reset` events. */
   resets: number;
-  /** Counters: of these, how many by reason. */
+  /** Counters: `reset` events by reason. */
   resetReasons: Partial<Record<ResetReason, number>>;
   /** Counter: streams that resumed after their client's Last-Event-ID. */
   replayed: number;
   /** Counter: events that clients with a Last-Event-ID received until they had caught up. */
   replayedEvents: number;
-  /** Counter, bytes: of these events. */
+  /** Counter: size of these events, in bytes. */
   replayedBytes: number;
   /** Counter: channels dropped from memory. */
   dropped: number;
-  /** Counter: entries evicted from histories because all of them together were too large. Who lacks one gets a reset. */
+  /**
+   * Counter: entries evicted because all histories together exceeded their limit. A stream that had not received one
+   * gets a `reset`.
+   */
   evicted: number;
   /** The calls of `authorize`. */
   authorize: AuthorizeStats;
-  /** The delivery of what is published. */
+  /** The delivery of published events. */
   delivery: DeliveryStats;
   /** The connection to the broker; undefined without a broker. */
   broker: BrokerStats | undefined;
 }
 
-/** What the calls of `authorize` have decided. One call for each channel of a stream, and one for each recheck. */
+/** The results of the calls of `authorize`: one call for each channel of a stream, and one for each recheck. */
 export interface AuthorizeStats {
   /** Counter: channels that were allowed. */
   allowed: number;
   /** Counter: channels that were refused. */
   refused: number;
-  /** Counter: channels that were refused because `authorize` has failed, or has not answered in time. */
+  /** Counter: channels that were refused because `authorize` failed, or did not settle in time. */
   failed: number;
-  /** Counter, ms: how long all of these calls took. */
+  /** Counter: total time of these calls, in ms. */
   duration: number;
 }
 
-/** How long deliveries take. */
+/** The duration of deliveries. */
 export interface DeliveryStats {
-  /** Counter: rounds. In each, the events published before it are delivered to every stream that keeps up. */
+  /**
+   * Counter: rounds. A round delivers the events that were published before it to every stream that is not a slow
+   * consumer.
+   */
   rounds: number;
-  /** Counter, ms: how long all rounds took, from begin to end. */
+  /** Counter: total time of all rounds, in ms. */
   duration: number;
-  /** Gauge, ms: the longest that the delivery has held the event loop at a stretch, in the last 30 to 60 seconds. */
+  /**
+   * Gauge: the longest time for which a delivery blocked the event loop without a pause, in the last 30 to 60 seconds,
+   * in ms.
+   */
   longestHold: number;
 }
 
@@ -88,6 +97,6 @@ export interface DeliveryStats {
 export interface BrokerStats extends ConnectionStats, QueueStats {
   /** Counter: calls of the broker that have settled. */
   calls: number;
-  /** Counters: of these, how many were rejected, by the code of the error (`unknown` if it is no TidingsError). */
+  /** Counters: those of them that rejected, by the code of the error (`unknown` if it is not a TidingsError). */
   callErrors: Record<string, number>;
 }

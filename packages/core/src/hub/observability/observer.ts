@@ -6,44 +6,45 @@ import type { StreamSummary } from '../../stream/stats/stream-meter.ts';
 import type { AuthorizeCall } from '../access/authorizer.ts';
 
 /**
- * Callbacks for what a hub does, as it does it: to count, to log, to export. Each is optional, and cheap enough to leave
- * on. `opened` and `refused` run in the async context of the request, so that a tracer finds its span; all others in that
- * of `createHub()` or `hub.observe()`. What one throws, or rejects with, goes to `onError`.
+ * Callbacks that a hub calls when something happens, for counters, logs and exporters. Each is optional, and cheap
+ * enough for production. `opened` and `refused` run in the async context of the request, so that a tracer finds its
+ * span. All others run in that of `createHub()` or `hub.observe()`. If a callback throws or rejects, `onError` is
+ * called.
  */
 export interface Observer<Data = unknown> {
   /** A stream was accepted. */
   opened?(stream: EventStream<Data>): void;
-  /** The headers of a stream that was accepted were sent, with this status, so many ms after it was opened. */
+  /** The response headers of an accepted stream were sent. `ms`: time since it was opened. */
   headersSent?(stream: EventStream<Data>, status: number, ms: number): void;
   /**
-   * A stream with subscriptions has received what was retained for it, and has caught up; or it closed before. Called
-   * once for each time that a stream begins: it does so again when the broker's log has a new epoch.
+   * A stream with subscriptions has caught up with its channels, or closed before that. Called once when a stream
+   * begins, and again when it begins again because the broker's log has a new epoch.
    */
   caughtUp?(stream: EventStream<Data>, replay: Replay): void;
-  /** The response of a stream that was accepted is over. */
+  /** The response of an accepted stream is over. */
   closed?(stream: EventStream<Data>, reason: CloseReason, summary: StreamSummary): void;
-  /** A request was turned away: a limit was reached, or the hub was closing. */
+  /** A request was refused: a limit was reached, or the hub was closing. */
   refused?(stream: EventStream<Data>): void;
   /** An event of this process was accepted. */
   published?(channel: string): void;
   /**
-   * Events were handed to the transport of one stream, with so many bytes, framing not counted. Called for every write:
-   * for counts, read {@link Hub.stats} instead.
+   * Events were passed to the transport of one stream. `bytes` does not include framing. Called for every write: for
+   * counts, read {@link Hub.stats} instead.
    */
   delivered?(events: number, bytes: number): void;
-  /** A client does not keep up: later events wait for it. Called once each time. */
+  /** A stream became a slow consumer: its client reads too slowly. Called once each time. */
   lagging?(stream: EventStream<Data>): void;
-  /** A client receives a `reset` event. */
+  /** A client is sent a `reset` event. */
   reset?(stream: EventStream<Data>, reason: ResetReason, channels: readonly string[]): void;
-  /** A client has reconnected, and resumes after the last event it received. */
+  /** A client has reconnected, and resumes after its Last-Event-ID. */
   replayed?(stream: EventStream<Data>): void;
-  /** A channel was dropped from memory: it had no subscribers, and what it retained was too old. */
+  /** A channel was dropped from memory: it had no subscribers, and the events that it retained had expired. */
   dropped?(channel: string): void;
-  /** The delivery has held the event loop for so many ms, and has delivered to so many streams. */
+  /** A delivery has blocked the event loop for `ms`, and has delivered to `streams` streams. */
   held?(ms: number, streams: number): void;
   /**
-   * A round is over: what was published before it has been delivered to every stream that keeps up, so many ms after the
-   * round began. A large round takes several turns of the event loop.
+   * A round is over: the events that were published before it were delivered to every stream that is not a slow
+   * consumer. `ms`: duration of the round. A large round takes several iterations of the event loop.
    */
   round?(ms: number, streams: number): void;
   /** A call of `authorize` has settled. */

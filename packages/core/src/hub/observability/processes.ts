@@ -11,15 +11,15 @@ import type { HubStats } from './hub-stats.ts';
 export interface ProcessStats {
   /** Random: identifies the hub in this process. */
   id: string;
-  /** It is the process that observes. */
+  /** Whether it is the process of this hub. */
   isOwn: boolean;
-  /** Its process id, if the runtime has one. */
+  /** The process id, if the runtime has one. */
   pid: number | undefined;
   /** The environment variable `HOSTNAME`, as containers set it. Not read on Deno, which would ask for permission. */
   host: string | undefined;
   /** When the stats were read: ms since 1970, by the clock of that process. */
   at: number;
-  /** Of that process. If it runs another version of Tidings, fields may be missing. */
+  /** The stats of that process. If it runs another version of Tidings, fields may be missing. */
   stats: HubStats;
 }
 

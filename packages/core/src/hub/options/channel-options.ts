@@ -26,12 +26,12 @@ type SnapshotData<Data> = unknown extends Data ? unknown : Data | Promise<Data>;
  */
 export interface ChannelOptions<Snapshot = unknown> {
   /**
-   * How much the channel retains. `false`: nothing. Connected clients receive its events; a client that was away
-   * receives neither what it missed nor a `reset`. Default: the hub's `history`.
+   * How much the channel retains. `false`: nothing. Connected clients receive its events; a client that reconnects
+   * receives neither the events that it missed nor a `reset`. Default: the hub's `history`.
    */
   history?: HistoryOptions | false | undefined;
   /**
-   * Retains only the newest event of each `key` (without a key, of each event name). A new stream receives these first,
+   * Retains only the latest event of each `key` (without a key, of each event name). A new stream receives these first,
    * then new events. Default: false.
    */
   compact?: boolean | undefined;
@@ -40,30 +40,30 @@ export interface ChannelOptions<Snapshot = unknown> {
    * receives it as the data of an event, then everything that was published since the call. Streams that begin at the
    * same time share one call. If it throws, rejects, or takes longer than 30 s, the stream closes as `error`, `onError`
    * is called, and the client reconnects later. It runs in the async context of `createHub()`, or of the
-   * `hub.channel()` call that was given it. Default: none.
+   * `hub.channel()` call to which it was passed. Default: none.
    */
   snapshot?: (() => SnapshotData<Snapshot>) | undefined;
   /**
-   * The name of the snapshot's event. A page that follows several channels can tell them apart by it. Default:
+   * The name of the snapshot's event, by which a page can distinguish the snapshots of several channels. Default:
    * `snapshot`.
    */
   snapshotEvent?: string | undefined;
   /**
-   * What happens to a stream when events were trimmed before its client had read them. `reset`: it receives a `reset`
-   * event, and continues with new events. `disconnect`: it closes as `slow`, and its client reconnects. Default:
-   * `reset`.
+   * What a slow consumer receives when events were trimmed before its client had read them. `reset`: it receives a
+   * `reset` event, and continues with new events. `disconnect`: it closes as `slow`, and its client reconnects.
+   * Default: `reset`.
    */
   overflow?: Overflow | undefined;
   /**
-   * Whether its events may be compressed, if the hub has `compression`. Switch it off for a channel whose events have
-   * secrets beside text that an attacker can choose. Default: true.
+   * Whether its events may be compressed, if the hub has `compression`. Set it to false for a channel that carries
+   * secrets together with text that an attacker can choose (BREACH). Default: true.
    */
   compression?: boolean | undefined;
   /**
-   * ms for which an event may wait for others: what is published within them goes out in one write for each stream. It
-   * adds up to so many ms of latency, and saves most of the CPU time of a channel that is published to often. Channels
-   * with the same interval go out together, after 1 MiB at the latest. An integer from 0 to 10,000. Default: 0, the end
-   * of the tick.
+   * ms for which an event may wait for others. Events that are published within this time are sent with one write for
+   * each stream. This saves most of the CPU time of a busy channel, and adds up to this time to the latency. Channels
+   * with the same interval are sent together, after 1 MiB at the latest. An integer from 0 to 10,000. Default: 0,
+   * events are sent at the end of the tick.
    */
   flushInterval?: number | undefined;
 }

@@ -2,11 +2,11 @@ import { checkType, isObject, readCount } from '../../base/option-checks.ts';
 import { checkNames, optionNames } from '../../base/option-names.ts';
 import { type CompressionSettings, loadZlib } from '../../compression/zlib.ts';
 
-/** How streams are compressed. */
+/** Options of the compression. */
 export interface CompressionOptions {
   /**
-   * How many streams have to share what is published before it is compressed. For fewer, the CPU time costs more than the
-   * bytes. Default: 4. 1: always.
+   * Minimum number of streams that must receive an event for it to be compressed. For fewer streams, the CPU time costs
+   * more than the bytes. Default: 4. 1: always.
    */
   minStreams?: number | undefined;
 }

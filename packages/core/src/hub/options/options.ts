@@ -26,20 +26,21 @@ import { readBroker, readFanOut } from './given-parts.ts';
 export type { ChannelOptions, HistoryOptions } from './channel-options.ts';
 export type { CompressionOptions } from './compression-options.ts';
 
+/** The options of `createHub()`. `Data` is the type of `stream.data`. */
 export interface HubOptions<Data = unknown> {
-  /** Where the log is stored, so that several processes share it. Default: in this process, in memory. */
+  /** The store of the log, which several processes can share. Default: the memory of this process. */
   broker?: Broker | undefined;
   /**
    * ms after which a call that waits for the broker rejects: `publish` with a code that says whether the event may be
-   * stored (`not-stored` or `maybe-stored`), `position()` and `channel.state()` with `broker`. Default: 5,000. Without
-   * effect without a broker.
+   * stored (`not-stored` or `maybe-stored`), `position()` and `channel.state()` with `broker`. Default: 5,000. It has
+   * no effect without a broker.
    */
   publishTimeout?: number | undefined;
   /**
    * ms of silence after which a stream sends a comment, so that proxies and load balancers do not time it out. Default:
-   * 15,000 (8,000 on Bun, whose server closes a response that is silent for 10 s). `false`: none. An object may name an
-   * event that pages can listen for, in place of the comment. Each stream announces the interval in a response header,
-   * `Tidings-Heartbeat`.
+   * 15,000 (8,000 on Bun, whose server closes a response that is silent for 10 s). `false`: never. Pass an object to
+   * send an event that pages can listen for, instead of the comment. Each stream announces the interval in a response
+   * header, `Tidings-Heartbeat`.
    */
   heartbeat?: number | false | HeartbeatOptions | undefined;
   /**
@@ -48,67 +49,67 @@ export interface HubOptions<Data = unknown> {
    */
   maxBufferedBytes?: number | undefined;
   /**
-   * Bytes beyond which nothing more is buffered: the stream closes as `slow` at once, and `onError` is called. One
-   * larger event may pass when nothing is buffered. Default: 16 MiB, or `maxBufferedBytes` if that is more.
+   * Maximum number of buffered bytes. Above it, the stream closes as `slow` immediately, and `onError` is called. One
+   * larger event is accepted while nothing is buffered. Default: 16 MiB, or `maxBufferedBytes` if that is more.
    */
   bufferedBytesLimit?: number | undefined;
   /**
-   * ms for which buffered bytes may not move before the client counts as gone, and the stream closes as `stalled`.
-   * Default: 60,000. `false`: never.
+   * ms without progress after which a stream with buffered bytes closes as `stalled`. Default: 60,000. `false`: never.
    */
   stallTimeout?: number | false | undefined;
   /**
-   * ms that a stream lives at most. Each closes at a random time between 80 % and 100 % of it, so that clients do not
-   * reconnect all at once. Default: `false`, no limit.
+   * Maximum age of a stream in ms. Each stream closes at a random time between 80 % and 100 % of it, so that clients do
+   * not all reconnect at once. Default: `false`, no limit.
    */
   maxAge?: number | false | undefined;
-  /** How many streams there may be. Default: no limits. */
+  /** Limits on the number of streams. Default: no limits. */
   limits?: Limits | undefined;
   /**
-   * What channels retain, unless their own options say otherwise. All channels together retain at most 64 MiB. `false`:
-   * nothing.
+   * How much each channel retains, unless its own options replace it. All channels together retain at most 64 MiB.
+   * `false`: nothing.
    */
   history?: HistoryOptions | false | undefined;
   /** Returns the options of a channel, by its name. Every process must return the same. */
   channels?: ((name: string) => ChannelOptions | undefined) | undefined;
   /**
-   * Sends the name of the channel with each event, in a field `channel` of its own. An EventSource ignores it;
-   * `@tidings/client` has it as `event.channel`, and needs it where tabs that follow different channels share a
-   * connection. It costs the bytes of the name in each event. Default: false.
+   * Whether each event has a field `channel` with the name of its channel. An EventSource ignores the field.
+   * `@tidings/client` has it as `event.channel`, and needs it if tabs that follow different channels share a
+   * connection. The name adds its bytes to each event. Default: false.
    */
   channelField?: boolean | undefined;
-  /** Keeps a list of the clients that are connected to any process, in a channel. Default: none. */
+  /** Publishes a list of the clients that are connected to any process, in a channel. Default: none. */
   presence?: PresenceOptions<Data> | undefined;
   /** Callbacks for metrics and logs. Default: none. */
   observer?: Observer<Data> | undefined;
   /**
-   * Compresses streams with gzip, for clients that accept it: each event once for all streams, with the events before it
-   * in its channel as the dictionary. Needs `node:zlib` of Node 20.16 or later; without it, nothing is compressed.
-   * Default: false.
+   * Compresses streams with gzip, for clients that accept it. Each event is compressed once for all streams, with the
+   * previous events of its channel as the dictionary. Needs `node:zlib` of Node.js 20.16 or later; without it, nothing
+   * is compressed. Default: false.
    */
   compression?: boolean | CompressionOptions | undefined;
   /**
-   * Sends one event to many sockets with one call: `native()` of `@tidings/native`, an addon in C for Node.js. Streams
-   * whose sockets it cannot use, such as those of HTTP/2 and TLS, are written to one by one. Default: all are.
+   * Sends one event to many sockets with one call: `native()` of `@tidings/native`, an addon in C for Node.js. If it
+   * cannot use the socket of a stream, such as one of HTTP/2 or TLS, the hub writes to that stream separately. Default:
+   * none, the hub writes to each stream separately.
    */
   fanOut?: FanOut | undefined;
-  /** The name of the event that tells a client what it has missed. Default: `reset`. */
+  /** The name of the event that lists the channels of which a client has missed events. Default: `reset`. */
   resetEvent?: string | undefined;
   /**
-   * Returns whether a stream may follow a channel. Called at every subscribe, before anything of the channel is read, and
-   * again every {@link HubOptions.recheck} ms. Only `true` is a yes: if it throws, rejects, or does not answer within
-   * `authorizeTimeout`, `onError` is called, and that is a no. Runs in the async context of `createHub()`. Default: every
-   * stream may follow every channel.
+   * Returns whether a stream may follow a channel. Called for each subscription, before the channel is read, and again
+   * every {@link HubOptions.recheck} ms. Only `true` allows the channel. If it throws, rejects, or does not settle
+   * within `authorizeTimeout`, the channel is refused and `onError` is called. Runs in the async context of
+   * `createHub()`. Default: every stream may follow every channel.
    */
   authorize?: Authorize<Data> | undefined;
   /**
    * ms between two calls of `authorize` for each stream and channel; the calls are spread over this time. Default:
-   * 60,000. `false`: only `hub.clients.recheck()` asks again.
+   * 60,000. `false`: only `hub.clients.recheck()` calls it again.
    */
   recheck?: number | false | undefined;
-  /** ms after which `authorize` counts as a no. Default: 5,000. */
+  /** ms after which a channel is refused if `authorize` has not settled. Default: 5,000. */
   authorizeTimeout?: number | undefined;
-  /** The name of the event that tells a client which channels it may not follow any more. Default: `revoked`. */
+  /** The name of the event that lists the channels that a client may no longer follow. Default: `revoked`. */
   revokedEvent?: string | undefined;
   /**
    * Called with errors in the background. None of them reaches a client. Default: prints to `console.error`, the same
@@ -117,10 +118,11 @@ export interface HubOptions<Data = unknown> {
   onError?: ((error: unknown, context: ErrorContext) => void) | undefined;
 }
 
+/** Limits on the number of streams. */
 export interface Limits {
-  /** How many streams may be open. A further request is told to reconnect later. Default: no limit. */
+  /** Maximum number of open streams. A further client receives a later reconnection time. Default: no limit. */
   streams?: number | undefined;
-  /** How many streams a client may have. A further one closes its oldest. Default: no limit. */
+  /** Maximum number of streams of one client. A further stream closes the oldest one. Default: no limit. */
   perClient?: number | undefined;
 }
 

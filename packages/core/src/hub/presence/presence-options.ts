@@ -9,20 +9,17 @@ import type { EventStream } from '../../stream/event-stream.ts';
 /** How a hub keeps the list of the clients that are connected. */
 export interface PresenceOptions<Data = unknown> {
   /**
-   * The channel of the list. It is compacted, with a key for each client, and the hub publishes to it: `came` with
-   * `{ client, data }` when the first stream of a client opens, in any process; `left` with `{ client }` when the last
-   * one has closed. A page that follows it receives all clients that are here, then the changes.
+   * The channel of the list. It is compacted, with a key for each client. The hub publishes `came` with
+   * `{ client, data }` when the first stream of a client opens in any process, and `left` with `{ client }` after the
+   * last one has closed. A page that follows the channel receives the whole list, and then the changes.
    */
   channel: string;
   /**
-   * ms for which a client stays in the list after its last stream has closed, so that a reload is no change. The clients
-   * of a process that dies leave after about twice that, and after 7 s at least. Default: 5,000.
+   * ms for which a client stays in the list after its last stream has closed, so that a reload causes no event. The
+   * clients of a killed process are removed after about twice this time, and after 7 s at the earliest. Default: 5,000.
    */
   linger?: number | undefined;
-  /**
-   * Returns what the list has of a client besides its name: of the first stream that it opens. Default: `data` is left
-   * out.
-   */
+  /** Returns the data of a client in the list. Called with the first stream that the client opens. Default: no data. */
   data?: ((stream: EventStream<Data>) => unknown) | undefined;
 }
 

@@ -17,8 +17,8 @@ export interface ProducerOptions<T, Name extends string = string, Data = unknown
   /** The name of every event, or a function that returns the name of each. Default: none, `message` at the client. */
   event?: Name | ((item: SourceItem<T>) => Name | undefined) | undefined;
   /**
-   * Whether the channel ends after the last item, and when the source is cancelled or fails. `false`: publish what is
-   * last, and call `channel.end()`. Default: true.
+   * Whether the channel ends after the last item, and when the source is cancelled or fails. `false`: you can publish a
+   * last event, and then call `channel.end()`. Default: true.
    */
   end?: boolean | undefined;
 }

@@ -5,18 +5,21 @@ import { Arrival } from './arrival.ts';
 
 /** The connection of a hub to its broker. */
 export interface ConnectionStats {
-  /** Gauge: whether the broker has begun, and its connection is up. */
+  /** Gauge: whether the broker is connected. */
   connected: boolean;
-  /** Gauge: when `connected` changed last, in ms since 1970. */
+  /** Gauge: time of the last change of `connected`, in ms since 1970. */
   since: number;
-  /** Gauge, ms: since the broker last confirmed that this process has everything. A probe does so every few seconds. */
+  /**
+   * Gauge: time in ms since the broker last confirmed that this process has received every event. A probe does so every
+   * few seconds.
+   */
   lag: number;
   /**
-   * Gauge, ms: from the call that stored an event until the event arrived here, as measured last. Measured on events
-   * that this process publishes to channels it has subscribers for. Undefined: not measured yet.
+   * Gauge: time in ms between storing an event and its arrival in this process; the latest measurement. Measured with
+   * events that this process publishes to channels for which it has subscribers. Undefined: not measured yet.
    */
   arrival: number | undefined;
-  /** Counter: how often the connection was established again. */
+  /** Counter: reconnects. */
   reconnects: number;
 }
 

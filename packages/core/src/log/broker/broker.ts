@@ -9,12 +9,12 @@ import type { Keep } from '../keep.ts';
  */
 export const CONTROL_CHANNEL = '\0control';
 
-/** An entry that has no position yet, and how much its channel retains. */
+/** An entry without a position, and how much its channel retains. */
 export interface Draft extends Omit<Entry, 'position'> {
   readonly keep: Readonly<Keep>;
 }
 
-/** Where a read starts: after a position (0: at the first retained entry), or at the last so many events. */
+/** Where a read starts: after a position (0: at the first retained entry), or with the last `last` events. */
 export type ReadFrom = Position | { readonly last: number };
 
 /** Part of one channel's log. */
@@ -22,13 +22,17 @@ export interface Page {
   /** Ascending. */
   readonly entries: readonly Entry[];
   /**
-   * Entries up to this position may have been trimmed. Of what was asked for, this page and the pages after it have
-   * everything after it. A page after a position may return that position, or a newer one. 0: nothing was ever trimmed.
+   * Entries up to this position may have been trimmed. This page and the pages after it contain all requested entries
+   * after this position. A page that was read after a position may return that position, or a newer one. 0: nothing was
+   * ever trimmed.
    */
   readonly trimmedUpTo: Position;
-  /** Whether there is more: call `read` with the position of this page's last entry. A page with more is not empty. */
+  /**
+   * Whether there are more entries: call `read` with the position of this page's last entry. A page with `more` is not
+   * empty.
+   */
   readonly more: boolean;
-  /** The channel's newest position, retained or not. Absent if the broker knows nothing of the channel. */
+  /** The channel's newest position, retained or not. Absent if the broker has no record of the channel. */
   readonly last?: Position | undefined;
   /** The position of the channel's `end`, if it has ended. */
   readonly endedAt?: Position | undefined;
@@ -39,7 +43,7 @@ export interface Page {
   readonly supersededUpTo?: Position | undefined;
 }
 
-/** Channels as they are at one position. */
+/** The contents of channels at one position. */
 export interface Opened {
   /** The head, read after the call began. The pages have nothing newer. */
   readonly head: Position;
@@ -47,7 +51,7 @@ export interface Opened {
   readonly pages: ReadonlyMap<string, Page>;
 }
 
-/** The newest position of a log, and the epoch in which it has a meaning. */
+/** The newest position of a log, and its epoch. */
 export interface LogHead {
   readonly epoch: string;
   readonly head: Position;
@@ -55,15 +59,15 @@ export interface LogHead {
 
 /** The results of one `publish`. */
 export interface Published {
-  /** The epoch of the positions. The sink may have been given another one since. */
+  /** The epoch of the positions. The sink may have received a newer one since. */
   readonly epoch: string;
-  /** For each draft its position, or why it has none: `ended`, `not-stored` or `maybe-stored`. */
+  /** For each draft its position, or an error with the code `ended`, `not-stored` or `maybe-stored`. */
   readonly results: readonly (Position | TidingsError)[];
 }
 
-/** What is known of a channel without reading its entries. */
+/** The state of a channel, which a broker can return without reading its entries. */
 export interface ChannelState {
-  /** `unknown`: nothing was ever published to it, or so long ago that the broker has forgotten it. */
+  /** `unknown`: nothing was ever published to it, or so long ago that the broker has deleted its record. */
   readonly state: 'unknown' | 'open' | 'ended';
   /** Its newest position; 0 if unknown. */
   readonly last: Position;
@@ -79,36 +83,38 @@ export interface LeaseChange {
   readonly ttl: number;
 }
 
-/** What the hub offers its broker. No method throws. */
+/** The methods of the hub that a broker calls. No method throws. */
 export interface Sink {
-  /** New entries of open channels: ascending, and each after all entries given before. */
+  /** New entries of open channels: in ascending order, and after all entries of earlier calls. */
   entries(list: readonly Entry[]): void;
-  /** Every entry of open channels up to `head` has been given. */
+  /** All entries of open channels up to `head` were passed to `entries`. */
   advanced(head: Position): void;
   /**
-   * Entries of these channels (absent: of all open channels) were lost before they could be given. Call it before
-   * anything newer is given. The channels stay open; the hub reads them again.
+   * Entries of these channels (absent: of all open channels) were lost before they could be passed to `entries`. Call
+   * it before `entries` with newer entries. The channels stay open; the hub reads them again.
    *
-   * @param isCompaction every lost entry was deleted because a newer one has its key: nothing is missing for a hub that
-   *   compacts the channel, too.
+   * @param isCompaction whether all of the lost entries were deleted because a newer entry has their key. A hub that
+   *   compacts the channel, too, then misses nothing.
    */
   lost(channels?: readonly string[], isCompaction?: boolean): void;
-  /** Positions between `after` and `before` were given to entries that are lost: nobody can resume from them. */
+  /** The entries with positions between `after` and `before` are lost. No client can resume from these positions. */
   broken(after: Position, before: Position): void;
-  /** A new epoch: older positions have no meaning. No channel is open any more. */
+  /** The log has a new epoch, and older positions are invalid. No channel is open any more. */
   restarted(epoch: string, head: Position): void;
-  /** The connection to the store was established, or lost (with the cause). For `hub.ready()` and `hub.stats()`. */
+  /**
+   * The broker connected to its store, or lost the connection (with the cause). For `hub.ready()` and `hub.stats()`.
+   */
   connection(isConnected: boolean, cause?: unknown): void;
-  /** Something is wrong that the application has to change. Goes to `onError`; call it once for each cause. */
+  /** Reports a problem that the application must fix. Goes to `onError`; call it once for each cause. */
   report(error: unknown): void;
 }
 
 /**
- * Where the log of a hub is stored when several processes share it. A broker gives every entry its position, retains
- * the channels' histories, and gives each process the new entries of the channels it has opened.
+ * Stores the log of a hub that several processes share. A broker assigns every entry its position, retains the
+ * channels' histories, and passes each process the new entries of the channels that it has opened.
  *
- * Promises reject with a TidingsError; the hub calls again later. A broker reconnects by itself: until then calls wait
- * for their deadline or reject, and afterwards the sink is given the entries it missed, or `lost`.
+ * Promises reject with a TidingsError; the hub calls again later. A broker reconnects by itself. Until then, calls wait
+ * for their deadline or reject. Afterwards, the broker passes the sink the entries that it missed, or calls `lost`.
  */
 export interface Broker {
   /** Connects. Called before anything else, and again after a rejection. */
@@ -116,25 +122,26 @@ export interface Broker {
   /**
    * Appends entries, in this order, each exactly once or not at all. Never called again before it has settled.
    *
-   * `begin` of a channel that has not ended stores nothing: its result is the channel's newest position, or the head
-   * if the channel is unknown. `begin` of an ended channel trims everything up to its `end`, and opens it again.
-   * Everything but `begin` is refused with `ended` in an ended channel.
+   * `begin` of a channel that has not ended stores nothing: its result is the channel's newest position, or the head if
+   * the channel is unknown. `begin` of an ended channel trims all entries up to its `end`, and reopens it. An ended
+   * channel refuses all other entries with `ended`.
    *
    * @param drafts at most 500 entries and 256 KiB of data, unless it is one entry.
-   * @param deadline aborted when the publisher stops waiting: what has no result by then gets `not-stored` or
-   *   `maybe-stored`. Later calls may get the same signal: remove listeners from it.
-   * @returns a result for each. Rejects, with `not-stored` or `maybe-stored`, only if that holds for all.
+   * @param deadline aborted when the publisher stops waiting: drafts without a result get `not-stored` or
+   *   `maybe-stored`. Later calls may use the same signal: remove your listeners from it.
+   * @returns a promise of a result for each draft. Rejects with `not-stored` or `maybe-stored` only if that applies to
+   *   all drafts.
    */
   publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<Published>;
   /**
-   * Starts giving the sink the new entries of channels, and reads what is stored. Opening an open channel reads it
-   * again. Never called again before it has settled.
+   * Opens channels: reads their stored entries, and passes the sink their new entries from now on. Opening an open
+   * channel reads it again. Never called again before it has settled.
    *
-   * When it resolves, the sink has been given everything up to `head` of the channels that were open before; of those
-   * it opens, the sink will be given everything after `head`, and nothing up to it.
+   * When it resolves, the sink has received all entries up to `head` of the channels that were open before. Of the
+   * channels that this call opens, the sink will receive all entries after `head`, and none up to it.
    */
   open(wants: ReadonlyMap<string, ReadFrom>): Promise<Opened>;
-  /** Stops giving the sink entries of these channels. It may still be given some that are on their way. */
+  /** Stops passing entries of these channels to the sink. Some that are already in transit may still arrive. */
   release(channels: readonly string[]): void;
   /** The entries of a channel after one position and up to another. */
   read(channel: string, after: Position, until: Position): Promise<Page>;
@@ -143,10 +150,11 @@ export interface Broker {
   /** Whether a channel is open or has ended, without reading its entries. */
   state(channel: string): Promise<ChannelState>;
   /**
-   * Changes and renews what an owner holds of a lease set, and releases what other owners let expire. Optional: a
-   * broker without it cannot be used with `presence`.
+   * Changes and renews the keys that an owner holds in a set of leases, and releases the expired keys of other owners.
+   * Optional: a broker without it cannot be used with `presence`.
    *
-   * @returns the keys that were free before and are held now, and those that were held and are free now.
+   * @returns a promise of the keys that were free before and are held now (`came`), and of those that were held and are
+   *   free now (`left`).
    */
   lease?(set: string, change: LeaseChange): Promise<{ came: string[]; left: string[] }>;
   /** Closes connections and timers. Called once, last. */

@@ -38,11 +38,11 @@ interface ChannelQueue {
   size: number;
 }
 
-/** What waits for the broker. */
+/** The events that wait for the broker. */
 export interface QueueStats {
-  /** Gauge: events that were published and are not stored yet, those of the call under way not counted. */
+  /** Gauge: events that were published and not yet passed to the broker. */
   queued: number;
-  /** Gauge, bytes, about: of these events. More than 16 MiB are refused. */
+  /** Gauge: approximate size of these events, in bytes. Above 16 MiB, `publish` rejects with `not-stored`. */
   queuedBytes: number;
 }
 
@@ -94,7 +94,7 @@ export class PublishQueue {
     if (isFull || this.#size + size > MAX_QUEUED) {
       throw new TidingsError(
         'not-stored',
-        'events are published faster than the broker stores them: the queue is full',
+        'the publish queue is full, because the broker stores events too slowly: await publish()',
       );
     }
     return new Promise((resolve, reject) => {
@@ -216,7 +216,9 @@ export class PublishQueue {
       });
     } catch (cause) {
       const hasCode = typeof (cause as { code?: unknown } | null)?.code === 'string';
-      const error = hasCode ? cause : new TidingsError('maybe-stored', 'the broker failed', { cause });
+      const error = hasCode
+        ? cause
+        : new TidingsError('maybe-stored', 'the broker failed, and the event may be stored', { cause });
       for (const { reject } of batch) reject(error);
     }
   }

@@ -4,9 +4,11 @@ import type { Broker } from './broker.ts';
 /** One call of a broker that has settled. */
 export interface BrokerCall {
   readonly call: 'start' | 'publish' | 'open' | 'read' | 'head' | 'state' | 'lease';
-  /** How long it took. */
+  /** Duration in ms. */
   readonly ms: number;
-  /** The code of the error with which it rejected: that of a TidingsError, else `unknown`. Undefined: it succeeded. */
+  /**
+   * The code of the error with which it rejected: that of a TidingsError, otherwise `unknown`. Undefined: it succeeded.
+   */
   readonly error: string | undefined;
 }
 

@@ -32,7 +32,12 @@ export function sendDirect(stream: Sender, response: StreamResponse, frame: Fram
   const before = response.bufferedBytes;
   const isQueued = isFirst ? before > 0 : !response.isDrained;
   if (isQueued && before + frame.length > bufferedBytesLimit) {
-    stream.report(new Error(`more than ${bufferedBytesLimit} bytes are buffered for one client`), 'write');
+    stream.report(
+      new Error(
+        `more than ${bufferedBytesLimit} bytes (bufferedBytesLimit) are buffered for one client: await drained()`,
+      ),
+      'write',
+    );
     response.abort('slow');
     return false;
   }

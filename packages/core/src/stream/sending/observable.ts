@@ -1,4 +1,6 @@
-/** What `stream()` uses of an observable, such as that of RxJS. It is recognised by its `Symbol.observable`. */
+/**
+ * The part of an observable, such as that of RxJS, that `stream()` uses. It is recognised by its `Symbol.observable`.
+ */
 export interface Observable<T> {
   subscribe(observer: { next(item: T): void; error(error: unknown): void; complete(): void }): {
     unsubscribe(): void;

@@ -1,14 +1,14 @@
 import type { Observable } from './observable.ts';
 
 /**
- * A source of items: an iterable, an async iterable, a web stream, a Node Readable, or an observable (RxJS), which does
- * not wait for the client: it fails when it has emitted 1,000 items that the client has not read.
+ * A source of items: an iterable, an async iterable, a web stream, a Node Readable, or an observable (RxJS). An
+ * observable does not wait for the client, so it fails when 1,000 items are queued.
  */
 export type Source<T> = AsyncIterable<T> | (Iterable<T> & object) | ReadableStream<T> | Observable<T>;
 
 /**
- * What `stream()` accepts: a source, a promise of one, or a function that creates one. The function is not called for a
- * client that has already received everything.
+ * The argument of `stream()`: a source, a promise of one, or a function that creates one. The function is not called
+ * for a client that has already received the whole source.
  */
 export type SourceInput<T> =
   | Source<T>

@@ -1,21 +1,21 @@
 /**
- * What one stream has done. Times, `maxBufferedBytes` and `lagged` are from its opening on, or from `hub.observe()` if that
- * was later; `events` and `bytes` are always complete.
+ * The totals of one stream. Times, `maxBufferedBytes` and `lagged` begin when the stream opens, or at the call of
+ * `hub.observe()` if that is later; `events` and `bytes` are always complete.
  */
 export interface StreamSummary {
   /** ms until the response was over. */
   readonly duration: number;
-  /** ms until the response headers were sent. Undefined: they were not. */
+  /** ms until the response headers were sent. Undefined: they were not sent. */
   readonly headersAfter: number | undefined;
-  /** ms until the first event was handed to the transport. Undefined: there was none. */
+  /** ms until the first event was passed to the transport. Undefined: there was no event. */
   readonly firstEventAfter: number | undefined;
-  /** Events that were handed to the transport, `reset` events included, markers and comments not. */
+  /** Events that were passed to the transport, including `reset` events, without markers and comments. */
   readonly events: number;
-  /** Bytes that were handed to the transport, framing not counted. */
+  /** Bytes that were passed to the transport, without framing. */
   readonly bytes: number;
-  /** The most bytes that were buffered in this process while the client did not keep up. */
+  /** Maximum number of bytes that were buffered in this process while the stream was a slow consumer. */
   readonly maxBufferedBytes: number;
-  /** How often the client did not keep up. */
+  /** How often the stream became a slow consumer. */
   readonly lagged: number;
 }
 
