@@ -198,7 +198,7 @@ export const goals: readonly Goal[] = [
     unit: 'ms',
   },
   {
-    text: 'From one node to another through Redis, p50, to bare Pub/Sub with the same client',
+    text: 'From one process to another through Redis, p50, to bare Pub/Sub with the same client',
     table: redisTable,
     column: P50,
     rows: ON_REDIS,

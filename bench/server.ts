@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { freePort } from '../test/support/server.ts';
 import { endNginx, nchanConfiguration, startNginx } from './nginx.ts';
 import { type Cpu, childrenOf, cpuOf } from './processes.ts';
@@ -46,9 +47,11 @@ export class Server {
    * Starts the server that `servers/<name>.mjs` exports, on plain Node.js and with the packages that npm would install.
    *
    * @param packages the URL of a folder with packages of Tidings. Default: those of this tree.
+   * @param flags of V8.
    */
-  static async onNode(name: string, packages?: string): Promise<Server> {
+  static async onNode(name: string, packages?: string, flags: readonly string[] = []): Promise<Server> {
     const parameters = [
+      ...flags,
       '--expose-gc',
       '--import',
       pathOf('servers/published.mjs'),
@@ -91,6 +94,13 @@ export class Server {
     this.#program.send({ job, argument });
     const { result } = await firstOf<{ result: Jobs[Job] }>(this.#program, 'message');
     return result;
+  }
+
+  /** Lets a server on Node.js exit by itself, so that V8 writes the rest of its log. */
+  async exit(): Promise<void> {
+    const exited = once(this.#program, 'exit');
+    this.#program.disconnect();
+    await exited;
   }
 
   async end(): Promise<void> {

@@ -28,9 +28,12 @@ server.on('request', (req, res) => {
     res.end('pong');
   } else if (req.url === '/bare') {
     res.writeHead(200, {
-      'content-type': 'text/event-stream',
+      // Those of Tidings, so that what they take is not counted as Tidings.
+      'content-type': 'text/event-stream; charset=utf-8',
       'cache-control': 'no-cache, no-transform',
       'x-accel-buffering': 'no',
+      'x-content-type-options': 'nosniff',
+      'tidings-heartbeat': '15000',
     });
     res.write(':\n\n');
   } else {

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Reporter, TestCase, TestModule, TestSuite } from 'vitest/node';
 
@@ -13,16 +13,27 @@ Each row is a subject, and each column is a check. The list below a table descri
 not checked. A number refers to a note.
 `;
 
-/** Writes docs/compatibility.md: a table for each suite, with a row for each subject and a column for each check. */
+/**
+ * Writes docs/compatibility.md: a table for each suite, with a row for each subject and a column for each check. Keeps the
+ * tables of suites that were not run.
+ */
 export default class Table implements Reporter {
-  onTestRunEnd(modules: readonly TestModule[]): void {
-    const sections = modules
+  onTestRunEnd(modules: readonly TestModule[], _errors: unknown, reason: string): void {
+    if (reason === 'interrupted') return;
+    const sections = writtenSections();
+    const suites = modules
       .filter(({ moduleId }) => moduleId.includes('/real-world/'))
-      .flatMap(({ children }) => [...children.suites()])
-      .map(suite => [suite.name, sectionOf(suite)] as const)
-      .sort(([a], [b]) => a.localeCompare(b));
-    writeFileSync(FILE, [INTRODUCTION, ...sections.map(([, text]) => text)].join('\n'));
+      .flatMap(({ children }) => [...children.suites()]);
+    for (const suite of suites) sections.set(suite.name, sectionOf(suite));
+    const sorted = [...sections].sort(([a], [b]) => a.localeCompare(b));
+    writeFileSync(FILE, [INTRODUCTION, ...sorted.map(([, text]) => text)].join('\n'));
   }
+}
+
+/** The sections of the page as it is, by their headings. */
+function writtenSections(): Map<string, string> {
+  const [, ...sections] = readFileSync(FILE, 'utf8').split(/^(?=## )/m);
+  return new Map(sections.map(text => [/^## (.*)/.exec(text)?.[1] ?? '', `${text.trimEnd()}\n`]));
 }
 
 function sectionOf(suite: TestSuite): string {
