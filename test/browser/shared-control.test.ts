@@ -207,7 +207,7 @@ describeWith(CHROMIUM, 'tabs that share a connection and change its channels', (
     await eventually(() => ['closed', 'killed', 'left'].every(channel => site.subscribers(channel) === 0));
     expect(site.subscribers('kept')).toBe(1);
     expect(site.streams.size).toBe(1);
-    expect(await evaluate(closed, 'events.subscribe("x").catch(error => error.message)')).toMatch(/ended/);
+    expect(await evaluate(closed, 'events.subscribe("x").catch(error => error.message)')).toMatch(/closed/);
     await evaluate(pages[leader] as Page, 'events.close()');
     await eventually(() => site.streams.size === 0);
   });

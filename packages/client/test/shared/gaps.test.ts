@@ -1,109 +1,13 @@
-import type { ServerResponse } from 'node:http';
-import { json } from 'node:stream/consumers';
-import type { Events } from '@tidings/client';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished, vi } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { Chance } from '../../../../test/model/chance.ts';
-import type { StreamChannel } from '../../src/control/stream-channels.ts';
-import type { Message, Relay, RelayedEvent } from '../../src/shared/messages.ts';
-import { collect, serve, until } from '../harness.ts';
-import { FakeBroadcastChannel, fakeLocks, stubBrowser } from './fake-browser.ts';
+import type { Message, Relay } from '../../src/shared/messages.ts';
+import { collect, until } from '../harness.ts';
+import { stubBrowser } from './fake-browser.ts';
 import { FakeTab } from './fake-tab.ts';
+import { id, marker, of, open, relay, relayed, type Setting, TERM, text } from './setting.ts';
 
 beforeAll(stubBrowser);
 afterAll(() => void vi.unstubAllGlobals());
-
-/** The id of a position. */
-const id = (position: number, suffix = '') => `e-${position}${suffix}`;
-
-/** An event as it is sent; `isOlder`: without an id, as one that is older than the position of its stream. */
-const text = (channel: string, position: number, isOlder = false) =>
-  `channel: ${channel}\n${isOlder ? 'position' : 'id'}: ${id(position)}\ndata: ${position}\n\n`;
-const marker = (at: string) => `id: ${at}\nevent: tidings\ndata:\n\n`;
-
-/** The same as an event that a leader passes on. */
-function relayed(channel: string, position: number, isOlder = false): RelayedEvent {
-  const at = isOlder ? { id: undefined, position: id(position) } : { id: id(position) };
-  return { event: 'message', data: `${position}`, channel, isNotice: false, ...at };
-}
-
-const hold = (tab: FakeTab, lock: string) =>
-  void tab.run(() => fakeLocks.request(lock, {}, () => new Promise(() => {})));
-
-/** A server and a browser with one tab. The test writes each response, and speaks for the other tabs. */
-async function open(at: string | undefined) {
-  const site = await serve();
-  const streams: ServerResponse[] = [];
-  const requested: (string | undefined)[] = [];
-  /** Requests to the control route: after which id, and the response. */
-  const changes: { subscribe: string[]; after: string | undefined; store(position: number): void }[] = [];
-  site.respond = async (req, res) => {
-    if (req.method !== 'POST') {
-      requested.push(req.headers['last-event-id'] as string | undefined);
-      res.writeHead(200, { 'content-type': 'text/event-stream', 'tidings-stream': `${streams.push(res)}` });
-      res.flushHeaders();
-      return;
-    }
-    const { lastEventId: after, subscribe } = (await json(req)) as {
-      lastEventId?: string;
-      subscribe: string[];
-    };
-    const store = (position: number) => res.writeHead(204, { 'tidings-position': id(position) }).end();
-    changes.push({ subscribe, after, store });
-  };
-  const name = `tidings:${site.url}`;
-  const others = new FakeTab(new Chance(1));
-  const channel = others.run(() => new FakeBroadcastChannel(name));
-  const heard: Message[] = [];
-  channel.onmessage = ({ data }) => heard.push(data as Message);
-  const tab = new FakeTab(new Chance(1));
-  onTestFinished(() => {
-    tab.close();
-    others.close();
-    channel.close();
-  });
-  return {
-    site,
-    streams,
-    requested,
-    changes,
-    heard,
-    say: (message: Message) => channel.postMessage(message),
-    /** Another tab has the lock until it is closed. */
-    lead: (by = others) => hold(by, name),
-    /** Another tab lives, with this name. */
-    live: (other: string) => hold(others, `${name} ${other}`),
-    others,
-    connect: (): Events =>
-      tab.run(() => site.connect({ shared: true, control: '/control', ...(at && { lastEventId: at }) })),
-    subscribe: (events: Events, channel: string) => tab.run(() => events.subscribe(channel)),
-    unsubscribe: (events: Events, channel: string) => tab.run(() => events.unsubscribe(channel)),
-  };
-}
-
-type Setting = Awaited<ReturnType<typeof open>>;
-
-const TERM = 4e12;
-let relays = 1;
-/** @param b what the stream of the leader has of the channel `b`. */
-const relay = (before: string, after: string, events: RelayedEvent[], b?: Partial<StreamChannel>): Relay => ({
-  type: 'relay',
-  term: TERM,
-  n: ++relays,
-  before,
-  after,
-  events,
-  state: 'open',
-  error: undefined,
-  silence: undefined,
-  channels: new Map(
-    b && [
-      ['b', { since: id(1), storedAt: id(5), hasBackfill: false, isApplied: true, isRemoved: false, ...b }],
-    ],
-  ),
-});
-
-const of = (messages: ReturnType<typeof collect>, name: string) =>
-  messages.filter(({ channel }) => channel === name).map(({ data }) => data);
 
 describe('a tab that has a connection of its own, and follows the leader again', () => {
   /** The tab is at 13, and lacks `b` after 10: its stream has not been given that. */
