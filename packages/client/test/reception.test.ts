@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { RawEvent } from '../src/connection/connection.ts';
 import { Control } from '../src/control/control.ts';
 import type { StreamChannel } from '../src/control/stream-channels.ts';
-import type { Relay } from '../src/shared/messages.ts';
+import type { Relay, RelayedEvent } from '../src/shared/messages.ts';
 import type { Parts } from '../src/shared/parts.ts';
 import { Reception } from '../src/shared/reception.ts';
 
@@ -31,7 +31,7 @@ function relay(
   before: string,
   after: string,
   channels: Record<string, Partial<StreamChannel>>,
-  ...events: Pick<RawEvent, 'channel' | 'id' | 'position'>[]
+  ...events: Partial<RelayedEvent>[]
 ): Relay {
   const streamChannels = Object.entries(channels).map(
     ([name, channel]) =>
@@ -44,7 +44,7 @@ function relay(
     before,
     after,
     channels: new Map(streamChannels),
-    events: events.map(event => ({ event: 'message', data: '', isNotice: false, ...event })),
+    events: events.map(event => ({ event: 'message', data: '', id: undefined, isNotice: false, ...event })),
     state: 'open',
     error: undefined,
     silence: undefined,
@@ -75,6 +75,23 @@ describe('a tab that is ahead of the stream that it follows', () => {
     expect(control.announce()?.channels).toEqual([['a', 'e-5']]);
     reception.take(relay(3, 'e-5', 'e-7', { a: { since: 'e-5' } }, older('a', 6), live('all', 7)));
     expect(received).toEqual(['a e-4', 'a e-5', 'a e-6', 'all e-7']);
+  });
+
+  it('does not receive again what it has of a channel, when a reset of another moves its position back', () => {
+    const { reception, received } = aheadOfItsChannel();
+    reception.take(
+      relay(2, 'e-6', 'e-6~', { a: { since: 'e-3', storedAt: 'e-6' } }, older('a', 4), older('a', 6)),
+    );
+    const reset = {
+      event: 'reset',
+      id: 'e-4',
+      data: '{"reason":"history","channels":["all"]}',
+      isNotice: true,
+    };
+    const a = { since: 'e-1', storedAt: 'e-2', isApplied: true };
+    reception.take(relay(3, 'e-3', 'e-4', { a }, reset));
+    reception.take({ ...relay(3, 'e-4', 'e-7', { a }, live('a', 5), live('all', 6), live('a', 7)), n: 2 });
+    expect(received.filter(text => text.startsWith('a '))).toEqual(['a e-4', 'a e-6', 'a e-7']);
   });
 
   it('has everything of its channels when the stream has reached its position', () => {

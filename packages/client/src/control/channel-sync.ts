@@ -64,8 +64,12 @@ export class ChannelSync {
     advance(this.channels, at);
     for (const [name, { isApplied }] of this.channels) {
       if (!isApplied) continue;
-      for (const [tab, wanted] of this.tabs)
-        if (wanted.has(name) && (tab || !isBehind)) wanted.set(name, undefined);
+      for (const [tab, wanted] of this.tabs) {
+        const after = wanted.get(name);
+        // After a reset, the position of a tab may be before what it has of a channel.
+        if (after !== undefined && (tab || !isBehind) && !(compare(after, at) > 0))
+          wanted.set(name, undefined);
+      }
     }
   }
 
