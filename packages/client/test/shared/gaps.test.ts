@@ -39,6 +39,7 @@ describe('a tab that has a connection of its own, and follows the leader again',
     const { messages } = await catchUp(setting);
     // Published before the channel was removed.
     setting.say(relay(id(13), id(14), [relayed('b', 14)], { isRemoved: true, isApplied: false }));
+    await setting.hasHeard('relay');
     setting.changes[0]?.store(15);
     setting.streams[0]?.write(
       text('all', 15) + marker(id(15, '~')) + text('b', 12, true) + text('b', 14, true),

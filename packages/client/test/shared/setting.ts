@@ -5,7 +5,7 @@ import { onTestFinished } from 'vitest';
 import { Chance } from '../../../../test/model/chance.ts';
 import type { StreamChannel } from '../../src/control/stream-channels.ts';
 import type { Message, Relay, RelayedEvent } from '../../src/shared/messages.ts';
-import { serve } from '../harness.ts';
+import { serve, until } from '../harness.ts';
 import { FakeBroadcastChannel, fakeLocks } from './fake-browser.ts';
 import { FakeTab } from './fake-tab.ts';
 
@@ -52,7 +52,8 @@ export async function open(at: string | undefined) {
   const channel = others.run(() => new FakeBroadcastChannel(name));
   const heard: Message[] = [];
   channel.onmessage = ({ data }) => heard.push(data as Message);
-  const tab = new FakeTab(new Chance(1));
+  const happened: unknown[][] = [];
+  const tab = new FakeTab(new Chance(1), (...what) => happened.push(what));
   onTestFinished(() => {
     tab.close();
     others.close();
@@ -65,6 +66,9 @@ export async function open(at: string | undefined) {
     changes,
     heard,
     say: (message: Message) => channel.postMessage(message),
+    /** Resolves when the tab has heard a message of a type. */
+    hasHeard: (type: Message['type']) =>
+      until(() => happened.some(([what, heard]) => what === 'hears' && heard === type)),
     /** Another tab has the lock until it is closed. */
     lead: (by = others) => hold(by, name),
     /** Another tab lives, with this name. */
