@@ -163,6 +163,32 @@ describe('a channel that is subscribed to before there is an id', () => {
     await until(() => setting.changes.some(({ after }) => after === id(5)));
   });
 
+  it('begins there also if its own stream was asked for the channel meanwhile', async () => {
+    const setting = await open(undefined);
+    setting.lead();
+    const events = setting.connect();
+    const subscribed = setting.subscribe(events, 'b');
+    await until(() => setting.heard.some(({ type }) => type === 'joined'));
+    setting.say({ type: 'elected', term: TERM });
+    await until(() => setting.streams.length === 1);
+    setting.streams[0]?.write(marker(id(2)));
+    setting.say(relay(id(2), id(2), []));
+    const announced = () => setting.heard.findLast(message => message.type === 'channels');
+    await until(() => announced() !== undefined);
+    const { tab = '', version = 0 } = announced() ?? {};
+    // The tab misses a relay, and has a connection of its own.
+    const before = setting.changes.length;
+    setting.say({ ...relay(id(9), id(9), []), n: 1_000_000 });
+    await until(() => setting.changes.length > before);
+    expect(setting.changes.at(-1)?.after).toBeUndefined();
+    const asked = setting.changes.length;
+    setting.say({ type: 'stored', tab, version, refused: [], positions: [['b', id(5)]] });
+    await subscribed;
+    setting.changes.at(-1)?.store(7);
+    await until(() => setting.changes.length > asked);
+    expect(setting.changes.at(-1)?.after).toBe(id(5));
+  });
+
   it('does not take from another tab what that lacks', async () => {
     const setting = await open(undefined);
     setting.live('other');
