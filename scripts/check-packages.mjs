@@ -132,7 +132,8 @@ async function measure(name, limit, laterLimits = {}) {
     const [, file] = /^\/(.+?)(?:-[A-Z0-9]{8})?\.js$/.exec(path);
     const size = gzipSync(contents).length;
     const bound = limits[file] ?? 256;
-    console.log(`${name}: ${file} takes ${size} of ${bound} bytes, minified and compressed`);
+    const part = file === 'stdin' ? '' : `, ${file}`;
+    console.log(`${name}${part}: ${size} of ${bound} bytes, minified and compressed`);
     if (size > bound) process.exitCode = 1;
   }
 }
