@@ -129,7 +129,7 @@ async function measure(name, limit, laterLimits = {}) {
   });
   const limits = { stdin: limit, ...laterLimits };
   for (const { path, contents } of outputFiles) {
-    const [, file] = /^\/(.+?)(?:-[A-Z0-9]{8})?\.js$/.exec(path);
+    const [, file] = /^\/(.+?)(?:-[A-Z0-9]{8})*\.js$/.exec(path);
     const size = gzipSync(contents).length;
     const bound = limits[file] ?? 256;
     const part = file === 'stdin' ? '' : `, ${file}`;
