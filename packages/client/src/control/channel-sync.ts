@@ -177,8 +177,6 @@ export class ChannelSync {
     const storedAt = position ?? clean(this.at);
     for (const name of subscribe) {
       const channel = this.channels.get(name) as StreamChannel;
-      // A tab has a position by now: it is asked for once more, after that.
-      if (channel.since === '' && [...this.tabs.values()].some(wanted => wanted.get(name))) continue;
       channel.storedAt = storedAt;
       // What it has of another epoch is not known.
       if (Number.isNaN(compare(channel.since, storedAt))) channel.since = storedAt;

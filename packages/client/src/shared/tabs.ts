@@ -54,9 +54,10 @@ export class Tabs {
   }
 
   hear(message: Message): void {
-    const isLeading = this.#role === 'leading';
-    if (message.type === 'channels' && isLeading) this.#take(message);
-    else if (message.type === 'stored' && message.tab === this.#self && !isLeading) {
+    const role = this.#role;
+    if (message.type === 'channels' && role === 'leading') this.#take(message);
+    // A tab with a connection of its own has its own stream given the channels, and announces them when it follows again.
+    else if (message.type === 'stored' && message.tab === this.#self && role === 'following') {
       this.#control.acknowledge(message.version, message.error, message.refused, message.positions);
     }
   }
