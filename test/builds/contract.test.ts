@@ -7,7 +7,9 @@ import '../contract/send.test.ts';
 import '../frameworks/fastify.test.ts';
 
 it('tests the packed packages', () => {
-  const file = `${PACKED}/node_modules/@tidings/core/dist/index.${process.env.PACKED_FORMAT}`;
-  const isFromThere = expect.objectContaining({ stack: expect.stringContaining(file) });
+  const file = new RegExp(
+    `${PACKED}/node_modules/@tidings/core/dist/[\\w-]+\\.${process.env.PACKED_FORMAT}:`,
+  );
+  const isFromThere = expect.objectContaining({ stack: expect.stringMatching(file) });
   expect(() => createHub().channel('')).toThrow(isFromThere);
 });

@@ -131,7 +131,7 @@ describe('the README of @tidings/testing', () => {
       const bad = run(code.replace(/connect\(app, '/, '$&not-'));
       expect([bad.status, bad.stdout + bad.stderr]).toEqual([
         1,
-        expect.stringContaining('no event stream: 404'),
+        expect.stringContaining('not an event stream: 404'),
       ]);
     } finally {
       rmSync(folder, { recursive: true });
