@@ -79,7 +79,7 @@ describeWith(REDIS, 'Redis in unusual states', () => {
     it('rejects start within its timeout while Redis is unreachable, and starts once it is reachable', async () => {
       const server = await redis();
       await server.kill();
-      const one = broker(client(server.url), 'hub', { timeout: 300 });
+      const one = broker(client(server.url), 'hub', { timeout: 1_500 });
       atEnd(() => one.close());
       await expect(start(one)).rejects.toMatchObject({
         code: 'broker',

@@ -197,7 +197,7 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
     test('prints which port is in use', async () => {
       const [status, output] = await failure('htmx-jobs/server.ts', { PORT: String(port) });
       expect(status).toBe(1);
-      expect(output).toContain(`port ${port}`);
+      expect(output).toContain(`:${port}. Set PORT`);
     });
   });
 

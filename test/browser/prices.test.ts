@@ -135,7 +135,7 @@ describeWith(CHROMIUM, 'express-prices', () => {
   test('prints which port is in use', async () => {
     const [status, output] = await failure('express-prices/server.js', { PORT: String(example.port) });
     expect(status).toBe(1);
-    expect(output).toContain(`port ${example.port}`);
+    expect(output).toContain(`:${example.port}. Set PORT`);
   });
 
   const connect = () => request(`http://127.0.0.1:${example.port}`, '/events');
