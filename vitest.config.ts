@@ -12,8 +12,11 @@ const CHROMIUM = 'test/support/chromium.ts';
 /** Brokers that need only Node.js. */
 const SQLITE = 'test/brokers/sqlite{,-faults,-hub,-replaced,-retention}.test.ts';
 
-/** They run side by side, with ports, folders and servers of their own. They wait more than they compute. */
-const sideBySide = { maxWorkers: 3, sequence: { groupOrder: 1 } };
+/**
+ * They run side by side, with ports, folders and servers of their own. Each starts processes and browsers: with more than
+ * two at once, pages took longer than their tests wait.
+ */
+const sideBySide = { maxWorkers: 2, sequence: { groupOrder: 1 } };
 
 /** They have bounds on memory, time or throughput, so that each file needs the machine for itself. */
 const measured = [

@@ -108,7 +108,7 @@ describePage('the page of the inspector', () => {
     const page = await openPage();
     const slow = streams.slice(-1 - SLOW, -1);
     for (const client of slow) client.stall();
-    for (let event = 0; event < 400; event++) hub.publish('flood', 'x'.repeat(20_000));
+    for (let event = 0; event < 400; event++) await hub.publish('flood', 'x'.repeat(20_000));
     await page.getByRole('button', { name: 'Behind' }).click();
     await page
       .locator('.row', { hasText: 'slow' })

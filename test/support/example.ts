@@ -22,7 +22,7 @@ export function inChromium(): (
   // Tests that run beside others say which they are.
   return async (options, test = { onTestFinished }) => {
     const context = await browser.newContext(options);
-    context.setDefaultTimeout(45_000);
+    context.setDefaultTimeout(100_000);
     test.onTestFinished(() => context.close());
     return context;
   };
