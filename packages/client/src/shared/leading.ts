@@ -9,8 +9,8 @@ export class Leading {
   readonly #connect: (position: string) => void;
   readonly #positions: string[];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** How many other tabs send theirs. */
-  #expected = Number.NaN;
+  /** How many other tabs send theirs. Not set while that is unknown: no number is greater. */
+  #expected!: number;
   /** Where the last relay ended. */
   #relayedTo = '';
   #n = 0;
