@@ -12,7 +12,7 @@ export interface Site {
   readonly state: 'monomorphic' | 'polymorphic' | 'megamorphic';
   /** How many it has seen. */
   readonly shapes: number;
-  /** How often V8 had to look the property up anew: a hit of a megamorphic cache is not counted. */
+  /** How often V8 had to look the property up again: a hit of a megamorphic cache is not counted. */
   readonly misses: number;
   /** Of those, after the warm-up. */
   readonly missesWhenWarm: number;

@@ -3,9 +3,12 @@ import { createHub } from '@tidings/core';
 import { sse } from '@tidings/koa';
 import Koa from 'koa';
 
-/** @returns {import('./host.mjs').Subject} */
-export function start() {
-  const hub = createHub();
+/**
+ * @param {import('@tidings/core').HubOptions} [options]
+ * @returns {import('./host.mjs').Subject}
+ */
+export function start(options) {
+  const hub = createHub(options);
   const app = new Koa();
   app.use(sse({ hub }));
   app.use(ctx => {

@@ -1,16 +1,4 @@
-import http from 'node:http';
-import { createHub } from '@tidings/core';
-import { openStream } from '@tidings/core/node';
 import { native } from '@tidings/native';
+import { start as startWith } from './tidings-node.mjs';
 
-/** @returns {import('./host.mjs').Subject} */
-export function start() {
-  const hub = createHub({ fanOut: native() });
-  return {
-    server: http.createServer((req, res) => {
-      openStream(req, res, { hub }).subscribe('news');
-    }),
-    publish: data => hub.publish('news', data, { event: 'tick' }),
-    drain: within => hub.close({ within }),
-  };
-}
+export const start = () => startWith({ fanOut: native() });

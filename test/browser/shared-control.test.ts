@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { createHub, type EventStream } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
 import type { BrowserContext, Page } from 'playwright-core';
 import { expect, onTestFinished, test } from 'vitest';
 import { eventually } from '../support/client.ts';
 import { clientFiles } from '../support/client-files.ts';
+import { respondToControl } from '../support/control-route.ts';
 import { inChromium } from '../support/example.ts';
 import { listen } from '../support/server.ts';
 import { CHROMIUM, describeWith } from '../support/system.ts';
@@ -58,13 +58,7 @@ async function serve() {
       stream.closed.then(() => streams.delete(stream));
     } else if (path === '/control') {
       controls += 1;
-      const { status, headers } = await hub.control({
-        method: 'POST',
-        header: name => req.headers[name] as string | undefined,
-        client: 'ann',
-        body: await text(req),
-      });
-      res.writeHead(status, headers).end();
+      await respondToControl(hub, 'ann', req, res);
     } else {
       const script = files.get(path);
       res.setHeader('content-type', script === undefined ? 'text/html' : 'text/javascript');

@@ -105,8 +105,5 @@ function judge({ status, ok, headers, body }: Response, url: string): Ending | u
   if (!ok || !/^text\/event-stream\s*(;|$)/i.test(type ?? '')) return { kind: 'failed', error };
   return body?.getReader
     ? undefined
-    : {
-        kind: 'failed',
-        error: new Error('this fetch does not support streams'),
-      };
+    : { kind: 'failed', error: new Error('this fetch does not support streams') };
 }

@@ -131,6 +131,23 @@ describe('a tab that leads', () => {
 });
 
 describe('a channel that is subscribed to before there is an id', () => {
+  /** The tab follows a leader, at 2, and has told it that it subscribes to `b`. */
+  async function announce(setting: Setting) {
+    setting.lead();
+    const events = setting.connect();
+    const subscribed = setting.subscribe(events, 'b');
+    await until(() => setting.heard.some(({ type }) => type === 'joined'));
+    setting.say({ type: 'elected', term: TERM });
+    await until(() => setting.streams.length === 1);
+    setting.streams[0]?.write(marker(id(2)));
+    setting.say(relay(id(2), id(2), []));
+    const announced = () => setting.heard.findLast(message => message.type === 'channels');
+    await until(() => announced() !== undefined);
+    const { tab = '', version = 0, channels } = announced() ?? {};
+    expect(channels).toEqual([['b', '']]);
+    return { events, subscribed, tab, version };
+  }
+
   it('begins where the server has stored it, also on the next stream', async () => {
     const setting = await open(undefined);
     const events = setting.connect();
@@ -145,18 +162,7 @@ describe('a channel that is subscribed to before there is an id', () => {
 
   it('begins where the leader has had it stored, also with the next leader', async () => {
     const setting = await open(undefined);
-    setting.lead();
-    const events = setting.connect();
-    const subscribed = setting.subscribe(events, 'b');
-    await until(() => setting.heard.some(({ type }) => type === 'joined'));
-    setting.say({ type: 'elected', term: TERM });
-    await until(() => setting.streams.length === 1);
-    setting.streams[0]?.write(marker(id(2)));
-    setting.say(relay(id(2), id(2), []));
-    const announced = () => setting.heard.findLast(message => message.type === 'channels');
-    await until(() => announced() !== undefined);
-    const { tab = '', version = 0, channels } = announced() ?? {};
-    expect(channels).toEqual([['b', '']]);
+    const { subscribed, tab, version } = await announce(setting);
     setting.say({ type: 'stored', tab, version, refused: [], positions: [['b', id(5)]] });
     await subscribed;
     setting.others.close();
@@ -165,22 +171,13 @@ describe('a channel that is subscribed to before there is an id', () => {
 
   it('waits for its own stream once it has one, whatever the leader has had stored', async () => {
     const setting = await open(undefined);
-    setting.lead();
-    const events = setting.connect();
+    const { events, subscribed, tab, version } = await announce(setting);
     const messages = collect(events);
     let isSubscribed = false;
-    const subscribed = setting.subscribe(events, 'b').then(() => {
+    subscribed.then(() => {
       isSubscribed = true;
     });
     const greetings = () => setting.heard.filter(({ type }) => type === 'joined').length;
-    await until(() => greetings() > 0);
-    setting.say({ type: 'elected', term: TERM });
-    await until(() => setting.streams.length === 1);
-    setting.streams[0]?.write(marker(id(2)));
-    setting.say(relay(id(2), id(2), []));
-    const announced = () => setting.heard.findLast(message => message.type === 'channels');
-    await until(() => announced() !== undefined);
-    const { tab = '', version = 0 } = announced() ?? {};
     // The tab misses a relay, and has a connection of its own.
     const before = setting.changes.length;
     setting.say({ ...relay(id(9), id(9), []), n: 1_000_000 });
@@ -218,7 +215,7 @@ describe('a channel that is subscribed to before there is an id', () => {
 });
 
 describe('a tab whose connection is cut while older events arrive', () => {
-  it('is told so', async () => {
+  it('receives a reset', async () => {
     const setting = await open(id(10));
     const events = setting.connect();
     const resets = collect(events, 'reset');

@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import { text } from 'node:stream/consumers';
 import { createHub } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
+import { respondToControl } from '../../../../test/support/control-route.ts';
 import { listen } from '../../../../test/support/server.ts';
 
 /** A site whose streams follow `all`, and what tabs ask for. */
@@ -21,17 +21,8 @@ export async function serveSite(): Promise<Site> {
     authorize: () => true,
   });
   const sockets = new Set<IncomingMessage['socket']>();
-  const control = async (req: IncomingMessage, res: ServerResponse) => {
-    const { status, headers } = await hub.control({
-      method: 'POST',
-      header: name => req.headers[name] as string | undefined,
-      client: 'ann',
-      body: await text(req),
-    });
-    res.writeHead(status, headers).end();
-  };
   const { origin, kill } = await listen((req: IncomingMessage, res: ServerResponse) => {
-    if (req.method === 'POST') return control(req, res);
+    if (req.method === 'POST') return respondToControl(hub, 'ann', req, res);
     sockets.add(req.socket);
     const stream = openStream(req, res, { hub, client: 'ann', retry: 20 }).subscribe('all');
     res.setHeader('tidings-stream', stream.id);
