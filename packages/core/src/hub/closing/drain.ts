@@ -22,7 +22,7 @@ export async function drain(streams: Stream[], { within, retry }: CloseSettings)
     const turn = performance.now();
     const due = Math.min(ended.length, 1 + (turn - start) / pace);
     while (next < due && performance.now() - turn < TURN_BUDGET) {
-      ended[next++]?.end('drained', { retry: randomBetween(retry), hangUp: true });
+      ended[next++]?.end('drained', { retry: randomBetween(retry), closesConnection: true });
     }
     if (next === ended.length) break;
     // When it is late, it only yields to the event loop.
