@@ -1,7 +1,7 @@
 import { TidingsError } from '../base/errors.ts';
 import type { Broker } from '../log/broker/broker.ts';
 import type { BrokerSync } from '../log/broker/broker-sync.ts';
-import { brokerAway } from '../log/broker/publish-queue.ts';
+import { brokerUnreachable } from '../log/broker/publish-queue.ts';
 import type { Log } from '../log/log.ts';
 import { within } from './closing/deadline.ts';
 import type { Channel } from './hub-channel.ts';
@@ -52,7 +52,7 @@ export class BrokerCalls {
   async answer<T>(call: Promise<T>): Promise<T> {
     const { timeout, sync } = this.#options;
     try {
-      return await within(timeout, call, () => brokerAway('broker', timeout, sync?.health.cause));
+      return await within(timeout, call, () => brokerUnreachable('broker', timeout, sync?.health.cause));
     } catch (cause) {
       const hasCode = typeof (cause as { code?: unknown } | null)?.code === 'string';
       throw hasCode ? cause : new TidingsError('broker', 'the broker failed', { cause });

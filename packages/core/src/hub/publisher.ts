@@ -3,7 +3,7 @@ import { nextTurn } from '../base/event-loop.ts';
 import { show } from '../base/option-checks.ts';
 import type { ChannelState } from '../log/broker/broker.ts';
 import type { PublishQueue } from '../log/broker/publish-queue.ts';
-import type { Unplaced } from '../log/entry.ts';
+import type { NewEntry } from '../log/entry.ts';
 import type { ChannelSettings } from '../log/keep.ts';
 import type { Log } from '../log/log.ts';
 import { type ChannelName, nameOf } from '../protocol/channel-name.ts';
@@ -66,7 +66,7 @@ export class Publisher {
    * @param content may throw: that becomes a rejection, which is reported and never an unhandled one.
    * @returns the id of the entry.
    */
-  #append(target: ChannelName, content: () => Omit<Unplaced, 'channel'>): Promise<string> {
+  #append(target: ChannelName, content: () => Omit<NewEntry, 'channel'>): Promise<string> {
     let channel: string | undefined;
     let id: Promise<string>;
     try {
@@ -83,7 +83,7 @@ export class Publisher {
     return id;
   }
 
-  #appendHere(draft: Unplaced): string {
+  #appendHere(draft: NewEntry): string {
     const { log, onPublished } = this.#options;
     const channel = log.channels.find(draft.channel);
     const endedAt = channel?.endedAt;
@@ -96,7 +96,7 @@ export class Publisher {
     return log.id(position);
   }
 
-  async #appendRemotely(draft: Unplaced, queue: PublishQueue): Promise<string> {
+  async #appendRemotely(draft: NewEntry, queue: PublishQueue): Promise<string> {
     const { log, settingsOf, onPublished } = this.#options;
     const { events, bytes, age, compact } = settingsOf(draft.channel);
     try {
