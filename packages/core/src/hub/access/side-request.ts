@@ -86,9 +86,7 @@ function refuse(status: number, reason: string): ControlResponse {
   return { status, body: { reason }, headers: {} };
 }
 
-/**
- * Protects against CSRF. Clients other than browsers send no `Origin`, and have no cookies that a page could misuse.
- */
+/** Protects against CSRF. Browsers send `Sec-Fetch-Site` or `Origin`. Other clients have no cookies to be misused. */
 function isSameOrigin({ header, origins }: ControlRequest): boolean {
   const origin = header('origin');
   if (origin && origins?.includes(origin)) return true;
