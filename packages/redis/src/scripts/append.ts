@@ -1,5 +1,5 @@
 import { CHANNEL } from './channel.ts';
-import { FORGET_DELAY, HUB } from './hub.ts';
+import { EXPIRY_DELAY, HUB } from './hub.ts';
 
 /** The letters of two kinds, as bytes. */
 const [END, BEGIN] = [120, 98];
@@ -213,7 +213,7 @@ for _, channel in ipairs(channels) do
     table.insert(members, int(channel.last) .. (channel.ended and '.5' or ''))
     table.insert(members, channel.name)
     if channel.isDue then
-      table.insert(members, int(-channel.due - ${FORGET_DELAY}))
+      table.insert(members, int(-channel.due - ${EXPIRY_DELAY}))
       table.insert(members, '\\0\\0' .. channel.name)
     end
   end

@@ -10,7 +10,7 @@ export const FORMAT_VERSION = 3;
  * ms for which the index still has a channel after its keys have expired. A client that was disconnected for less time
  * misses no event.
  */
-export const FORGET_DELAY = 10 * 60_000;
+export const EXPIRY_DELAY = 10 * 60_000;
 
 /** Minimum ms until a channel's keys expire, even if the age limit of its history is shorter. */
 export const MIN_RETENTION = 60_000;
@@ -47,7 +47,7 @@ export const COMPACTED_RETENTION = 30 * 24 * 60 * 60_000;
  *
  * The keys of a channel expire when the age limit of its history, or MIN_RETENTION if that is longer, has passed since
  * its last entry. For a compacted channel, it is COMPACTED_RETENTION since its last event or read. The first sweep
- * after a further FORGET_DELAY deletes the channel from the index. After that, a publish is accepted as for a new
+ * after a further EXPIRY_DELAY deletes the channel from the index. After that, a publish is accepted as for a new
  * channel, even if the channel had ended. So the end of a channel is known for at least 11 minutes, and usually for the
  * age limit of its history plus 10 minutes.
  *

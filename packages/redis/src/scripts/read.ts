@@ -1,5 +1,5 @@
 import { CHANNEL } from './channel.ts';
-import { COMPACTED_RETENTION, FORGET_DELAY, HUB } from './hub.ts';
+import { COMPACTED_RETENTION, EXPIRY_DELAY, HUB } from './hub.ts';
 
 /**
  * Reads pages of channels, the head, and which channels have new entries. With a token, it also publishes the head to
@@ -49,7 +49,7 @@ local function open(i)
     for _, key in ipairs({ channel.log, channel.meta, channel.keys }) do
       call('PEXPIRE', key, ${COMPACTED_RETENTION}, 'GT')
     end
-    call('ZADD', index, 'XX', 'LT', int(-now - ${COMPACTED_RETENTION + FORGET_DELAY}), '\\0\\0' .. channel.name)
+    call('ZADD', index, 'XX', 'LT', int(-now - ${COMPACTED_RETENTION + EXPIRY_DELAY}), '\\0\\0' .. channel.name)
   end
   return channel
 end
