@@ -1,7 +1,7 @@
-/** ms that deferrable work may take in one turn of the event loop. */
+/** ms that deferrable work may take in one iteration ("turn") of the event loop. */
 export const TURN_BUDGET = 4;
 
-/** Runs a callback in a later turn of the event loop, after the I/O that is ready now. */
+/** Runs a callback in a later iteration of the event loop, after the I/O that is ready now. */
 export const nextTurn: (callback: () => void) => void =
   globalThis.setImmediate ?? ((callback: () => void) => setTimeout(callback, 0));
 
@@ -16,7 +16,7 @@ export async function inTurns<T>(items: Iterable<T>, action: (item: T) => void):
   }
 }
 
-/** Measures the time that independently scheduled callbacks take together in one turn, against {@link TURN_BUDGET}. */
+/** Measures the time that independently scheduled callbacks take together in one iteration, against {@link TURN_BUDGET}. */
 export class TurnBudget {
   #start: number | undefined;
 
