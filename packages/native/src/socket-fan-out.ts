@@ -47,20 +47,23 @@ export class SocketFanOut implements FanOut {
    * No code of the application runs between reading the first descriptor and the call of the addon. Otherwise a socket
    * could be closed, and its descriptor reused by another socket.
    */
-  #send(chunk: Uint8Array, targets: readonly FanOutTarget[], failures: unknown[]): void {
-    const ready: FanOutTarget[] = [];
+  #send(chunk: Uint8Array, targets: FanOutTarget[], failures: unknown[]): void {
     const others: FanOutTarget[] = [];
     if (this.#descriptors.length < targets.length) this.#descriptors = new Int32Array(2 * targets.length);
     const descriptors = this.#descriptors;
+    let count = 0;
     for (const target of targets) {
       const descriptor = target.descriptorFor(chunk);
-      if (descriptor >= 0) descriptors[ready.push(target) - 1] = descriptor;
-      else others.push(target);
+      if (descriptor >= 0) {
+        descriptors[count] = descriptor;
+        // Moved to the front of the array, which saves a second one.
+        targets[count++] = target;
+      } else others.push(target);
     }
-    if (ready.length > 0) this.#addon.send(descriptors, ready.length, chunk);
+    if (count > 0) this.#addon.send(descriptors, count, chunk);
     // Targets of the addon first, so that unsent bytes are queued: the other writes may call code of the application,
     // if a middleware has wrapped the response.
-    for (let i = 0; i < ready.length; i++) reportSent(ready[i], chunk, descriptors[i], failures);
+    for (let i = 0; i < count; i++) reportSent(targets[i], chunk, descriptors[i], failures);
     for (const target of others) reportSent(target, chunk, 0, failures);
   }
 }

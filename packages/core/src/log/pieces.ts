@@ -28,6 +28,9 @@ export class Pieces {
   readonly #pieces = new Map<LogEntry, Piece>();
   readonly #inUse: Set<Pieces>;
   #bytes = 0;
+  /** The piece that was last asked for, and after which position: most streams are at the same one. */
+  #last: Piece | undefined;
+  #lastAfter: Position = 0;
 
   /** @param inUse the set of all objects that have pieces. They are cleared when the delivery loop is idle. */
   constructor(inUse: Set<Pieces>) {
@@ -39,11 +42,13 @@ export class Pieces {
     if (this.#pieces.size === 0) return;
     this.#pieces.clear();
     this.#bytes = 0;
+    this.#last = undefined;
     this.#inUse.delete(this);
   }
 
   /** The piece that begins with the first entry after a position. Undefined: there is no such entry. */
   after(position: Position, history: History, isSkipped: (entry: LogEntry) => boolean): Piece | undefined {
+    if (this.#last !== undefined && position === this.#lastAfter) return this.#last;
     const index = history.indexAfter(position);
     const first = history.at(index);
     if (first === undefined) return undefined;
@@ -57,6 +62,8 @@ export class Pieces {
       this.#pieces.set(first, piece);
       this.#inUse.add(this);
     }
+    this.#last = piece;
+    this.#lastAfter = position;
     return piece;
   }
 }
