@@ -28,7 +28,7 @@ export class Pieces {
   readonly #pieces = new Map<LogEntry, Piece>();
   readonly #inUse: Set<Pieces>;
   #bytes = 0;
-  /** The piece that was last asked for, and after which position: most streams are at the same one. */
+  /** The last returned piece, and the position after which it was requested. Most streams request the same one. */
   #last: Piece | undefined;
   #lastAfter: Position = 0;
 

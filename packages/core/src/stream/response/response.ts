@@ -23,8 +23,8 @@ import { Writer, type WriterListener } from './writer.ts';
  *                         (headers are sent first)       abort(reason), or the client disconnects: from any state
  * ```
  *
- * `pending` and `open` responses accept frames. A `closing` response accepts none, and writes the queued ones. A
- * delivery decides when the response begins and ends: the client first receives what was published before.
+ * A `closing` response accepts no more frames, and writes the queued ones. A delivery, if there is one, decides when the
+ * response begins and ends, because the client first receives earlier entries.
  */
 export class StreamResponse implements WriterListener, TimedStream {
   readonly host: ResponseHost;
@@ -87,8 +87,6 @@ export class StreamResponse implements WriterListener, TimedStream {
     return this.writer.hasRoom && !this.delivery?.writer.bufferedBytes;
   }
 
-  // Beginning
-
   start(): void {
     this.timers.start();
     beginSoon(this, this.host.responses);
@@ -132,8 +130,6 @@ export class StreamResponse implements WriterListener, TimedStream {
     return 'error';
   }
 
-  // Ending
-
   /** Ends the response after all events that were sent and published before. */
   end(reason: CloseReason, options: EndOptions = {}): void {
     if (this.isClosed) return;
@@ -172,7 +168,7 @@ export class StreamResponse implements WriterListener, TimedStream {
     this.#close(reason);
   }
 
-  /** Other code has sent the response, it was sent completely, or the client has disconnected. */
+  /** Called when other code has sent the response, when it was sent completely, or when the client has disconnected. */
   transportClosed(): void {
     this.#close(this.writer.wasRefused ? 'refused' : 'disconnected');
   }
