@@ -38,7 +38,7 @@ export const TABLES = ['tidings_hub', 'tidings_breaks', 'tidings_channels', 'tid
  * - `tidings_breaks`: ranges of invalid positions, exclusive. See `Store.start`.
  * - `tidings_channels`: a row for each known channel. `last`, its newest position; `trimmed`, the position up to which
  *   entries may have been trimmed; `cleared`, the position up to which no entry is retained (in a compacted channel,
- *   older entries than `trimmed` may be retained); `superseded`, the newest position of an event whose key has a newer
+ *   entries before `trimmed` may be retained); `superseded`, the newest position of an event whose key has a newer
  *   event; `ended` and `begun`, the positions of its end and of its last `begin`; `count` and `bytes`, of the retained
  *   events; `garbage`, the number of entries that are in the file but not retained; `stored`, the bytes of all its
  *   events in the file; `deleted`, the newest position that was deleted from the file; `age` in ms and `compact`, from
