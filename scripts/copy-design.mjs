@@ -10,7 +10,7 @@ ${read('design/tokens.css')}
 ${read('design/page.css')}`;
 
 const copies = [
-  'packages/inspector/page/design.css',
+  'packages/inspector/page/styles/design.css',
   ...readdirSync(new URL('examples/', root)).map(name => {
     const hasPublic = existsSync(new URL(`examples/${name}/public`, root));
     return `examples/${name}/${hasPublic ? 'public/' : ''}design.css`;

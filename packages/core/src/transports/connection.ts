@@ -12,13 +12,13 @@ export type NodeResponse = ServerResponse | Http2ServerResponse;
 const NGHTTP2_CANCEL = 8;
 const NGHTTP2_INTERNAL_ERROR = 2;
 
-const hungUp = new WeakSet<NodeResponse>();
+const closingConnections = new WeakSet<NodeResponse>();
 
 /**
  * Closes the connection after a response: the client reconnects on another one, and `server.close()` does not wait for
  * this one. May be called again.
  */
-export function hangUp(req: NodeRequest, res: NodeResponse): void {
+export function closeConnectionAfter(req: NodeRequest, res: NodeResponse): void {
   if (isHttp2(req, res)) {
     // Sends GOAWAY, and closes the connection when its last stream is over.
     res.stream.session?.close();
@@ -26,8 +26,8 @@ export function hangUp(req: NodeRequest, res: NodeResponse): void {
   }
   if (!res.headersSent) (res as ServerResponse).shouldKeepAlive = false;
   if (res.writableFinished) req.socket.destroySoon();
-  else if (!hungUp.has(res)) res.once('finish', () => req.socket.destroySoon());
-  hungUp.add(res);
+  else if (!closingConnections.has(res)) res.once('finish', () => req.socket.destroySoon());
+  closingConnections.add(res);
 }
 
 /**

@@ -17,7 +17,7 @@ interface QueuedResponse {
   bytes: number;
   /** How the response ends after the frames. */
   end: 'complete' | 'incomplete' | undefined;
-  hangUp: boolean;
+  closesConnection: boolean;
 }
 
 /** Bytes that are queued before `write` returns false. */
@@ -50,17 +50,17 @@ export class DeferredTransport extends NodeTransport {
     return (this.#queued?.bytes ?? 0) + super.bufferedBytes;
   }
 
-  override open(status: number, headers: Record<string, string>, hangUp = false): void {
+  override open(status: number, headers: Record<string, string>, closesConnection = false): void {
     this.checkUnsent();
     if (this.closed) return;
     const settled = this.#beforeHeaders?.(status, headers);
     this.#beforeHeaders = undefined;
     if (settled === undefined) {
-      super.open(status, headers, hangUp);
+      super.open(status, headers, closesConnection);
       this.#onFail = undefined;
       return;
     }
-    this.#queued = { status, headers, frames: [], bytes: 0, end: undefined, hangUp };
+    this.#queued = { status, headers, frames: [], bytes: 0, end: undefined, closesConnection };
     settled.then(
       () => this.begin(),
       error => this.fail(error),
@@ -75,13 +75,13 @@ export class DeferredTransport extends NodeTransport {
     return queued.bytes < HIGH_WATER_MARK;
   }
 
-  override end(hangUp = false): void {
+  override end(closesConnection = false): void {
     const queued = this.#queued;
     if (queued === undefined) {
-      super.end(hangUp);
+      super.end(closesConnection);
       return;
     }
-    queued.hangUp ||= hangUp;
+    queued.closesConnection ||= closesConnection;
     queued.end ??= 'complete';
   }
 
@@ -110,7 +110,7 @@ export class DeferredTransport extends NodeTransport {
     if (queued === undefined) return;
     this.#queued = undefined;
     try {
-      super.open(queued.status, queued.headers, queued.hangUp);
+      super.open(queued.status, queued.headers, queued.closesConnection);
     } catch (error) {
       this.fail(error);
       return;
@@ -118,7 +118,7 @@ export class DeferredTransport extends NodeTransport {
     this.#onFail = undefined;
     let hasRoom = true;
     for (const frame of queued.frames) hasRoom = super.write(frame);
-    if (queued.end === 'complete') super.end(queued.hangUp);
+    if (queued.end === 'complete') super.end(queued.closesConnection);
     else if (queued.end === 'incomplete') super.endIncomplete();
     else if (hasRoom) this.onDrain?.();
   }

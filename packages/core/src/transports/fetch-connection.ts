@@ -1,9 +1,16 @@
-import { abort, endIncomplete, hangUp, isClosed, type NodeRequest, type NodeResponse } from './connection.ts';
+import {
+  abort,
+  closeConnectionAfter,
+  endIncomplete,
+  isClosed,
+  type NodeRequest,
+  type NodeResponse,
+} from './connection.ts';
 
 /** The connection of a web Request, on servers that give access to it. */
 export interface FetchConnection {
   /** Closes the connection after the response, so that the client reconnects with a new one. Idempotent. */
-  hangUp(): void;
+  closeConnectionAfter(): void;
   /**
    * Ends the response after all written bytes, so that the client detects that it is incomplete. Idempotent. Default:
    * `destroy()`.
@@ -43,8 +50,8 @@ class NodeConnection implements FetchConnection {
     this.#res.on('close', listener);
   }
 
-  hangUp(): void {
-    hangUp(this.#req, this.#res);
+  closeConnectionAfter(): void {
+    closeConnectionAfter(this.#req, this.#res);
   }
 
   endIncomplete(): void {

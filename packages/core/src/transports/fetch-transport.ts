@@ -73,9 +73,9 @@ export class FetchTransport implements Transport {
     return this.closed ? 0 : -(this.#controller.desiredSize ?? 0);
   }
 
-  open(status: number, headers: Record<string, string>, isLast = false): void {
+  open(status: number, headers: Record<string, string>, closesConnection = false): void {
     if (this.closed) return;
-    if (isLast) this.#connection?.hangUp();
+    if (closesConnection) this.#connection?.closeConnectionAfter();
     this.#state = 'open';
     if (this.#mayHaveBody) discardBody(this.#request);
     this.#settle(new Response(status === 204 ? null : this.#body, { status, headers }));
@@ -90,8 +90,8 @@ export class FetchTransport implements Transport {
   }
 
   /** The controller is closed when the last bytes were read: after `close()`, it does not report that any more. */
-  end(isLast = false): void {
-    if (isLast) this.#connection?.hangUp();
+  end(closesConnection = false): void {
+    if (closesConnection) this.#connection?.closeConnectionAfter();
     this.#ending ??= 'complete';
     if (this.bufferedBytes === 0) this.#finish();
   }

@@ -10,8 +10,8 @@ import { joinVary } from '../stream/vary.ts';
 import { bareSocket, bytesWrittenTo, isHoldingBack, mayHaveDescriptor, write } from './bare-socket.ts';
 import {
   abort,
+  closeConnectionAfter,
   endIncomplete,
-  hangUp,
   isClosed,
   isHttp2,
   type NodeRequest,
@@ -79,7 +79,7 @@ export class NodeTransport implements Transport {
     if (this.#phase === 'released' || areHeadersSent(this.#res)) throw headersSent();
   }
 
-  open(status: number, headers: Record<string, string>, isLast = false): void {
+  open(status: number, headers: Record<string, string>, closesConnection = false): void {
     const res = this.#res;
     this.checkUnsent();
     if (this.closed) return;
@@ -90,7 +90,7 @@ export class NodeTransport implements Transport {
     if (!Object.hasOwn(res, 'write')) res.removeHeader('content-encoding');
     // Another middleware may have set it for another status. HTTP/2 has no status message.
     if (!isHttp2(this.#req, res)) res.statusMessage = '';
-    if (isLast) hangUp(this.#req, res);
+    if (closesConnection) closeConnectionAfter(this.#req, res);
     res.writeHead(status, withVary(headers, res));
     flattenHeaders(res);
     // While the body is not read, Node.js does not notice that the client has disconnected.
@@ -134,10 +134,10 @@ export class NodeTransport implements Transport {
     socket.write(rest);
   }
 
-  end(isLast = false): void {
+  end(closesConnection = false): void {
     this.#shared?.writeNow();
     const res = this.#res;
-    if (isLast) hangUp(this.#req, res);
+    if (closesConnection) closeConnectionAfter(this.#req, res);
     if (!res.writableEnded) res.end();
   }
 
