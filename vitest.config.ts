@@ -79,7 +79,7 @@ export default defineConfig({
           include: [
             'test/{board,browser,brokers,metrics}/**/*.test.ts',
             'test/inspector/page.test.ts',
-            'test/examples/{fresh,stop}.test.ts',
+            'test/examples/{fresh,start,stop}.test.ts',
           ],
           exclude: [...measured, SQLITE],
         },
