@@ -124,7 +124,7 @@ export default defineConfig({
           globalSetup: PACKED,
           include: [
             'test/examples/copies.test.ts',
-            'test/builds/{bundlers,client,commonjs,frameworks,jest,metrics,native,next,sites,sqlite}.test.ts',
+            'test/builds/{bundlers,client,commonjs,frameworks,idle-heap,jest,metrics,native,next,sites,sqlite}.test.ts',
           ],
         },
       },

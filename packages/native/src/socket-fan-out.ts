@@ -45,19 +45,21 @@ export class SocketFanOut implements FanOut {
    * Between the first descriptor and the call of the addon, nothing of the application runs: no socket can be closed, and
    * its descriptor used by another.
    */
-  #send(chunk: Uint8Array, targets: readonly FanOutTarget[], failures: unknown[]): void {
-    const ready: FanOutTarget[] = [];
+  #send(chunk: Uint8Array, targets: FanOutTarget[], failures: unknown[]): void {
     const others: FanOutTarget[] = [];
     if (this.#descriptors.length < targets.length) this.#descriptors = new Int32Array(2 * targets.length);
     const descriptors = this.#descriptors;
+    let count = 0;
     for (const target of targets) {
       const descriptor = target.descriptorFor(chunk);
-      if (descriptor >= 0) descriptors[ready.push(target) - 1] = descriptor;
-      else others.push(target);
+      if (descriptor >= 0) {
+        descriptors[count] = descriptor;
+        targets[count++] = target;
+      } else others.push(target);
     }
-    if (ready.length > 0) this.#addon.send(descriptors, ready.length, chunk);
+    if (count > 0) this.#addon.send(descriptors, count, chunk);
     // The rests before the others: a response that something has wrapped may call the application.
-    for (let i = 0; i < ready.length; i++) tell(ready[i], chunk, descriptors[i], failures);
+    for (let i = 0; i < count; i++) tell(targets[i], chunk, descriptors[i], failures);
     for (const target of others) tell(target, chunk, 0, failures);
   }
 }

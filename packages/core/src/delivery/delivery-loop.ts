@@ -100,12 +100,11 @@ export class DeliveryLoop {
     this.meter.begin();
     this.#round = this.#log.takeRound();
     const { channels } = this.#round;
+    const [first] = channels;
+    let listeners: ReadonlySet<LogListener> = first?.listeners ?? new Set();
     // One delivery brings a stream the entries of all its channels.
-    const listeners = channels.size > 1 ? new Set<LogListener>() : undefined;
-    for (const channel of channels) {
-      for (const listener of channel.listeners) listeners?.add(listener) ?? this.#list.push(listener);
-    }
-    for (const listener of listeners ?? []) this.#list.push(listener);
+    if (channels.size > 1) listeners = new Set([...channels].flatMap(channel => [...channel.listeners]));
+    this.#list = this.#list.concat([...listeners]);
   }
 
   #endRound(): void {

@@ -18,6 +18,11 @@ export class Retentions {
     this.#opener = opener;
   }
 
+  /** Nothing is retained, and no delivery is scheduled. */
+  get isIdle(): boolean {
+    return !this.#isDeliveryScheduled && this.#retained === undefined;
+  }
+
   /** A delivery is scheduled: what was retained while the stream waited is needed until then. */
   deliveryScheduled(): void {
     this.#isDeliveryScheduled = true;

@@ -18,7 +18,6 @@ import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
 /**
  * Delivers the entries of channels to one stream. Its phases are those of its {@link ChannelOpener}: nothing is
  * delivered but while it is `live`. Direct sends and entries wait meanwhile, in a queue or retained in the log.
- *
  * A loss ({@link lose}) after it has begun queues a reset, and subscribes again.
  */
 export class StreamDelivery
@@ -30,7 +29,8 @@ export class StreamDelivery
   readonly writer: DeliveryWriter;
   /** Begins the delivery, which then calls `deliveryReady`. */
   readonly opener: ChannelOpener;
-  readonly #retentions: Retentions;
+  /** Absent while nothing is retained and no delivery is scheduled, as with most streams that have begun. */
+  #retentions: Retentions | undefined;
   /** Absent: it may follow every channel. */
   readonly access: DeliveryAccess | undefined;
   /** Most streams have none. */
@@ -47,7 +47,6 @@ export class StreamDelivery
     this.access = access && new DeliveryAccess(access, this.subscriptions, this);
     this.opener = new ChannelOpener(this);
     this.opener.lastEventId = target.lastEventId;
-    this.#retentions = new Retentions(this.reader, this.opener);
   }
 
   get context(): DeliveryContext {
@@ -100,7 +99,12 @@ export class StreamDelivery
   }
 
   waitForChannels(): void {
-    this.#retentions.update();
+    this.#retaining.update();
+  }
+
+  get #retaining(): Retentions {
+    this.#retentions ??= new Retentions(this.reader, this.opener);
+    return this.#retentions;
   }
 
   begin(start: Start | undefined): void {
@@ -137,12 +141,10 @@ export class StreamDelivery
     this.#end('error', error);
   }
 
-  // Delivery
-
   /** Runs in the delivery loop, or when the client has read. */
   schedule(): void {
     if (!this.opener.hasBegun) return;
-    this.#retentions.deliveryScheduled();
+    this.#retaining.deliveryScheduled();
     this.context.loop.add(this);
   }
 
@@ -157,7 +159,7 @@ export class StreamDelivery
     this.access?.applyHold();
     if (this.#isOfPastEpoch) this.startOver();
     if (!this.isLive) return;
-    this.#retentions.deliveryBegins();
+    this.#retentions?.deliveryBegins();
     this.#isDelivering = true;
     let state: DeliveryState;
     try {
@@ -171,11 +173,11 @@ export class StreamDelivery
       this.#isDelivering = false;
     }
     if (state === 'turn-spent') {
-      this.#retentions.deliveryContinues();
+      this.#retaining.deliveryContinues();
       this.resume();
-    } else if (state === 'caught-up' || state === 'full' || state === 'waiting') {
-      if (this.reader.hasBackfill) this.#retentions.update();
-    } else this.#end(state);
+    } else if (state !== 'caught-up' && state !== 'full' && state !== 'waiting') this.#end(state);
+    else if (this.reader.hasBackfill) this.#retaining.update();
+    else if (this.#retentions?.isIdle) this.#retentions = undefined;
   }
 
   #end(outcome: DeliveryOutcome, error?: unknown): void {
@@ -216,7 +218,7 @@ export class StreamDelivery
     this.opener.stop();
     this.subscriptions.clear();
     this.reader.clear();
-    this.#retentions.release();
+    this.#retentions?.release();
     this.writer.clear();
   }
 

@@ -27,6 +27,9 @@ export class Pieces {
   readonly #pieces = new Map<LogEntry, Piece>();
   readonly #inUse: Set<Pieces>;
   #bytes = 0;
+  /** The piece that was last asked for, and after which position: most streams are at the same one. */
+  #last: Piece | undefined;
+  #lastAfter: Position = 0;
 
   /** @param inUse those that have pieces: they have to be cleared when the delivery loop comes to rest. */
   constructor(inUse: Set<Pieces>) {
@@ -38,11 +41,13 @@ export class Pieces {
     if (this.#pieces.size === 0) return;
     this.#pieces.clear();
     this.#bytes = 0;
+    this.#last = undefined;
     this.#inUse.delete(this);
   }
 
   /** The piece that begins with the first entry after a position, if there is one. */
   after(position: Position, history: History, isSkipped: (entry: LogEntry) => boolean): Piece | undefined {
+    if (this.#last !== undefined && position === this.#lastAfter) return this.#last;
     const index = history.indexAfter(position);
     const first = history.at(index);
     if (first === undefined) return undefined;
@@ -56,6 +61,8 @@ export class Pieces {
       this.#pieces.set(first, piece);
       this.#inUse.add(this);
     }
+    this.#last = piece;
+    this.#lastAfter = position;
     return piece;
   }
 }

@@ -45,7 +45,15 @@ export function bareSocket(res: ServerResponse): Socket | undefined {
 /** The part of libuv's stream that this needs. Undocumented: where it is missing, there is no descriptor. */
 interface Handle {
   readonly fd?: number;
+  readonly bytesWritten?: number;
   readonly writeQueueSize?: number;
+}
+
+/** `socket.bytesWritten`, which creates an array at each call. If nothing is queued, the handle has the same number. */
+export function bytesWrittenTo(socket: Socket): number {
+  const { _handle: handle } = socket as unknown as { _handle?: Handle | null };
+  const bytes = socket.writableLength === 0 ? handle?.bytesWritten : undefined;
+  return bytes ?? socket.bytesWritten;
 }
 
 /**

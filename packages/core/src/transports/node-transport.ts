@@ -7,7 +7,7 @@ import type { EventStream } from '../stream/event-stream.ts';
 import type { Stream } from '../stream/stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import { joinVary } from '../stream/vary.ts';
-import { bareSocket, isHoldingBack, mayHaveDescriptor, write } from './bare-socket.ts';
+import { bareSocket, bytesWrittenTo, isHoldingBack, mayHaveDescriptor, write } from './bare-socket.ts';
 import {
   abort,
   endIncomplete,
@@ -33,7 +33,6 @@ import { SharedWrite } from './shared-write.ts';
  */
 export class NodeTransport implements Transport {
   onDrain: (() => void) | undefined;
-  onClose: (() => void) | undefined;
   /** The stream that writes to it. */
   stream: EventStream | undefined;
   readonly #req: NodeRequest;
@@ -55,6 +54,9 @@ export class NodeTransport implements Transport {
   get closed(): boolean {
     return isClosed(this.#req, this.#res);
   }
+
+  /** Ignored: it calls its stream, so that a stream need not keep a closure. */
+  set onClose(_call: (() => void) | undefined) {}
 
   /** Ignored: frameworks on node:http respond to failed handlers themselves. */
   set onFail(_call: ((error: unknown) => void) | undefined) {}
@@ -100,12 +102,13 @@ export class NodeTransport implements Transport {
 
   write(frame: Frame, fanOut?: FanOut): boolean {
     this.#shared?.writeNow();
+    // Whether the last chunk's socket still accepts chunks is checked when they are sent.
+    if (fanOut?.isCollecting && this.#socket !== undefined && mayHaveDescriptor(this.#socket)) {
+      this.#shared ??= new SharedWrite(this);
+      if (this.#shared.add(frame, fanOut)) return true;
+    }
     const socket = this.socketPastResponse();
     if (socket !== undefined) {
-      if (fanOut?.isCollecting && mayHaveDescriptor(socket)) {
-        this.#shared ??= new SharedWrite(this);
-        if (this.#shared.add(frame, fanOut)) return true;
-      }
       this.#written += frame.chunk.length;
       return socket.write(frame.chunk) || this.awaitDrain(socket);
     }
@@ -169,7 +172,7 @@ export class NodeTransport implements Transport {
   disconnected(): void {
     if (!isHttp2(this.#req, this.#res)) queuedOn.get(this.#req.socket)?.delete(this);
     this.#drain?.source.off('drain', this.#drain.listener);
-    this.onClose?.();
+    (this.stream as Stream | undefined)?.response.transportClosed();
   }
 
   /**
@@ -182,7 +185,7 @@ export class NodeTransport implements Transport {
     if (this.#phase !== 'begun') return undefined;
     const known = this.#socket;
     const res = this.#res as ServerResponse;
-    if (known?.writable && known.bytesWritten === this.#written && res.write === write) {
+    if (known?.writable && bytesWrittenTo(known) === this.#written && res.write === write) {
       // Since Node.js 26, a response may buffer what the application writes until the end of the tick.
       if (!isHoldingBack(res, known)) return known;
     }
@@ -214,14 +217,15 @@ const queuedOn = new WeakMap<Socket, Set<NodeTransport>>();
 /**
  * Node builds the header block by concatenation and retains it on the response. V8 represents such a string as a tree
  * of its parts: 25 nodes, 800 bytes for each open response. Node writes the block and the first chunk as one string,
- * which leaves the tree as it is. A regular expression works on a flat string, so V8 flattens this one in place.
+ * which leaves the tree as it is. A regular expression works on a flat string, so V8 flattens this one in place. Not
+ * `test()`: a bundler that knows the regular expression drops the call, because its result is not used.
  *
  * `_header` is undocumented (https://github.com/nodejs/node/blob/main/lib/_http_outgoing.js), but express-session,
  * morgan and others read it as well. Where it is no string, as with HTTP/2, this does nothing.
  */
 function flattenHeaders(res: NodeResponse): void {
   const { _header } = res as { _header?: unknown };
-  if (typeof _header === 'string') /^/.test(_header);
+  if (typeof _header === 'string') _header.search(/^/);
 }
 
 /** The headers, with the fields of `Vary` that middleware has set. */

@@ -52,7 +52,7 @@ export interface SubscribeOptions<Stream = unknown, Event = FilterEvent> {
 export type BoundOptions = SubscribeOptions<void>;
 
 /** Shared by most subscriptions. */
-const DEFAULTS = {};
+export const DEFAULTS = {};
 
 const SUBSCRIBE_OPTIONS = optionNames<SubscribeOptions>({
   from: true,

@@ -41,7 +41,11 @@ export class Undelivered {
   takeDue(): { channels: ReadonlySet<ChannelLog>; bytes: number; waitingAfter: Position } {
     const channels = this.#due;
     this.#due = new Set();
-    return { channels, bytes: this.bytes - this.#windows.bytes, waitingAfter: this.#windows.after };
+    return {
+      channels,
+      bytes: Math.max(0, this.bytes - this.#windows.bytes),
+      waitingAfter: this.#windows.after,
+    };
   }
 
   /** Everything is due now. */

@@ -3,6 +3,7 @@ import type { DeliveryTarget } from '../../delivery/delivery-target.ts';
 import { StreamDelivery } from '../../delivery/stream-delivery.ts';
 import { guardFilter } from '../../delivery/subscriptions/guard-filter.ts';
 import {
+  DEFAULTS,
   readSubscribeOptions,
   type SubscribeOptions,
 } from '../../delivery/subscriptions/subscribe-options.ts';
@@ -30,7 +31,8 @@ export function subscribeTo(
   }
   const onError = (error: unknown) => stream.report(error, 'subscribe');
   const bound = filter && guardFilter(filter, stream, onError);
-  deliveryOf(stream, response).subscribe(names, { from, filter: bound });
+  const isDefault = from === undefined && filter === undefined;
+  deliveryOf(stream, response).subscribe(names, isDefault ? DEFAULTS : { from, filter: bound });
 }
 
 /** Changes the subscriptions of an open stream when everything up to the position of the change has been delivered. */

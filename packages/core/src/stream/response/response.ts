@@ -52,7 +52,7 @@ export class StreamResponse implements WriterListener, TimedStream {
     const head = new ResponseHead(kind, owner.lastEventId, options);
     this.writer = new Writer(transport, this, head, createBody(kind, host.limits, acceptEncoding));
     this.timers = new Timers(this, options.expiresAt);
-    transport.onClose = () => this.#close(this.writer.wasRefused ? 'refused' : 'disconnected');
+    transport.onClose = () => this.transportClosed();
     transport.onFail = error => {
       if (this.#failureReason(error, 'handler') === 'refused') this.#close('refused');
       else this.end('error');
@@ -169,6 +169,11 @@ export class StreamResponse implements WriterListener, TimedStream {
       this.#owner.report(error, 'write');
     }
     this.#close(reason);
+  }
+
+  /** Other code has sent the response, it was sent completely, or the client has disconnected. */
+  transportClosed(): void {
+    this.#close(this.writer.wasRefused ? 'refused' : 'disconnected');
   }
 
   #finish(): void {
