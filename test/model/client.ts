@@ -255,7 +255,9 @@ export class ModelClient {
   /** Whether a subscription that is made now begins after the last id of the client: in the turn of the first one. */
   #resumes({ subscribedAt }: Connection): Start['resumes'] {
     const since = this.#host.turns - (subscribedAt ?? this.#host.turns);
-    return since === 0 ? 'yes' : since < 1 ? 'maybe' : 'no';
+    // During a write or a filter, the stream may have begun with the subscriptions before.
+    if (since === 0) return this.#host.isInHub ? 'maybe' : 'yes';
+    return since < 1 ? 'maybe' : 'no';
   }
 
   unsubscribe(channel: ChannelName): void {

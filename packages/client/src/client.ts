@@ -9,7 +9,7 @@ import { PositionStore } from './position-store.ts';
 import { report } from './report.ts';
 import type { SharedConnection } from './shared.ts';
 
-/** ms that a page may be hidden with `pauseWhenHidden: true`. */
+/** ms after which a hidden page disconnects with `pauseWhenHidden: true`. */
 const PAUSE_AFTER = 30_000;
 
 /** What `connect` returns. */
@@ -21,7 +21,7 @@ export class Client implements Receiver {
   readonly #unwatch: () => void;
   #connection: Connection | SharedConnection;
   #control: Control | undefined;
-  /** Resolves when the control is loaded, or when there is none. */
+  /** Resolves when the client has started: the control is loaded, if there is one. */
   readonly #ready: Promise<void>;
   #isStarted = false;
   #isClosed = false;
@@ -141,13 +141,13 @@ export class Client implements Receiver {
     if (file) this.#control = new file.Control(href, this.#options, () => this.lastEventId);
   }
 
-  /** Without the files for it, a client has its own connection. */
+  /** Switches to a shared connection. If its files cannot be loaded, the client keeps its own connection. */
   async #share(name: string, position: string): Promise<void> {
     const control = this.#control;
     const files = await Promise.all([import('./shared.ts'), control && import('./shared-control.ts')]).catch(
       report,
     );
-    // One that was closed meanwhile stays so.
+    // The client may have been closed meanwhile.
     if (!files || this.#isClosed) return;
     const [{ SharedConnection }, tabs] = files;
     this.#connection = new SharedConnection({

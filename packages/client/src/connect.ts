@@ -7,7 +7,7 @@ import { page } from './page.ts';
 /** The events of several channels in one map. */
 type MapOf<Channels> = EventsOf<Channels>;
 
-/** `text` has to be given where there are events whose data is text. */
+/** Requires the option `text` if the data of an event is text. */
 type OptionsFor<Text extends string> = [Text] extends [never]
   ? [options?: ConnectOptions]
   : [options: ConnectOptions & { text: readonly Text[] }];

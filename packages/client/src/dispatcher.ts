@@ -11,7 +11,7 @@ interface Loop {
   wake(): void;
 }
 
-/** Gives events to listeners and loops. */
+/** Passes events to listeners and loops. */
 export class Dispatcher {
   readonly #text: readonly string[];
   readonly #listeners = new Map<string, Set<Listener>>();
@@ -25,7 +25,7 @@ export class Dispatcher {
   on(name: string, listener: Listener): () => void {
     const listeners = this.#listeners.get(name) ?? new Set();
     this.#listeners.set(name, listeners);
-    // So that one function can be added twice, and each be removed.
+    // A new function for each call, so that a listener that was added twice is removed once by each returned function.
     const entry: Listener = value => listener(value);
     listeners.add(entry);
     return () => listeners.delete(entry);
@@ -51,12 +51,12 @@ export class Dispatcher {
     }
   }
 
-  /** Lets all loops see whether there is an end. */
+  /** Continues all loops, so that they check whether they have to end. */
   wake(): void {
     for (const loop of this.#loops) loop.wake();
   }
 
-  /** @param isOver returns whether there is nothing more; it throws if that is an error. */
+  /** @param isOver returns whether no more events follow. If it throws, the loop throws the error. */
   async *iterate(isOver: () => boolean): AsyncGenerator<ReceivedEvent, void, void> {
     let wake = () => {};
     const loop: Loop = { queue: [], wake: () => wake() };

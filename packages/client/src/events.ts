@@ -28,7 +28,7 @@ type IsText<T> = [Extract<T, SentAsText>] extends [never] ? false : true;
 type Received<T> = IsText<T> extends true ? string : Parsed<T>;
 
 type Own = OwnEvents & { revoked: Revoked };
-/** The events of a map, and those that a hub sends by itself. */
+/** The events of a map, and the events of the hub itself. */
 type AllEvents<Map> = Map & Omit<Own, string extends keyof Map ? never : keyof Map>;
 /** The names of the events whose data is text. */
 export type TextEvents<Map> = {

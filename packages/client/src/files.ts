@@ -21,7 +21,7 @@ export function clientFile(path: string, base: string, ifNoneMatch?: string | nu
   const [etag, text] = (path.startsWith(base) && embedded[path.slice(base.length)]) || [];
   if (etag === undefined || text === undefined) return undefined;
   const headers = { 'content-type': 'text/javascript; charset=utf-8', 'cache-control': 'no-cache', etag };
-  // Proxies that encode the body make the tag weak.
+  // `includes`, because proxies that encode the body make the tag weak.
   if (ifNoneMatch?.includes(etag)) return { status: 304, headers, body: '' };
   return { status: 200, headers, body: text };
 }

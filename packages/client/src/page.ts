@@ -1,4 +1,4 @@
-/** What a page, or a worker of it, has. Other runtimes lack all of it, though newer ones have a `navigator`. */
+/** The globals of a page or its worker. Other runtimes lack them, except that newer ones have a `navigator`. */
 interface PageScope {
   readonly document?: EventTarget & { readonly visibilityState: string; readonly baseURI: string };
   readonly location?: { readonly href: string };
@@ -10,28 +10,28 @@ interface PageScope {
 /** The global object. Read at each use: tests set and remove its parts. */
 export const page = globalThis as unknown as PageScope;
 
-/** Whether this is a page or a worker of one. Only browsers say whether there is a network. */
+/** Whether this is a page or a worker of a page. Only browsers have `navigator.onLine`. */
 export const isBrowser = () => page.document !== undefined || page.navigator?.onLine !== undefined;
 
 /** Whether there is no network. */
 export const isOffline = () => page.navigator?.onLine === false;
 
-/** Whether tabs can share a connection. Newer versions of Node.js have locks and channels, too, but no tabs. */
+/** Whether tabs can share a connection. Newer versions of Node.js also have locks and BroadcastChannel, but no tabs. */
 export const canShare = () => isBrowser() && page.navigator?.locks !== undefined && page.BroadcastChannel;
 
-/** Who is told what becomes of the page. */
+/** The callbacks of {@link watchPage}. */
 export interface PageWatcher {
-  /** The page is shown again, or there is a network again: a connection may have died meanwhile. */
+  /** The page is shown again, or the browser is online again. The connection may have died meanwhile. */
   wake(): void;
-  /** The page is frozen, left, or hidden for long. */
+  /** The page was frozen or left, or was hidden for `pauseAfter`. */
   suspend(): void;
 }
 
 /**
- * Watches the page. Without one, it does nothing.
+ * Watches the page. Without a page, it does nothing.
  *
- * @param pauseAfter ms that a page may be hidden before it is suspended. Undefined: any time.
- * @returns a function that ends the watch.
+ * @param pauseAfter ms after which a hidden page is suspended. Undefined: never.
+ * @returns a function that stops watching.
  */
 export function watchPage(watcher: PageWatcher, pauseAfter: number | undefined): () => void {
   const controller = new AbortController();
@@ -51,7 +51,7 @@ export function watchPage(watcher: PageWatcher, pauseAfter: number | undefined):
   if (document) {
     const show = () => {
       clearTimeout(timer);
-      // A page that is left becomes hidden, in Firefox after `pagehide`: that wakes nothing.
+      // A page that is left becomes hidden; in Firefox, after `pagehide`. This must not call `wake`.
       if (document.visibilityState !== 'hidden') wake();
       else if (pauseAfter !== undefined) timer = setTimeout(suspend, pauseAfter);
     };

@@ -1,7 +1,7 @@
 import type { PositionStorage } from './options.ts';
 import { report } from './report.ts';
 
-/** Keeps a position in the storage that was passed, if any. */
+/** Saves the position in the storage that was passed, if any. */
 export class PositionStore {
   readonly #storage: PositionStorage | undefined;
   readonly #key: string;
@@ -12,7 +12,7 @@ export class PositionStore {
     this.#key = key;
   }
 
-  /** A storage that fails is one without a position: its error is reported. */
+  /** Returns the saved position. If the storage fails, reports the error and returns ''. */
   async load(): Promise<string> {
     const storage = this.#storage;
     try {

@@ -5,8 +5,8 @@ const SUFFIXES = ['~', '', '.'];
 /**
  * Compares two ids.
  *
- * @returns negative, 0 or positive, between -1 and 1 if only the suffixes differ; NaN if their order is unknown: they are
- *   of different epochs, or not of Tidings.
+ * @returns a negative number, 0 or a positive number; between -1 and 1 if only the suffixes differ. NaN if the order is
+ *   unknown: the ids have different epochs, or are not from Tidings.
  */
 export function compare(a: string, b: string): number {
   if (a === b) return 0;

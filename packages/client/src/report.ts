@@ -1,4 +1,4 @@
-/** Reports an error as uncaught, as an EventTarget does with those of its listeners. */
+/** Reports an error as uncaught, like an EventTarget does with the errors of its listeners. */
 export function report(error: unknown): void {
   queueMicrotask(() => {
     throw error;

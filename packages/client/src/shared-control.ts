@@ -1,2 +1,2 @@
-// Loaded when a client has `control` and is shared, and only then.
+// Loaded only if a client has the options `control` and `shared`.
 export { Tabs } from './shared/tabs.ts';

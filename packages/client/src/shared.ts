@@ -1,2 +1,2 @@
-// Loaded when a client is shared, and only then.
+// Loaded only if a client has the option `shared`.
 export { SharedConnection } from './shared/shared-connection.ts';

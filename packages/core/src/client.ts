@@ -1,4 +1,4 @@
-// For pages. Its types need no server, only EventSource.
+// For pages. The types depend on EventSource only, and on no server.
 import type { Parsed, SentAsText } from './protocol/parsed.ts';
 import type { Reset } from './protocol/reset.ts';
 
@@ -15,7 +15,7 @@ export type EventsOf<Channels, Names extends keyof Channels = keyof Channels> = 
   [Event in NamesOf<Channels[Names]>]: DataOf<Channels[Names], Event>;
 };
 
-// Distributes over a union of channels.
+// The conditional types distribute over a union of channels.
 type NamesOf<Events> = Events extends unknown ? keyof Events & string : never;
 type DataOf<Events, Event> = Events extends unknown
   ? Event extends keyof Events
@@ -42,7 +42,7 @@ export interface OwnEvents {
 
 type AllEvents<Events> = Events & Omit<OwnEvents, keyof Events>;
 
-/** For a union of text and another type, the page cannot determine which one the data is. */
+/** The type of the data as sent. If a union has a text type, the page cannot determine whether the data is JSON. */
 type Text<T> = [Extract<T, SentAsText>] extends [never] ? Json<T> : string;
 
 /** A MessageEvent with the type of its data. */

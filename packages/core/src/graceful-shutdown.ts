@@ -67,7 +67,8 @@ export function gracefulShutdown(
       console.error('tidings: gracefulShutdown: before failed:', error);
     }
     const deadline = new Promise(resolve => setTimeout(resolve, within));
-    // In the same tick: an application of Fastify closes its hub, too.
+    // `hub.close()` follows in the same tick: a Fastify application also closes the hub, and the first call sets the
+    // options.
     const answered = new Promise<void>(resolve => {
       server.close(() => resolve());
     });

@@ -54,7 +54,7 @@ export function openStream<Data = unknown>(
       ? new NodeTransport(req, res)
       : new DeferredTransport(req, res, beforeHeaders);
   const { 'last-event-id': lastEventId, 'accept-encoding': accepted } = req.headers;
-  // A middleware that has set a `content-encoding` encodes what is written.
+  // A middleware that has set `content-encoding` encodes the body, so the stream must not compress it.
   const acceptEncoding = res.hasHeader('content-encoding') ? undefined : String(accepted ?? '');
   const stream = hub.open(
     transport,
@@ -109,8 +109,8 @@ export function releaseResponse(res: NodeResponse): boolean {
   return true;
 }
 
-/** Bytes of a body that is read. */
-const MOST_BYTES = 64 * 1024;
+/** Maximum bytes of a body that `readBody` returns. */
+const MAX_BODY_BYTES = 64 * 1024;
 
 /**
  * Reads the body of a request that no middleware has read, as text. For adapters.
@@ -122,15 +122,15 @@ export async function readBody(req: NodeRequest): Promise<string | undefined> {
   let bytes = 0;
   for await (const chunk of req as AsyncIterable<Uint8Array>) {
     bytes += chunk.length;
-    // The rest is read, too: a request that is not read to its end blocks its connection.
-    if (bytes <= MOST_BYTES) chunks.push(chunk);
+    // The rest is read and dropped: a request that is not read to its end blocks its connection.
+    if (bytes <= MAX_BODY_BYTES) chunks.push(chunk);
   }
-  return bytes > MOST_BYTES ? undefined : Buffer.concat(chunks).toString();
+  return bytes > MAX_BODY_BYTES ? undefined : Buffer.concat(chunks).toString();
 }
 
 /**
- * A property of the response, so that all copies of this module see it, and `disconnected` needs no closure for each
- * response. A bound listener or an entry of a WeakMap takes no less memory.
+ * The transport is a property of the response. So all copies of this module find it, and the listener `disconnected` is
+ * shared by all responses. A bound listener or an entry of a WeakMap would take at least as much memory.
  */
 const transportOf = Symbol.for('tidings.transport');
 type ResponseWithTransport = NodeResponse & { [transportOf]?: NodeTransport };

@@ -79,10 +79,10 @@ export interface ControlOptions {
   origins?: readonly string[] | undefined;
 }
 
-/** Whether streams tell their clients by which id they can be changed: `sse.control` was called. */
+/** Whether `sse.control` was called. Streams then have the header `Tidings-Stream`. */
 let isControlled = false;
 
-/** `res.sse`, with its hub. */
+/** The function `res.sse`, which has its hub as a property. */
 interface Opener {
   readonly hub?: Hub;
 }
@@ -101,13 +101,13 @@ function control({ client, hub, origins }: ControlOptions): RequestHandler {
   isControlled = true;
   return async (req, res, next) => {
     try {
-      const its = hub ?? (res.sse as Opener | undefined)?.hub;
-      if (its === undefined)
+      const streamHub = hub ?? (res.sse as Opener | undefined)?.hub;
+      if (streamHub === undefined)
         throw new TidingsError(
           'invalid-option',
           'sse.control() has no hub: mount sse() before it, or pass `hub`',
         );
-      const { status, body, headers } = await its.control({
+      const { status, body, headers } = await streamHub.control({
         method: req.method,
         header: name => req.headers[name] as string | undefined,
         client: await client(req),
@@ -124,7 +124,8 @@ function control({ client, hub, origins }: ControlOptions): RequestHandler {
 }
 
 /**
- * A route for the files of @tidings/client, for pages without a bundler: `import { connect } from '/tidings/client.js'`.
+ * Creates a route for the files of @tidings/client, for pages without a bundler:
+ * `import { connect } from '/tidings/client.js'`.
  *
  * @param path the folder of the files. Default: `/tidings`.
  */
@@ -140,13 +141,13 @@ function client(path = '/tidings'): RequestHandler {
  * Creates middleware that adds {@linkcode SseResponse.sse | res.sse()} to every response.
  *
  * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
- * @throws {TidingsError} `invalid-option`: an unknown option, or no plain object.
+ * @throws {TidingsError} `invalid-option`: an unknown option, or an argument that is not a plain object.
  */
 export function sse(options: SseOptions = {}): SseMiddleware {
   const hub = adapterHub(options);
-  // One function for all responses: a closure for each would be retained for as long as its stream is open. It is set
-  // on each response, and not on the application's `response`: with several applications, hubs and mount paths, the
-  // middleware that ran last wins, and a response that passed none has no `sse`.
+  // One function for all responses, because a closure for each would stay in memory while its stream is open. It is set
+  // on each response, not on the application's `response`. So with several applications, hubs and mount paths, the last
+  // middleware that ran takes effect, and a response without this middleware has no `sse`.
   function open<Data>(this: Response, options?: StreamOptions<Data>): EventStream<Data> {
     const stream = openStream(this.req, this, { ...options, hub });
     if (isControlled && stream.client !== undefined && hub.streams.has(stream)) {

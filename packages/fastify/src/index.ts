@@ -61,10 +61,10 @@ export interface ControlOptions {
   origins?: readonly string[] | undefined;
 }
 
-/** Whether streams tell their clients by which id they can be changed: `sse.control` was called. */
+/** Whether `sse.control` was called. Streams then have the header `Tidings-Stream`. */
 let isControlled = false;
 
-/** `reply.sse`, with its hub. */
+/** The function `reply.sse`, which has its hub as a property. */
 interface Opener {
   readonly hub?: Hub;
 }
@@ -82,13 +82,13 @@ interface Opener {
 function control({ client, hub, origins }: ControlOptions) {
   isControlled = true;
   return async (request: FastifyRequest, reply: FastifyReply): Promise<void> => {
-    const its = hub ?? (reply.sse as Opener | undefined)?.hub;
-    if (its === undefined)
+    const streamHub = hub ?? (reply.sse as Opener | undefined)?.hub;
+    if (streamHub === undefined)
       throw new TidingsError(
         'invalid-option',
         'sse.control() has no hub: register sse() before it, or pass `hub`',
       );
-    const { status, body, headers } = await its.control({
+    const { status, body, headers } = await streamHub.control({
       method: request.method,
       header: name => request.headers[name] as string | undefined,
       client: await client(request),
@@ -104,7 +104,7 @@ function control({ client, hub, origins }: ControlOptions) {
  * application closes.
  *
  * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
- * @throws {TidingsError} `invalid-option`: an unknown option, or no plain object.
+ * @throws {TidingsError} `invalid-option`: an unknown option, or an argument that is not a plain object.
  */
 export function sse(options: SseOptions = {}): SsePlugin {
   const hub = adapterHub(options);
@@ -117,7 +117,7 @@ export function sse(options: SseOptions = {}): SsePlugin {
   }
   open.hub = hub;
   const plugin = async (app: FastifyInstance) => {
-    // In a program that also imports @fastify/sse, the declared type is another.
+    // `never`, because a program that also imports @fastify/sse has another declared type.
     app.decorateReply('sse', open as never);
     app.addHook('preClose', () => hub.close());
   };
@@ -125,7 +125,8 @@ export function sse(options: SseOptions = {}): SsePlugin {
 }
 
 /**
- * A route for the files of @tidings/client, for pages without a bundler: `import { connect } from '/tidings/client.js'`.
+ * Creates a route for the files of @tidings/client, for pages without a bundler:
+ * `import { connect } from '/tidings/client.js'`.
  *
  * @param path the folder of the files. Default: `/tidings`.
  */
@@ -142,7 +143,7 @@ function client(path = '/tidings'): FastifyPluginAsync {
 sse.client = client;
 sse.control = control;
 
-/** What fastify-plugin sets: the method belongs to the application that registers the plugin, and not to a child of it. */
+/** The properties that fastify-plugin sets. They add the method to the application itself, not to a child of it. */
 const PLUGIN = {
   [Symbol.for('skip-override')]: true,
   [Symbol.for('fastify.display-name')]: '@tidings/fastify',
@@ -161,10 +162,10 @@ function respond<Data>(
         send(reply, status, headers, () => {
           raw.off('close', resolve);
           begin();
-          // Its hooks have run. To Fastify, the reply is sent only when the stream ends: until then, it would respond to a
-          // second reply or a late error, which fails. In Fastify 4 that ends the process.
+          // The hooks have run. Without `hijack`, Fastify considers the reply sent only when the stream ends. Until
+          // then, it would try to send a second reply or a late error, which fails, and in Fastify 4 ends the process.
           reply.hijack();
-          // Fastify sends an empty reply if this promise resolves before the headers are sent, in a microtask.
+          // Not in a microtask: Fastify sends an empty reply if this promise resolves before the headers are sent.
           setImmediate(resolve);
         });
       });
@@ -181,19 +182,19 @@ function respond<Data>(
   });
 }
 
-/** Headers that other plugins may have set, and that are wrong for a stream. */
-const BREAKING = ['content-length', 'content-encoding', 'etag'];
+/** Headers that other plugins may have set, and that are invalid for a stream. */
+const REMOVED_HEADERS = ['content-length', 'content-encoding', 'etag'];
 
 /**
- * Sends a reply whose body is written elsewhere: Fastify runs its hooks, and sets the headers on the response.
+ * Sends a reply whose body the stream writes: Fastify runs its hooks, and sets the headers on the response.
  *
- * @param begin called when the body may be written. Not called for a reply without one: Fastify sends that.
+ * @param begin called when the body may be written. Not called for a reply without a body, which Fastify sends.
  */
 function send(reply: FastifyReply, status: number, headers: Record<string, string>, begin: () => void): void {
-  for (const name of BREAKING) reply.removeHeader(name);
+  for (const name of REMOVED_HEADERS) reply.removeHeader(name);
   const others = reply.getHeader('vary');
   reply.code(status).headers(headers);
-  // `@fastify/cors` names `Origin`.
+  // Keeps the `Origin` that `@fastify/cors` has set.
   if (others !== undefined && headers.vary !== undefined) reply.header('vary', `${others}, ${headers.vary}`);
   if (status === 204) reply.send();
   else reply.send(reply.request.method === 'HEAD' ? Readable.from([]) : createPayload(reply.raw, begin));

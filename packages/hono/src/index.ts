@@ -10,7 +10,7 @@ import {
 } from '@tidings/core/fetch';
 import type { Context, Handler, MiddlewareHandler } from 'hono';
 
-/** The variable that `app.use(sse())` adds to every context. No interface: Hono before 4.5 does not accept one. */
+/** The variable that `app.use(sse())` adds to every context. A type, because Hono before 4.5 accepts no interface. */
 export type SseVariables = {
   /**
    * `c.var.sse()` responds to the request with a stream. Return its result from the route. The stream stays open after
@@ -63,16 +63,16 @@ export interface ControlOptions {
   origins?: readonly string[] | undefined;
 }
 
-/** Whether streams tell their clients by which id they can be changed: `sse.control` was called. */
+/** Whether `sse.control` was called. Streams then have the header `Tidings-Stream`. */
 let isControlled = false;
 
-/** `c.var.sse`, with its hub. */
+/** The function `c.var.sse`, which has its hub as a property. */
 interface Opener {
   readonly hub?: Hub;
 }
 
-/** Bytes of the body of a request for `sse.control`. */
-const MOST_BYTES = 64 * 1024;
+/** Maximum bytes of the body of a request for `sse.control`. */
+const MAX_BODY_BYTES = 64 * 1024;
 
 /**
  * Creates a handler for the POST requests with which a page changes the channels of its open stream. The `client` of
@@ -87,14 +87,14 @@ const MOST_BYTES = 64 * 1024;
 function control({ client, hub, origins }: ControlOptions): Handler {
   isControlled = true;
   return async c => {
-    const its = hub ?? (c.var.sse as Opener | undefined)?.hub;
-    if (its === undefined)
+    const streamHub = hub ?? (c.var.sse as Opener | undefined)?.hub;
+    if (streamHub === undefined)
       throw new TidingsError(
         'invalid-option',
         'sse.control() has no hub: mount sse() before it, or pass `hub`',
       );
-    const isLarge = Number(c.req.header('content-length') ?? 0) > MOST_BYTES;
-    const { status, body, headers } = await its.control({
+    const isLarge = Number(c.req.header('content-length') ?? 0) > MAX_BODY_BYTES;
+    const { status, body, headers } = await streamHub.control({
       method: c.req.method,
       header: name => c.req.header(name) ?? (name === 'host' ? new URL(c.req.url).host : undefined),
       client: await client(c),
@@ -106,33 +106,33 @@ function control({ client, hub, origins }: ControlOptions): Handler {
   };
 }
 
-/** Headers that other middleware may have set, and that are wrong for a stream. */
-const BREAKING = ['content-length', 'content-encoding', 'etag'];
+/** Headers that other middleware may have set, and that are invalid for a stream. */
+const REMOVED_HEADERS = ['content-length', 'content-encoding', 'etag'];
 
 /**
  * Creates middleware that adds {@linkcode SseVariables.sse | c.var.sse()} to every context.
  *
  * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
- * @throws {TidingsError} `invalid-option`: an unknown option, or no plain object.
+ * @throws {TidingsError} `invalid-option`: an unknown option, or an argument that is not a plain object.
  */
 export function sse(options: SseOptions = {}): SseMiddleware {
   const hub = adapterHub(options);
   const middleware: MiddlewareHandler<{ Variables: SseVariables }> = async (c, next) => {
     const open: SseVariables['sse'] = async (handler, options) => {
-      const response = await streamResponse(c.req.raw, announcing(handler, c), {
+      const response = await streamResponse(c.req.raw, withIdHeader(handler, c), {
         ...options,
         hub,
         connection: connectionOf(c.env),
       });
       if (c.finalized) {
-        // Another response was set meanwhile, so this body is not read.
+        // Another response was set meanwhile, so the body of this one is not read.
         await response.body?.cancel();
         return response;
       }
-      for (const name of BREAKING) c.header(name, undefined);
+      for (const name of REMOVED_HEADERS) c.header(name, undefined);
       const vary = response.headers.get('vary');
       if (vary !== null) {
-        // The headers of a response replace those of the context, where `cors()` names `Origin`.
+        // The headers of a response would replace those of the context, where `cors()` has set `Vary: Origin`.
         response.headers.delete('vary');
         c.header('vary', vary, { append: true });
       }
@@ -146,7 +146,8 @@ export function sse(options: SseOptions = {}): SseMiddleware {
 }
 
 /**
- * A route for the files of @tidings/client, for pages without a bundler: `import { connect } from '/tidings/client.js'`.
+ * Creates a route for the files of @tidings/client, for pages without a bundler:
+ * `import { connect } from '/tidings/client.js'`.
  *
  * @param path the folder of the files. Default: `/tidings`.
  */
@@ -160,15 +161,15 @@ function client(path = '/tidings'): MiddlewareHandler {
 
 sse.client = client;
 
-/** The handler of a stream, after its id has been added to the headers, if there is anyone who may use it. */
-function announcing<Data>(handler: (stream: EventStream<Data>) => unknown, c: Context) {
+/** Wraps a handler. If the id of the stream can be used with `sse.control`, sets the header `Tidings-Stream` first. */
+function withIdHeader<Data>(handler: (stream: EventStream<Data>) => unknown, c: Context) {
   return (stream: EventStream<Data>) => {
     if (isControlled && stream.client !== undefined) c.header('Tidings-Stream', stream.id);
     return handler(stream);
   };
 }
 
-/** The connection, as @hono/node-server passes it; undefined on other servers. */
+/** The connection of a request, if the server is @hono/node-server. */
 function connectionOf(env: unknown): FetchConnection | undefined {
   const { incoming, outgoing } = (env ?? {}) as { incoming?: NodeRequest; outgoing?: NodeResponse };
   return incoming && outgoing && nodeConnection(incoming, outgoing);

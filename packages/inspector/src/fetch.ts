@@ -32,9 +32,9 @@ export type FetchInspector = (request: Request, origin?: RequestOrigin) => Promi
  * ```
  */
 export function inspector(options: FetchInspectorOptions<Request>): FetchInspector {
-  const answer = createFetchInspector(options);
+  const respond = createFetchInspector(options);
   const { authorize } = options;
-  return (request, origin = {}) => answer(request, origin, authorize && (() => authorize(request)));
+  return (request, origin = {}) => respond(request, origin, authorize && (() => authorize(request)));
 }
 
 /** @internal */
@@ -44,12 +44,12 @@ export function createFetchInspector({ path, hub }: FetchInspectorOptions<never>
   return async (request: Request, origin: RequestOrigin, authorize: PageRequest['authorize']) => {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname === base) {
-      // The page's own paths are relative to it.
+      // The page has relative paths, so its own path must end with a slash.
       return new Response(null, { status: 308, headers: { location: `${base}/` } });
     }
     if (!pathname.startsWith(`${base}/`)) return undefined;
     const { method, headers } = request;
-    const answer = await shown.answer({
+    const answer = await shown.respond({
       method,
       path: pathname.slice(base.length),
       query: searchParams,

@@ -7,7 +7,7 @@ import type { PageRequest, PageResponse } from './request.ts';
 const page = new URL('../page/', import.meta.url);
 const require = createRequire(import.meta.url);
 
-/** Everything that the page loads, by its path, and where it is. */
+/** The files that the page loads, by their path. */
 const files: Record<string, () => URL> = {
   '/': () => new URL('index.html', page),
   ...Object.fromEntries(
@@ -23,7 +23,10 @@ const files: Record<string, () => URL> = {
       'overview.js',
       'processes.js',
       'streams.js',
-      'style.css',
+      'styles/drawer.css',
+      'styles/narrow.css',
+      'styles/overview.css',
+      'styles/tables.css',
       'table.js',
       'ui.js',
     ].map(name => [`/${name}`, () => new URL(name, page)]),
@@ -37,7 +40,7 @@ const files: Record<string, () => URL> = {
 
 const types = { html: 'text/html', js: 'text/javascript', css: 'text/css' };
 
-/** A file of the page; undefined if there is none. */
+/** Responds with a file of the page. Undefined: there is no such file. */
 export async function fileFor(request: PageRequest): Promise<PageResponse | undefined> {
   const path = request.path ?? '/';
   if (!Object.hasOwn(files, path)) return undefined;
@@ -54,7 +57,7 @@ export async function fileFor(request: PageRequest): Promise<PageResponse | unde
   return { status: 200, headers, body };
 }
 
-/** Only what comes from here runs: everything that is shown is text. The import map is the one script in the page. */
+/** Allows only files of the inspector. The import map is the only inline script. */
 function policyFor(html: string): string {
   const [, importMap = ''] = /<script type="importmap">([\s\S]*?)<\/script>/.exec(html) ?? [];
   return [
@@ -73,7 +76,7 @@ function hash(data: string): string {
   return createHash('sha256').update(data).digest('base64');
 }
 
-/** The main file of a package. What else it has is beside it. */
+/** The main file of a package. Its other files are in the same folder. */
 function mainOf(name: string): URL {
   return pathToFileURL(require.resolve(name));
 }

@@ -1,6 +1,6 @@
 import type { PageRequest } from './request.ts';
 
-/** Proxies add one of these. Behind a proxy on the same machine, everybody comes from a loopback address. */
+/** Headers that proxies add. Behind a proxy on the same machine, all requests come from a loopback address. */
 const FORWARDED = [
   'forwarded',
   'via',
@@ -12,9 +12,9 @@ const FORWARDED = [
 ];
 
 /**
- * Why a request is refused; undefined if it is not. With `authorize`, the application decides. Without it, only a browser
- * on this machine is let in, and not in production. The Host is checked as well: with DNS rebinding, the page of an
- * attacker has a name of its own that resolves to 127.0.0.1.
+ * Returns why a request is refused. Undefined: it is allowed. With `authorize`, the application decides. Without it,
+ * only browsers on this machine are allowed, and none in production. The Host is also checked: with DNS rebinding, the
+ * host name of an attacker's page resolves to 127.0.0.1.
  */
 export async function refusalOf(request: PageRequest): Promise<string | undefined> {
   if (isForeign(request)) return 'The inspector refuses requests from other origins.';
@@ -23,7 +23,7 @@ export async function refusalOf(request: PageRequest): Promise<string | undefine
   }
   if (process.env.NODE_ENV === 'production')
     return 'If NODE_ENV is production, the inspector requires the option `authorize`.';
-  // By default, nginx forwards requests as HTTP/1.0, and adds none of these headers. Browsers send HTTP/1.1.
+  // By default, nginx forwards requests as HTTP/1.0 and adds none of these headers. Browsers send HTTP/1.1.
   const isDirect =
     isLoopback(request.remoteAddress) &&
     request.httpVersion !== '1.0' &&
@@ -32,10 +32,10 @@ export async function refusalOf(request: PageRequest): Promise<string | undefine
   return 'Without the option `authorize`, the inspector opens only on a loopback address.';
 }
 
-/** Whether the page of another origin made the request. A link may lead here. */
+/** Whether the page of another origin has sent the request. Links from other origins are allowed. */
 function isForeign(request: PageRequest): boolean {
-  // No page can set this header. Browsers send it over HTTPS and to the own machine. Behind a proxy, Host may be another
-  // than that of the page.
+  // No page can set this header. Browsers send it over HTTPS and to the local machine. It is checked before Host, which
+  // may be another one than that of the page behind a proxy.
   const site = request.header('sec-fetch-site');
   if (site !== undefined) {
     const isLink = request.method === 'GET' && request.header('sec-fetch-mode') === 'navigate';

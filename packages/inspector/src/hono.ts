@@ -21,16 +21,16 @@ interface Context {
 export function inspector<C extends Context>(
   options: FetchInspectorOptions<C>,
 ): (c: C, next: () => Promise<void>) => Promise<Response | undefined> {
-  const answer = createFetchInspector(options);
+  const respond = createFetchInspector(options);
   const { authorize } = options;
   return async (c, next) => {
-    const response = await answer(c.req.raw, originOf(c.env), authorize && (() => authorize(c)));
+    const response = await respond(c.req.raw, originOf(c.env), authorize && (() => authorize(c)));
     if (response === undefined) await next();
     return response;
   };
 }
 
-/** Where a request came from, as @hono/node-server passes it. */
+/** The origin of a request, if the server is @hono/node-server. */
 function originOf(env: unknown): RequestOrigin {
   const { incoming } = (env ?? {}) as { incoming?: Partial<IncomingMessage> };
   return { remoteAddress: incoming?.socket?.remoteAddress, httpVersion: incoming?.httpVersion };

@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Inspector, type InspectorOptions } from './inspector.ts';
-import { answerNode } from './node.ts';
+import { respondToNode } from './node.ts';
 
 export type { InspectorOptions };
 
@@ -27,6 +27,6 @@ export function inspector<Request extends IncomingMessage = IncomingMessage>(
   return (req, res, next) => {
     const { baseUrl = '' } = req as { baseUrl?: string };
     const { authorize } = options;
-    answerNode(shown, req, res, baseUrl, authorize && (() => authorize(req))).catch(next);
+    respondToNode(shown, req, res, baseUrl, authorize && (() => authorize(req))).catch(next);
   };
 }

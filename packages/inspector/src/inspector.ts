@@ -23,7 +23,7 @@ export interface InspectorOptions<Request> {
   authorize?: ((request: Request) => boolean | Promise<boolean>) | undefined;
 }
 
-/** Headers of everything that the inspector sends. */
+/** Headers of all responses of the inspector. */
 export const HEADERS = {
   'x-content-type-options': 'nosniff',
   'x-frame-options': 'DENY',
@@ -35,7 +35,7 @@ export const HEADERS = {
 /** ms between two updates of a table. */
 const REFRESH = 1_000;
 
-/** Answers the requests of the inspector's page. */
+/** Responds to the requests of the inspector's page. */
 export class Inspector {
   readonly #hub: Hub;
   readonly #samples: Samples;
@@ -54,7 +54,7 @@ export class Inspector {
     return this.#samples.pages;
   }
 
-  async answer(request: PageRequest): Promise<Answer> {
+  async respond(request: PageRequest): Promise<Answer> {
     const refusal = await refusalOf(request);
     if (refusal !== undefined) return withHeaders(text(403, refusal));
     const answer = await this.#route(request);
@@ -73,7 +73,7 @@ export class Inspector {
     return this.#samples.watch() ? { follow } : text(503, 'The hub is closed.');
   }
 
-  /** What sends a stream of the page, if the request is for one. */
+  /** Returns the function that sends a stream of the page. Undefined: the request is not for a stream. */
   #followerOf({ path, query }: PageRequest): ((stream: EventStream) => void) | PageResponse | undefined {
     if (path === '/feed') {
       return stream => {
@@ -88,7 +88,7 @@ export class Inspector {
     return stream => void stream.stream(tail(this.#hub, channel, stream));
   }
 
-  /** What a table shows, once a second, at the pace of the page. */
+  /** The rows of a table, once a second, or less often if the page reads slowly. */
   async *#rows({ signal }: EventStream, view: View): AsyncGenerator<Rows> {
     while (!signal.aborted) {
       yield await rowsOf(this.#hub, this.#streams, view);
@@ -97,7 +97,7 @@ export class Inspector {
   }
 
   async #disconnect(request: PageRequest): Promise<Answer> {
-    // A form of another page cannot set this header.
+    // Protects against CSRF: a form of another page cannot set this header.
     if (request.header('x-tidings-inspector') === undefined)
       return text(403, 'Only the page of the inspector may send this request.');
     const name = request.query.get('stream');
@@ -113,7 +113,7 @@ export class Inspector {
   }
 }
 
-/** @returns the path without a slash at its end. */
+/** @returns the path without the slash at its end. */
 export function readPath(path: string): string {
   if (typeof path === 'string' && path.startsWith('/')) return path.replace(/\/$/, '');
   throw new TypeError(`path must begin with a slash, for example '/_tidings'; got ${String(path)}`);

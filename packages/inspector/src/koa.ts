@@ -1,6 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { Inspector, type InspectorOptions, readPath } from './inspector.ts';
-import { answerNode } from './node.ts';
+import { respondToNode } from './node.ts';
 
 /** The options of {@link inspector}, for Koa. */
 export interface KoaInspectorOptions<Context> extends InspectorOptions<Context> {
@@ -36,6 +36,6 @@ export function inspector<C extends Context>({
   return async (ctx, next) => {
     if (ctx.path !== base && !ctx.path.startsWith(`${base}/`)) return next();
     ctx.respond = false;
-    return answerNode(shown, ctx.req, ctx.res, base, authorize && (() => authorize(ctx)));
+    return respondToNode(shown, ctx.req, ctx.res, base, authorize && (() => authorize(ctx)));
   };
 }

@@ -4,11 +4,11 @@ import { HEADERS, type Inspector } from './inspector.ts';
 import type { PageRequest } from './request.ts';
 
 /**
- * Answers a request of node:http.
+ * Responds to a request of node:http.
  *
- * @param base the path of the inspector, without a slash at its end.
+ * @param base the path of the inspector, without the slash at its end.
  */
-export async function answerNode(
+export async function respondToNode(
   inspector: Inspector,
   req: IncomingMessage,
   res: ServerResponse,
@@ -19,15 +19,15 @@ export async function answerNode(
   const { originalUrl = url } = req as { originalUrl?: string };
   const { pathname, searchParams } = new URL(originalUrl, 'http://inspector');
   if (pathname === base) {
-    // The page's own paths are relative to it.
+    // The page has relative paths, so its own path must end with a slash.
     res.writeHead(308, { location: `${base.slice(base.lastIndexOf('/') + 1)}/` }).end();
     return;
   }
-  const answer = await inspector.answer({
+  const answer = await inspector.respond({
     method,
     path: pathname.slice(base.length),
     query: searchParams,
-    // HTTP/2 has another name for it.
+    // In HTTP/2, the host is in `:authority`.
     header: name =>
       (req.headers[name] ?? (name === 'host' ? req.headers[':authority'] : undefined))?.toString(),
     remoteAddress: req.socket?.remoteAddress,

@@ -3,68 +3,71 @@ import type { ProcessStats } from '@tidings/core';
 /** One process of the hub, as the page shows it. */
 export interface ProcessRow {
   id: string;
-  /** It serves the page. */
+  /** Whether this process serves the page. */
   isOwn: boolean;
   pid: number | undefined;
   host: string | undefined;
   streams: number;
   clients: number;
-  /** Events a second, between its last two reports; undefined before the second. */
+  /** Events per second, between its last two reports. Undefined before the second report. */
   published: number | undefined;
   delivered: number | undefined;
   /** Slow consumers. */
   lagging: number;
-  /** ms: the longest that its delivery has held the event loop, in the last 30 to 60 seconds. */
+  /** ms: the longest time for which a delivery has blocked the event loop, in the last 30 to 60 seconds. */
   hold: number;
-  /** Its connection to the broker. */
+  /** Whether the process is connected to the broker. */
   connected: boolean;
-  /** ms since the broker last confirmed that it has everything. */
+  /** ms since the broker last confirmed that the process has received every event. */
   brokerLag: number;
-  /** ms since it was heard of. */
+  /** ms since the last report. */
   silence: number;
 }
 
-interface Heard {
+/** The last two reports of a process. */
+interface Reports {
+  /** When the last one was received, in ms since 1970. */
   readonly at: number;
   readonly process: ProcessStats;
   readonly before: ProcessStats | undefined;
 }
 
-/** ms after which a process that was not heard of has ended: it would have reported four times. */
-const LONGEST_SILENCE = 20_000;
-/** Processes that are shown. */
+/** ms without a report after which a process has ended. It would have sent four reports. */
+const MAX_SILENCE = 20_000;
+/** Maximum number of processes that are shown. */
 const MAX_PROCESSES = 500;
 
-/** The processes of a hub that were heard of. */
+/** The processes of a hub that have sent reports. */
 export class ProcessList {
-  readonly #heard = new Map<string, Heard>();
+  readonly #reports = new Map<string, Reports>();
 
-  hear(process: ProcessStats): void {
-    const { process: before } = this.#heard.get(process.id) ?? {};
-    if (before === undefined && this.#heard.size >= MAX_PROCESSES) return;
-    this.#heard.set(process.id, { at: Date.now(), process, before });
+  add(process: ProcessStats): void {
+    const { process: before } = this.#reports.get(process.id) ?? {};
+    if (before === undefined && this.#reports.size >= MAX_PROCESSES) return;
+    this.#reports.set(process.id, { at: Date.now(), process, before });
   }
 
   clear(): void {
-    this.#heard.clear();
+    this.#reports.clear();
   }
 
   /**
-   * @param isBrokerAway this process hears of none: those that are silent may well run.
-   * @returns its own process first.
+   * @param isDisconnected this process is not connected to the broker and receives no reports. Other processes may
+   *   still run, so none is removed.
+   * @returns the rows, that of this process first.
    */
-  rows(isBrokerAway: boolean): ProcessRow[] {
+  rows(isDisconnected: boolean): ProcessRow[] {
     const now = Date.now();
-    for (const [id, { at }] of this.#heard) {
-      if (!isBrokerAway && now - at > LONGEST_SILENCE) this.#heard.delete(id);
+    for (const [id, { at }] of this.#reports) {
+      if (!isDisconnected && now - at > MAX_SILENCE) this.#reports.delete(id);
     }
-    const rows = Array.from(this.#heard.values(), heard => describe(heard, now));
+    const rows = Array.from(this.#reports.values(), reports => describe(reports, now));
     return rows.sort((one, other) => Number(other.isOwn) - Number(one.isOwn));
   }
 }
 
-/** Another version of Tidings may leave out fields. */
-function describe({ at, process, before }: Heard, now: number): ProcessRow {
+/** Fields may be missing, because the process may run another version of Tidings. */
+function describe({ at, process, before }: Reports, now: number): ProcessRow {
   const { id, isOwn, pid, host } = process;
   const stats: Partial<ProcessStats['stats']> = process.stats;
   const { streams = 0, clients = 0, lagging = 0, delivery, broker } = stats;

@@ -1,22 +1,22 @@
 import type { EventStream } from '@tidings/core';
 
-/** A request for something of the inspector, whatever the server. */
+/** A request of the inspector's page, for any kind of server. */
 export interface PageRequest {
   readonly method: string;
-  /** Below the path of the inspector; begins with `/`. Absent for the path itself, without a slash at its end. */
+  /** The path relative to that of the inspector; begins with `/`. Absent for the inspector's path without a slash. */
   readonly path: string | undefined;
   readonly query: URLSearchParams;
   /** A header, by its lowercase name. */
   header(name: string): string | undefined;
-  /** The address of the peer, if the server knows it. */
+  /** The address of the client, if the server provides it. */
   readonly remoteAddress: string | undefined;
-  /** `1.0` or `1.1`, if the server knows it. */
+  /** `1.0` or `1.1`, if the server provides it. */
   readonly httpVersion: string | undefined;
-  /** What the application's `authorize` says; undefined without one. */
+  /** Calls the application's `authorize`. Undefined without that option. */
   readonly authorize: (() => unknown) | undefined;
 }
 
-/** What answers it. */
+/** The response to a {@link PageRequest}: complete, or a stream. */
 export type Answer = PageResponse | PageStream;
 
 export interface PageResponse {

@@ -2,7 +2,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ChannelStats, EventStream, Hub } from '@tidings/core';
 import { describeData, type ShownStreams } from './shown-streams.ts';
 
-/** What one page shows of a table: the rows that its window needs. */
+/** The part of a table that a page shows. */
 export interface View {
   readonly table: 'streams' | 'channels';
   /** A part of an id, a client or a channel, in any case. Default: everything. */
@@ -14,26 +14,26 @@ export interface View {
 }
 
 export interface Rows {
-  /** Rows that the search finds. */
+  /** Number of rows that the search finds. */
   total: number;
   offset: number;
   rows: readonly StreamRow[] | readonly ChannelRow[];
 }
 
 export interface StreamRow {
-  /** Names the stream in requests of the page. */
+  /** Identifies the stream in requests of the page. */
   name: string;
-  /** Its id, if the application has read it: else it has none. */
+  /** The id of the stream. Undefined: the application has not read it. */
   id: string | undefined;
   client: string | undefined;
-  /** Its data, as text. */
+  /** The data of the stream, as text. */
   data: string | undefined;
-  /** The first 30. */
+  /** The first 30 channels. */
   channels: readonly string[];
   channelCount: number;
   /** ms since it was opened. */
   age: number;
-  /** Events that it has yet to receive, and the age of the oldest in ms. */
+  /** Events that the stream has not received yet, and the age of the oldest one in ms. */
   lagEvents: number;
   lagAge: number;
   bufferedBytes: number;
@@ -51,15 +51,15 @@ export interface ChannelRow {
   retainedBytes: number;
   /** Counted since the inspector first showed the channel. */
   published: number;
-  /** Events a second, since then. */
+  /** Events per second, since then. */
   rate: number;
 }
 
-/** Rows that one page may ask for. */
+/** Maximum number of rows that one request returns. */
 const MAX_LIMIT = 200;
-/** ms for which one view may hold the event loop. */
+/** ms for which one view may block the event loop. */
 const TURN_BUDGET = 4;
-/** Channels of one stream that a row has. */
+/** Maximum number of channels in the row of a stream. */
 const MAX_CHANNELS = 30;
 
 export function readView(query: URLSearchParams): View {
@@ -73,7 +73,7 @@ export function readView(query: URLSearchParams): View {
   };
 }
 
-/** Reads what a view shows. With many streams or channels, it takes several turns of the event loop. */
+/** Reads the rows of a view. With many streams or channels, it takes several iterations of the event loop. */
 export function rowsOf(hub: Hub, names: ShownStreams, view: View): Promise<Rows> {
   return view.table === 'streams' ? streamRows(hub, names, view) : channelRows(hub, view);
 }
@@ -103,7 +103,7 @@ function matches(stream: EventStream, search: string): boolean {
 
 type Key<T> = (item: T) => number | string;
 
-/** Without one: by age. */
+/** For other values of `sort`, streams are sorted by age. */
 const STREAM_KEYS: Record<string, Key<EventStream>> = {
   client: stream => stream.client ?? '',
   lag: stream => stream.stats().lagEvents,
@@ -141,7 +141,7 @@ async function channelRows(hub: Hub, view: View): Promise<Rows> {
   return { total: names.length, offset: view.offset, rows };
 }
 
-/** Without one: by name. */
+/** For other values of `sort`, channels are sorted by name. */
 const CHANNEL_KEYS: Record<string, Key<ChannelStats>> = {
   subscribers: stats => stats.subscribers,
   retained: stats => stats.retained,
@@ -150,7 +150,7 @@ const CHANNEL_KEYS: Record<string, Key<ChannelStats>> = {
 };
 
 /**
- * Sorts items by a key, which is read once.
+ * Sorts items by a key, which is read once for each item.
  *
  * @param key absent: the items are in descending order.
  */
@@ -162,7 +162,7 @@ async function sortBy<T>(items: T[], key: Key<T> | undefined, isDescending: bool
   return keyed.map(({ item }) => item);
 }
 
-/** Runs an action for each item, and yields to the event loop after a few ms. */
+/** Runs an action for each item. Yields to the event loop each time {@link TURN_BUDGET} is spent. */
 async function inTurns<T>(items: readonly T[], action: (item: T) => unknown): Promise<void> {
   let start = performance.now();
   for (const item of items) {

@@ -2,7 +2,7 @@ import { AsyncResource } from 'node:async_hooks';
 import { createHub, type EventStream, type Hub, type HubStats, type Observer } from '@tidings/core';
 import { ProcessList } from './process-list.ts';
 
-/** What the page draws once a second. Everything else of it is in {@link HubStats}. */
+/** The values that the page shows, once a second. */
 export interface Sample {
   /** ms since 1970. */
   time: number;
@@ -12,17 +12,17 @@ export interface Sample {
   bytes: number;
   opened: number;
   closed: number;
-  /** ms: the longest that the delivery held the event loop. */
+  /** ms: the longest time for which a delivery blocked the event loop. */
   hold: number;
   stats: HubStats;
 }
 
-/** A stream that closed, received a reset, or may not follow a channel. */
+/** A stream was closed or refused, received a reset, or may not follow a channel. */
 export interface Incident {
-  /** Ascending. */
+  /** Increases with each incident. */
   number: number;
   time: number;
-  /** `omitted`: more happened in this second than is shown. */
+  /** `omitted`: this second had more incidents than are shown. */
   kind: 'closed' | 'reset' | 'refused' | 'denied' | 'omitted';
   /** The id of the stream, if it has one. */
   stream: string | undefined;
@@ -36,22 +36,22 @@ export const SAMPLES = 'samples';
 export const INCIDENTS = 'incidents';
 export const PROCESSES = 'processes';
 
-/** Samples that a page gets at first: two minutes. */
+/** Number of samples that a new page receives: two minutes. */
 export const SHOWN = 120;
-/** Incidents that are published in one second. A reconnect storm has more. */
+/** Maximum number of incidents that are published in one second. A reconnect storm has more. */
 const MAX_INCIDENTS = 50;
 const INTERVAL = 1_000;
-/** ms for which sampling goes on after the last page was closed, so that a reloaded page has its past. */
+/** ms for which sampling continues after the last page was closed, so that a reloaded page has earlier samples. */
 const LINGER = 60_000;
-/** ms after which a page has to connect again, so that `authorize` is asked again. */
+/** ms after which a page has to reconnect, so that `authorize` is called again. */
 const MAX_AGE = 5 * 60_000;
 
 /**
- * Samples a hub once a second, and publishes the samples and what happens to its streams to the pages of the inspector.
- * Nothing runs while no page is open.
+ * Samples a hub once a second, and publishes the samples and the incidents of its streams to the pages of the
+ * inspector. Samples only while a page is open, and for {@link LINGER} after that.
  */
 export class Samples {
-  /** The inspector's own hub: its streams are none of those that it shows. */
+  /** The inspector's own hub, so that the pages do not show their own streams. */
   readonly pages = createHub({
     maxAge: MAX_AGE,
     channels: () => ({ history: { events: 500, age: 5 * 60_000 } }),
@@ -63,11 +63,14 @@ export class Samples {
   #watchedAt = 0;
   #before: HubStats | undefined;
   #hold = 0;
+  /** Number of incidents since the last sample. */
   #incidents = 0;
-  /** Of all incidents. */
+  /** The number of the last incident. */
   #number = 0;
   #isClosed = false;
-  /** Runs what outlives a request in the context of the constructor: a request's would live as long. */
+  /**
+   * Runs in the async context of the constructor. Otherwise the timer would keep the context of a request in memory.
+   */
   readonly #inContext = AsyncResource.bind((run: () => void) => run());
 
   constructor(hub: Hub) {
@@ -75,7 +78,7 @@ export class Samples {
   }
 
   /**
-   * To be called when a page is opened.
+   * Must be called when a page is opened.
    *
    * @returns whether the hub is open.
    */
@@ -86,7 +89,7 @@ export class Samples {
     try {
       this.#inContext(() => this.#begin());
     } catch {
-      // Nothing observed that it was closed: no page was open.
+      // The hub was closed while no page was open, so that `closing` was not observed.
       this.#close();
     }
     return !this.#isClosed;
@@ -94,11 +97,11 @@ export class Samples {
 
   /** @throws {TidingsError} `closed`: the hub is closed. */
   #begin(): void {
-    this.#stops.push(this.#hub.observeProcesses(process => this.#processes.hear(process)));
+    this.#stops.push(this.#hub.observeProcesses(process => this.#processes.add(process)));
     this.#stops.push(this.#hub.observe(this.#observer()));
     this.#before = this.#hub.stats();
     this.#timer = setInterval(() => this.#sample(), INTERVAL);
-    // The inspector does not keep a process running.
+    // The inspector must not keep the process alive.
     this.#timer.unref?.();
   }
 
@@ -106,7 +109,7 @@ export class Samples {
     const time = Date.now();
     if (this.pages.streams.size > 0) this.#watchedAt = time;
     if (time - this.#watchedAt > LINGER) {
-      this.#rest();
+      this.#stopSampling();
       return;
     }
     const stats = this.#hub.stats();
@@ -135,17 +138,17 @@ export class Samples {
       this.pages.publish(PROCESSES, this.#processes.rows(!broker.connected), { event: 'processes' });
   }
 
-  #rest(): void {
+  #stopSampling(): void {
     clearInterval(this.#timer);
     this.#timer = undefined;
     for (const stop of this.#stops.splice(0)) stop();
     this.#processes.clear();
   }
 
-  /** The hub is closing. Open pages would keep its server from closing. */
+  /** Called when the hub closes. Closes the pages, because open ones would prevent its server from closing. */
   #close(): void {
     this.#isClosed = true;
-    this.#rest();
+    this.#stopSampling();
     void this.pages.close({ within: 1_000, retry: [1_000, 3_000] });
   }
 
@@ -154,17 +157,17 @@ export class Samples {
       held: ms => {
         this.#hold = Math.max(this.#hold, ms);
       },
-      closed: (stream, reason) => this.#happened('closed', stream, reason),
-      refused: stream => this.#happened('refused', stream, 'refused'),
-      reset: (stream, reason, channels) => this.#happened('reset', stream, reason, channels.slice(0, 20)),
+      closed: (stream, reason) => this.#addIncident('closed', stream, reason),
+      refused: stream => this.#addIncident('refused', stream, 'refused'),
+      reset: (stream, reason, channels) => this.#addIncident('reset', stream, reason, channels.slice(0, 20)),
       authorizeCalled: (stream, { outcome, channel }) => {
-        if (outcome !== 'allowed') this.#happened('denied', stream, outcome, [channel]);
+        if (outcome !== 'allowed') this.#addIncident('denied', stream, outcome, [channel]);
       },
       closing: () => this.#close(),
     };
   }
 
-  #happened(
+  #addIncident(
     kind: Incident['kind'],
     stream: EventStream,
     reason: string,

@@ -1,12 +1,13 @@
 import { inspect } from 'node:util';
 import type { EventStream, Hub } from '@tidings/core';
 
-/** Characters of the data of a stream. */
+/** Maximum number of characters of the data of a stream. */
 const MAX_DATA = 1_000;
 
 /**
- * Names the streams of a hub for the page. `stream.id` would give each of them an id, and with it an entry in the
- * registry of clients. A name is of this process alone: after a restart, no old name is that of a new stream.
+ * Assigns names to the streams of a hub for the page. It does not use `stream.id`, which would assign an id to each
+ * stream, and add an entry to the registry of clients. The prefix is random, so that after a restart, an old name does
+ * not identify a new stream.
  */
 export class ShownStreams {
   readonly #hub: Hub;
@@ -28,20 +29,20 @@ export class ShownStreams {
     return name;
   }
 
-  /** The open stream of a name. */
+  /** The open stream with a name. */
   find(name: string): EventStream | undefined {
     for (const stream of this.#hub.streams) if (this.#names.get(stream) === name) return stream;
     return undefined;
   }
 }
 
-/** The data of a stream as text, however large it is, and whatever refers to itself. Getters are not called. */
+/** The data of a stream as text of limited length. Supports circular references. Getters are not called. */
 export function describeData(data: unknown): string | undefined {
   if (data === undefined) return undefined;
   try {
     return inspect(data, { depth: 1, maxArrayLength: 10, maxStringLength: 100 }).slice(0, MAX_DATA);
   } catch {
-    // A class may have an `inspect` of its own.
+    // The data may have its own `inspect` function, which may throw.
     return 'cannot be shown';
   }
 }

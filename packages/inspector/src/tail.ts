@@ -7,20 +7,20 @@ export interface TailEvent {
   event: string | undefined;
   key: string | undefined;
   data: unknown;
-  /** The data is the beginning of a text that is longer. */
+  /** The data was truncated: it is the beginning of a longer text. */
   isCut: boolean;
 }
 
-/** Events that a page gets at first. */
+/** Number of retained events that a new page receives. */
 const FIRST = 20;
-/** Events that one update has at most: the newest. What a busy channel has above that nobody could read. */
+/** Maximum number of events in one update, the newest ones. The user of the page could not read more. */
 const MAX_EVENTS = 50;
-/** Characters of the data of one event. */
+/** Maximum number of characters of the data of one event. */
 const MAX_LENGTH = 4_096;
 /** ms between two updates. */
 const INTERVAL = 250;
 
-/** The newest events of a channel, and those to come, in updates of several. */
+/** The newest retained events of a channel, then new events, in batches. */
 export async function* tail(
   hub: Hub,
   channel: string,

@@ -54,18 +54,18 @@ export interface ControlOptions {
   origins?: readonly string[] | undefined;
 }
 
-/** Whether streams tell their clients by which id they can be changed: `sse.control` was called. */
+/** Whether `sse.control` was called. Streams then have the header `Tidings-Stream`. */
 let isControlled = false;
 
-/** `ctx.sse`, with its hub. */
+/** The function `ctx.sse`, which has its hub as a property. */
 interface Opener {
   readonly hub?: Hub;
 }
 
 /**
- * Creates middleware for the POST requests by which a page changes the channels of its open stream. The stream must have
- * the `client` of the request, and the hub must have `authorize`. From the first call on, every stream with a `client`
- * has a header `Tidings-Stream` with its id.
+ * Creates middleware for the POST requests with which a page changes the channels of its open stream. The `client` of
+ * the request must own the stream, and the hub must have `authorize`. After the first call, every stream with a
+ * `client` has a header `Tidings-Stream` with its id.
  *
  * @example
  * ```ts
@@ -75,17 +75,17 @@ interface Opener {
 function control({ client, hub, origins }: ControlOptions): Middleware {
   isControlled = true;
   return async ctx => {
-    const its = hub ?? (ctx.sse as Opener | undefined)?.hub;
-    if (its === undefined)
+    const streamHub = hub ?? (ctx.sse as Opener | undefined)?.hub;
+    if (streamHub === undefined)
       throw new TidingsError(
         'invalid-option',
         'sse.control() has no hub: mount sse() before it, or pass `hub`',
       );
-    const { status, body, headers } = await its.control({
+    const { status, body, headers } = await streamHub.control({
       method: ctx.method,
       header: name => ctx.req.headers[name] as string | undefined,
       client: await client(ctx),
-      // A body parser may have read it.
+      // A body parser may have read the body.
       body: (ctx.request as { body?: unknown }).body ?? (await readBody(ctx.req)),
       origins,
     });
@@ -96,17 +96,17 @@ function control({ client, hub, origins }: ControlOptions): Middleware {
 }
 
 /**
- * ms for which a stream waits for other middleware to set its headers and cookies after `next()`. A middleware that awaits
- * the end of its stream returns only after that.
+ * Maximum ms for which a stream waits for other middleware that sets headers and cookies after `next()`. A middleware
+ * that awaits the end of its stream would return only after that end.
  */
 const MAX_WAIT = 100;
 
 /**
- * Creates middleware that adds {@linkcode SseContext.sse | ctx.sse()} to every context. Mount it first: the headers of a
- * stream are sent when the middleware after it has returned, or after 100 ms, so that sessions can set their cookies.
+ * Creates middleware that adds {@linkcode SseContext.sse | ctx.sse()} to every context. Mount it first: the headers of
+ * a stream are sent when the middleware after it has returned, or after 100 ms, so that sessions can set their cookies.
  *
  * @param options the `hub` of the streams. Default: a new hub with default options, as `sse().hub`.
- * @throws {TidingsError} `invalid-option`: an unknown option, or no plain object.
+ * @throws {TidingsError} `invalid-option`: an unknown option, or an argument that is not a plain object.
  */
 export function sse(options: SseOptions = {}): SseMiddleware {
   const hub = adapterHub(options);
@@ -118,7 +118,7 @@ export function sse(options: SseOptions = {}): SseMiddleware {
       const beforeHeaders = () => {
         if (hasReturned) return undefined;
         return new Promise<void>(resolve => {
-          begin = within(MAX_WAIT, resolve);
+          begin = callWithin(MAX_WAIT, resolve);
         });
       };
       const opened = openStream(ctx.req, ctx.res, { ...options, hub, beforeHeaders });
@@ -126,8 +126,8 @@ export function sse(options: SseOptions = {}): SseMiddleware {
       if (isControlled && stream.client !== undefined && hub.streams.has(stream)) {
         ctx.res.setHeader('Tidings-Stream', stream.id);
       }
-      // Until the headers are sent, the status would be Koa's default of 404, and a middleware that responds to that after
-      // `next()` would replace the stream.
+      // Otherwise the status would be Koa's default of 404 until the headers are sent, and a middleware that handles
+      // 404 after `next()` would replace the stream.
       ctx.status = 200;
       return opened;
     };
@@ -139,19 +139,20 @@ export function sse(options: SseOptions = {}): SseMiddleware {
       // Before the headers, Koa sends the error as the response. After them, the stream ends.
       else if (failStream(ctx.res, error)) throw error;
     }
-    // If a body was set meanwhile, Koa sends that as the response.
+    // If a body was set meanwhile, Koa sends it as the response.
     const isReleased = ctx.body != null && releaseResponse(ctx.res);
     hasReturned = true;
     begin?.();
     begin = undefined;
-    // Koa sends a response when its middleware has returned.
+    // When the middleware has returned, Koa sends a response.
     if (!isReleased) await stream?.closed;
   };
   return Object.assign(middleware, { hub });
 }
 
 /**
- * A route for the files of @tidings/client, for pages without a bundler: `import { connect } from '/tidings/client.js'`.
+ * Creates a route for the files of @tidings/client, for pages without a bundler:
+ * `import { connect } from '/tidings/client.js'`.
  *
  * @param path the folder of the files. Default: `/tidings`.
  */
@@ -167,8 +168,8 @@ function client(path = '/tidings'): (ctx: Context, next: Next) => Promise<void> 
 
 sse.client = client;
 
-/** Calls back after so many ms, or when the returned function is called. */
-function within(ms: number, callback: () => void): () => void {
+/** Calls a function after `ms`, or earlier when the returned function is called. */
+function callWithin(ms: number, callback: () => void): () => void {
   const timer = setTimeout(callback, ms);
   return () => {
     clearTimeout(timer);
@@ -176,7 +177,7 @@ function within(ms: number, callback: () => void): () => void {
   };
 }
 
-/** Whether a middleware has failed only because it has set a header or a cookie after the stream has begun. */
+/** Whether a middleware failed only because it set a header or a cookie after the stream had begun. */
 function isLateHeader({ headerSent }: Context, error: unknown): boolean {
   return headerSent && (error as { code?: unknown } | null)?.code === 'ERR_HTTP_HEADERS_SENT';
 }

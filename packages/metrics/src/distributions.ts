@@ -27,7 +27,7 @@ function distribution(
   return { name: `tidings_${name}`, otelName: `tidings.${otelName}`, unit, help, buckets };
 }
 
-/** Everything that is measured by an observer. Labels are those of the calls of `record`. */
+/** All metrics that are measured by an observer. See measure.ts for their labels. */
 export const DISTRIBUTIONS = {
   streamDuration: distribution(
     'stream_duration_seconds',
@@ -114,5 +114,5 @@ export type DistributionName = keyof typeof DISTRIBUTIONS;
 
 export type Labels = Readonly<Record<string, string>>;
 
-/** Takes one measurement. */
+/** Records one measurement. */
 export type Recorder = (name: DistributionName, value: number, labels?: Labels) => void;

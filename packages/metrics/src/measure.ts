@@ -3,7 +3,7 @@ import type { Labels, Recorder } from './distributions.ts';
 import type { LabelOptions } from './label-options.ts';
 import type { TallyName } from './tallies.ts';
 
-/** Where measurements go. */
+/** The destination of measurements. */
 export interface Sink {
   readonly record: Recorder;
   /** Adds one to a counter. */

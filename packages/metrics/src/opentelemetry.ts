@@ -41,7 +41,7 @@ export interface OpenTelemetryOptions extends LabelOptions {
   httpSpan?: (() => SpanLike | undefined) | undefined;
 }
 
-/** What there is to undo, and the spans of streams. */
+/** Stops the instrumentation, and finds the spans of streams. */
 export interface OpenTelemetryInstrumentation {
   stop(): void;
   spanOf(stream: object): SpanLike | undefined;

@@ -4,7 +4,7 @@ import type { Sample } from './prometheus-metric.ts';
 /** The measurements with the same labels. */
 interface Series {
   readonly labels: Labels;
-  /** How many fell into each bucket, and, last, above all of them. */
+  /** Number of measurements in each bucket. The last item counts those above all buckets. */
   readonly counts: number[];
   sum: number;
 }
@@ -21,7 +21,7 @@ export class Histogram {
   }
 
   record(value: number, labels = NONE): void {
-    // Labels come from this package, always in the same order, and there is one at most.
+    // The values suffice as a key: all labels come from this package, and there is at most one.
     const key = Object.values(labels).join();
     let series = this.#series.get(key);
     if (series === undefined) {

@@ -1,23 +1,23 @@
-/** One line of a metric, as prom-client has it. */
+/** One line of a metric, in the format of prom-client. */
 export interface Sample {
   readonly value: number;
   readonly labels: Readonly<Record<string, string | number>>;
-  /** The name of the line, if it is not that of the metric. */
+  /** The name of the line, if it differs from that of the metric. */
   readonly metricName?: string;
 }
 
-/** A metric as a registry of prom-client uses it. Its own classes are not needed for that. */
+/** The part of a metric that a registry of prom-client uses. So this package does not depend on prom-client. */
 export class Metric {
-  /** Not readonly: for OpenMetrics, a registry takes `_total` off the names of counters. */
+  /** Not readonly: for OpenMetrics, a registry removes `_total` from the names of counters. */
   name: string;
   readonly help: string;
   readonly type: 'gauge' | 'counter' | 'histogram';
-  /** How prom-client adds up the metrics of the processes of a cluster. */
+  /** How prom-client aggregates the metrics of the processes of a cluster. */
   readonly aggregator = 'sum';
   readonly #read: () => readonly Sample[];
   readonly #clear: () => void;
 
-  /** @param clear forgets what was counted. Default: nothing is counted here. */
+  /** @param clear resets the values. Default: does nothing, for values that are read from the hub. */
   constructor(
     name: string,
     help: string,

@@ -72,7 +72,7 @@ export function instrumentPrometheus(hub: Hub, { registry, ...labels }: Promethe
   };
 }
 
-/** Registers all of them, or none. Returns a function that removes them. */
+/** Registers all metrics, or none if one fails. Returns a function that removes them. */
 function register(registry: RegistryLike, metrics: readonly Metric[]): () => void {
   const registered: string[] = [];
   const remove = () => {
@@ -100,7 +100,10 @@ function add(counts: Map<string, Sample> | undefined, labels: Sample['labels']):
   counts?.set(key, { ...sample, value: sample.value + 1 });
 }
 
-/** A registry asks all of its metrics in the same tick, and the stats of many streams take time. */
+/**
+ * Caches the stats for one tick: a registry reads all metrics in the same tick, and the stats of many streams take
+ * time.
+ */
 function readOncePerScrape(hub: Hub): () => HubStats {
   let stats: HubStats | undefined;
   return () => {

@@ -1,6 +1,6 @@
 import type { HubStats } from '@tidings/core';
 
-/** One value, and the label that it has beside the others of its metric. */
+/** One value, and the label that distinguishes it from the other values of its metric. */
 type Reading = readonly [value: number, labels?: Readonly<Record<string, string>>];
 
 /** A metric that is read from `hub.stats()`. */
@@ -18,9 +18,7 @@ export interface Signal {
 
 type Read = (stats: HubStats) => number | undefined | Readonly<Record<string, number | undefined>>;
 
-/**
- * @param label the label of each value, if `read` returns several.
- */
+/** @param label the name of the label, if `read` returns several values. */
 export function signal(
   type: Signal['type'],
   name: string,

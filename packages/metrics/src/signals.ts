@@ -2,7 +2,7 @@ import { type Signal, signal } from './signal.ts';
 
 const seconds = (ms: number | undefined) => (ms === undefined ? undefined : ms / 1_000);
 
-/** Everything that is read from the stats of a hub. */
+/** All metrics that are read from the stats of a hub. */
 export const SIGNALS: readonly Signal[] = [
   signal('gauge', 'streams_open', 'stream.open', '{stream}', 'Open streams.', s => s.streams),
   signal('gauge', 'clients', 'client.count', '{client}', 'Clients that have a stream.', s => s.clients),

@@ -36,16 +36,16 @@ const ERROR = 2;
 
 type Attributes = Record<string, string | number>;
 
-/** A stream that was opened, and has no span yet. */
+/** A stream that was opened and has no span yet. */
 interface Opened {
   /** ms since 1970. */
   readonly at: number;
   readonly httpSpan: SpanLike | undefined;
-  /** What happened before it had a span. */
+  /** Span events from before the span was created. */
   readonly events: (readonly [name: string, attributes: Attributes])[];
 }
 
-/** Gives each stream a span, from its opening to its end, in a trace of its own. */
+/** Creates a span for each stream, from its opening to its end, in a separate trace. */
 export function traceStreams(hub: Hub, tracer: TracerLike, findHttpSpan?: () => SpanLike | undefined) {
   const opened = new WeakMap<EventStream, Opened>();
   const spans = new WeakMap<object, SpanLike>();
@@ -55,11 +55,12 @@ export function traceStreams(hub: Hub, tracer: TracerLike, findHttpSpan?: () => 
     else span.addEvent(name, attributes);
   };
   const stop = hub.observe({
-    // In the context of the request.
+    // Runs in the async context of the request.
     opened(stream) {
       opened.set(stream, { at: Date.now(), httpSpan: findHttpSpan?.(), events: [] });
     },
-    // In that of `instrument()`: a request that is not traced has a context in which no span would be recorded.
+    // Runs in the async context of `instrument()`. In the context of a request that is not traced, no span would be
+    // recorded.
     headersSent(stream, status) {
       const { at, httpSpan, events } = opened.get(stream) ?? {
         at: Date.now(),
@@ -77,13 +78,13 @@ export function traceStreams(hub: Hub, tracer: TracerLike, findHttpSpan?: () => 
       spans.set(stream, span);
       if (stream.lastEventId !== undefined) span.setAttribute('tidings.last_event_id', stream.lastEventId);
       for (const event of events) span.addEvent(...event);
-      if (httpSpan !== undefined) endForGood(httpSpan, status, span);
+      if (httpSpan !== undefined) endPermanently(httpSpan, status, span);
     },
     caughtUp(stream, { outcome, reason, events, bytes }) {
       add(stream, 'tidings.caught_up', { outcome, events, bytes, ...(reason && { reason }) });
     },
     reset(stream, reason, channels) {
-      // Names of channels may be private, and long: only how many there are.
+      // Only the number of channels, because their names may be private or long.
       add(stream, 'tidings.reset', { reason, channels: channels.length });
     },
     lagging(stream) {
@@ -92,7 +93,7 @@ export function traceStreams(hub: Hub, tracer: TracerLike, findHttpSpan?: () => 
     closed(stream, reason, { events, bytes, maxBufferedBytes }) {
       const span = spans.get(stream);
       if (span === undefined) return;
-      // A stream whose id nobody has read has none, and is given none: streams with an id take memory.
+      // Does not read `stream.id`, which would assign an id: ids take memory.
       const { id } = stream.stats();
       const attributes = {
         ...(id !== undefined && { 'tidings.stream.id': id }),
@@ -110,10 +111,11 @@ export function traceStreams(hub: Hub, tracer: TracerLike, findHttpSpan?: () => 
 }
 
 /**
- * Ends the span of a request whose response goes on as a stream. The HTTP instrumentation ends it again when the response
- * is over, and the SDK would report each of these calls as an error, so they do nothing.
+ * Ends the span of a request whose response continues as a stream. The HTTP instrumentation calls its methods again
+ * when the response is over. The SDK would report each of these calls as an error, so they are replaced by empty
+ * functions.
  */
-function endForGood(span: SpanLike, status: number, streamSpan: SpanLike): void {
+function endPermanently(span: SpanLike, status: number, streamSpan: SpanLike): void {
   span.setAttribute('http.response.status_code', status);
   const { traceId, spanId } = streamSpan.spanContext();
   span.addEvent('tidings.stream_opened', { 'trace.id': traceId, 'span.id': spanId });

@@ -1,14 +1,14 @@
-/** A counter by channel or by client, which exists only with a function that maps these to labels. */
+/** A counter by channel or by client. It exists only if a function maps these to labels. */
 export interface Tally {
   readonly name: string;
   readonly otelName: string;
   readonly unit: string;
   readonly help: string;
-  /** The option that it needs. */
+  /** The option that the counter needs. */
   readonly needs: 'channel' | 'client';
 }
 
-/** Counters with labels of which there may be many. */
+/** Counters whose labels may have many values. */
 export const TALLIES = {
   publishedByChannel: {
     name: 'tidings_channel_events_published_total',

@@ -1,23 +1,23 @@
 import { createRequire } from 'node:module';
 
-/** What the addon exports; see fan-out.c. */
+/** The exports of the addon: see fan-out.c. */
 export interface Addon {
   /**
-   * Sends a chunk to each of the first `count` descriptors, and replaces each by the number of bytes that it took: 0 if
-   * its socket takes none now, or has failed.
+   * Sends a chunk to each of the first `count` descriptors, and replaces each descriptor by the number of bytes that
+   * were sent. 0: the buffer of the socket is full, or the socket has failed.
    */
   send(descriptors: Int32Array, count: number, chunk: Uint8Array): void;
 }
 
-/** The platforms that a binary may be for: npm installs the one that fits. */
+/** The names of the platforms whose binary may fit. npm has installed the right one. */
 function platforms(platform: string, arch: string): string[] {
   return platform === 'linux' ? [`linux-${arch}-gnu`, `linux-${arch}-musl`] : [`${platform}-${arch}`];
 }
 
 /**
- * Loads the addon: that of the optional package for this platform, or the one that was built in this repository.
+ * Loads the addon: from the optional package for this platform, or the one that was built in this repository.
  *
- * @throws an error with the reasons as its `cause` if there is none, or it cannot be loaded.
+ * @throws {Error} there is no addon, or it cannot be loaded. The `cause` has the reasons.
  */
 export function loadAddon(names = platforms(process.platform, process.arch)): Addon {
   const load = createRequire(import.meta.url);

@@ -1,9 +1,9 @@
-// send() to many sockets with one call from JavaScript. See fan-out.ts.
+// Calls send() for many sockets with one call from JavaScript. See socket-fan-out.ts.
 #include <errno.h>
 #include <node_api.h>
 #include <sys/socket.h>
 
-// macOS has no such flag. Node.js ignores SIGPIPE in its own process, and libuv sets SO_NOSIGPIPE there.
+// macOS does not have this flag, and does not need it: Node.js ignores SIGPIPE, and libuv sets SO_NOSIGPIPE on macOS.
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0
 #endif
@@ -13,8 +13,8 @@ static napi_value fail(napi_env env) {
   return NULL;
 }
 
-// Sends `chunk` to the first `count` descriptors, and puts the number of bytes that each has taken in its place. Whatever
-// keeps a socket from taking bytes, that number is 0: the caller then writes in the ordinary way, which finds the reason.
+// Sends `chunk` to the first `count` descriptors, and replaces each descriptor by the number of bytes that were sent. After
+// any error, the number is 0: the caller then writes in the ordinary way, which reports the error.
 static napi_value send_to_all(napi_env env, napi_callback_info info) {
   napi_value args[3];
   size_t argc = 3;

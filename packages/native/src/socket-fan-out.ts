@@ -1,15 +1,17 @@
 import type { FanOut, FanOutTarget } from '@tidings/core';
 import type { Addon } from './addon.ts';
 
-/** Collects the chunks of one turn of the delivery loop, and sends each to all its sockets with one call. */
+/**
+ * Collects the chunks that the delivery loop writes without a pause, and sends each to all its sockets with one call.
+ */
 export class SocketFanOut implements FanOut {
   isCollecting = false;
   batch = 0;
   readonly #addon: Addon;
   #targets = new Map<Uint8Array, FanOutTarget[]>();
-  /** Most chunks are those of the response before. */
+  /** The last chunk and its targets. Most calls of `add` have the same chunk as the call before. */
   #chunk: Uint8Array | undefined;
-  #ofChunk: FanOutTarget[] = [];
+  #chunkTargets: FanOutTarget[] = [];
   #descriptors = new Int32Array(256);
 
   constructor(addon: Addon) {
@@ -24,10 +26,10 @@ export class SocketFanOut implements FanOut {
   add(target: FanOutTarget, chunk: Uint8Array): void {
     if (chunk !== this.#chunk) {
       this.#chunk = chunk;
-      this.#ofChunk = this.#targets.get(chunk) ?? [];
-      this.#targets.set(chunk, this.#ofChunk);
+      this.#chunkTargets = this.#targets.get(chunk) ?? [];
+      this.#targets.set(chunk, this.#chunkTargets);
     }
-    this.#ofChunk.push(target);
+    this.#chunkTargets.push(target);
   }
 
   flush(): void {
@@ -42,8 +44,8 @@ export class SocketFanOut implements FanOut {
   }
 
   /**
-   * Between the first descriptor and the call of the addon, nothing of the application runs: no socket can be closed, and
-   * its descriptor used by another.
+   * No code of the application runs between reading the first descriptor and the call of the addon. Otherwise a socket
+   * could be closed, and its descriptor reused by another socket.
    */
   #send(chunk: Uint8Array, targets: FanOutTarget[], failures: unknown[]): void {
     const others: FanOutTarget[] = [];
@@ -54,18 +56,20 @@ export class SocketFanOut implements FanOut {
       const descriptor = target.descriptorFor(chunk);
       if (descriptor >= 0) {
         descriptors[count] = descriptor;
+        // Moved to the front of the array, which saves a second one.
         targets[count++] = target;
       } else others.push(target);
     }
     if (count > 0) this.#addon.send(descriptors, count, chunk);
-    // The rests before the others: a response that something has wrapped may call the application.
-    for (let i = 0; i < count; i++) tell(targets[i], chunk, descriptors[i], failures);
-    for (const target of others) tell(target, chunk, 0, failures);
+    // Targets of the addon first, so that unsent bytes are queued: the other writes may call code of the application,
+    // if a middleware has wrapped the response.
+    for (let i = 0; i < count; i++) reportSent(targets[i], chunk, descriptors[i], failures);
+    for (const target of others) reportSent(target, chunk, 0, failures);
   }
 }
 
-/** A target that fails must not keep the others from being told. */
-function tell(
+/** Passes the number of sent bytes to a target. Collects its error, so that the other targets are still called. */
+function reportSent(
   target: FanOutTarget | undefined,
   chunk: Uint8Array,
   bytes: number | undefined,

@@ -36,16 +36,16 @@ export function redisBroker(options: RedisBrokerOptions): Broker {
 }
 
 /**
- * Two connections: one for calls (`connection`, used by `store`), and one for subscriptions (inside `feed`).
+ * Has two connections: one for calls (`connection`, used by `store`), and one for subscriptions (inside `feed`).
  *
  *     unstarted ──start()──▶ started ──close()──▶ unstarted
  *
- * `start` that rejects leaves it unstarted. Each start makes new parts, see {@link createParts}.
+ * If `start` rejects, the broker stays unstarted. Each start creates new parts, see {@link createParts}.
  */
 class RedisBroker implements Broker {
   readonly #settings: RedisBrokerSettings;
   #parts: Parts | undefined;
-  /** The messages of errors that were reported. */
+  /** The messages of reported errors. Each is reported once. */
   readonly #reported = new Set<string>();
 
   constructor(settings: RedisBrokerSettings) {
@@ -136,10 +136,10 @@ class RedisBroker implements Broker {
 
 type Parts = ReturnType<typeof createParts>;
 
-/** The parts of a started broker, wired together. */
+/** Creates the parts of a started broker, and connects them. */
 function createParts(settings: RedisBrokerSettings, sink: Sink, report: (error: TidingsError) => void) {
   const { findServers, prefix, timeout, probeInterval, shardedPubSub } = settings;
-  // New at each start: batch numbers begin again at 1, and Redis remembers those of the name before.
+  // A new name at each start: batch numbers begin again at 1, and Redis stores the last batch number of each name.
   const process = randomBytes(9).toString('base64url');
   const names = new Names(prefix, process);
   const dialer = new Dialer(findServers, timeout);
@@ -156,7 +156,7 @@ function createParts(settings: RedisBrokerSettings, sink: Sink, report: (error: 
       }
       store.isSharded = shardedPubSub ?? isCluster;
       await store.greet(connection);
-      // With each connection: the policy may have been changed, or the server.
+      // Checked for each connection: the policy or the server may have changed.
       const risk = await findEvictionRisk(connection);
       if (risk !== undefined) report(risk);
     },
@@ -170,7 +170,7 @@ function createParts(settings: RedisBrokerSettings, sink: Sink, report: (error: 
     key: names.hub,
     onWrongServer(error) {
       dialer.redirect(error);
-      // Whether the subscription is with the right server shows in the next reply: see `server` below.
+      // The next reply reveals whether the subscription is connected to the right server: see `server` below.
       connection.reconnect(error);
     },
     onMisconfigured: report,
@@ -209,8 +209,8 @@ function createParts(settings: RedisBrokerSettings, sink: Sink, report: (error: 
 }
 
 /**
- * Reports when both connections are established, and when the first of them is lost. Before that, it reports why each
- * attempt has failed: a hub that waits for its broker to begin rejects with this cause.
+ * Reports when both connections are established, and when one of them is lost. Before both were established for the
+ * first time, it reports why each attempt has failed. Calls of a hub that waits for its broker reject with this cause.
  */
 function bothConnected(report: (isConnected: boolean, cause?: unknown) => void) {
   const connected = new Set<'calls' | 'feed'>();
@@ -227,7 +227,7 @@ function bothConnected(report: (isConnected: boolean, cause?: unknown) => void) 
     },
     {
       failed(cause: unknown) {
-        // A cluster redirects: the next attempt goes to the server that it has named.
+        // A redirection of a cluster is not a failure: the next attempt goes to the right server.
         if (!hasBegun && !isStopped && movedTo(cause) === undefined) report(false, cause);
       },
       stop() {

@@ -5,10 +5,10 @@ export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost';
 }
 
-/** A call has failed and is not retried. */
+/** A call has failed, and is not retried. */
 export class CallFailed extends Error {
   override readonly name = 'CallFailed';
-  /** Whether some attempt got no reply, so that the server may have run it. */
+  /** Whether an attempt got no reply, so that the server may have run the call. */
   readonly mayHaveRun: boolean;
 
   constructor(cause: unknown, mayHaveRun: boolean) {
@@ -27,7 +27,7 @@ export function isErrorReply(error: unknown): error is Error {
   return error instanceof Error && !(error instanceof TidingsError) && /^[A-Z][A-Z0-9]+ /.test(error.message);
 }
 
-/** Turns the error of a call into one for the hub. */
+/** Converts the error of a call into an error for the hub. */
 export function toBrokerError(error: unknown): TidingsError {
   if (error instanceof TidingsError) return error;
   const setting = findSetting(error);
@@ -40,7 +40,7 @@ const PASSWORD = 'check the user name and the password of the client';
 const AUTHORITY =
   'pass its certificate authority to the client, as `socket.ca` (redis) or `tls.ca` (ioredis)';
 
-/** What to change, by how the message of an error reply begins, or by the code of an error of Node.js. */
+/** Advice for the user, by the beginning of an error reply's message, or by the code of a Node.js error. */
 const ADVICE: readonly [cause: RegExp, advice: string][] = [
   [/^NOPERM |^ERR The user executing the script can't run/, PERMISSIONS],
   [/^(WRONGPASS|NOAUTH) |^ERR (invalid password|AUTH )/, PASSWORD],
@@ -53,11 +53,14 @@ const ADVICE: readonly [cause: RegExp, advice: string][] = [
   ],
 ];
 
-/** An error that repeating the call does not help against, with what to change; undefined if there is none in the causes. */
+/**
+ * Searches an error and its causes for one that a retry does not fix. Returns it as a TidingsError with advice.
+ * Undefined if there is none.
+ */
 export function findSetting(error: unknown): TidingsError | undefined {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     if (cause instanceof TidingsError) return cause;
-    // Its message is that of its cause.
+    // The message of a CallFailed is that of its cause.
     if (cause instanceof CallFailed) continue;
     const { code } = cause as { code?: unknown };
     for (const [pattern, advice] of ADVICE) {
@@ -68,7 +71,7 @@ export function findSetting(error: unknown): TidingsError | undefined {
   return undefined;
 }
 
-/** The message of an error, followed by those of its causes. */
+/** The message of an error, followed by the messages of its causes. */
 function explain(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? error.message : `${error.message}: ${explain(error.cause)}`;

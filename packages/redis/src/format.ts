@@ -1,10 +1,10 @@
 import type { Draft, Entry, Page, Position } from '@tidings/core';
 
-/** The names of one hub in Redis. All are in one slot of a cluster, that of `{prefix}`. */
+/** The names of one hub in Redis. In a cluster, all are in the slot of `{prefix}`. */
 export class Names {
   /** The hub's hash. The scripts derive the names of the other keys from it. */
   readonly hub: string;
-  /** The Pub/Sub channel of this process alone: it receives the replies to its barriers. */
+  /** The Pub/Sub channel of this process only, on which it receives its barriers. */
   readonly process: string;
   /** The Pub/Sub channel of notices to all processes. */
   readonly notices: string;
@@ -37,8 +37,8 @@ export function kindLetter(draft: Draft): string {
 }
 
 /**
- * An entry as Redis stores it: the letter of its kind; `j`, if its data is JSON; its name, key and `except` as a JSON
- * array, if it has any of them; a line break; its data. The array has no line breaks of its own.
+ * Encodes an entry as Redis stores it: the letter of its kind; `j`, if its data is JSON; its name, key and `except` as
+ * a JSON array, if it has any of them; a line break; its data. The array contains no line break.
  */
 export function encodeEntry(draft: Draft): string {
   const { event, key, except, json, data } = draft;
@@ -47,7 +47,7 @@ export function encodeEntry(draft: Draft): string {
   return `${kindLetter(draft)}${json ? 'j' : ''}${fields}\n${data}`;
 }
 
-/** Decodes what {@link encodeEntry} returned. Throws if it is anything else. */
+/** Decodes the result of {@link encodeEntry}. Throws for any other text. */
 function decodeEntry(channel: string, position: Position, text: string): Entry {
   const lineEnd = text.indexOf('\n');
   const kind = KINDS[text[0] as string];
@@ -59,7 +59,7 @@ function decodeEntry(channel: string, position: Position, text: string): Entry {
 
 type Fields = [event?: string | undefined, key?: string | undefined, except?: string | undefined];
 
-// Consecutive entries usually have the same fields: parsing JSON is the most expensive part of decoding.
+// Caches the last fields: consecutive entries often have the same, and parsing JSON takes most of the decoding time.
 let lastText = '';
 let lastFields: Fields = [];
 
@@ -76,7 +76,7 @@ function decodeFields(text: string): Fields {
 export interface Message {
   readonly epoch: string;
   readonly channel: string;
-  /** The channel's newest position before these entries; 0 if Redis knew nothing of the channel. */
+  /** The channel's newest position before these entries. 0 if Redis had no record of the channel. */
   readonly previous: Position;
   readonly entries: readonly Entry[];
 }
@@ -84,10 +84,10 @@ export interface Message {
 const HEADER = /^([0-9a-z]+) (\d+) (\d+)((?: \d+)+)\n/;
 
 /**
- * Decodes what the append script publishes: epoch, previous position, first position, length of each entry in UTF-16
+ * Decodes a message of the append script: epoch, previous position, first position, length of each entry in UTF-16
  * units; a line break; the entries.
  *
- * @returns undefined if it is anything else, since every client of the server can publish to these names.
+ * @returns undefined for any other text, because every client of the server can publish to these names.
  */
 export function decodeMessage(channel: string, text: string): Message | undefined {
   const [header, epoch = '', previous, first, lengths] = HEADER.exec(text) ?? [];

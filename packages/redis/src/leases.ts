@@ -21,7 +21,7 @@ export class Leases {
     const reply = await this.#caller.call(this.#script, {
       args: () => [set, owner, ...counts, ...hold, ...release],
       deadline,
-      // A second attempt would not return what the first has changed.
+      // A second attempt would not return the changes of the first one.
       isOnce: true,
     });
     const [came, left] = reply as [string[], string[]];

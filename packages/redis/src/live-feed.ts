@@ -1,4 +1,4 @@
-import { setImmediate as nextTick } from 'node:timers/promises';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Opened, Page, Position, ReadFrom, Sink } from '@tidings/core';
 import type { Connection } from './connection/connection.ts';
 import type { Dialer } from './connection/dialer.ts';
@@ -19,32 +19,32 @@ export interface LiveFeedOptions extends Pick<ReconnectingOptions, 'onFailed' | 
   timeout: number;
   /** ms between two probes. */
   probeInterval: number;
-  /** The connection was established (and all that was missed is delivered), or lost. */
+  /** The connection was established, and all missed entries were delivered; or the connection was lost. */
   onConnection(isConnected: boolean, cause?: unknown): void;
 }
 
 /**
- * The subscription to the open channels, kept complete: whenever a message may have been missed, the log is read.
+ * The subscription to the open channels. It delivers every entry: if a message may have been missed, it reads the log.
  *
  * | event                       | disconnected                 | catching up               | live                     |
  * | --------------------------- | ---------------------------- | ------------------------- | ------------------------ |
  * | connected                   | subscribes → catching up     | -                         | -                        |
  * | message                     | -                            | buffered                  | delivered                |
- * | the log has been read       | -                            | delivers it, then what was buffered → live | -       |
+ * | the log has been read       | -                            | delivers it, then the buffered messages → live | -   |
  * | gap in the messages         | -                            | -                         | → catching up            |
  * | gap found too late          | -                            | `sink.lost`               | `sink.lost`              |
  * | buffer full                 | -                            | drops it, reads again     | -                        |
- * | message of a foreign epoch  | -                            | dropped; asks the store   | dropped; asks the store  |
+ * | message of another epoch    | -                            | dropped; asks the store   | dropped; asks the store  |
  * | the store has a new epoch   | releases all channels        | releases all → live       | releases all             |
  * | a barrier or reply is late, the connection is lost, the server is another one | - | → disconnected | → disconnected |
  * | `open`                      | waits, rejects at `timeout`  | waits for its turn        | subscribes, reads, opens |
- * | `release`                   | forgets the channels         | waits for its turn        | forgets, unsubscribes    |
+ * | `release`                   | closes the channels          | waits for its turn        | closes, unsubscribes     |
  * | `close`                     | closed                       | closed                    | closed                   |
  *
- * On the way to `disconnected`, pending calls of `open` reject, and what was buffered is dropped: the log is read
- * from `deliveredUpTo` on the next connection. Channels stay open. Whatever is read while messages may arrive is read
- * at a barrier (see LogReader), so that each entry is either in a page or in a later message, never in neither.
- * Opening, releasing and catching up exclude each other: see `#inOrder`.
+ * In the transition to `disconnected`, pending calls of `open` reject, and buffered messages are dropped. The next
+ * connection reads the log from `deliveredUpTo`. Channels stay open. All reads while messages may arrive are made at a
+ * barrier (see LogReader), so that each entry is either in a page or in a later message. Opening, releasing and
+ * catching up run one at a time: see `#inOrder`.
  */
 export class LiveFeed {
   readonly #store: Store;
@@ -102,8 +102,8 @@ export class LiveFeed {
         if (connection.isClosed || !sequencer.isLive) return reject(interrupted());
         try {
           resolve(await this.#open(connection, wants));
-          // The caller has to learn what is in the pages before newer entries are delivered.
-          await nextTick();
+          // The caller must process the pages before newer entries are delivered.
+          await nextTurn();
         } catch (error) {
           reject(error);
         }
@@ -126,7 +126,7 @@ export class LiveFeed {
     this.#unsubscribe(this.#sequencer.restart(head));
   }
 
-  /** A call was answered by this server. If the subscription is with another one, it delivers nothing any more. */
+  /** Called with the server that has replied to a call. A subscription to another server would get no messages. */
   checkServer(id: string): void {
     if (this.#server !== '' && this.#server !== id) this.#connection.reconnect(new Error('another server'));
   }
@@ -154,7 +154,7 @@ export class LiveFeed {
     });
   }
 
-  /** Catching up: delivers what is in the log after `deliveredUpTo`, and in the gaps; then live. */
+  /** Delivers the entries of the log after `deliveredUpTo` and in the gaps. Then the state is `live`. */
   async #catchUp(): Promise<void> {
     const sequencer = this.#sequencer;
     do {
@@ -181,7 +181,7 @@ export class LiveFeed {
     try {
       await this.#catchUp();
     } catch (error) {
-      // If it was interrupted, the next connection catches up, or there is nothing to repair in the new epoch.
+      // In a newer generation, the next connection catches up, or the new epoch has no gaps to repair.
       if (generation === this.#sequencer.generation) this.#connection.reconnect(error);
     }
   }
@@ -203,7 +203,7 @@ export class LiveFeed {
           if (!sequencer.isLive) return;
           sequencer.advance(barrier);
           sequencer.startCollecting(channels);
-          // From the head of the last part on, nothing is delivered until the caller has the pages.
+          // Entries after the head of the last part are delivered only after the caller has received the pages.
           if (index === parts.length - 1) sequencer.pause();
         });
         if (generation !== sequencer.generation || sequencer.gaps.size > 0) throw interrupted();
@@ -234,7 +234,7 @@ export class LiveFeed {
 
   #unsubscribe(channels: readonly string[]): void {
     for (const slice of slices(channels)) {
-      // A connection that is lost has no subscriptions.
+      // Errors are ignored: a lost connection has no subscriptions.
       this.#connection.current
         ?.unsubscribe(slice.map(this.#names.entriesOf), this.#store.isSharded)
         .catch(() => {});

@@ -3,10 +3,10 @@ import { CallFailed, interrupted } from './errors.ts';
 import type { Sequencer } from './sequencer.ts';
 import type { ReadReply, ReadRequest, Store } from './store.ts';
 
-/** Channels that are subscribed to, or read, with one command. More would block Redis for too long. */
+/** Maximum number of channels in one command. More would block Redis for too long. */
 const SLICE = 256;
 
-/** Slices of a list; one, if the list is empty. */
+/** Splits a list into slices. An empty list gives one empty slice. */
 export function slices<T>(list: readonly T[]): T[][] {
   const result: T[][] = [];
   for (let start = 0; start === 0 || start < list.length; start += SLICE) {
@@ -15,13 +15,13 @@ export function slices<T>(list: readonly T[]): T[][] {
   return result;
 }
 
-/** A read whose head has yet to arrive over the live feed. Both are called synchronously. */
+/** A read whose head has not arrived over the live feed yet. Both callbacks are called synchronously. */
 interface Barrier {
   arrived(head: Position): void;
   interrupted(): void;
 }
 
-/** How far a channel has been read. */
+/** The progress of reading one channel. */
 interface Cursor {
   channel: string;
   after: Position;
@@ -29,7 +29,7 @@ interface Cursor {
   more: boolean;
 }
 
-/** Reads the log for the live feed, so that the two together have no gap. */
+/** Reads the log for the live feed, so that there is no gap between the log and the messages. */
 export class LogReader {
   readonly #store: Store;
   readonly #sequencer: Sequencer;
@@ -39,7 +39,7 @@ export class LogReader {
   readonly #barriers = new Map<string, Barrier>();
   #tokens = 0;
 
-  /** @param onSilence called when a barrier does not arrive: the subscription is up, but delivers nothing. */
+  /** @param onSilence called when a barrier does not arrive: the subscription is connected, but delivers nothing. */
   constructor(store: Store, sequencer: Sequencer, timeout: number, onSilence: (cause: unknown) => void) {
     this.#store = store;
     this.#sequencer = sequencer;
@@ -48,8 +48,9 @@ export class LogReader {
   }
 
   /**
-   * Reads, and shows where in the messages of the live feed the read took place: the script also publishes the head
-   * to this process. Redis keeps the order of messages, so everything up to that head has arrived before it.
+   * Reads the log, and marks the read in the messages of the live feed with a barrier: the script also publishes the
+   * head to this process. Redis preserves the order of messages, so all entries up to that head arrive before the
+   * barrier.
    *
    * @param onBarrier called when the head arrives, before any message after it.
    * @throws {CallFailed}
@@ -68,7 +69,7 @@ export class LogReader {
         interrupted: () => reject(interrupted()),
       });
     });
-    // The read may fail first: then nobody awaits the arrival.
+    // If the read fails first, the arrival is not awaited, and its rejection would be unhandled.
     arrival.catch(() => {});
     try {
       const reply = await this.#store.read({ ...request, token }, AbortSignal.timeout(this.#timeout));
@@ -88,14 +89,14 @@ export class LogReader {
     }
   }
 
-  /** Proves that messages still arrive, and tells quiet streams the head. */
+  /** Checks that messages arrive, and advances the head for idle streams. */
   async probe(): Promise<void> {
     try {
       await this.readAtBarrier({}, head => {
         if (this.#sequencer.isLive) this.#sequencer.advance(head);
       });
     } catch (error) {
-      // Whichever connection failed, it has been closed.
+      // The connection that has failed was already closed.
       if (!(error instanceof CallFailed)) throw error;
     }
   }
@@ -106,15 +107,15 @@ export class LogReader {
     if (epoch === this.#store.epoch) this.#barriers.get(token)?.arrived(Number(head));
   }
 
-  /** The connection is lost, or the epoch over: no barrier can arrive any more. */
+  /** Called when the connection is lost or the epoch has changed: pending barriers cannot arrive any more. */
   interrupt(): void {
     for (const barrier of this.#barriers.values()) barrier.interrupted();
     this.#barriers.clear();
   }
 
   /**
-   * Delivers the entries of some channels up to `head` that the sequencer has not delivered: reads them in pages, and
-   * merges the pages into one order. Entries that were trimmed are reported as lost before anything newer.
+   * Reads the entries of channels up to `head` that the sequencer has not delivered, page by page, and delivers them in
+   * one order. Trimmed entries are reported as lost before any newer entry is delivered.
    */
   async catchUp(channels: readonly string[], head: Position): Promise<void> {
     const sequencer = this.#sequencer;
@@ -129,7 +130,7 @@ export class LogReader {
       }
       sequencer.reportLost(lost);
       sequencer.reportLost(superseded, true);
-      // Every channel has been read up to here.
+      // Every channel was read up to this position.
       const readUpTo = Math.min(head, ...cursors.filter(({ more }) => more).map(({ after }) => after));
       const next: Entry[] = [];
       for (const cursor of cursors) {
@@ -141,7 +142,10 @@ export class LogReader {
     }
   }
 
-  /** Reads the next page of each. Lists the channels of which entries were lost, or deleted by compaction. */
+  /**
+   * Reads the next page of each channel. Adds channels with lost entries to `lost`, with compacted ones to
+   * `superseded`.
+   */
   async #readNext(
     cursors: readonly Cursor[],
     head: Position,
@@ -155,7 +159,7 @@ export class LogReader {
     for (const cursor of cursors) {
       const page = pages.get(cursor.channel);
       if (page === undefined) continue;
-      // An entry older than one that was delivered comes too late.
+      // An entry before `deliveredUpTo` is too late to be delivered in order.
       cursor.entries = page.entries.filter(({ position }) => position > this.#sequencer.deliveredUpTo);
       cursor.more = page.more;
       if (page.trimmedUpTo > cursor.after || cursor.entries.length < page.entries.length)
@@ -166,7 +170,7 @@ export class LogReader {
   }
 }
 
-/** A page as of `head`: with the entries that have arrived since it was read. */
+/** Completes a page up to `head` with the entries that have arrived since it was read. */
 export function completePage(page: Page, arrived: readonly Entry[], head: Position): Page {
   let { entries, trimmedUpTo, last, endedAt, more } = page;
   for (const entry of arrived) {
@@ -176,7 +180,7 @@ export function completePage(page: Page, arrived: readonly Entry[], head: Positi
       entries = [];
       more = false;
     }
-    // A page with more is read on up to the head anyway.
+    // If the page has `more`, the caller reads the remaining entries up to the head.
     if (!more) entries = [...entries, entry];
     endedAt = entry.kind === 'end' ? entry.position : undefined;
     last = entry.position;

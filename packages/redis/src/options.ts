@@ -57,7 +57,7 @@ export function readOptions(options: RedisBrokerOptions): RedisBrokerSettings {
     throw invalid(
       `probeInterval must be a number of ms above 0, below 2 ** 31 - 1; got ${show(probeInterval)}`,
     );
-  // AbortSignal.timeout takes whole ms only.
+  // AbortSignal.timeout needs an integer.
   const findServers = url === undefined ? serversOf(client as RedisClient) : serverAt(url);
   return { findServers, prefix, shardedPubSub, timeout: Math.ceil(timeout), probeInterval };
 }
@@ -66,7 +66,7 @@ function isDuration(value: unknown): boolean {
   return typeof value === 'number' && value > 0 && value < 2 ** 31 - 1;
 }
 
-/** A value as error messages show it: strings in quotes, objects and functions by their type. */
+/** Formats a value for an error message: strings in quotes, objects and functions by their type. */
 function show(value: unknown): string {
   return typeof value === 'string'
     ? JSON.stringify(value)

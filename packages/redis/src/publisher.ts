@@ -4,13 +4,13 @@ import { encodeEntry, kindLetter } from './format.ts';
 import { COMPACTED_RETENTION, MIN_RETENTION } from './scripts/hub.ts';
 import type { Store } from './store.ts';
 
-/** Redis takes whole numbers. Unbounded settings are sent as this one. */
+/** Represents Infinity: the scripts accept only integers. */
 const UNBOUNDED = 2 ** 50;
 
 /** Stores batches, one at a time, each exactly once or not at all. */
 export class Publisher {
   readonly #store: Store;
-  /** The number of the last batch. Redis keeps its result, so that the batch can be sent again. */
+  /** The number of the last batch. Redis stores its result, so that a repeated batch is not stored twice. */
   #number = 0;
 
   constructor(store: Store) {
@@ -70,8 +70,8 @@ function encodeBatch(number: number, drafts: readonly Draft[]): { channels: stri
       owner = String(indexes.size + 1);
       indexes.set(draft.channel, owner);
       const { events, bytes, age, compact } = draft.keep;
-      settings.push(`${whole(events)} ${whole(bytes)} ${whole(age)} ${compact ? 1 : 0}`);
-      retentions.push(whole(Math.max(age, compact ? COMPACTED_RETENTION : MIN_RETENTION)));
+      settings.push(`${integer(events)} ${integer(bytes)} ${integer(age)} ${compact ? 1 : 0}`);
+      retentions.push(integer(Math.max(age, compact ? COMPACTED_RETENTION : MIN_RETENTION)));
     }
     const entry = encodeEntry(draft);
     owners.push(owner);
@@ -84,6 +84,6 @@ function encodeBatch(number: number, drafts: readonly Draft[]): { channels: stri
   return { channels: [...indexes.keys()], args };
 }
 
-function whole(value: number): string {
+function integer(value: number): string {
   return String(Math.min(Math.ceil(value), UNBOUNDED));
 }

@@ -9,21 +9,22 @@ export interface SequencerEvents {
   gap(): void;
 }
 
-/** Characters, about, that are buffered while the log is read. Messages beyond that are dropped: the log has them. */
+/** Approximate number of characters that are buffered while the log is read. Further messages are read from the log. */
 const MAX_BUFFERED = 8 * 1024 * 1024;
 
 /** A channel that is being opened. */
 interface Opening {
-  /** Whether it has been read: messages from here on are newer than the page. */
+  /** The channel was read: later messages are newer than the page. */
   isRead: boolean;
   entries: Entry[];
 }
 
 /**
- * Puts the messages of all open channels into one order for the sink: drops duplicates, and delivers nothing while
- * entries before it are missing.
+ * Puts the messages of all open channels into one order for the sink. Drops duplicates, and delivers no entry while
+ * earlier entries are missing.
  *
- * A message says which position of its channel precedes it. Compared with the newest one delivered here, that is:
+ * Each message has the position of the channel that precedes it. This position is compared with the newest delivered
+ * position of the channel:
  *
  * | the preceding position is            | the message is                                              |
  * | ------------------------------------ | ----------------------------------------------------------- |
@@ -31,13 +32,13 @@ interface Opening {
  * | newer, and older than `deliveredUpTo`| delivered after `lost`: it is too late to repair the gap    |
  * | newer than both                      | buffered, with all that follow, until the gap is repaired   |
  *
- * Two states: `live`, where messages are delivered as they arrive, and buffering, where they wait for `resume()`. The
- * sequencer starts buffering by itself only at a gap; otherwise the live feed decides.
+ * There are two states: `live`, in which messages are delivered as they arrive, and buffering, in which they wait for
+ * `resume()`. The sequencer starts buffering by itself only at a gap; otherwise the live feed decides.
  */
 export class Sequencer {
-  /** Every entry of open channels up to here has been delivered, or reported as lost. */
+  /** Every entry of open channels up to this position was delivered, or reported as lost. */
   deliveredUpTo: Position = 0;
-  /** Changes when calls that began before cannot be completed: the connection was lost, or the epoch is over. */
+  /** Increases when calls in progress cannot be completed: the connection was lost, or the epoch has changed. */
   generation = 0;
   /** Channels with missing entries, and the position after which they are missing. */
   readonly gaps = new Map<string, Position>();
@@ -45,7 +46,7 @@ export class Sequencer {
   readonly #names: Names;
   readonly #log: Pick<Store, 'epoch' | 'knownHead'>;
   readonly #events: SequencerEvents;
-  /** The open channels, each with its newest position that is known. */
+  /** The open channels, each with its newest known position. */
   readonly #open = new Map<string, Position>();
   readonly #opening = new Map<string, Opening>();
   #isLive = false;
@@ -64,7 +65,7 @@ export class Sequencer {
     return this.#isLive;
   }
 
-  /** Whether buffered messages were dropped, so that the log must be read once more. */
+  /** Whether buffered messages were dropped, so that the log must be read again. */
   get hasOverflowed(): boolean {
     return this.#hasOverflowed;
   }
@@ -73,7 +74,7 @@ export class Sequencer {
     return this.#open;
   }
 
-  /** Takes a message of the subscription to a channel. */
+  /** Called with each message of the subscription to a channel. */
   receive(name: string, text: string): void {
     if (this.#isLive) this.#handle(name, text);
     else this.#append(name, text);
@@ -84,7 +85,7 @@ export class Sequencer {
     this.#isLive = false;
   }
 
-  /** Delivers what was buffered, and is live again. */
+  /** Delivers the buffered messages. Then the state is `live`. */
   resume(): void {
     if (this.#hasOverflowed) {
       this.#events.gap();
@@ -93,18 +94,18 @@ export class Sequencer {
     const messages = this.#buffer;
     this.discardBuffer();
     this.#isLive = true;
-    // A gap among them pauses again: then the rest is buffered again.
+    // A gap between these messages pauses again. The remaining messages are then buffered again.
     for (const [name, text] of messages) this.receive(name, text);
   }
 
-  /** Drops what was buffered until now, because it is about to be read from the log. */
+  /** Drops the buffered messages, because their entries will be read from the log. */
   discardBuffer(): void {
     this.#buffer = [];
     this.#buffered = 0;
     this.#hasOverflowed = false;
   }
 
-  /** Everything up to `head` has been delivered. */
+  /** Called when all entries up to `head` were delivered. */
   advance(head: Position): void {
     this.deliveredUpTo = Math.max(this.deliveredUpTo, head);
     this.#sink.advanced(this.deliveredUpTo);
@@ -126,7 +127,7 @@ export class Sequencer {
     if (open.length > 0) this.#sink.lost(open, isCompaction);
   }
 
-  /** Nothing of these channels up to `position` is missing any more. */
+  /** Called when no entry of these channels up to `position` is missing. */
   markComplete(channels: Iterable<string>, position: Position): void {
     for (const channel of channels) {
       if (this.#open.has(channel)) this.#open.set(channel, position);
@@ -139,7 +140,7 @@ export class Sequencer {
     for (const channel of channels) this.#opening.set(channel, { isRead: false, entries: [] });
   }
 
-  /** These channels have been read: their messages from here on are newer, and are kept until `finishOpening`. */
+  /** Called when these channels were read: later messages are newer, and are collected until `finishOpening`. */
   startCollecting(channels: readonly string[]): void {
     for (const channel of channels) {
       const opening = this.#opening.get(channel);
@@ -147,7 +148,7 @@ export class Sequencer {
     }
   }
 
-  /** Opens a channel, of which everything up to `head` is known. Returns what has arrived since it was read. */
+  /** Opens a channel whose entries up to `head` are known. Returns the entries that have arrived since it was read. */
   finishOpening(channel: string, head: Position): Entry[] {
     const entries = this.#opening.get(channel)?.entries ?? [];
     this.#opening.delete(channel);
@@ -163,7 +164,7 @@ export class Sequencer {
     for (const channel of channels) this.#open.delete(channel);
   }
 
-  /** The connection is lost. Open channels stay open. */
+  /** Called when the connection is lost. Open channels stay open. */
   disconnect(): void {
     this.generation += 1;
     this.#isLive = false;
@@ -171,13 +172,13 @@ export class Sequencer {
     this.#opening.clear();
   }
 
-  /** The log has restarted in a new epoch: no channel is open. Returns those that were, or were being opened. */
+  /** Called when the log has restarted in a new epoch. Closes all channels, and returns their names. */
   restart(head: Position): string[] {
     const channels = [...this.#open.keys(), ...this.#opening.keys()];
     this.generation += 1;
     this.deliveredUpTo = head;
     this.discardBuffer();
-    // Nothing is missing where no channel is open.
+    // Without open channels, no entry is missing.
     this.#isLive = true;
     this.#open.clear();
     this.#opening.clear();
@@ -214,7 +215,7 @@ export class Sequencer {
     } else this.#sequence(message, last);
   }
 
-  /** @param last the newest position of the channel that is known. */
+  /** @param last the newest known position of the channel. */
   #sequence({ channel, previous, entries }: Message, last: Position): void {
     const { deliveredUpTo } = this;
     const newest = entries.at(-1)?.position ?? 0;
@@ -226,7 +227,7 @@ export class Sequencer {
     this.#open.set(channel, Math.max(last, newest));
     if (next.length === 0) return;
     this.deliveredUpTo = newest;
-    // Should Redis lose these entries, this process may be the only one that can prove that they existed.
+    // If Redis loses these entries, this process may be the only one that can prove that they existed.
     this.#log.knownHead = Math.max(this.#log.knownHead, newest);
     this.#sink.entries(next);
   }

@@ -7,7 +7,7 @@ import { APPEND } from './scripts/append.ts';
 import { Script, type ScriptCaller } from './scripts/caller.ts';
 import { READ } from './scripts/read.ts';
 
-/** What every reply of a script may reveal. Called before the call that got the reply settles. */
+/** Information that any reply of a script may contain. Called before the call that received the reply settles. */
 export interface StoreEvents {
   /** The log has restarted in a new epoch. */
   restarted(epoch: string, head: Position): void;
@@ -19,14 +19,14 @@ export interface StoreEvents {
 export interface ReadRequest {
   wants?: Iterable<readonly [channel: string, from: ReadFrom | 'state']>;
   until?: Position | undefined;
-  /** Publishes the head to this process with this token: a barrier in the messages of the live feed. */
+  /** If set, the script publishes the head with this token: a barrier in the messages of the live feed. */
   token?: string;
-  /** Asks which channels have entries after this position. */
+  /** If set, the reply lists the channels that have entries after this position. */
   since?: Position;
 }
 
 export interface ReadReply extends LogHead {
-  /** Undefined: not asked for, or too many to list. */
+  /** Undefined: not requested, or too many to list. */
   changed: readonly string[] | undefined;
   pages: ReadonlyMap<string, Page>;
 }
@@ -37,18 +37,21 @@ export interface AppendReply {
   result: string | undefined;
 }
 
-/** Bounds on all pages that one call reads together. */
+/** Limits on all pages of one call together. */
 const PAGE_BYTES = 1024 * 1024;
 const PAGE_ENTRIES = 2_000;
 
-/** How many epochs of others are remembered. */
+/** Maximum number of stored foreign epochs. */
 const MAX_FOREIGN_EPOCHS = 100;
 
-/** The scripts as methods, and what their replies reveal about the log: epoch, head and breaks. */
+/** The scripts as methods. Tracks epoch, head and breaks of the log from their replies. */
 export class Store {
   /** '': not known yet. */
   epoch = '';
-  /** The newest position of this epoch that this process knows of. It proves a loss if the server knows it no longer. */
+  /**
+   * The newest position of this epoch that this process knows. If the server does not know it, the server has lost
+   * data.
+   */
   knownHead: Position = 0;
   /** Whether sharded Pub/Sub is used. Set before the first call. */
   isSharded = false;
@@ -78,7 +81,7 @@ export class Store {
   }
 
   /**
-   * @param channels those of the batch.
+   * @param channels the channels of the batch.
    * @param args the other arguments of the script, beginning with the number of the batch.
    * @throws {CallFailed}
    */
@@ -92,7 +95,7 @@ export class Store {
     const reply = await this.#caller.call(this.#append, {
       args: mayHaveRun => {
         mightBeStored = mayHaveRun;
-        // In another epoch Redis does not know whether the batch was stored in this one.
+        // In another epoch, Redis has no record of whether the batch was stored in the earlier one.
         if (mayHaveRun && this.epoch !== epoch) throw restarted();
         return [...this.#commonArgs(channels), ...args];
       },
@@ -104,7 +107,7 @@ export class Store {
     return { epoch: reply[0] as string, result };
   }
 
-  /** A page without entries: what is known of a channel. */
+  /** The state of a channel, as a page without entries. */
   async state(channel: string, deadline: AbortSignal): Promise<Page> {
     const { pages } = await this.read({ wants: [[channel, 'state']] }, deadline);
     return pages.get(channel) as Page;
@@ -137,8 +140,8 @@ export class Store {
   }
 
   /**
-   * Asks the server for its epoch, because a message has another one than ours ('': a notice says that ours is over).
-   * A message alone proves nothing: Pub/Sub is shared by all databases of a server, and everybody can publish.
+   * Asks the server for its epoch, because a message had another epoch ('': because of a notice about a new epoch). A
+   * message alone proves nothing: Pub/Sub is shared by all databases of a server, and any client can publish.
    */
   async checkEpoch(epoch: string, deadline: AbortSignal): Promise<void> {
     if (this.#isCheckingEpoch || this.#foreignEpochs.has(epoch)) return;
@@ -158,8 +161,8 @@ export class Store {
   #commonArgs(channels: readonly string[]): string[] {
     const publish = this.isSharded ? 'SPUBLISH' : 'PUBLISH';
     this.#calls += 1;
-    // The name of a new epoch differs in each call: if a reply is lost, other processes may know the epoch that it
-    // named, and its positions.
+    // A different name in each call: if the reply of an earlier call is lost, other processes may know the epoch that
+    // it has started, and positions of it.
     const next = this.#random + this.#calls.toString(36).padStart(9, '0');
     const known = [this.epoch, next, String(this.knownHead), String(this.#lastBreak)];
     return [...known, publish, this.#process, String(channels.length), ...channels];

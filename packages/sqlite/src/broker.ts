@@ -27,18 +27,18 @@ import { Maintenance } from './maintenance.ts';
 import { openChannels } from './opening.ts';
 import { readOptions, type SqliteBrokerOptions, type SqliteBrokerSettings } from './options.ts';
 
-/** ms that a call other than `publish` tries to get a lock. */
+/** ms for which a call other than `publish` waits for a lock. */
 const TIMEOUT = 5_000;
 
-/** Keys of a lease that one transaction changes. */
+/** Maximum number of lease keys that one transaction changes. */
 const LEASE_KEYS = 250;
 
-/** Bounds on one page of `read`. */
+/** Limits on one page of `read`. */
 const PAGE = { entries: 2_000, bytes: 1024 * 1024 };
 
 /**
- * Stores a hub's log in one SQLite file, for a hub in one process, or in several processes of one machine. Opens nothing
- * before the hub starts it.
+ * Stores a hub's log in one SQLite file, for a hub in one process, or in several processes of one machine. Opens
+ * nothing before the hub starts it.
  *
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
@@ -49,13 +49,13 @@ export function sqliteBroker(options: SqliteBrokerOptions): Broker {
 /**
  *     unstarted ──start()──▶ started ──close()──▶ unstarted
  *
- * `start` that rejects leaves it unstarted. Each start makes new parts, see {@link createParts}.
+ * If `start` rejects, the broker stays unstarted. Each start creates new parts, see {@link createParts}.
  */
 class SqliteBroker implements Broker {
   readonly #settings: SqliteBrokerSettings;
   #parts: Parts | undefined;
   #isStarting = false;
-  /** A batch was stored in this turn of the event loop. */
+  /** A batch was stored in this iteration of the event loop. */
   #hasPublished = false;
 
   constructor(settings: SqliteBrokerSettings) {
@@ -89,8 +89,8 @@ class SqliteBroker implements Broker {
   }
 
   async publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<Published> {
-    // A full queue must not hold the event loop until it is empty. Besides, the hub may publish while the sink is given
-    // entries: those come first.
+    // One batch in each iteration of the event loop: a full queue must not block it until the queue is empty. The hub
+    // may also publish while the sink processes entries, which must be delivered first.
     await (this.#hasPublished ? nextTurn() : undefined);
     this.#hasPublished = true;
     setImmediate(() => {
@@ -151,7 +151,7 @@ class SqliteBroker implements Broker {
     const { hold, release } = change;
     const came = new Set<string>();
     const left = new Set<string>();
-    // The event loop goes on between two parts. The last key is in one part only.
+    // The event loop can run between two parts. The last key is in one part only.
     for (let start = 0; start === 0 || start < hold.length + release.length; start += LEASE_KEYS) {
       const end = start + LEASE_KEYS;
       const part = {
@@ -190,7 +190,7 @@ class SqliteBroker implements Broker {
 
 type Parts = ReturnType<typeof createParts>;
 
-/** The parts of a broker, wired together. */
+/** Creates the parts of a broker, and connects them. */
 function createParts(driver: Driver, { synchronous }: SqliteBrokerSettings, sink: Sink) {
   const store: Store = new Store(driver, synchronous, {
     restarted(epoch, head) {

@@ -1,15 +1,15 @@
 import { type FSWatcher, watch } from 'node:fs';
 import { basename, dirname } from 'node:path';
 
-/** ms between two looks at the file: while others write to it, and while they do not. */
+/** ms between two checks of the file: while other processes write to it, and while they do not. */
 const MIN_INTERVAL = 10;
 const MAX_INTERVAL = 250;
 
 /**
- * Notices that another process has written to the file.
+ * Detects that another process has written to the file.
  *
  * It watches the folder, because SQLite replaces its write-ahead log. Not every file system reports changes, and the
- * system may drop some: so it looks at intervals, too, which double as long as nothing has changed.
+ * operating system may drop some. So it also checks the file at intervals, which double as long as nothing has changed.
  */
 export class ChangeWatcher {
   readonly #check: () => boolean;
@@ -20,7 +20,7 @@ export class ChangeWatcher {
   #isDue = false;
   #isClosed = false;
 
-  /** @param check looks at the file. Returns whether another process has changed it. */
+  /** @param check returns whether another process has changed the file. */
   constructor(file: string, check: () => boolean) {
     this.#check = check;
     this.#name = basename(file);
@@ -30,7 +30,7 @@ export class ChangeWatcher {
       });
       this.#watcher.on('error', () => this.#watcher?.close());
     } catch {
-      // Too many watchers, or a file system without them: the intervals remain.
+      // Too many watchers, or a file system that does not support them. The checks at intervals remain.
     }
     this.#startTimer();
   }
@@ -41,7 +41,7 @@ export class ChangeWatcher {
     clearTimeout(this.#timer);
   }
 
-  /** Many changes are reported for one commit, and for those of this process, too. */
+  /** Checks once for many reports: each commit causes several, also a commit of this process. */
   #schedule(): void {
     if (this.#isDue) return;
     this.#isDue = true;

@@ -1,6 +1,6 @@
 import { TidingsError } from '@tidings/core';
 
-/** The primary result codes of SQLite that make a difference here. */
+/** The primary result codes of SQLite that are handled. */
 const NAMES: Record<number, string> = {
   5: 'BUSY',
   6: 'LOCKED',
@@ -12,7 +12,7 @@ const NAMES: Record<number, string> = {
   26: 'NOTADB',
 };
 
-/** The primary result code of an error, as each of the drivers gives it; undefined if it is another error. */
+/** The primary result code of an error of any driver. Undefined for any other error. */
 export function resultCode(error: unknown): string | undefined {
   if (!(error instanceof Error)) return undefined;
   const { errcode, rawCode, code } = error as { errcode?: unknown; rawCode?: unknown; code?: unknown };
@@ -21,13 +21,13 @@ export function resultCode(error: unknown): string | undefined {
   return /^SQLITE_([A-Z]+)/.exec(String(code))?.[1];
 }
 
-/** Another process holds the lock that is needed. */
+/** Another process holds the required lock. */
 export function isBusy(error: unknown): boolean {
   const code = resultCode(error instanceof CommitFailed ? error.cause : error);
   return code === 'BUSY' || code === 'LOCKED';
 }
 
-/** Somebody has deleted one of the tables. */
+/** One of the tables was deleted. */
 export function isTableMissing(error: unknown): boolean {
   return error instanceof Error && /no such table: (main\.)?tidings_/.test(error.message);
 }
@@ -40,18 +40,18 @@ export class CommitFailed extends Error {
     super(explain(cause), { cause });
   }
 
-  /** After an I/O error the transaction may be in the file, and may appear once the file is recovered. */
+  /** After an I/O error, the transaction may be in the file, and may become visible when SQLite recovers the file. */
   get mayBeStored(): boolean {
     return resultCode(this.cause) === 'IOERR';
   }
 }
 
-/** The log is not the one that this process knows: the file was replaced, or its epoch has changed. */
+/** The log has changed: the file was replaced, it has lost data, or it has another epoch. */
 export class LogChanged extends Error {
   override readonly name = 'LogChanged';
 }
 
-/** The error of a `publish` that stored nothing, or may have. */
+/** Converts the error of a `publish`: `maybe-stored` if the events may be stored, else `not-stored`. */
 export function toPublishError(error: unknown): TidingsError {
   if (error instanceof CommitFailed && error.mayBeStored) {
     const { cause, message } = error;
@@ -62,7 +62,7 @@ export function toPublishError(error: unknown): TidingsError {
   return new TidingsError('not-stored', `SQLite did not store the event: ${explain(cause)}`, { cause });
 }
 
-/** Turns the error of any other call into one for the hub. */
+/** Converts the error of any other call into an error for the hub. */
 export function toBrokerError(error: unknown): TidingsError {
   if (error instanceof TidingsError) return error;
   return new TidingsError('broker', `SQLite cannot be used: ${explain(error)}`, { cause: error });

@@ -3,13 +3,13 @@ import type { Store } from './file/store.ts';
 import type { LiveFeed } from './live-feed.ts';
 import type { Appended } from './log/append.ts';
 
-/** Keeps the live feed up to date with what this process and others append. */
+/** Passes the entries that this and other processes append to the live feed. */
 export class Follower {
   readonly #store: Store;
   readonly #feed: LiveFeed;
   readonly #file: string;
   #watcher: ChangeWatcher | undefined;
-  /** The feed has not read everything, because that failed, or is too much for one turn. */
+  /** The feed has not read all entries, because that failed, or takes more than one iteration of the event loop. */
   #isBehind = false;
   #isClosed = false;
 
@@ -28,13 +28,13 @@ export class Follower {
     this.#watcher?.close();
   }
 
-  /** Never throws: what is appended is stored, and if it cannot be delivered now, it is later. */
+  /** Delivers appended entries. Never throws: the entries are stored, and are delivered later if it fails now. */
   deliver(appended: Appended): void {
     if (!this.#isBehind && this.#feed.appended(appended)) return;
     this.catchUp();
   }
 
-  /** Looks whether another process has changed the file, or replaced it. */
+  /** Checks whether another process has changed or replaced the file. */
   #check(): boolean {
     if (this.#isClosed) return false;
     const hasChanged = this.#hasChanged();
@@ -44,14 +44,14 @@ export class Follower {
 
   #hasChanged(): boolean {
     try {
-      // Undefined: the file could not be used. The next call opens it again.
+      // If the file could not be used, `peek` returns undefined. `catchUp` then opens the file again.
       return this.#store.peek(connection => connection.hasForeignChange() || connection.isReplaced) ?? true;
     } catch {
       return true;
     }
   }
 
-  /** Gives the sink what is new, as far as the feed is not held. */
+  /** Passes the new entries to the sink, unless the feed is held. */
   catchUp(): void {
     if (this.#isClosed) return;
     this.#isBehind = true;
@@ -59,7 +59,7 @@ export class Follower {
     try {
       this.#isBehind = !this.#feed.catchUp();
     } catch {
-      // The store has reported it, unless the file is locked. The next look at the file tries again.
+      // The store has reported the error, unless the file is locked. The next check of the file tries again.
       return;
     }
     if (this.#isBehind) setImmediate(() => this.catchUp());

@@ -3,9 +3,10 @@ import type { Connection } from './file/connection.ts';
 import { decodeText, encodeText } from './log/format.ts';
 
 /**
- * The tables of leases, which are no part of the log. Created by the first call: a hub without `presence` needs none.
+ * The tables of leases, which are not part of the log. The first call creates them: a hub without `presence` needs
+ * none.
  *
- * - `tidings_owners`: until when the lease of an owner lasts, in ms since 1970.
+ * - `tidings_owners`: when the lease of an owner expires, in ms since 1970.
  * - `tidings_held`: a row for each key that an owner holds. A key is present while it has a row.
  */
 const TABLES = `
@@ -18,13 +19,14 @@ CREATE TABLE IF NOT EXISTS tidings_held (
 CREATE INDEX IF NOT EXISTS tidings_held_by ON tidings_held (lease, owner);
 `;
 
-/** The keys that were free before and are held now, and those that were held and are free now. */
 export interface LeaseResult {
+  /** Keys that were free before and are held now. */
   came: string[];
+  /** Keys that were held before and are free now. */
   left: string[];
 }
 
-/** Changes and renews what an owner holds of a lease set, in a write transaction. */
+/** Changes and renews the keys that an owner holds in a lease set, in a write transaction. */
 export function changeLease(
   connection: Connection,
   set: string,

@@ -5,28 +5,28 @@ import type { Store } from './file/store.ts';
 import type { Appended } from './log/append.ts';
 import { decodeEntry, decodeText, ENTRY_COLUMNS, type EntryRow } from './log/format.ts';
 
-/** Entries that are read at once: the next ones follow in another turn of the event loop. */
+/** Maximum number of entries that are read in one iteration of the event loop. */
 const SLICE = 500;
 
-/** What is new in the file. */
+/** New entries of the file. */
 interface Slice {
-  /** Channels that have lost entries which were not delivered. `all`: it is not known which. */
+  /** Channels of which undelivered entries were lost. `all`: it is not known which. */
   readonly lost: readonly string[] | 'all';
-  /** Of open channels. */
+  /** Entries of open channels. */
   readonly entries: readonly Entry[];
-  /** There is nothing else of them up to here. */
+  /** `entries` has all entries of open channels up to this position. */
   readonly upTo: Position;
   readonly isLast: boolean;
 }
 
-/** Gives the sink the new entries of open channels, in the order of the log. */
+/** Passes the new entries of open channels to the sink, in the order of the log. */
 export class LiveFeed {
-  /** Channels are being opened at the position up to which everything was given. */
+  /** Deliveries are suspended, because channels are being opened at the current position. */
   isHeld = false;
   readonly #store: Store;
   readonly #sink: Sink;
   readonly #open = new Set<string>();
-  /** Everything up to here was given. */
+  /** All entries of open channels up to this position were delivered. */
   #deliveredUpTo: Position = 0;
 
   constructor(store: Store, sink: Sink) {
@@ -34,7 +34,7 @@ export class LiveFeed {
     this.#sink = sink;
   }
 
-  /** Starts at a head. No channel is open any more. */
+  /** Starts at a head, with no open channels. */
   restart(head: Position): void {
     this.#open.clear();
     this.#deliveredUpTo = head;
@@ -45,35 +45,36 @@ export class LiveFeed {
   }
 
   /**
-   * Gives the sink what is new in the file, one slice of it.
+   * Reads and delivers one slice of the new entries.
    *
-   * @returns whether that was all.
+   * @returns whether it was the last one.
    */
   catchUp(): boolean {
     const slice = this.#store.read((connection, hub) => this.#readSlice(connection, hub));
-    this.#give(slice);
+    this.#deliver(slice);
     return slice.isLast;
   }
 
   /**
-   * Gives the sink what this process has appended, without reading it from the file. False: there is something before
-   * it, which has to be read, or the feed is held.
+   * Delivers entries that this process has appended, without reading them from the file.
+   *
+   * @returns false if nothing was delivered: earlier entries must be read first, or the feed is held.
    */
   appended({ before, entries }: Appended): boolean {
     if (this.isHeld || before !== this.#deliveredUpTo) return false;
     if (entries.length === 0) return true;
     const wanted = entries.filter(({ channel }) => this.#open.has(channel));
-    this.#give({ lost: [], entries: wanted, upTo: before + entries.length, isLast: true });
+    this.#deliver({ lost: [], entries: wanted, upTo: before + entries.length, isLast: true });
     return true;
   }
 
-  /** Gives nothing more, until `open`. Returns up to where everything was given. */
+  /** Suspends deliveries until `open`. Returns the position up to which all entries were delivered. */
   hold(): Position {
     this.isHeld = true;
     return this.#deliveredUpTo;
   }
 
-  /** Opens channels where it is held. */
+  /** Resumes deliveries, with these channels open from the current position on. */
   open(channels: Iterable<string>): void {
     this.isHeld = false;
     for (const name of channels) this.#open.add(name);
@@ -83,7 +84,7 @@ export class LiveFeed {
     for (const name of channels) this.#open.delete(name);
   }
 
-  #give({ lost, entries, upTo }: Slice): void {
+  #deliver({ lost, entries, upTo }: Slice): void {
     this.#deliveredUpTo = upTo;
     if (lost === 'all') this.#sink.lost();
     else if (lost.length > 0) this.#sink.lost(lost);
@@ -115,7 +116,7 @@ export class LiveFeed {
     return { lost: this.#findLosses(connection, hub), entries, upTo, isLast };
   }
 
-  /** Channels of which entries were deleted from the file before this process has delivered them. */
+  /** Channels of which entries were deleted from the file before this process had delivered them. */
   #findLosses(connection: Connection, { swept, forgotten }: HubRow): Slice['lost'] {
     const after = this.#deliveredUpTo;
     if (forgotten > after) return 'all';

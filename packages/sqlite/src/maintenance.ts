@@ -1,29 +1,30 @@
 import type { SqlValue } from './file/driver.ts';
-import { COMPACTED_RETENTION, FORGET_DELAY } from './file/schema.ts';
+import { COMPACTED_RETENTION, EXPIRY_DELAY } from './file/schema.ts';
 import type { Store } from './file/store.ts';
 import type { LiveFeed } from './live-feed.ts';
 import { encodeText } from './log/format.ts';
-import { forgetDue } from './log/retention.ts';
+import { deleteExpired } from './log/retention.ts';
 
 /** ms between two rounds. */
 const INTERVAL = 30_000;
 
-/** Channels that one round looks at, and pages that one step gives back to the file system. */
+/** Maximum number of channels that one round checks. */
 const CHANNELS = 200;
+/** Number of pages that one step returns to the file system. */
 const PAGES = 128;
 
-/** Free pages that are left in the file, because new entries will take them. */
+/** Free pages that stay in the file, because new entries will use them. */
 const MIN_FREE_PAGES = 256;
 
-/** ms by which the retention of a channel in use may be shorter: it is not prolonged in every round. */
+/** ms by which `due` of a channel in use may be too early, so that it is not updated in every round. */
 const SLACK = 24 * 60 * 60_000;
 
-/** What no publish does: it forgets channels while nothing is published, and shrinks the file. */
+/** Work that does not depend on publishes: deletes expired channels, and shrinks the file. */
 export class Maintenance {
   readonly #store: Store;
   readonly #feed: LiveFeed;
   readonly #timer: NodeJS.Timeout;
-  /** Open channels that this pass has not looked at. */
+  /** Open channels that the current pass has not checked yet. */
   #channels: string[] = [];
   #isClosed = false;
 
@@ -39,12 +40,12 @@ export class Maintenance {
     clearInterval(this.#timer);
   }
 
-  /** One round. Rejects if the file cannot be used, or is locked: there will be other rounds. */
+  /** Runs one round. Rejects if the file cannot be used or is locked. The next round tries again. */
   async run(): Promise<void> {
     this.#keepOpenChannels();
     const isDue = 'SELECT 1 FROM tidings_channels WHERE due <= ? LIMIT 1';
     while (this.#is(isDue, Date.now())) {
-      this.#store.write((connection, hub) => forgetDue(connection, hub, Date.now()));
+      this.#store.write((connection, hub) => deleteExpired(connection, hub, Date.now()));
       await new Promise(setImmediate);
     }
     while (this.#hasFreePages()) {
@@ -53,10 +54,10 @@ export class Maintenance {
     }
   }
 
-  /** A compacted channel is state: what is still used is retained. */
+  /** Renews `due` of compacted channels that are open, because their state is in use. */
   #keepOpenChannels(): void {
     if (this.#channels.length === 0) this.#channels = [...this.#feed.openChannels];
-    const due = Date.now() + COMPACTED_RETENTION + FORGET_DELAY;
+    const due = Date.now() + COMPACTED_RETENTION + EXPIRY_DELAY;
     const isShort = 'SELECT 1 FROM tidings_channels WHERE name = ? AND compact = 1 AND due < ?';
     const names = this.#channels.splice(0, CHANNELS).map(encodeText);
     const short = names.filter(name => this.#is(isShort, name, due - SLACK));
@@ -78,7 +79,7 @@ export class Maintenance {
       const number = (name: string) =>
         Object.values(connection.get<Record<string, number>>(`PRAGMA ${name}`) ?? {})[0] ?? 0;
       const free = number('freelist_count');
-      // Only a file that was created by this package can shrink.
+      // Other files than those created by this package may have no `auto_vacuum`, and cannot shrink.
       return number('auto_vacuum') === 2 && free > Math.max(MIN_FREE_PAGES, number('page_count') / 4);
     });
   }

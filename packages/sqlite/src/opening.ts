@@ -5,17 +5,17 @@ import type { Store } from './file/store.ts';
 import type { LiveFeed } from './live-feed.ts';
 import { type PageBudget, readPage } from './log/pages.ts';
 
-/** ms for which reading pages may hold the event loop. */
+/** ms for which reading pages may block the event loop. */
 const TURN_BUDGET = 4;
 
-/** Bounds on all pages of one call. Whoever wants more calls `read`. */
+/** Limits on all pages of one call. The hub calls `read` for more. */
 const BUDGET: PageBudget = { entries: 2_000, bytes: 1024 * 1024 };
 
 type Wants = ReadonlyMap<string, ReadFrom>;
 
 /**
- * Opens channels. The feed is brought up to date and held there: at this position it begins to deliver the channels, and
- * up to it their pages are read. That takes several turns of the event loop if the channels are many.
+ * Opens channels. The feed catches up, and is then held at a position: the pages of the channels are read up to this
+ * position, and the feed delivers their entries after it. Many channels take several iterations of the event loop.
  */
 export async function openChannels(
   { store, feed }: { store: Store; feed: LiveFeed },
@@ -36,7 +36,7 @@ export async function openChannels(
   }
 }
 
-/** Undefined: the log has restarted in a new epoch meanwhile. */
+/** Returns undefined if the log has restarted in a new epoch meanwhile. */
 async function readPages(
   store: Store,
   wants: Wants,

@@ -72,7 +72,7 @@ function hasFunction(value: object, name: string): boolean {
   return typeof (value as Record<string, unknown>)[name] === 'function';
 }
 
-/** A value as error messages show it: strings in quotes, objects and functions by their type. */
+/** Formats a value for an error message: strings in quotes, objects and functions by their type. */
 function show(value: unknown): string {
   return typeof value === 'string'
     ? JSON.stringify(value)

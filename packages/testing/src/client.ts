@@ -6,17 +6,17 @@ import { type ConnectOptions, createRequest } from './request.ts';
 import type { Host, TestResponse } from './response.ts';
 import { Waits } from './waits.ts';
 
-/** A client for tests. It has one response at a time, and collects the events of all responses. */
+/** A client for tests. It has one response at a time, and stores the events of all responses. */
 export class TestClient implements AsyncIterable<ReceivedEvent> {
   readonly #host: Host;
   readonly #path: string;
   readonly #options: ConnectOptions;
   readonly #received: Received;
   readonly #waits: Waits;
-  /** The newest one. */
+  /** The newest connection. */
   #connection: Connection | undefined;
   readonly #cursor: EventCursor;
-  /** Aborts the request that has no response yet. */
+  /** Aborts the request while there is no response. */
   #pending: AbortController | undefined;
   #closed: Promise<void> | undefined;
 
@@ -81,9 +81,9 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
    * @throws {Error} the response has not ended within `timeout`.
    */
   get ended(): Promise<boolean> {
-    // Created here, so that its stack is that of the test.
+    // The error is created here, so that its stack has the line of the test.
     const ended = this.#waitForEnd(new Error());
-    // It may be awaited later.
+    // Without a handler, a rejection before the test awaits the promise would be unhandled.
     ended.catch(() => {});
     return ended;
   }
@@ -145,12 +145,12 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
   /** Aborts the connection. Bytes that were not read yet are lost. The server keeps running. */
   disconnect(): void {
     this.#pending?.abort(new Error('the client was disconnected'));
-    this.#connection?.leave();
+    this.#connection?.disconnect();
   }
 
   /**
-   * Disconnects if necessary, and sends the same request again with `lastEventId`, as a browser does. It does not wait for
-   * `retry` ms, and reconnects even where a browser would not.
+   * Disconnects if necessary, and sends the same request again with `lastEventId`, as a browser does. It does not wait
+   * for `retry` ms, and reconnects even where a browser would not.
    *
    * @returns this client. If its `status` is 204, the stream has ended.
    * @throws {Error} no response within `timeout`, or the connection failed: that is the `cause`.
@@ -160,28 +160,28 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
     this.disconnect();
     const request = createRequest(this.#path, this.#options, this.lastEventId);
     const described = `${request.method} ${request.path}`;
-    const limit = new AbortController();
-    this.#pending = limit;
-    let isLate = false;
-    const callOff = this.#waits.late(() => {
-      isLate = true;
-      limit.abort();
+    const pending = new AbortController();
+    this.#pending = pending;
+    let hasTimedOut = false;
+    const cancelTimeout = this.#waits.onTimeout(() => {
+      hasTimedOut = true;
+      pending.abort();
     });
     let response: TestResponse;
     try {
-      response = await this.#host.send(request, limit.signal);
+      response = await this.#host.send(request, pending.signal);
     } catch (cause) {
-      if (isLate) throw new Error(`no response to ${described} within ${this.#waits.limit}`);
+      if (hasTimedOut) throw new Error(`no response to ${described} within ${this.#waits.limit}`);
       throw new Error(`${described} failed: ${(cause as Error)?.message ?? cause}`, { cause });
     } finally {
-      callOff();
-      if (this.#pending === limit) this.#pending = undefined;
+      cancelTimeout();
+      if (this.#pending === pending) this.#pending = undefined;
     }
-    if (limit.signal.aborted) {
+    if (pending.signal.aborted) {
       response.abort();
       throw new Error(`${described} failed: the client was disconnected`);
     }
-    this.#connection = new Connection(response, this.#received, () => this.#waits.look());
+    this.#connection = new Connection(response, this.#received, () => this.#waits.check());
     return this;
   }
 
@@ -197,11 +197,11 @@ export class TestClient implements AsyncIterable<ReceivedEvent> {
     return this.close();
   }
 
-  async #waitForEnd(late: Error): Promise<boolean> {
+  async #waitForEnd(timeoutError: Error): Promise<boolean> {
     await this.#waits.until(() => this.#connection?.end !== undefined);
     if (this.#connection?.end !== undefined) return this.#connection.end === 'complete';
-    late.message = this.#connection?.whyOpen(this.#waits.limit) ?? '';
-    late.stack = `Error: ${late.message}${late.stack?.slice('Error'.length)}`;
-    throw late;
+    timeoutError.message = this.#connection?.whyOpen(this.#waits.limit) ?? '';
+    timeoutError.stack = `Error: ${timeoutError.message}${timeoutError.stack?.slice('Error'.length)}`;
+    throw timeoutError;
   }
 }

@@ -2,19 +2,25 @@ import type { Received } from './received.ts';
 import { SHOWN, soFar } from './received-event.ts';
 import type { TestResponse } from './response.ts';
 
-/** One response, while it is read and after. */
+/**
+ * How a response ended. `complete`: properly. `aborted`: the connection was aborted. `disconnected`: the client
+ * disconnected.
+ */
+type End = 'complete' | 'aborted' | 'disconnected';
+
+/** One response, while it is read and after its end. */
 export class Connection {
   readonly #response: TestResponse;
   readonly #received: Received;
   readonly #onChange: () => void;
-  /** The beginning of a response that is no stream. */
+  /** The beginning of the body, if the response is not an event stream. */
   #body = '';
-  #end: 'complete' | 'cut' | 'left' | undefined;
+  #end: End | undefined;
   #isStalled = false;
 
   /**
-   * @param received takes what the stream says.
-   * @param onChange called when something has come, and when it has ended.
+   * @param received stores the events of the stream.
+   * @param onChange called when bytes have arrived, and when the response has ended.
    */
   constructor(response: TestResponse, received: Received, onChange: () => void) {
     this.#response = response;
@@ -25,7 +31,7 @@ export class Connection {
     const lineBreaks = new LineBreaks();
     const { isStream } = this;
     const read = response.read(bytes => {
-      // It may have been left with this on its way.
+      // Bytes may still arrive after `disconnect()`.
       if (this.#end !== undefined) return;
       const text = decoder.decode(bytes, { stream: true });
       if (isStream) parser.feed(lineBreaks.normalise(text));
@@ -33,7 +39,7 @@ export class Connection {
       onChange();
     });
     read.then(isComplete => {
-      this.#end ??= isComplete ? 'complete' : 'cut';
+      this.#end ??= isComplete ? 'complete' : 'aborted';
       onChange();
     });
   }
@@ -51,13 +57,15 @@ export class Connection {
     return this.status === 200 && /^text\/event-stream *(;|$)/i.test(type);
   }
 
-  /** How it ended: undefined while it has not. */
-  get end(): 'complete' | 'cut' | 'left' | undefined {
+  /** How the response ended. Undefined: it has not ended. */
+  get end(): End | undefined {
     return this.#end;
   }
 
-  /** No event is going to come: it has ended, or is no stream, of which there is enough to be shown. */
-  get isHopeless(): boolean {
+  /**
+   * No more events follow: the response has ended; or it is not a stream, and enough of its body for an error was read.
+   */
+  get isExhausted(): boolean {
     return this.#end !== undefined || this.#body.length >= SHOWN;
   }
 
@@ -71,22 +79,22 @@ export class Connection {
     this.#response.resume();
   }
 
-  leave(): void {
+  disconnect(): void {
     if (this.#end !== undefined) return;
-    this.#end = 'left';
+    this.#end = 'disconnected';
     this.#response.abort();
     this.#onChange();
   }
 
-  /** Why it has not ended, for an error. */
+  /** The message of the error that the response has not ended. */
   whyOpen(limit: string): string {
     return `the stream did not end within ${limit}${this.#stalled}; ${soFar(this.#received.events)}`;
   }
 
-  /** Why there is no event in it, for an error. */
+  /** The message of the error that there is no such event. */
   whyNone(wanted: string, limit: string): string {
     const before = soFar(this.#received.events);
-    if (this.#end === 'left')
+    if (this.#end === 'disconnected')
       return `the client was disconnected before the ${wanted}: call reconnect(); ${before}`;
     if (this.status === 204) {
       return `the stream ended (status 204) before the ${wanted}; ${before}`;
@@ -107,15 +115,15 @@ export class Connection {
 }
 
 /**
- * Rewrites the line breaks of a stream (CR, CRLF or LF) as LF, chunk by chunk. eventsource-parser waits for the next chunk
- * after a CR, since an LF may follow: an event whose last line break is a CR would not be seen when it is complete.
+ * Replaces the line breaks of a stream (CR, CRLF or LF) by LF, chunk by chunk. After a CR, eventsource-parser waits for
+ * the next chunk, because an LF may follow. So it would return an event that ends in a CR too late.
  */
 class LineBreaks {
   #endedWithCR = false;
 
   normalise(chunk: string): string {
     if (chunk === '') return chunk;
-    // The second half of a CRLF, whose first half has ended the line.
+    // The LF of a CRLF whose CR was the end of the previous chunk.
     const text = this.#endedWithCR && chunk.startsWith('\n') ? chunk.slice(1) : chunk;
     this.#endedWithCR = chunk.endsWith('\r');
     return text.replace(/\r\n?/g, '\n');

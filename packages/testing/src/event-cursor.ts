@@ -1,7 +1,7 @@
 import type { Connection } from './connection.ts';
 import type { Received } from './received.ts';
 import { type ReceivedEvent, show, soFar } from './received-event.ts';
-import { Turns, type Waits } from './waits.ts';
+import { CallSequence, type Waits } from './waits.ts';
 
 /** What a cursor needs of its client. */
 interface Source {
@@ -10,18 +10,18 @@ interface Source {
   readonly isClosed: boolean;
 }
 
-/** Returns what a client has received, each event and each comment once. */
+/** Returns the received events and comments of a client, each once. */
 export class EventCursor {
   readonly #received: Received;
   readonly #waits: Waits;
   readonly #source: Source;
-  /** How many events were returned or skipped. */
+  /** Number of events that were returned or skipped. */
   #taken = 0;
-  /** How many comments were returned. */
+  /** Number of comments that were returned. */
   #comments = 0;
-  /** Apart, so that a comment can be awaited while an event is. */
-  readonly #turns = new Turns();
-  readonly #commentTurns = new Turns();
+  /** Separate sequences, so that a test can await an event and a comment at the same time. */
+  readonly #eventCalls = new CallSequence();
+  readonly #commentCalls = new CallSequence();
 
   constructor(received: Received, waits: Waits, source: Source) {
     this.#received = received;
@@ -30,7 +30,7 @@ export class EventCursor {
   }
 
   next(name?: string): Promise<ReceivedEvent> {
-    return this.#turns.take(async () => {
+    return this.#eventCalls.run(async () => {
       await this.#arrival();
       return this.#take(name);
     });
@@ -39,8 +39,8 @@ export class EventCursor {
   until(wanted: string | ((event: ReceivedEvent) => boolean)): Promise<ReceivedEvent> {
     const isWanted = typeof wanted === 'function' ? wanted : ({ event }: ReceivedEvent) => event === wanted;
     const find = () => this.#events.findIndex((event, index) => index >= this.#taken && isWanted(event));
-    return this.#turns.take(async () => {
-      await this.#waits.until(() => find() !== -1 || this.#isHopeless);
+    return this.#eventCalls.run(async () => {
+      await this.#waits.until(() => find() !== -1 || this.#isExhausted);
       const index = find();
       const name = typeof wanted === 'function' ? 'wanted event' : `event ${JSON.stringify(wanted)}`;
       if (index === -1) throw new Error(this.#whyNone(name));
@@ -51,8 +51,8 @@ export class EventCursor {
 
   nextComment(): Promise<string> {
     const { comments } = this.#received;
-    return this.#commentTurns.take(async () => {
-      await this.#waits.until(() => this.#comments < comments.length || this.#isHopeless);
+    return this.#commentCalls.run(async () => {
+      await this.#waits.until(() => this.#comments < comments.length || this.#isExhausted);
       const comment = comments[this.#comments];
       if (comment === undefined) throw new Error(this.#whyNone('comment'));
       this.#comments++;
@@ -60,9 +60,9 @@ export class EventCursor {
     });
   }
 
-  /** The next event; undefined when the response has ended properly and all were returned. */
+  /** The next event. Undefined if all events were returned and the response has ended properly. */
   nextUntilEnd(): Promise<ReceivedEvent | undefined> {
-    return this.#turns.take(async () => {
+    return this.#eventCalls.run(async () => {
       await this.#arrival();
       const { connection } = this.#source;
       const isOver = this.#taken === this.#events.length && connection?.end === 'complete';
@@ -75,12 +75,12 @@ export class EventCursor {
     return this.#received.events;
   }
 
-  get #isHopeless(): boolean {
-    return this.#source.connection?.isHopeless === true;
+  get #isExhausted(): boolean {
+    return this.#source.connection?.isExhausted === true;
   }
 
   #arrival(): Promise<void> {
-    return this.#waits.until(() => this.#taken < this.#events.length || this.#isHopeless);
+    return this.#waits.until(() => this.#taken < this.#events.length || this.#isExhausted);
   }
 
   #take(name?: string): ReceivedEvent {

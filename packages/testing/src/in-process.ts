@@ -1,51 +1,51 @@
 import type { TestRequest } from './request.ts';
 import type { TestResponse } from './response.ts';
 
-/** An application that answers web Requests: Hono's, or any other. */
+/** An application that responds to web Requests: Hono, or any other. */
 export interface FetchApplication {
   fetch(request: Request): Response | Promise<Response>;
 }
 
-/** Calls an application as its server would. */
+/** Calls an application like its server would. */
 export async function sendInProcess(
   app: FetchApplication,
   { path, method, headers, body }: TestRequest,
   signal: AbortSignal,
 ): Promise<TestResponse> {
-  const leaving = new AbortController();
-  const giveUp = () => leaving.abort(signal.reason);
-  signal.addEventListener('abort', giveUp);
+  const disconnecting = new AbortController();
+  const onAbort = () => disconnecting.abort(signal.reason);
+  signal.addEventListener('abort', onAbort);
   const request = new Request(new URL(path, 'http://localhost'), {
     method,
     headers,
     body: body ?? null,
-    signal: leaving.signal,
+    signal: disconnecting.signal,
   });
-  const given = new Promise<never>((_, reject) => {
-    leaving.signal.addEventListener('abort', () => reject(leaving.signal.reason));
+  const aborted = new Promise<never>((_, reject) => {
+    disconnecting.signal.addEventListener('abort', () => reject(disconnecting.signal.reason));
   });
-  given.catch(() => {});
-  const asked = Promise.resolve(app.fetch(request));
-  const received = await Promise.race([asked, given]).catch(error => {
-    // Nobody takes what comes too late.
-    asked.then(late => late.body?.cancel()).catch(() => {});
+  aborted.catch(() => {});
+  const responding = Promise.resolve(app.fetch(request));
+  const response = await Promise.race([responding, aborted]).catch(error => {
+    // Cancels a response that comes too late.
+    responding.then(late => late.body?.cancel()).catch(() => {});
     throw error;
   });
-  signal.removeEventListener('abort', giveUp);
-  return toTestResponse(received, () => leaving.abort());
+  signal.removeEventListener('abort', onAbort);
+  return toTestResponse(response, () => disconnecting.abort());
 }
 
 function toTestResponse({ status, headers, body }: Response, abort: () => void): TestResponse {
   const reader = body?.getReader();
-  let room = Promise.resolve();
+  let resumed = Promise.resolve();
   let isPaused = false;
-  let makeRoom = () => {};
+  let resolveResumed = () => {};
   const read = async (onChunk: (bytes: Uint8Array) => void) => {
     try {
       for (;;) {
         const result = await reader?.read();
-        // Asked for before it was paused: not taken, either.
-        await room;
+        // The read may have begun before `pause()`.
+        await resumed;
         if (result?.value === undefined) return true;
         onChunk(result.value);
       }
@@ -60,19 +60,19 @@ function toTestResponse({ status, headers, body }: Response, abort: () => void):
     pause() {
       if (isPaused) return;
       isPaused = true;
-      room = new Promise(resolve => {
-        makeRoom = resolve;
+      resumed = new Promise(resolve => {
+        resolveResumed = resolve;
       });
     },
     resume() {
       isPaused = false;
-      makeRoom();
+      resolveResumed();
     },
     abort() {
-      // Both are what a server does when its peer leaves. Neither tells a client anything.
+      // A server does both when the client disconnects: it aborts the signal of the request, and cancels the body.
       abort();
       reader?.cancel().catch(() => {});
-      makeRoom();
+      resolveResumed();
     },
   };
 }

@@ -1,4 +1,4 @@
-/** What is said of something that is given and cannot be used: never what is in it, for messages end in logs. */
+/** Creates the error for an invalid argument. Shows only the property names of an object: messages end up in logs. */
 export function invalid(name: string, expected: string, value: unknown): TypeError {
   return new TypeError(`${name} must be ${expected}; got ${describe(value)}`);
 }

@@ -3,7 +3,7 @@ import https from 'node:https';
 import type { TestRequest } from './request.ts';
 import type { TestResponse } from './response.ts';
 
-/** Sends a request over a connection of its own. */
+/** Sends a request over a separate connection. */
 export function sendOverHttp(
   origin: URL,
   testRequest: TestRequest,
@@ -11,21 +11,21 @@ export function sendOverHttp(
 ): Promise<TestResponse> {
   const { method, path, headers, body } = testRequest;
   const { request, Agent } = origin.protocol === 'https:' ? https : http;
-  // The connection may be kept, as a browser's is; what the server makes of that is seen on it.
+  // The connection stays open after the response, like that of a browser, unless the server closes it.
   const agent = new Agent({ keepAlive: true });
   return new Promise((resolve, reject) => {
     const req = request(new URL(path, origin), { method, headers, agent });
-    const giveUp = () => req.destroy(signal.reason);
-    signal.addEventListener('abort', giveUp);
-    // A test that forgets to close its client still ends.
+    const onAbort = () => req.destroy(signal.reason);
+    signal.addEventListener('abort', onAbort);
+    // A test that does not close its client still ends.
     req.on('socket', socket => socket.unref());
     req.on('error', error => {
-      signal.removeEventListener('abort', giveUp);
+      signal.removeEventListener('abort', onAbort);
       agent.destroy();
       reject(error);
     });
     req.on('response', res => {
-      signal.removeEventListener('abort', giveUp);
+      signal.removeEventListener('abort', onAbort);
       resolve(toTestResponse(res, () => agent.destroy()));
     });
     req.end(body);
@@ -43,7 +43,7 @@ function toTestResponse(res: http.IncomingMessage, disconnect: () => void): Test
     read: onChunk =>
       new Promise(resolve => {
         res.on('data', onChunk);
-        // Cut in the middle: `complete` says so.
+        // An aborted response emits an error. `complete` is false then.
         res.on('error', () => {});
         res.on('close', () => {
           disconnect();

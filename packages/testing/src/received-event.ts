@@ -1,4 +1,4 @@
-/** Characters of a body, or of an event's data, that an error shows. */
+/** Maximum number of characters of a body, or of an event's data, in an error message. */
 export const SHOWN = 200;
 
 /** One event, as a browser would dispatch it. */
@@ -39,14 +39,14 @@ function parse(this: ReceivedEvent): unknown {
   }
 }
 
-/** The last of some events, for an error. */
+/** The last events, for an error message. */
 export function soFar(events: readonly ReceivedEvent[]): string {
   if (events.length === 0) return 'no other event arrived';
   const shown = events.slice(-5).map(show).join(', ');
   return events.length > 5 ? `received ${events.length}, the last ones: ${shown}` : `received: ${shown}`;
 }
 
-/** An event, for an error. */
+/** An event, for an error message. */
 export function show({ event, data }: ReceivedEvent): string {
   return `${event} ${data.length > SHOWN ? `${data.slice(0, SHOWN)}…` : data}`.trimEnd();
 }

@@ -1,13 +1,13 @@
 import { createParser, type EventSourceMessage, type EventSourceParser } from 'eventsource-parser';
 import { type ReceivedEvent, type ReceivedItem, receivedEvent } from './received-event.ts';
 
-/** All that a client has been given, in all of its connections. */
+/** Everything that a client has received on all of its connections. */
 export class Received {
   readonly events: ReceivedEvent[] = [];
   readonly comments: string[] = [];
   /** Events and comments, in the order of their arrival. */
   readonly items: ReceivedItem[] = [];
-  /** Ms; undefined: the server has not said. */
+  /** The last reconnection time from the server, in ms. Undefined: none. */
   retry: number | undefined;
   lastEventId: string;
 
@@ -15,7 +15,7 @@ export class Received {
     this.lastEventId = lastEventId;
   }
 
-  /** Takes what one response says. */
+  /** Creates the parser of one response. */
   parser(): EventSourceParser {
     return createParser({
       onEvent: message => this.#take(message),
@@ -31,7 +31,7 @@ export class Received {
 
   #take({ event = 'message', data, id }: EventSourceMessage): void {
     this.lastEventId = id ?? this.lastEventId;
-    // A marker: it has an id to give, and nothing to say.
+    // A position marker, which has no data.
     if (event === 'tidings' && data === '') return;
     const received = receivedEvent(event, data, id);
     this.events.push(received);

@@ -23,9 +23,10 @@ export interface TestRequest {
 }
 
 /**
- * What a client asks for that has seen an event, or none: ''.
+ * Creates the request of a client.
  *
- * @throws {TypeError} naming what has a value that cannot be sent.
+ * @param lastEventId the id of the last received event. '': none.
+ * @throws {TypeError} naming the option that cannot be sent.
  */
 export function createRequest(path: string, options: ConnectOptions, lastEventId: string): TestRequest {
   const { body, method = body === undefined ? 'GET' : 'POST' } = options;
@@ -35,7 +36,7 @@ export function createRequest(path: string, options: ConnectOptions, lastEventId
   }
   const headers: Record<string, string> = { accept: 'text/event-stream', 'cache-control': 'no-cache' };
   for (const [name, value] of Object.entries(options.headers ?? {})) headers[name.toLowerCase()] = value;
-  // A header is bytes, and these are UTF-8.
+  // Ids are sent as UTF-8. Each character of a header is one byte.
   if (lastEventId !== '') headers['last-event-id'] = Buffer.from(lastEventId).toString('latin1');
   return { method, path, headers, body };
 }

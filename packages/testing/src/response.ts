@@ -4,18 +4,18 @@ import type { TestRequest } from './request.ts';
 export interface TestResponse {
   readonly status: number;
   readonly headers: Headers;
-  /** Reads it to its end; called once. Resolves to whether that was the proper end, and never rejects. */
+  /** Reads the body to its end. Call it once. Resolves with whether the response ended properly. Never rejects. */
   read(onChunk: (bytes: Uint8Array) => void): Promise<boolean>;
-  /** Takes nothing more until `resume`, so that what is sent piles up. */
+  /** Stops reading until `resume`, so that the buffers fill. */
   pause(): void;
   resume(): void;
-  /** Leaves. */
+  /** Aborts the connection. */
   abort(): void;
 }
 
-/** Where requests go. */
+/** The server to which requests are sent. */
 export interface Host {
-  /** @param signal gives the request up, for as long as there is no answer. */
+  /** @param signal aborts the request while there is no response. */
   send(request: TestRequest, signal: AbortSignal): Promise<TestResponse>;
   close(): Promise<void>;
 }

@@ -37,18 +37,18 @@ const TARGETS =
   'an Express, Koa, Hono or Fastify application, an object with fetch(request), a request listener or a server of ' +
   'node:http, or the URL of a server, beginning with http: or https:';
 
-/** Servers that did not listen before a client came, and how many clients they have. */
+/** Servers that {@link serve} has started, and the number of their clients. */
 const served = new WeakMap<AnyServer, number>();
 
 function unref(socket: Socket): void {
   socket.unref();
 }
 
-/** @throws {TypeError} it is nothing that a client can connect to. */
+/** @throws {TypeError} a client cannot connect to the target. */
 export async function hostOf(target: Target): Promise<Host> {
   if (typeof target === 'function') return serve(createServer(target));
   const url = typeof target === 'string' ? target : ((target as Partial<URL> | null)?.href ?? '');
-  // Without its scheme, `localhost:3000` is a URL as well, and leads nowhere.
+  // The scheme is required: `localhost:3000` is also a valid URL, but with the scheme `localhost:`.
   if (/^https?:/i.test(url) && URL.canParse(url)) return remote(new URL(url));
   if (typeof target === 'object' && target !== null) {
     if ('address' in target) return serve(target);
@@ -76,14 +76,14 @@ function remote(origin: URL): Host {
   };
 }
 
-/** Ends with the last of its clients, unless it listened before the first of them. */
+/** Starts a server if it does not listen. A server that was started here is closed with its last client. */
 async function serve(server: AnyServer): Promise<Host> {
-  // One that has been told to listen with a host does so a turn later.
+  // After `listen()` with a host, `listening` is false until the next iteration of the event loop.
   if (!server.listening) await new Promise(resolve => setImmediate(resolve));
   const clients = served.get(server);
   if (clients !== undefined || !server.listening) served.set(server, (clients ?? 0) + 1);
   if (clients === undefined && !server.listening) {
-    // A test that forgets to close its client still ends.
+    // A test that does not close its client still ends.
     server.unref();
     server.on('connection', unref);
     server.listen(0, '127.0.0.1');

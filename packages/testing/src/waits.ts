@@ -1,37 +1,37 @@
 import { clearTimeout, setTimeout } from 'node:timers';
 
-/** The longest time a timer can be set for. */
-const LONGEST = 2 ** 31 - 1;
+/** Maximum ms of a timer. */
+const MAX_TIMER = 2 ** 31 - 1;
 
-/** Those who wait for something to come, each no longer than a time. */
+/** Waits for conditions, each for at most a timeout. */
 export class Waits {
   readonly #timeout: number;
   readonly #checks = new Set<() => void>();
 
   /** @param timeout ms. */
   constructor(timeout: number) {
-    this.#timeout = Math.min(timeout, LONGEST);
+    this.#timeout = Math.min(timeout, MAX_TIMER);
   }
 
-  /** The time, for an error. */
+  /** The timeout, for an error message. */
   get limit(): string {
     return `${this.#timeout / 1000} s`;
   }
 
-  /** Calls back when the time is up; what it returns calls that off. */
-  late(action: () => void): () => void {
+  /** Runs an action after the timeout. Returns a function that cancels it. */
+  onTimeout(action: () => void): () => void {
     const timer = setTimeout(action, this.#timeout);
     return () => clearTimeout(timer);
   }
 
-  /** Resolves when a condition holds, or the time is up. Rejects with what the condition throws. */
+  /** Resolves when a condition is true, or after the timeout. Rejects with the error of the condition. */
   until(condition: () => boolean): Promise<void> {
     return new Promise((resolve, reject) => {
       const stop = () => {
-        callOff();
+        cancelTimeout();
         this.#checks.delete(check);
       };
-      // Called where bytes arrive: an error of the test's own condition must not get there.
+      // Catches errors of the test's condition, because `check` is called where bytes arrive.
       const check = () => {
         try {
           if (!condition()) return;
@@ -41,7 +41,7 @@ export class Waits {
         }
         stop();
       };
-      const callOff = this.late(() => {
+      const cancelTimeout = this.onTimeout(() => {
         stop();
         resolve();
       });
@@ -50,18 +50,18 @@ export class Waits {
     });
   }
 
-  /** Something has come: conditions may hold. */
-  look(): void {
+  /** Checks all conditions. Called when something has arrived. */
+  check(): void {
     for (const check of this.#checks) check();
   }
 }
 
-/** Concurrent calls for the next of something, one after the other, in the order of the calls. */
-export class Turns {
+/** Runs concurrent calls one after the other, in their order. */
+export class CallSequence {
   #last: Promise<void> = Promise.resolve();
 
-  /** Calls back when all earlier calls have settled. */
-  async take<T>(next: () => Promise<T>): Promise<T> {
+  /** Runs a call when all earlier calls have settled. */
+  async run<T>(call: () => Promise<T>): Promise<T> {
     const before = this.#last;
     let done = () => {};
     this.#last = new Promise(resolve => {
@@ -69,8 +69,8 @@ export class Turns {
     });
     await before;
     try {
-      // Awaited, so that an error has the caller in its stack.
-      return await next();
+      // Awaited, so that the stack of an error contains the caller.
+      return await call();
     } finally {
       done();
     }

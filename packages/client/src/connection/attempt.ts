@@ -7,43 +7,43 @@ export interface Attempt extends RequestContext {
   readonly options: ConnectOptions;
   readonly lastEventId: string;
   readonly signal: AbortSignal;
-  /** The request is sent now. What it consists of has been asked for, and took its time. */
+  /** The request is sent now. Functions that return headers, body or method have already resolved. */
   onSend(): void;
   /** The response is an event stream. */
   onOpen(headers: Headers): void;
-  /** Bytes have arrived. The text is '' in the middle of a character. */
+  /** Bytes have arrived. The text is '' if they end within a character. */
   onText(text: string): void;
 }
 
 /** How an attempt has ended. */
 export interface Outcome extends Ending {
-  /** GET or HEAD, or nothing was sent. Any other request may do something twice when it is made twice. */
+  /** GET or HEAD, or no request was sent. Any other request may have side effects, and must not be repeated. */
   readonly isRepeatable: boolean;
 }
 
 interface Ending {
   /**
-   * - `complete`: the server has nothing to send.
-   * - `end`: an event stream has come to its proper end.
+   * - `complete`: the server has nothing more to send (204).
+   * - `end`: an event stream has ended properly.
    * - `unauthorized`: 401 or 403.
    * - `failed`: another attempt would have the same outcome.
-   * - `broken`: the connection failed, or the server cannot answer now.
+   * - `broken`: the connection failed, or the server cannot respond now.
    */
   readonly kind: 'complete' | 'end' | 'unauthorized' | 'failed' | 'broken';
   readonly error?: Error;
   /** The status of a response that is not an event stream. */
   readonly status?: number;
-  /** ms that the server wants the client to wait (`Retry-After`). NaN: it has not said. */
+  /** ms to wait before reconnecting, from the header `Retry-After`. NaN: the response has none. */
   readonly retryAfter?: number;
 }
 
-/** Statuses of 4xx that a later request may not have: time-out, too early, too many requests. */
+/** 4xx statuses after which a later request may succeed: timeout, too early, too many requests. */
 const TEMPORARY = [408, 425, 429];
 
-/** The types of Node.js lack it. */
+/** An object, because the types of Node.js lack `cache`. */
 const NO_STORE: object = { cache: 'no-store' };
 
-/** Makes one request and reads its response to the end. Never rejects. */
+/** Sends one request, and reads its response to the end. Never rejects. */
 export async function attempt(request: Attempt): Promise<Outcome> {
   let isRepeatable = true;
   const run = async (): Promise<Ending> => {
@@ -55,7 +55,7 @@ export async function attempt(request: Attempt): Promise<Outcome> {
     isRepeatable = /^(get|head)$/i.test(init.method as string);
     request.onSend();
     const response = await send(url, init);
-    const ending = judge(response, url);
+    const ending = endingOf(response, url);
     if (ending) return ending;
     request.onOpen(response.headers);
     const reader = (response.body as ReadableStream<Uint8Array>).getReader();
@@ -85,16 +85,16 @@ async function createInit(request: Attempt): Promise<RequestInit> {
   const method = (await read(options.method)) ?? (body == null ? 'GET' : 'POST');
   const credentials = await read(options.credentials);
   const init: RequestInit = { method, headers, signal };
-  // A stream needs the second, and nothing else minds it.
+  // A stream as the body needs `duplex`. Other bodies ignore it.
   if (body != null) Object.assign(init, { body, duplex: 'half' });
-  // Workers of Cloudflare refuse both of these. Pages need the second: Chromium makes a request wait for another one of
-  // the same URL if that may end up in its cache.
+  // Cloudflare Workers refuse `credentials` and `cache`. Pages need `no-store`: Chromium delays a request while there
+  // is another one for the same URL whose response may be cached.
   if (credentials) init.credentials = credentials;
   return isBrowser() ? { ...init, ...NO_STORE } : init;
 }
 
-/** Undefined: the response is an event stream. */
-function judge({ status, ok, headers, body }: Response, url: string): Ending | undefined {
+/** Returns how an attempt ends with this response. Undefined: the response is an event stream. */
+function endingOf({ status, ok, headers, body }: Response, url: string): Ending | undefined {
   if (status === 204) return { kind: 'complete' };
   const type = headers.get('content-type');
   const error = new Error(`${url} responded with ${status} ${type}, not an event stream`);

@@ -12,9 +12,10 @@ export interface RetryOptions {
 }
 
 /**
- * ms to wait after so many failures in a row.
+ * Returns the ms to wait before the next attempt.
  *
- * @param retry ms that the server has asked for.
+ * @param failures number of consecutive failures.
+ * @param retry the reconnection time from the server, in ms.
  */
 export function backoff(
   { initial = 1_000, max = 30_000, jitter = 1 }: RetryOptions = {},

@@ -1,11 +1,11 @@
-/** ms. A connection that is shorter was ended by something on the way, or by the server's handler. */
+/** ms. A shorter response was probably ended by a proxy or by the server's handler. */
 const SHORT = 1_000;
-/** Short connections in a row that are no accident. */
+/** Number of consecutive short responses that cause a warning. */
 const MANY = 3;
-/** ms. Tidings sends its first byte at once, or with a broker within a second. */
+/** ms. Tidings sends the first byte immediately; with a broker, within a second. */
 const LATE = 5_000;
 
-/** Warns, once, of a proxy that seems to hold back the response. Its only symptom is that nothing arrives. */
+/** Warns once if a proxy seems to buffer the response. Otherwise the only symptom is that no events arrive. */
 export class BufferingWarning {
   readonly #url: string;
   #shortOnes = 0;
@@ -20,14 +20,14 @@ export class BufferingWarning {
     this.#sentAt = Date.now();
   }
 
-  /** @param isPrompt whether the server sends a byte at once: Tidings does, others may wait for an event. */
+  /** @param isPrompt whether the server sends a byte immediately: Tidings does, others may wait for an event. */
   arrived(isPrompt: boolean): void {
     if (isPrompt && this.#sentAt && Date.now() - this.#sentAt > LATE)
       this.#warn('the first byte took more than 5 s');
     this.#sentAt = 0;
   }
 
-  /** @param ms that the response has lasted. */
+  /** @param ms how long the response has lasted. */
   ended(ms: number): void {
     this.#shortOnes = ms < SHORT ? this.#shortOnes + 1 : 0;
     if (this.#shortOnes === MANY) this.#warn(`${MANY} responses in a row ended within a second`);

@@ -7,37 +7,37 @@ import { BufferingWarning } from './buffering-warning.ts';
 import { Liveness } from './liveness.ts';
 import { type Block, createParser } from './parser.ts';
 
-/** An event as it was sent. */
+/** An event with its data as text. */
 export interface RawEvent {
   readonly event: string;
   readonly data: string;
   readonly id: string | undefined;
   readonly channel?: string | undefined;
-  /** The id of an event that is older than the position, and has no `id`. */
+  /** The id of an event that was sent without an `id`, because it is older than the client's position. */
   readonly position?: string | undefined;
 }
 
-/** Receives what a connection receives. */
+/** The receiver of a connection's events. */
 export interface Receiver {
   receive(event: RawEvent): void;
-  /** A response begins after a position. */
+  /** The headers of an event stream have arrived. Its events come after the position. */
   opened(headers: Headers, position: string): void;
-  /** Bytes have arrived, and everything in them has been received. The position may have moved. */
+  /** Bytes have arrived, and all events in them were received. The position may have changed. */
   arrived(position: string): void;
   stateChanged(): void;
 }
 
-/** ms that a connection has to last for the waits to begin again with the shortest. */
+/** ms after which a connection counts as stable, so that the number of failures is reset to 0. */
 const STABLE = 5_000;
 /** Statuses of a request that was not processed. */
 const REJECTED = [429, 503];
-/** ms. A longer timer fires at once. */
+/** Maximum ms of a timer. With more, `setTimeout` runs its callback immediately. */
 const MAX_TIMER = 2 ** 31 - 1;
-/** Markers of Tidings: they move the position, and are not events. */
+/** The name of Tidings' position markers. They set the position, and are not passed on as events. */
 const MARKER = 'tidings';
 
 /**
- * One connection at a time. Each state, and what ends it:
+ * Has one connection at a time. The states, and their transitions:
  *
  * | state          | outcome of the attempt                                                   | other                              |
  * | -------------- | ------------------------------------------------------------------------ | ---------------------------------- |
@@ -50,7 +50,7 @@ const MARKER = 'tidings';
  * | `ended`, `unauthorized`, `failed` |                                                       | only `reconnect` → `connecting`    |
  *
  * `suspend` leads from the first four states to `waiting`, without a timer. `reconnect` leads from every state to
- * `connecting`, and `close` to `ended`, from which nothing leads then.
+ * `connecting`. `close` leads to `ended`; the owner then calls no other method.
  */
 export class Connection implements PageWatcher {
   state: State = 'connecting';
@@ -64,19 +64,19 @@ export class Connection implements PageWatcher {
     this.#connect();
   });
   readonly #warning: BufferingWarning;
-  /** Aborts the attempt that is under way. What an aborted one still does is ignored. */
+  /** Aborts the current attempt. Callbacks of an aborted attempt are ignored. */
   #controller = new AbortController();
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Twice the interval of heartbeats that the last response announced, in ms. */
+  /** Twice the heartbeat interval that the last response has announced, in ms. */
   #silence: number | undefined;
-  /** ms to wait that the server has sent. */
+  /** The last reconnection time from the server, in ms. */
   #retry: number | undefined;
   #failures = 0;
   /** 401 or 403, if the last response had that status. */
   #rejected: number | undefined;
-  /** When the response began. 0: it has not. */
+  /** When the response began, in ms since 1970. 0: it has not begun. */
   #openedAt = 0;
-  /** The server has set how long to wait. A page that wakes does not shorten it. */
+  /** The server has set the current wait, so that a page that is shown again does not shorten it. */
   #isWaitSet = false;
 
   constructor(url: string, options: ConnectOptions, receiver: Receiver) {
@@ -91,7 +91,7 @@ export class Connection implements PageWatcher {
     this.#connect();
   }
 
-  /** @param _everywhere has a meaning for a shared connection only. */
+  /** @param _everywhere applies only to shared connections. */
   close(_everywhere?: boolean): void {
     this.#stop('ended');
   }
@@ -155,7 +155,7 @@ export class Connection implements PageWatcher {
     this.#set('open');
   }
 
-  /** ms without a byte that mean a dead connection. Undefined: there is no limit. */
+  /** ms without a byte after which the connection counts as dead. Undefined: no limit. */
   get silence(): number | undefined {
     const { silence = this.#silence } = this.#options;
     return silence || undefined;
@@ -185,7 +185,7 @@ export class Connection implements PageWatcher {
   #after({ kind, status, isRepeatable }: Outcome): State {
     if (kind === 'complete' || (kind === 'end' && !isRepeatable)) return 'ended';
     if (kind === 'unauthorized') {
-      // Static headers would be the same again.
+      // Retried once, if a function can return other headers.
       if (this.#rejected || typeof this.#options.headers !== 'function') return kind;
       this.#rejected = status;
       return 'connecting';
@@ -208,14 +208,14 @@ export class Connection implements PageWatcher {
     this.#set(state);
   }
 
-  /** Ends what is under way. */
+  /** Ends the current attempt or wait. */
   #abort(): void {
     this.#controller.abort();
     clearTimeout(this.#timer);
     this.#liveness.stop();
   }
 
-  /** Comes last: a listener may close the connection, or connect anew. */
+  /** Must be the last call of a method: a listener may close the connection or reconnect. */
   #set(state: State): void {
     if (this.state === state) return;
     this.state = state;

@@ -1,7 +1,7 @@
-/** ms between two looks at the clock. After a sleep, a timer needs as long as if there had been none. */
-const LOOK = 5_000;
+/** ms between two checks. One long timer is not enough: while a machine sleeps, timers do not advance. */
+const CHECK_INTERVAL = 5_000;
 
-/** Notices a connection on which no byte has arrived for too long. It goes by the clock, which runs while a machine sleeps. */
+/** Detects that no byte has arrived for too long. Uses the wall clock, which advances while a machine sleeps. */
 export class Liveness {
   readonly #onSilent: () => void;
   #limit: number | undefined;
@@ -12,27 +12,27 @@ export class Liveness {
     this.#onSilent = onSilent;
   }
 
-  /** @param limit ms of silence after which the connection is dead. Undefined: it never is. */
+  /** @param limit ms without a byte after which the connection counts as dead. Undefined: no limit. */
   start(limit: number | undefined): void {
     this.#limit = limit;
     this.touch();
     this.check();
   }
 
-  /** A byte has arrived. */
+  /** Called when bytes have arrived. */
   touch(): void {
     this.#lastByte = Date.now();
   }
 
-  /** Looks at the clock now: the page may have slept. */
+  /** Checks now, for example when a page was shown again. */
   check(): void {
     clearTimeout(this.#timer);
     if (this.#limit === undefined) return;
     const left = this.#lastByte + this.#limit - Date.now();
-    // A clock that was set back would stop the watch.
+    // If the wall clock was set back, the limit would be reached too late.
     if (left > this.#limit) this.touch();
     if (left <= 0) this.#onSilent();
-    else this.#timer = setTimeout(() => this.check(), Math.min(left, LOOK));
+    else this.#timer = setTimeout(() => this.check(), Math.min(left, CHECK_INTERVAL));
   }
 
   stop(): void {

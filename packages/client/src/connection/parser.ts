@@ -1,28 +1,28 @@
-/** What stands between two blank lines of a stream. */
+/** The fields between two blank lines of a stream. */
 export interface Block {
-  /** `message` if the block names none. */
+  /** The name of the event. `message` if the block has none. */
   readonly event: string;
   /** Undefined: the block has no data. It may set the id, but is not an event. */
   readonly data: string | undefined;
-  /** Undefined: the block has none. '' resets the id. */
+  /** Undefined: the block has no id. '' resets the id. */
   readonly id: string | undefined;
-  /** Fields of Tidings: the channel of an event, and the id of one that is sent without an `id`. */
+  /** Fields of Tidings: the channel of an event, and the id of an event that is sent without an `id`. */
   readonly channel: string | undefined;
   readonly position: string | undefined;
 }
 
 /**
- * Parses an event stream (WHATWG HTML 9.2.6). A parser of our own: those on npm drop an id that stands without data, and
- * hold back a line that ends in CR until more arrives.
+ * Parses an event stream (WHATWG HTML 9.2.6). The parsers on npm cannot be used: they drop an id without data, and
+ * delay a line that ends in CR until more text arrives.
  *
- * @param onRetry receives the ms of a `retry` field.
- * @returns a function that takes the text of the stream, in pieces.
+ * @param onRetry called with the ms of a `retry` field.
+ * @returns a function to call with each chunk of text.
  */
 export function createParser(
   onBlock: (block: Block) => void,
   onRetry: (retry: number) => void,
 ): (text: string) => void {
-  // Joined at a line break only, so that a long line in many pieces is read once.
+  // The chunks of the current line. They are joined only at its end, so that a long line is not copied for each chunk.
   let unfinished: string[] = [];
   let endsWithCR = false;
   let data: string[] = [];
@@ -58,7 +58,7 @@ export function createParser(
 
   return text => {
     const lines = (endsWithCR ? text.replace(/^\n/, '') : text).split(/\r\n?|\n/);
-    // Bytes in the middle of a character are no text yet.
+    // The text is '' if a chunk ends within a character.
     if (text !== '') endsWithCR = text.endsWith('\r');
     const last = lines.pop() as string;
     for (const line of lines) {

@@ -4,14 +4,14 @@ import { type Change, postChange } from './request.ts';
 import {
   advance,
   clean,
-  hold,
   missingFrom,
+  needAfter,
   type StreamChannel,
   type StreamChannels,
   type Wanted,
 } from './stream-channels.ts';
 
-/** A change that the server refuses. */
+/** The error of a change that the server has refused. */
 export interface Refusal extends Error {
   readonly channels: readonly string[];
 }
@@ -24,18 +24,18 @@ interface Waiter {
 /** ms between two requests for the same change. */
 const PAUSE = 1_000;
 
-/** Gives an open stream the channels that tabs follow, by requests to the control route, one at a time. */
+/** Subscribes an open stream to the channels that tabs follow, with requests to the control route, one at a time. */
 export class ChannelSync {
-  /** What each tab follows, by the name of the tab. */
+  /** The channels that each tab follows, by the name of the tab. '' is this tab. */
   readonly tabs = new Map<string, Wanted>();
-  /** What the stream has. */
+  /** The channels that were added to the stream. */
   channels: StreamChannels = new Map();
   readonly #url: string;
   readonly #options: ConnectOptions;
   #waiters: Waiter[] = [];
-  /** The id of the stream. Undefined: there is none. Null: it has not told its id. */
+  /** The id of the stream. Undefined: no stream is open. Null: the response has no header with the id. */
   #stream: string | null | undefined;
-  /** How far it is. */
+  /** The position of the stream. */
   at = '';
   #controller = new AbortController();
   #isSending = false;
@@ -50,14 +50,14 @@ export class ChannelSync {
     this.#controller = new AbortController();
     this.#stream = headers.get('tidings-stream');
     this.at = at;
-    for (const wanted of this.tabs.values()) hold(wanted, at);
+    for (const wanted of this.tabs.values()) needAfter(wanted, at);
     this.synchronise();
   }
 
   /**
-   * The stream is at a position.
+   * Called when the stream has reached a position.
    *
-   * @param isBehind this tab is ahead of it, so it does not have all of its channels up to its own position yet.
+   * @param isBehind the position is older than that of this tab, so that channels of this tab may lack events.
    */
   arrived(at: string, isBehind: boolean): void {
     this.at = at;
@@ -66,16 +66,16 @@ export class ChannelSync {
       if (!isApplied) continue;
       for (const [tab, wanted] of this.tabs) {
         const after = wanted.get(name);
-        // After a reset, the position of a tab may be before what it has of a channel.
+        // After a reset, the position may be older than the last event of a channel.
         if (after !== undefined && (tab || !isBehind) && !(compare(after, at) > 0))
           wanted.set(name, undefined);
       }
     }
   }
 
-  /** A reset at an id names channels: what follows may be older than what the tabs have. */
+  /** Called for a reset of channels: the next events may be older than the last ones that the tabs have received. */
   restart(names: readonly string[], at: string): void {
-    // Before every position: after a cut, the server sends the reset again.
+    // Position 0, so that the server sends the reset again if the connection breaks.
     const since = clean(at).replace(/\d+$/, '0');
     for (const name of names) {
       const channel = this.channels.get(name);
@@ -85,7 +85,7 @@ export class ChannelSync {
     }
   }
 
-  /** @param isNamed the server tells the position of each event. */
+  /** @param isNamed whether events have their channel and position (`channelField`). */
   closed(isNamed: boolean): void {
     this.#controller.abort();
     this.#stream = undefined;
@@ -94,7 +94,7 @@ export class ChannelSync {
     this.channels = new Map();
   }
 
-  /** Which of the older events have arrived is unknown: with such an id, the server sends a `reset`. */
+  /** Marks interrupted backfills. It is unknown which of the older events have arrived. The server sends a `reset`. */
   #markBackfills(): void {
     for (const [name, { hasBackfill, isApplied }] of this.channels) {
       if (!hasBackfill || isApplied) continue;
@@ -102,7 +102,7 @@ export class ChannelSync {
     }
   }
 
-  /** Resolves when all changes up to now are stored. */
+  /** Resolves when the server has stored all changes up to now. */
   synchronised(): Promise<void> {
     const promise = new Promise<void>((resolve, reject) => this.#waiters.push({ resolve, reject }));
     this.synchronise();
@@ -123,22 +123,22 @@ export class ChannelSync {
       if (signal.aborted) return;
       const { status, headers } = response ?? { status: 503 };
       if (status < 300) this.#store(change, headers?.get('tidings-position'));
-      // This process has no such stream: it has ended, and there will be another.
+      // The server does not have this stream: it has ended, and another one will open.
       else if (status === 404) return;
       else if (status === 429 || status >= 500) {
-        // Whether the server has made the change is unknown: it is asked for again.
+        // It is unknown whether the server has stored the change, so the request is repeated.
         this.#set(change.unsubscribe, { isRemoved: false, storedAt: undefined });
         await pause(signal);
       } else error = this.#giveUp(change, status);
     }
     if (signal.aborted) return;
     this.#isSending = false;
-    if (!error) this.#place();
+    if (!error) this.#setStarts();
     this.settle(error);
   }
 
-  /** A tab that had no position follows a channel from when it is stored: another stream begins there, and not later. */
-  #place(): void {
+  /** Sets the position of channels that a tab follows from now on. The next stream must not begin them later. */
+  #setStarts(): void {
     for (const wanted of this.tabs.values()) {
       for (const [name, after] of wanted) {
         const { since = '' } = this.channels.get(name) ?? {};
@@ -156,7 +156,9 @@ export class ChannelSync {
     }
   }
 
-  /** The next request: what the stream has too much, and what it lacks after one position. */
+  /**
+   * The next request: removes unneeded channels, and adds those missing channels that begin after the same position.
+   */
   #next(): Change | undefined {
     const tabs = [...this.tabs.values()];
     const unsubscribe = [...this.channels]
@@ -166,7 +168,7 @@ export class ChannelSync {
     const [since = ''] = missing.values();
     const subscribe = [...missing.keys()].filter(name => missing.get(name) === since);
     if (unsubscribe.length + subscribe.length === 0) return undefined;
-    // From now on the server may have removed them.
+    // From now on, the server may have removed them.
     this.#set(unsubscribe, { isRemoved: true, isApplied: false });
     const channel = { since, hasBackfill: false, isApplied: false, isRemoved: false };
     for (const name of subscribe) this.channels.set(name, { ...channel });
@@ -178,7 +180,7 @@ export class ChannelSync {
     for (const name of subscribe) {
       const channel = this.channels.get(name) as StreamChannel;
       channel.storedAt = storedAt;
-      // What it has of another epoch is not known.
+      // A position of another epoch says nothing about the events of this one.
       if (Number.isNaN(compare(channel.since, storedAt))) channel.since = storedAt;
     }
   }

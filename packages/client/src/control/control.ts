@@ -1,35 +1,35 @@
-// Loaded when the option `control` is given, and only then.
+// Loaded only if a client has the option `control`.
 import type { Reset } from '@tidings/core/client';
 import type { RawEvent } from '../connection/connection.ts';
 import type { ConnectOptions } from '../options.ts';
 import { compare } from '../position.ts';
 import { ChannelSync } from './channel-sync.ts';
-import { covers, hold, type StreamChannels, type Wanted, wasApplied } from './stream-channels.ts';
+import { covers, needAfter, type StreamChannels, type Wanted, wasApplied } from './stream-channels.ts';
 
-/** What a tab follows, as it tells the tab that has the connection. */
+/** The channels that a tab follows, as sent to the tab with the connection. */
 export interface Announcement {
-  /** Grows with each change. */
+  /** Increases with each change. */
   readonly version: number;
   readonly channels: readonly (readonly [name: string, after: string])[];
 }
 
 /**
- * The channels that this tab follows besides those of the route. A new stream has only the latter. It is given the others
- * again, each after the last event that has arrived of it, so that there is no gap.
+ * The channels that this tab follows in addition to those of the route. A new stream has only the channels of the
+ * route. The control adds the others again, each after its last received event, so that there is no gap.
  *
- * Of tabs that share a connection, the one that has it gives the stream the channels of all.
+ * If tabs share a connection, the tab with the connection adds the channels of all tabs to the stream.
  */
 export class Control {
-  /** Called when this tab follows other channels. */
+  /** Called when the channels of this tab have changed. */
   onChange = () => {};
   readonly #own: Wanted = new Map();
   readonly #sync: ChannelSync;
   readonly #position: () => string;
   #version = 0;
-  /** The server tells the channel of each event. */
+  /** Events have the name of their channel (`channelField`). */
   #isNamed = false;
 
-  /** @param position how far this tab is. */
+  /** @param position returns the position of this tab. */
   constructor(url: string, options: ConnectOptions, position: () => string) {
     this.#sync = new ChannelSync(url, options);
     this.#sync.tabs.set('', this.#own);
@@ -37,7 +37,7 @@ export class Control {
   }
 
   subscribe(channels: readonly string[]): Promise<void> {
-    hold(this.#own, this.#position(), channels);
+    needAfter(this.#own, this.#position(), channels);
     return this.#changed();
   }
 
@@ -52,7 +52,7 @@ export class Control {
     return this.#sync.synchronised();
   }
 
-  /** Whether an event is for this tab, and has not arrived before. */
+  /** Whether an event is for this tab and was not received before. */
   accepts({ channel, id, position = id, data }: RawEvent): boolean {
     if (channel === undefined) {
       if (id !== undefined) this.#sync.restart(channelsOfReset(data), id);
@@ -68,49 +68,49 @@ export class Control {
   }
 
   /**
-   * Whether this tab has not received an event, though it is older than its position: a stream that did not have the
-   * channel has moved the position.
+   * Whether this tab has not received an event that is older than its position. This happens if a stream without the
+   * channel has advanced the position.
    */
   lacks({ channel = '', id = '' }: RawEvent): boolean {
     return !(compare(id, this.#own.get(channel) ?? id) < 1);
   }
 
-  /** @param at the position after which a response begins: with tabs, the oldest of theirs. */
+  /** @param at the position after which a response begins. With a shared connection, it is the oldest of all tabs. */
   opened(headers: Headers, at: string): void {
     this.closed();
-    hold(this.#own, this.#position());
+    needAfter(this.#own, this.#position());
     this.#sync.opened(headers, at);
   }
 
-  /** The stream is at a position. */
+  /** Called when the stream has reached a position. */
   arrived(at: string): void {
     this.#sync.arrived(at, compare(at, this.#position()) < 0);
   }
 
-  /** @param isOver no other stream follows: changes that are not stored will not be. */
+  /** @param isOver no other stream will open, so that pending changes reject. */
   closed(isOver = false): void {
     if (isOver) this.#sync.settle(new Error('the connection is closed'));
     this.#sync.closed(this.#isNamed);
   }
 
-  // For tabs that share a connection.
+  // For tabs that share a connection
 
-  /** What the stream has: that of this tab, or that which another tab relays. */
+  /** The channels that were added to the stream of this tab, or to the stream that another tab relays. */
   get channels(): StreamChannels {
     return this.#sync.channels;
   }
 
-  /** What this tab follows. Undefined: it has never followed anything. */
+  /** The channels that this tab follows. Undefined: it has never followed any. */
   announce(): Announcement | undefined {
-    hold(this.#own, this.#position());
+    needAfter(this.#own, this.#position());
     const channels = [...this.#own] as [string, string][];
     return this.#version === 0 ? undefined : { version: this.#version, channels };
   }
 
   /**
-   * Another tab has stored what this one has announced, or was refused.
+   * Called when the leader has stored the announcement of this tab, or was refused.
    *
-   * @param positions from where the stream has the channels. A leader of an older version does not send them.
+   * @param positions the positions after which the channels begin. A leader of an older version does not send them.
    */
   acknowledge(
     version: number,
@@ -124,15 +124,15 @@ export class Control {
   }
 
   /**
-   * Events of the stream of another tab come next.
+   * Called before the events of another tab's stream are received.
    *
-   * @param before where they begin.
+   * @param before the position after which they begin.
    */
   relay(channels: StreamChannels | undefined, before: string): void {
     if (!channels) return;
     this.#sync.channels = channels;
     const unapplied = [...this.#own.keys()].filter(name => !wasApplied(channels.get(name), before));
-    hold(this.#own, this.#position(), unapplied);
+    needAfter(this.#own, this.#position(), unapplied);
   }
 
   /** See {@link covers}. */
@@ -141,25 +141,25 @@ export class Control {
   }
 
   /**
-   * Resolves when the stream has what another tab follows, with the positions from where it has that. Rejects with a
+   * Adds the channels of another tab to the stream. Resolves with the positions after which they begin. Rejects with a
    * {@link Refusal}.
    */
   async take(tab: string, { channels }: Announcement): Promise<Announcement['channels']> {
     const wanted: Wanted = new Map(channels);
     this.#sync.tabs.set(tab, wanted);
     await this.#sync.synchronised();
-    hold(wanted, this.#sync.at);
+    needAfter(wanted, this.#sync.at);
     return [...wanted] as [string, string][];
   }
 
-  /** Another tab is gone. */
+  /** Called when another tab was closed. */
   drop(tab: string): void {
     this.#sync.tabs.delete(tab);
     this.#sync.synchronise();
   }
 }
 
-/** The channels that a reset names; none, if an event is no reset. A hub gives resets any name. */
+/** The channels of a reset. Empty for other events. Recognized by the data, because a hub can rename the event. */
 function channelsOfReset(data: string): readonly string[] {
   if (!/^{"reason":"\w+","channels":\[.*\]}$/.test(data)) return [];
   try {

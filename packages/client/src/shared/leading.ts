@@ -1,39 +1,39 @@
 import { compare } from '../position.ts';
 import type { Relay, RelayedEvent } from './messages.ts';
 
-/** ms to wait for what other tabs send. They may be frozen. */
-export const PATIENCE = 300;
+/** ms to wait for messages of other tabs. They may be frozen. */
+export const MESSAGE_TIMEOUT = 300;
 
-/** One term of the tab that has the connection: the positions of the other tabs, and what is sent to them. */
+/** One term of the leader, which is the tab with the connection: collects the positions of all tabs, creates relays. */
 export class Leading {
   readonly #connect: (position: string) => void;
   readonly #positions: string[];
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** How many other tabs send theirs. Not set while that is unknown: no number is greater. */
+  /** Number of other tabs. Undefined while unknown, so that `length > #expected` is false. */
   #expected!: number;
-  /** Where the last relay ended. */
+  /** The position at the end of the last relay. */
   #relayedTo = '';
   #n = 0;
-  /** What has arrived since. */
+  /** The events since the last relay. */
   readonly #events: RelayedEvent[] = [];
 
   /**
-   * @param position of this tab.
-   * @param connect is called once, with the position of the tab that is furthest behind: from there, none has a gap.
+   * @param position the position of this tab.
+   * @param connect called once, with the oldest position of all tabs, so that no tab has a gap.
    */
   constructor(position: string, connect: (position: string) => void) {
     this.#positions = [position];
     this.#connect = connect;
-    this.#timer = setTimeout(() => this.#start(), PATIENCE);
+    this.#timer = setTimeout(() => this.#start(), MESSAGE_TIMEOUT);
   }
 
-  /** @param rivals how many other tabs wait for the lock. */
+  /** @param rivals the number of tabs that wait for the lock. */
   expect(rivals: number): void {
     this.#expected = rivals;
     this.add();
   }
 
-  /** Other tabs have sent their positions. */
+  /** Called with the positions of other tabs. */
   add(...positions: string[]): void {
     this.#positions.push(...positions);
     if (this.#timer && this.#positions.length > this.#expected) this.#start();
@@ -54,7 +54,7 @@ export class Leading {
     this.#events.push(event);
   }
 
-  /** What has arrived since the last relay, or a sign of life. */
+  /** Creates a relay with the events since the last one. Without events, it shows that the leader is alive. */
   relay(after: string, rest: Pick<Relay, 'term' | 'state' | 'error' | 'silence' | 'channels'>): Relay {
     const before = this.#relayedTo;
     this.#relayedTo = after;

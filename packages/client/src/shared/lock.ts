@@ -10,22 +10,22 @@ interface Locks {
 
 const { locks } = (globalThis as unknown as { navigator: { locks: Locks } }).navigator;
 
-/** A lock that one tab has at a time. The browser releases it when the tab is gone. */
+/** A lock that one tab has at a time. The browser releases it when the tab is closed. */
 export class Lock {
   readonly #name: string;
   readonly #onWon: () => void;
   readonly #onLost: () => void;
-  /** Aborts the request that is pending, and releases the lock that is held. */
+  /** Aborts the pending request, or releases the lock. */
   #controller: AbortController | undefined;
 
-  /** @param onLost another tab has taken the lock, because it has not heard of this one. */
+  /** @param onLost called when another tab has stolen the lock, because it received no messages of this one. */
   constructor(name: string, onWon: () => void, onLost: () => void) {
     this.#name = name;
     this.#onWon = onWon;
     this.#onLost = onLost;
   }
 
-  /** Waits for the lock; or takes it from a tab that is dead, as far as can be seen from here. */
+  /** Requests the lock. @param steal whether to steal it from a tab that seems to be dead. */
   seek(steal?: boolean): void {
     this.release();
     this.#controller = new AbortController();
@@ -45,7 +45,7 @@ export class Lock {
     this.#controller?.abort();
   }
 
-  /** How many other tabs wait for the lock. */
+  /** Resolves with the number of tabs that wait for the lock. */
   async rivals(): Promise<number> {
     const { pending = [] } = await locks.query();
     return pending.filter(({ name }) => name === this.#name).length;

@@ -3,17 +3,17 @@ import type { Announcement } from '../control/control.ts';
 import type { StreamChannels } from '../control/stream-channels.ts';
 import type { State } from '../events.ts';
 
-/** An event as the leader passes it on. */
+/** An event that the leader relays. */
 export interface RelayedEvent extends RawEvent {
-  /** It does not move the position, as a `reset`: whoever receives it is at its id afterwards. */
+  /** Its id is not newer than the leader's position, such as that of a `reset`. Receiving tabs take over the id. */
   readonly isNotice: boolean;
 }
 
-/** What the leader has received since its last relay. */
+/** The events that the leader has received since its last relay. */
 export interface Relay {
   readonly type: 'relay';
   readonly term: number;
-  /** Counts the relays of a term. */
+  /** The number of the relay in its term, from 1. */
   readonly n: number;
   /** The leader's position before and after the events. */
   readonly before: string;
@@ -21,30 +21,32 @@ export interface Relay {
   readonly events: readonly RelayedEvent[];
   readonly state: State;
   readonly error: string | undefined;
-  /** ms without a relay after which the leader is dead. */
+  /** ms without a relay after which the leader counts as dead. */
   readonly silence: number | undefined;
-  /** Which channels the stream has by the control route. */
+  /** The channels that were added to the stream through the control route. */
   readonly channels: StreamChannels | undefined;
 }
 
-/** What tabs send to each other. */
+/** The messages between tabs. */
 export type Message =
   | Relay
-  /** A tab has joined: the leader sends a relay. Its term becomes newer than that which the tab knows. */
+  /**
+   * A tab has joined. The leader sends a relay. If the tab knows a newer term, the leader's term increases above it.
+   */
   | { readonly type: 'joined'; readonly term: number }
-  /** There is a new leader: everyone sends their position. */
+  /** There is a new leader. All tabs send their positions. */
   | { readonly type: 'elected'; readonly term: number }
   | { readonly type: 'position'; readonly term: number; readonly id: string }
-  /** A tab follows other channels. */
+  /** The channels of a tab have changed. */
   | (Announcement & { readonly type: 'channels'; readonly tab: string })
-  /** The stream has what a tab follows, or the server refuses it. */
+  /** The channels of a tab were added to the stream, or were refused by the server. */
   | {
       readonly type: 'stored';
       readonly tab: string;
       readonly version: number;
       readonly error?: string | undefined;
       readonly refused: readonly string[];
-      /** From where the stream has the channels. */
+      /** The positions after which the channels begin. */
       readonly positions: Announcement['channels'];
     }
   | { readonly type: 'reconnect' }

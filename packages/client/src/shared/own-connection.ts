@@ -4,19 +4,19 @@ import type { RelayedEvent } from './messages.ts';
 import type { Parts } from './parts.ts';
 import { type Reception, WITHOUT_IDS } from './reception.ts';
 
-/** The tab whose connection it is. Nothing is called after `close()`. */
+/** The tab with the connection. No callback is called after `close()`. */
 interface Owner {
-  /** An event has arrived, perhaps one that this tab has received before. */
+  /** An event has arrived. This tab may have received it before. */
   arrived(event: RelayedEvent): void;
   stateChanged(connection: Connection): void;
-  /** What has arrived together has been received; or the state has changed. */
+  /** All events of one chunk were received, or the state has changed. */
   readonly advanced: () => void;
 }
 
 /** The connection of a tab that leads, or catches up. */
 export class OwnConnection {
   readonly connection: Connection;
-  /** Where it is. */
+  /** The position of the connection. */
   at: string;
   #isClosed = false;
 
@@ -27,12 +27,13 @@ export class OwnConnection {
       (...args: Args) => {
         if (!this.#isClosed) run(...args);
       };
-    // A listener may close it.
+    // Checked again after each event, because a listener may close the connection.
     const advance = ifOpen(owner.advanced);
     this.connection = createConnection({
       opened: ifOpen(headers => receiver.opened(headers, this.at)),
       receive: ifOpen(event => {
-        // Events ascend. Suffixes may differ: a reset can come before or after older events.
+        // The ids of events increase. A reset has the current position, with any suffix: it can precede or follow a
+        // backfill.
         const relayed = { ...event, isNotice: compare(event.id ?? '', this.at) < 1 };
         this.at = event.id || this.at || WITHOUT_IDS;
         owner.arrived(relayed);

@@ -3,19 +3,22 @@ import type { Liveness } from '../connection/liveness.ts';
 import type { Control } from '../control/control.ts';
 import type { CreateTabs } from './tabs.ts';
 
-/** What the root of the package passes: it is loaded before this file, and holds the code of both. */
+/**
+ * Dependencies that the entry of the package passes. The entry already contains their code, so that the file of the
+ * shared connection does not need it, too.
+ */
 export interface Parts {
-  /** The name of the lock and the channel. */
+  /** The name of the lock and the BroadcastChannel. */
   readonly name: string;
-  /** After which to begin. */
+  /** The position after which the client begins. */
   readonly position: string;
   createConnection(receiver: Receiver): Connection;
   createLiveness(onSilent: () => void): Liveness;
   readonly receiver: Receiver;
   readonly control: Control | undefined;
-  /** If there is a control. */
+  /** Set if there is a control. */
   readonly createTabs: CreateTabs | undefined;
-  /** Closes this tab's client: another tab has closed all. */
+  /** Closes the client of this tab. Called when another tab has closed the clients of all tabs. */
   close(): void;
 }
 
@@ -26,5 +29,5 @@ export interface Channel {
   close(): void;
 }
 
-/** The types of Node.js are others. */
+/** The global object with the browser's type of BroadcastChannel, which differs from that of Node.js. */
 export const scope = globalThis as unknown as { BroadcastChannel: new (name: string) => Channel };

@@ -2,14 +2,14 @@ import { compare } from '../position.ts';
 import type { Relay, RelayedEvent } from './messages.ts';
 import type { Parts } from './parts.ts';
 
-/** Stands for the position of a connection that has received events without ids: it is not known what a tab lacks. */
+/** The position of a connection whose events have no ids. It is unknown which events a tab lacks. */
 export const WITHOUT_IDS = '?';
 
-/** What one tab has received, from a connection of its own or from the leader: each event once. */
+/** Receives the events of one tab, from its own connection or from the leader, and passes on each event once. */
 export class Reception {
   lastEventId: string;
   readonly #parts: Parts;
-  /** The term and number of the relay that comes next. */
+  /** The term and number of the next relay. */
   #next = '';
 
   constructor(parts: Parts) {
@@ -18,9 +18,9 @@ export class Reception {
   }
 
   /**
-   * Whether there is no gap between what this tab has and a relay.
+   * Whether a relay continues the received events without a gap.
    *
-   * @param isFollowing the tab has received what was relayed before.
+   * @param isFollowing the tab has received the relays before.
    */
   joins({ term, n, before, channels }: Relay, isFollowing?: boolean): boolean {
     const isNext = isFollowing && this.#next === `${term} ${n}`;
@@ -40,15 +40,15 @@ export class Reception {
   receive(event: RelayedEvent): void {
     const { id, isNotice } = event;
     if (id !== undefined) {
-      // After a reset, what follows its id is received again. An event is older also at the same position with a backfill
-      // under way: it has come before that.
+      // After a reset, events that follow its id are received again. During a backfill, an event at the current
+      // position also counts as old: it has arrived before the backfill.
       if (isNotice || !(compare(id, this.lastEventId) < 1)) this.lastEventId = id;
       else if (!this.#parts.control?.lacks(event)) return;
     }
     this.#parts.receiver.receive(event);
   }
 
-  /** Not back; but from a position to a backfill at the same, and to another epoch. */
+  /** Sets the position, except to an older one. A backfill at the same position and another epoch are not older. */
   moveTo(id: string): void {
     if (id !== WITHOUT_IDS && !(compare(id, this.lastEventId) <= -1)) this.lastEventId = id;
   }

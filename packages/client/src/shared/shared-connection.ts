@@ -1,6 +1,6 @@
 import type { Liveness } from '../connection/liveness.ts';
 import type { State } from '../events.ts';
-import { Leading, PATIENCE } from './leading.ts';
+import { Leading, MESSAGE_TIMEOUT } from './leading.ts';
 import { Lock } from './lock.ts';
 import type { Message, Relay } from './messages.ts';
 import { OwnConnection } from './own-connection.ts';
@@ -8,22 +8,22 @@ import { type Channel, type Parts, scope } from './parts.ts';
 import { Reception } from './reception.ts';
 import type { Role, Tabs } from './tabs.ts';
 
-/** Relays that are kept while a tab catches up. */
-const KEPT = 1_000;
+/** Maximum number of relays that are buffered while a tab catches up. */
+const MAX_BUFFERED = 1_000;
 
 /**
- * One connection for all tabs. The tab that has the lock has the connection, and relays what arrives.
+ * One connection for all tabs. The tab with the lock has the connection, and relays its events to the others.
  *
  * | role        | connection       | what it does                                                     | next                              |
  * | ----------- | ---------------- | ---------------------------------------------------------------- | --------------------------------- |
  * | `joining`   | none             | waits for a relay or the lock                                    | any                               |
- * | `catching`  | its own          | receives what is older than the leader's position, keeps relays  | `following` when the two overlap, |
+ * | `catching`  | its own          | receives events before the leader's position, buffers relays     | `following` when the two overlap, |
  * |             |                  |                                                                  | or there is a new leader          |
  * | `following` | none             | delivers relays                                                  | `catching` at a gap; `leading`    |
- * | `leading`   | that of all tabs | asks all for positions, resumes from the oldest, relays          | `joining` when the lock is stolen |
+ * | `leading`   | that of all tabs | collects positions, resumes from the oldest, relays              | `joining` when the lock is stolen |
  * | `away`      | none             | the page is frozen or was left                                   | `joining`                         |
  *
- * Each tab has its own position and drops what it has received before. Relays of an earlier term are ignored.
+ * Each tab has its own position, and drops events that it has received before. Relays of an earlier term are ignored.
  */
 export class SharedConnection {
   state: State = 'connecting';
@@ -35,24 +35,24 @@ export class SharedConnection {
   readonly #reception: Reception;
   #role: Role = 'away';
   #channel: Channel | undefined;
-  /** Of a tab that leads or catches up. */
+  /** Set in the roles `leading` and `catching`. */
   #own: OwnConnection | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
-  /** Of the newest leader. */
+  /** The term of the newest known leader. */
   #term = 0;
-  /** ms without a relay after which the leader is dead. */
+  /** ms without a relay after which the leader counts as dead. */
   #silence: number | undefined;
   #leading: Leading | undefined;
-  /** Of a tab that catches up: what the leader has sent meanwhile. */
-  #kept!: Relay[];
+  /** Set in the role `catching`: the relays that the leader has sent meanwhile. */
+  #buffered!: Relay[];
 
   constructor(parts: Parts) {
     this.#parts = parts;
     this.#reception = new Reception(parts);
     this.#liveness = parts.createLiveness(() => {
       this.#liveness.stop();
-      // One of the tabs is first. Its word stops the others.
-      this.#timer = setTimeout(() => this.#lock.seek(true), Math.random() * PATIENCE);
+      // Random, so that one tab is first. Its message `elected` stops the others.
+      this.#timer = setTimeout(() => this.#lock.seek(true), Math.random() * MESSAGE_TIMEOUT);
     });
     this.#lock = new Lock(
       parts.name,
@@ -99,16 +99,16 @@ export class SharedConnection {
     this.#become('joining');
     if (!this.#channel) {
       this.#channel = new scope.BroadcastChannel(this.#parts.name);
-      this.#channel.onmessage = ({ data }) => this.#hear(data as Message);
+      this.#channel.onmessage = ({ data }) => this.#onMessage(data as Message);
     }
     this.#lock.seek();
-    this.#greet();
-    this.#timer = setTimeout(() => this.#catchUp(), PATIENCE);
+    this.#sendJoined();
+    this.#timer = setTimeout(() => this.#catchUp(), MESSAGE_TIMEOUT);
     this.#show('connecting');
   }
 
-  /** The leader may not know of a term that was short: another tab had the lock for a moment. */
-  #greet(): void {
+  /** Sends the newest known term. The leader may not know it, if another tab had the lock only briefly. */
+  #sendJoined(): void {
     this.#post({ type: 'joined', term: this.#term });
   }
 
@@ -122,14 +122,14 @@ export class SharedConnection {
     leading.expect(await this.#lock.rivals());
   }
 
-  /** @param relays what has arrived from the leader, and does not join what this tab has. */
+  /** @param relays relays of the leader that do not continue the received events without a gap. */
   #catchUp(...relays: Relay[]): void {
     this.#become('catching');
-    this.#kept = relays;
+    this.#buffered = relays;
     this.#connect(this.lastEventId, () => this.#tryToFollow());
   }
 
-  /** @param advanced is called after what has arrived together, and when the state has changed. */
+  /** @param advanced called after the events of each chunk, and when the state has changed. */
   #connect(position: string, advanced: () => void): void {
     this.#own = new OwnConnection(this.#parts, this.#reception, position, {
       arrived: event => this.#leading?.received(event),
@@ -139,7 +139,7 @@ export class SharedConnection {
     this.#own.connection.reconnect();
   }
 
-  /** Of a leader that has a connection. */
+  /** Sends a relay. Requires the role `leading` and a connection. */
   #relay(): void {
     const { at, connection } = this.#own as OwnConnection;
     const relay = (this.#leading as Leading).relay(at, {
@@ -152,7 +152,7 @@ export class SharedConnection {
     this.#post(relay);
   }
 
-  #hear(message: Message): void {
+  #onMessage(message: Message): void {
     const leading = this.#leading;
     const { type } = message;
     this.#tabs?.hear(message);
@@ -165,26 +165,26 @@ export class SharedConnection {
       } else if (type === 'position' && message.term === this.#term) leading.add(message.id);
     } else if ((type === 'elected' || type === 'relay') && message.term >= this.#term) {
       this.#term = message.term;
-      // The leader lives: its lock is not taken.
+      // The leader is alive, so its lock is not stolen.
       if (this.#role === 'following') clearTimeout(this.#timer);
-      if (type === 'elected') this.#hearElected();
-      else this.#hearRelay(message);
-    } else if (type === 'elected') this.#greet();
+      if (type === 'elected') this.#onElected();
+      else this.#onRelay(message);
+    } else if (type === 'elected') this.#sendJoined();
   }
 
-  #hearElected(): void {
+  #onElected(): void {
     this.#post({ type: 'position', term: this.#term, id: this.lastEventId });
-    // The leader resumes where this tab is. A connection of its own would be one of six that a browser has, and the leader
-    // could be without.
+    // The leader resumes from the position of this tab, so that it need not catch up. A browser has six connections per
+    // origin: with connections of all tabs, none could be left for the leader.
     if (!this.lastEventId && this.#role !== 'following') return;
     this.#become('following');
     this.#liveness.start(this.#silence);
   }
 
-  #hearRelay(relay: Relay): void {
+  #onRelay(relay: Relay): void {
     if (this.#role !== 'catching') this.#follow(relay);
     else {
-      this.#kept = [...this.#kept, relay].slice(-KEPT);
+      this.#buffered = [...this.#buffered, relay].slice(-MAX_BUFFERED);
       this.#tryToFollow();
     }
   }
@@ -203,15 +203,15 @@ export class SharedConnection {
     this.#show(state, error ? new Error(error) : undefined);
   }
 
-  /** Follows as soon as the relays that are kept join what this tab has. */
+  /** Follows as soon as a buffered relay continues the received events without a gap. */
   #tryToFollow(): void {
-    const first = this.#kept.findIndex(relay => this.#reception.joins(relay));
+    const first = this.#buffered.findIndex(relay => this.#reception.joins(relay));
     if (first < 0) return;
     this.#become('following');
-    for (const relay of this.#kept.slice(first)) this.#hearRelay(relay);
+    for (const relay of this.#buffered.slice(first)) this.#onRelay(relay);
   }
 
-  /** Ends what the role before had. */
+  /** Changes the role. Closes the connection and stops the timers of the previous role. */
   #become(role: Role): void {
     const own = this.#own;
     this.#role = role;

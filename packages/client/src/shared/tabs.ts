@@ -3,34 +3,34 @@ import type { Control } from '../control/control.ts';
 import type { Lock } from './lock.ts';
 import type { Message } from './messages.ts';
 
-/** {@link Tabs}, with what the tab knows already. */
+/** Creates {@link Tabs}. The other arguments of the constructor are already bound. */
 export type CreateTabs = (post: (message: Message) => void, LockClass: typeof Lock) => Tabs;
 
-/** What a tab does for the others; see SharedConnection. */
+/** The role of a tab: see SharedConnection. */
 export type Role = 'away' | 'joining' | 'catching' | 'following' | 'leading';
 
 /**
- * The channels of the tabs that share a stream, as they follow them by the control route. Each tab holds a lock as long as
- * it lives: the leader asks for the locks of the others, and so notices when one is gone.
+ * Exchanges the channels of the control route between tabs that share a stream. Each tab holds its own lock while it is
+ * open. The leader requests the locks of the other tabs, and gets the lock of a tab when that tab is closed.
  */
 export class Tabs {
   readonly #control: Control;
   readonly #post: (message: Message) => void;
   readonly #self = crypto.randomUUID();
   readonly #lockOf: (tab: string, onWon: () => void) => Lock;
-  readonly #life: Lock;
-  /** The lock is held. */
-  #isAlive = false;
+  /** Held while this tab is open. */
+  readonly #ownLock: Lock;
+  #hasOwnLock = false;
   #role: Role = 'away';
-  /** Of a leader. */
+  /** In the role `leading`: the requested locks of the other tabs. */
   readonly #others = new Map<string, Lock>();
 
   constructor(name: string, control: Control, post: (message: Message) => void, LockClass: typeof Lock) {
     this.#control = control;
     this.#post = post;
     this.#lockOf = (tab, onWon) => new LockClass(`${name} ${tab}`, onWon, () => {});
-    this.#life = this.#lockOf(this.#self, () => {
-      this.#isAlive = true;
+    this.#ownLock = this.#lockOf(this.#self, () => {
+      this.#hasOwnLock = true;
       this.#announce();
     });
     control.onChange = () => this.#announce();
@@ -40,15 +40,17 @@ export class Tabs {
     this.#role = role;
     for (const tab of this.#others.keys()) this.#drop(tab);
     if (role === 'away') {
-      this.#life.release();
-      this.#isAlive = false;
-    } else if (!this.#isAlive) this.#life.seek();
+      this.#ownLock.release();
+      this.#hasOwnLock = false;
+    } else if (!this.#hasOwnLock) this.#ownLock.seek();
     this.#announce();
   }
 
-  /** Tells the leader what this tab follows, unless the leader could take the tab for gone. */
+  /**
+   * Sends the channels of this tab to the leader. Not without the own lock: the leader would treat the tab as closed.
+   */
   #announce(): void {
-    if (!this.#isAlive || this.#role !== 'following') return;
+    if (!this.#hasOwnLock || this.#role !== 'following') return;
     const announcement = this.#control.announce();
     if (announcement) this.#post({ type: 'channels', tab: this.#self, ...announcement });
   }
@@ -56,7 +58,7 @@ export class Tabs {
   hear(message: Message): void {
     const role = this.#role;
     if (message.type === 'channels' && role === 'leading') this.#take(message);
-    // A tab with a connection of its own has its own stream given the channels, and announces them when it follows again.
+    // In other roles, a tab adds the channels to its own stream, and announces them again when it follows.
     else if (message.type === 'stored' && message.tab === this.#self && role === 'following') {
       this.#control.acknowledge(message.version, message.error, message.refused, message.positions);
     }

@@ -1,14 +1,14 @@
 /**
- * Makes a function that runs callbacks outside the async context of its caller. A timer made in the context of a
- * request would keep that request's AsyncLocalStorage alive for as long as the timer lives. The callbacks run in a
- * reaction of a promise, which belongs to the context in which `then` was called.
+ * Creates a function that runs callbacks outside the async context of its caller. A timer that is started in the
+ * context of a request would keep that request's AsyncLocalStorage in memory until the timer ends. The callbacks run in
+ * a promise reaction, and a reaction runs in the async context in which `then` was called.
  */
 export function createOutside(): (callback: () => void) => void {
   let callbacks: (() => void)[] = [];
-  let wake: () => void;
+  let runCallbacks: () => void;
   const listen = () => {
     new Promise<void>(resolve => {
-      wake = resolve;
+      runCallbacks = resolve;
     }).then(() => {
       const due = callbacks;
       callbacks = [];
@@ -19,7 +19,7 @@ export function createOutside(): (callback: () => void) => void {
   listen();
   return callback => {
     callbacks.push(callback);
-    wake();
+    runCallbacks();
   };
 }
 
@@ -35,8 +35,8 @@ interface BuiltinModules {
 const hooks = (globalThis as BuiltinModules).process?.getBuiltinModule?.('node:async_hooks');
 
 /**
- * Binds a callback of the application to the async context of the call that registers it: an AsyncLocalStorage that
- * the callback reads has the value of that call, and not of the request that happens to publish.
+ * Binds a callback of the application to the async context of the call that registers it. An AsyncLocalStorage that the
+ * callback reads then has the value of that call, not the value of the request that publishes.
  */
 export function bindContext<F extends (...parameters: never[]) => unknown>(callback: F): F {
   return hooks === undefined ? callback : hooks.AsyncResource.bind(callback);

@@ -1,10 +1,10 @@
-/** A promise, and the means to resolve it from elsewhere. */
+/** A promise with the function that resolves it. */
 export interface Deferred<T> {
   promise: Promise<T>;
   resolve: (value: T) => void;
 }
 
-/** Whether it can be awaited, be it a promise of this realm or not. */
+/** Whether a value is a promise or another thenable. Works for promises of other realms. */
 export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as PromiseLike<unknown> | null | undefined)?.then === 'function';
 }

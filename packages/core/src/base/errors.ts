@@ -35,7 +35,10 @@ export class TidingsError extends Error {
   }
 }
 
-/** The code of a TidingsError, for counts; `unknown` for every other error, whose codes could be any number of texts. */
+/**
+ * The code of a TidingsError, as a label of metrics. Other errors are `unknown`, so that the number of labels is
+ * bounded.
+ */
 export function errorCode(error: unknown): string {
   const { name, code } = (error ?? {}) as { name?: unknown; code?: unknown };
   return name === 'TidingsError' && typeof code === 'string' ? code : 'unknown';

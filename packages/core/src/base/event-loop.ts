@@ -1,11 +1,11 @@
-/** ms for which work that can wait may hold the event loop. */
+/** ms that deferrable work may take in one iteration ("turn") of the event loop. */
 export const TURN_BUDGET = 4;
 
-/** Runs a callback in a later turn of the event loop, after the I/O that is ready now. */
+/** Runs a callback in a later iteration of the event loop, after the I/O that is ready now. */
 export const nextTurn: (callback: () => void) => void =
   globalThis.setImmediate ?? ((callback: () => void) => setTimeout(callback, 0));
 
-/** Runs an action for each item, and yields to the event loop when that takes longer than the budget of a turn. */
+/** Runs an action for each item. Yields to the event loop each time {@link TURN_BUDGET} is spent. */
 export async function inTurns<T>(items: Iterable<T>, action: (item: T) => void): Promise<void> {
   let start = performance.now();
   for (const item of items) {
@@ -16,7 +16,7 @@ export async function inTurns<T>(items: Iterable<T>, action: (item: T) => void):
   }
 }
 
-/** The time that callbacks of one kind, each scheduled by itself, may take together in one turn. */
+/** Measures the time that independently scheduled callbacks take together in one iteration, against {@link TURN_BUDGET}. */
 export class TurnBudget {
   #start: number | undefined;
 

@@ -1,6 +1,6 @@
 import { TidingsError, type TidingsErrorCode } from './errors.ts';
 
-/** What is said of an option, or a field, that has a value it cannot have. */
+/** Creates the error for an option or a field with an invalid value. */
 export function invalid(
   name: string,
   expected: string,
@@ -10,12 +10,12 @@ export function invalid(
   return new TidingsError(code, `${name} must be ${expected}; got ${show(value)}`);
 }
 
-/** Whether it can have options, or fields. */
+/** Whether a value can be an options object. */
 export function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** @throws {TidingsError} naming what has a value, and one of another type. */
+/** @throws {TidingsError} naming the option, if it has a value of another type. */
 export function checkType(
   name: string,
   type: 'object' | 'function' | 'string' | 'boolean',
@@ -27,29 +27,33 @@ export function checkType(
     throw invalid(name, `${type === 'object' ? 'an' : 'a'} ${type}`, value, code);
 }
 
-/** @throws {TidingsError} naming what is no integer of at least `least`, nor Infinity. */
-export function readCount(name: string, value: number | undefined, standard: number, least = 0): number {
-  if (value === undefined) return standard;
-  if (value === Number.POSITIVE_INFINITY || (isWhole(value) && value >= least)) return value;
-  throw invalid(name, `an integer, ${least} or more, or Infinity`, value);
+/** @throws {TidingsError} naming the option, if it is neither an integer of at least `min` nor Infinity. */
+export function readCount(name: string, value: number | undefined, fallback: number, min = 0): number {
+  if (value === undefined) return fallback;
+  if (value === Number.POSITIVE_INFINITY || (isWhole(value) && value >= min)) return value;
+  throw invalid(name, `an integer, ${min} or more, or Infinity`, value);
 }
 
-/** @throws {TidingsError} naming what is no time; `false` is one that never ends. */
-export function readDuration(name: string, value: number | false | undefined, standard: number): number {
+/**
+ * Reads a duration in ms. `false` becomes Infinity.
+ *
+ * @throws {TidingsError} naming the option, if it is neither a number above 0 nor `false`.
+ */
+export function readDuration(name: string, value: number | false | undefined, fallback: number): number {
   if (value === false) return Number.POSITIVE_INFINITY;
-  if (value === undefined) return standard;
+  if (value === undefined) return fallback;
   if (typeof value === 'number' && value > 0) return value;
   throw invalid(name, 'a number of ms above 0, or false', value);
 }
 
-/** Whether it is an integer of 0 or more. */
+/** Whether a value is an integer of 0 or more. */
 export function isWhole(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
 /**
- * A value as error messages show it, whatever it is. Of an object only what it has, not what is in there: messages end
- * in logs, and what is given by mistake may be a user with a password.
+ * Formats any value for an error message. Of an object, only the property names are shown: messages end up in logs, and
+ * an object that was passed by mistake may contain a password.
  */
 export function show(value: unknown): string {
   const text = Array.isArray(value) ? `[${value.map(describe).join(', ')}]` : describe(value);

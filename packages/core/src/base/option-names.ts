@@ -1,16 +1,16 @@
 import { TidingsError } from './errors.ts';
 import { isObject, show } from './option-checks.ts';
 
-/** The names of the options of a type. The argument has all of them: else it is a type error. */
+/** The names of the options of a type. TypeScript checks that none is missing. */
 export function optionNames<Options>(names: Record<keyof Options & string, true>): readonly string[] {
   return Object.keys(names);
 }
 
 /**
- * Checks that an object has known options only: a name that was misspelt would have no effect, and nobody would notice.
+ * Checks that an object has only known options. A misspelt option would otherwise have no effect.
  *
- * @param prefix before the name, in the message: `limits.`.
- * @throws {TidingsError} `invalid-option`, naming the option and the nearest one that there is.
+ * @param prefix prepended to the name in the message, such as `limits.`.
+ * @throws {TidingsError} `invalid-option`, naming the unknown option and the most similar known one.
  */
 export function checkNames(options: unknown, names: readonly string[], prefix = ''): void {
   if (!isObject(options)) return;
@@ -22,18 +22,18 @@ export function checkNames(options: unknown, names: readonly string[], prefix = 
   }
 }
 
-/** The name that differs least, if that is not by more than a third of it. */
+/** The most similar known name. Undefined if more than a third of the characters differ (at least 2 may differ). */
 function nearestName(name: string, names: readonly string[]): string | undefined {
   let nearest: string | undefined;
-  let least = Math.max(2, Math.floor(name.length / 3)) + 1;
+  let bound = Math.max(2, Math.floor(name.length / 3)) + 1;
   for (const known of names) {
     const distance = editDistance(name.toLowerCase(), known.toLowerCase());
-    if (distance < least) [nearest, least] = [known, distance];
+    if (distance < bound) [nearest, bound] = [known, distance];
   }
   return nearest;
 }
 
-/** How many characters have to be inserted, deleted or replaced (Levenshtein). */
+/** The Levenshtein distance: how many characters have to be inserted, deleted or replaced. */
 function editDistance(a: string, b: string): number {
   let row = Array.from({ length: b.length + 1 }, (_, index) => index);
   for (let i = 1; i <= a.length; i++) {

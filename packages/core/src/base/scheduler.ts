@@ -1,27 +1,28 @@
 import { createOutside } from './async-context.ts';
 import { nextTurn, TURN_BUDGET } from './event-loop.ts';
 
-/** An entry of the clock. */
+/** An entry of the timer wheel. */
 export interface Timed {
   /**
-   * Does what is due.
+   * Called when the entry is due, or earlier.
    *
    * @param now the clock's time, in ms.
    * @returns when to run again, by the same clock.
    */
   run(now: number): number;
-  /** Where the scheduler has put it. */
+  /** The slot of the timer wheel that has the entry. Only the scheduler sets it. Undefined: not scheduled. */
   slot: Set<Timed> | undefined;
 }
 
 const SLOTS = 64;
-/** ms between two ticks, beyond the resolution, that count as a pause of this process. */
+/** If two ticks are more than the resolution and this many ms apart, the process was paused. */
 const PAUSE = 500;
 
 /**
- * The clock of a hub: a timer wheel on a single interval timer, which runs only while the wheel has entries. Deadlines
- * move with every write. Instead of moving along, an entry stays in its slot: when run too early, it returns when it
- * is due.
+ * The clock of a hub: a timer wheel on a single interval timer. The timer runs only while the wheel has entries.
+ *
+ * Deadlines move with every write. An entry is not moved with its deadline: it runs too early, and returns when it is
+ * due.
  */
 export class Scheduler {
   /** ms between two ticks: an entry runs at most this late on an idle machine. */
@@ -33,26 +34,28 @@ export class Scheduler {
   #size = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
   #isRunning = false;
-  /** When this process last ran again after a pause (SIGSTOP, a suspended machine, a blocked event loop). */
+  /** When this process last resumed after a pause (SIGSTOP, a suspended machine, a blocked event loop). */
   #resumedAt = Number.NEGATIVE_INFINITY;
 
-  /** @param outside starts the timer: by default outside the async context of the first caller. */
+  /**
+   * @param outside calls the function that starts the timer. Default: outside the async context of the first caller.
+   */
   constructor(resolution: number, outside = createOutside()) {
     this.resolution = resolution;
     this.#outside = outside;
   }
 
-  /** ms, monotonic; as of the last tick while the clock runs. */
+  /** ms, monotonic. While the timer runs, this is the time of the last tick. */
   get now(): number {
     return this.#size === 0 ? time() : this.#now;
   }
 
-  /** ms on this clock: before that, the process did not run, so that no client can be blamed for silence. */
+  /** When the process last resumed after a pause, in ms on this clock. Earlier silence is not a client's fault. */
   get resumedAt(): number {
     return this.#resumedAt;
   }
 
-  /** Runs `timed` at `due` or shortly after, and again when it says, until it is deleted. */
+  /** Runs `timed` at `due` or shortly after, then at each time that `run` returns, until it is deleted. */
   add(timed: Timed, due: number): void {
     if (this.#size++ === 0) {
       this.#now = time();
@@ -70,7 +73,7 @@ export class Scheduler {
     if (this.#size === 0) this.#stop();
   }
 
-  /** Runs an entry at `due`, if that is earlier than planned. */
+  /** Runs an entry at `due` if that is earlier than scheduled. */
   expedite(timed: Timed, due: number): void {
     if (timed.slot === undefined) return;
     timed.slot.delete(timed);
@@ -78,7 +81,7 @@ export class Scheduler {
   }
 
   #put(timed: Timed, due: number): void {
-    // An entry beyond the horizon runs at the horizon, and returns again when it is due.
+    // An entry beyond the end of the wheel runs at the end, and returns again when it is due.
     const tick = Math.min(Math.max(this.#tickAt(due) + 1, this.#tick + 1), this.#tick + SLOTS - 1);
     const slot = this.#slots[tick % SLOTS] as Set<Timed>;
     slot.add(timed);
@@ -94,7 +97,7 @@ export class Scheduler {
     this.#timer = setInterval(() => {
       if (!this.#isRunning) this.#run();
     }, this.resolution);
-    // Open responses keep a process alive. The clock must not.
+    // Open responses keep the process alive. The clock must not.
     this.#timer.unref?.();
   }
 
@@ -103,13 +106,13 @@ export class Scheduler {
     this.#timer = undefined;
   }
 
-  /** Runs every slot up to the present, and yields to the event loop when that takes long. */
+  /** Runs every slot up to now. Yields to the event loop when {@link TURN_BUDGET} is spent. */
   #run(): void {
     const start = time();
     if (start - this.#now > this.resolution + PAUSE) this.#resumedAt = start;
     this.#now = start;
     const target = this.#tickAt(start);
-    // After a pause longer than a round, one round reaches every entry.
+    // After a pause longer than one revolution of the wheel, one revolution reaches every entry.
     this.#tick = Math.max(this.#tick, target - SLOTS + 1);
     for (;;) {
       const slot = this.#slots[this.#tick % SLOTS] as Set<Timed>;

@@ -3,15 +3,16 @@ import { combineCrc, createCrcShift } from './crc.ts';
 import { storedBlocks } from './gzip.ts';
 import type { Zlib } from './zlib.ts';
 
-/** A longer batch is stored: to compress it would hold the event loop for longer than a turn may. */
+/** Bytes. A longer batch is not compressed: that would block the event loop for more than the budget of a turn. */
 export const LARGEST = 128 * 1024;
-/** How far back deflate can refer. */
+/** Bytes: how far back deflate can refer. */
 const MAX_DISTANCE = 32 * 1024;
-/** Bytes of a window that zlib refers to nothing of (MIN_LOOKAHEAD). */
+/** Bytes of its window that zlib does not use for references (MIN_LOOKAHEAD). */
 const LOOKAHEAD = 262;
 
-/** Bytes that a batch may refer to, and the offset in the channel at which they begin. */
+/** Bytes that a compressed batch may refer to. */
 export interface Dictionary {
+  /** The offset in the channel of the first byte. */
   readonly start: number;
   readonly frames: readonly Frame[];
 }
@@ -19,15 +20,15 @@ export interface Dictionary {
 /** What a batch needs of its channel. */
 export interface BatchSource {
   readonly zlib: Zlib;
-  /** A stream with compression is given the batch. Returns whether enough streams want it. */
+  /** Counts a stream with compression that needs the batch. Returns whether enough streams need it to compress it. */
   want(batch: Batch): boolean;
-  /** The one with the most bytes first. */
+  /** The dictionaries that end at an offset, largest first. */
   dictionariesBefore(offset: number): readonly Dictionary[];
 }
 
 /**
- * Consecutive entries of a channel, as one frame that has compressed forms. These are made when the first stream needs
- * them, and shared by all.
+ * Consecutive entries of a channel, as one frame with compressed forms. Each form is created when the first stream
+ * needs it, and is shared by all streams.
  */
 export class Batch implements Frame {
   readonly chunk: Uint8Array;
@@ -35,17 +36,17 @@ export class Batch implements Frame {
   readonly events: number;
   readonly hasId: boolean;
   readonly source: BatchSource;
-  /** The bytes of its channel from this offset... */
+  /** The offset in the channel of the first byte. */
   readonly start: number;
-  /** ...up to this one. */
+  /** The offset in the channel after the last byte. */
   readonly end: number;
-  /** None of the entries in between was skipped. */
+  /** No entry between `start` and `end` was skipped. */
   readonly isWhole: boolean;
-  /** How many streams with compression were given it. */
+  /** Number of streams with compression that needed it. */
   wanted = 0;
   readonly #plain: Frame;
   #dictionaries: readonly Dictionary[] | undefined;
-  /** By the index of the dictionary, after that without one. */
+  /** Index 0 has the form without a dictionary; index n + 1 has the form for dictionary n. */
   readonly #forms: Frame[] = [];
   #stored: Frame | undefined;
   #crc = 0;
@@ -68,9 +69,9 @@ export class Batch implements Frame {
   }
 
   /**
-   * The smallest form that a stream can decode.
+   * The smallest form that the client of a stream can decode.
    *
-   * @param runStart the offset from which on the last bytes of the stream are those of the channel, up to `start`.
+   * @param runStart the stream's most recent bytes are exactly the bytes of the channel from this offset to `start`.
    */
   encodedAfter(runStart: number): Frame {
     if (!this.source.want(this) || this.length > LARGEST) {
@@ -83,7 +84,7 @@ export class Batch implements Frame {
     return this.#forms[index + 1] as Frame;
   }
 
-  /** The CRC-32 of what a stream has received, and of this. */
+  /** The CRC-32 of the bytes of a stream (`crc`) followed by this batch. */
   crcAfter(crc: number): number {
     if (this.#shift === undefined) {
       this.#crc = this.source.zlib.crc32(this.bytes, 0) | 0;
@@ -92,7 +93,7 @@ export class Batch implements Frame {
     return combineCrc(crc, this.#crc, this.#shift);
   }
 
-  /** Raw deflate, up to a sync flush: the blocks end with a byte, and others can follow. */
+  /** Raw deflate with a sync flush at the end: the blocks end at a byte boundary, so that other blocks can follow. */
   #compress(dictionary: Dictionary | undefined): Frame {
     const { deflateRawSync, constants } = this.source.zlib;
     const known = dictionary && joinBytes(dictionary.frames.map(lastBytes), 0, false).bytes;
@@ -105,7 +106,7 @@ export class Batch implements Frame {
   }
 }
 
-/** As few as suffice: zlib allocates and clears memory for all of them. */
+/** The smallest window that has room for all bytes: zlib allocates and clears memory for the whole window. */
 function windowBits(bytes: number): number {
   return Math.min(15, Math.max(13, Math.ceil(Math.log2(bytes + LOOKAHEAD))));
 }

@@ -2,7 +2,7 @@
 const POLYNOMIAL = 0xedb88320;
 const ONE = 1 << 31;
 
-/** Multiplies two polynomials modulo that of the CRC. */
+/** Multiplies two polynomials modulo the polynomial of the CRC. */
 function multiply(one: number, other: number): number {
   let product = 0;
   let shifted = other;
@@ -17,10 +17,10 @@ function timesX(polynomial: number): number {
   return (polynomial & 1) !== 0 ? (polynomial >>> 1) ^ POLYNOMIAL : polynomial >>> 1;
 }
 
-/** x^(2^n), by n, from that of one byte (n = 3) on. */
+/** x^(2^n) for n = 3 (one byte), 4, 5, … */
 const powers: number[] = [multiply(ONE >>> 4, ONE >>> 4)];
 
-/** What a CRC is multiplied with when so many bytes follow. */
+/** The factor by which a CRC is multiplied when `bytes` more bytes follow. */
 function shiftOf(bytes: number): number {
   let shift = ONE;
   let rest = bytes;
@@ -35,7 +35,10 @@ function shiftOf(bytes: number): number {
 
 const NIBBLE = 16;
 
-/** {@link shiftOf} times each value of each four bits of a CRC: computed once for what many streams receive. */
+/**
+ * {@link shiftOf} multiplied by each value of each four bits of a CRC. The table is computed once for bytes that many
+ * streams receive.
+ */
 export function createCrcShift(bytes: number): Int32Array {
   const table = new Int32Array((32 / 4) * NIBBLE);
   let shifted = shiftOf(bytes);
@@ -54,7 +57,7 @@ export function createCrcShift(bytes: number): Int32Array {
 }
 
 /**
- * The CRC of bytes and those that follow, as zlib's `crc32_combine_op`.
+ * The CRC of bytes followed by other bytes, like zlib's `crc32_combine_op`.
  *
  * @param shift {@link createCrcShift} of the bytes that follow.
  */

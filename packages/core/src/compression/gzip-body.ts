@@ -4,25 +4,26 @@ import { GZIP_HEADER, gzipTrailer, storedBlocks } from './gzip.ts';
 import { loadZlib, type Zlib } from './zlib.ts';
 
 /**
- * Encodes what one stream writes as a gzip body. Batches of a channel are compressed once for all streams; everything
- * else is stored.
+ * Encodes the frames of one stream as a gzip body. Batches of a channel are compressed once for all streams; all other
+ * frames become stored blocks.
  *
- * What a compressed batch refers to has to be the last output of the client's decoder, byte for byte. If it is not, most
- * decoders go on with wrong bytes. So it is never assumed but compared: `source`, `runStart` and `runEnd` say which bytes
- * of which channel the stream has written last, and everything that is not the next batch of that channel begins again.
+ * The bytes that a compressed batch refers to must be the last output of the client's decoder, byte for byte. Otherwise
+ * most decoders continue with wrong bytes, without an error. Therefore `source`, `runStart` and `runEnd` record which
+ * bytes of which channel the stream has written last, and each batch is compared with them. A frame that is not the
+ * next batch of that channel starts a new run.
  *
- * There is one for each stream, so every field costs memory, and so does the first private method.
+ * Each stream has one, so every field costs memory, and so does the first private method.
  */
 export class GzipBody {
   /** The channel of the last bytes that were written, and their offsets in it. */
   #source: BatchSource | undefined;
   #runStart = 0;
   #runEnd = 0;
-  /** A signed integer, which takes no memory of its own. Undefined until the body begins. */
+  /** A signed 32-bit integer, which V8 stores without a separate object. Undefined until the body begins. */
   #crc: number | undefined;
   #length = 0;
 
-  /** To be called with every frame, in the order in which they are written. */
+  /** Must be called with every frame, in the order in which the frames are written. */
   encode(frame: Frame): Frame {
     const before = this.#crc;
     this.#length = (this.#length + frame.length) | 0;
@@ -31,7 +32,7 @@ export class GzipBody {
       this.#crc = frame.crcAfter(before ?? 0);
       if (this.#source !== frame.source || this.#runEnd !== frame.start) this.#runStart = frame.start;
       encoded = frame.encodedAfter(this.#runStart);
-      // What was skipped may be part of a dictionary.
+      // If an entry was skipped, the client does not have it, but a dictionary may contain it.
       this.#source = frame.isWhole ? frame.source : undefined;
       this.#runEnd = frame.end;
     } else {
@@ -44,7 +45,7 @@ export class GzipBody {
       : encoded;
   }
 
-  /** The end of the body. At least one frame has to be encoded before. */
+  /** The end of the body. At least one frame must have been encoded before. */
   end(): Frame {
     return joinBytes([gzipTrailer(this.#crc ?? 0, this.#length)], 0, false);
   }

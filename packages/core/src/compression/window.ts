@@ -2,20 +2,20 @@ import type { Frame } from '../protocol/frame.ts';
 import { Batch, type BatchSource, type Dictionary, LARGEST } from './batch.ts';
 import type { CompressionSettings, Zlib } from './zlib.ts';
 
-/** Bytes with which a batch compresses nearly as well as with the 32 KiB that the format allows. */
+/** Bytes of a dictionary. Batches compress nearly as well as with the 32 KiB that the format allows. */
 const DICTIONARY = 4 * 1024;
 
 /** An entry of a channel, as a window needs it. */
 export interface WindowEntry {
   readonly position: number;
-  /** Absent: nothing of it is sent. */
+  /** Absent: the entry sends nothing. */
   readonly frame: Frame | undefined;
   /** Bytes of all entries that its channel received before it. */
   readonly writtenBefore: number;
   readonly size: number;
 }
 
-/** An entry that may be part of a dictionary. Its offsets are kept: those of an entry change with its history. */
+/** An entry that may be part of a dictionary. Its offsets are copied: those of the entry change with its history. */
 interface Part {
   readonly position: number;
   readonly start: number;
@@ -24,20 +24,21 @@ interface Part {
 }
 
 /**
- * The newest entries of a channel, with which the next are compressed. A stream that has received exactly these, with
- * nothing in between, can decode what refers to them. Offsets are those of one history: with another history, there is
- * another window.
+ * The newest entries of a channel, to which the next compressed entries may refer. A stream that has received exactly
+ * these entries, with nothing in between, can decode such references. Offsets belong to one history: another history
+ * has another window.
  */
 export class Window implements BatchSource {
-  /** Bytes that it retains beyond a round. */
+  /** Bytes that are retained after a round. */
   bytes = 0;
   readonly zlib: Zlib;
   readonly #minStreams: number;
   #parts: Part[] = [];
-  /** Every live stream has been given everything before this offset. */
+  /** The bytes before this offset were delivered to every live stream. */
   #deliveredUpTo = 0;
-  /** How often a batch was given to a stream with compression, since the last round and in it. */
+  /** How often a stream with compression needed a batch since the last round ended. */
   #wanted = 0;
+  /** `#wanted` of the round before. */
   #wantedBefore = 0;
 
   constructor({ zlib, minStreams }: CompressionSettings) {
@@ -50,15 +51,17 @@ export class Window implements BatchSource {
   }
 
   /**
-   * Consecutive entries as a frame that can be compressed.
+   * Creates a batch of consecutive entries.
    *
-   * @param isWhole none of the entries was skipped.
+   * @param isWhole whether no entry was skipped.
    */
   batch(frame: Frame, first: WindowEntry, last: WindowEntry, isWhole: boolean): Batch {
     return new Batch(this, frame, first.writtenBefore, last.writtenBefore + last.size, isWhole);
   }
 
-  /** Of what is new, all live streams are about to want the same. */
+  /**
+   * If the last batches were needed by enough streams, a new batch is compressed for the first stream that needs it.
+   */
   want(batch: Batch): boolean {
     this.#wanted += 1;
     batch.wanted += 1;
@@ -66,7 +69,9 @@ export class Window implements BatchSource {
     return batch.wanted >= this.#minStreams || (isNew && this.#wantedBefore >= this.#minStreams);
   }
 
-  /** All that it has, up to a few KiB; and the last entry alone, for streams that were interrupted before it. */
+  /**
+   * The last entries, up to {@link DICTIONARY} bytes; then the last entry alone, for streams whose run starts with it.
+   */
   dictionariesBefore(offset: number): Dictionary[] {
     let index = this.#parts.findLastIndex(({ end }) => end === offset);
     const frames: Frame[] = [];
@@ -88,12 +93,12 @@ export class Window implements BatchSource {
     return frames.length > 1 ? [{ start, frames }, last] : [last];
   }
 
-  /** A round of deliveries has ended: retains what the next batch may refer to. */
+  /** Called when a round of deliveries has ended. Retains the entries that the next batch may refer to. */
   endRound(deliveredUpTo: number): void {
     const next = this.#parts.findIndex(({ position }) => position > deliveredUpTo);
     const delivered = next === -1 ? this.#parts.length : next;
     const end = this.#parts[delivered - 1]?.end ?? 0;
-    // Nothing of this channel was in the round.
+    // The round had no entries of this channel.
     if (end <= this.#deliveredUpTo) return;
     this.#deliveredUpTo = end;
     this.#wantedBefore = this.#wanted;
@@ -110,7 +115,6 @@ export class Window implements BatchSource {
     this.#parts.splice(0, first);
   }
 
-  /** Retains nothing. */
   clear(): void {
     this.#parts = [];
     this.bytes = 0;

@@ -12,7 +12,7 @@ export interface Zlib {
 /** How the channels of a hub are compressed. */
 export interface CompressionSettings {
   readonly zlib: Zlib;
-  /** A batch is compressed if so many streams want it. */
+  /** A batch is compressed only if at least this many streams need it. */
   readonly minStreams: number;
 }
 
@@ -24,7 +24,7 @@ interface BuiltinModules {
 /**
  * Loads `node:zlib`, which the root entry must not import.
  *
- * @returns undefined where it is missing: in browsers, on Node before 20.16, and on Workers, where the runtime itself
+ * @returns undefined where it is missing (browsers, Node before 20.16), and on Workers, where the runtime itself
  *   encodes a Response that has a `content-encoding`.
  */
 export function loadZlib(): Zlib | undefined {
@@ -38,7 +38,7 @@ export function loadZlib(): Zlib | undefined {
 
 let loaded: Zlib | undefined;
 
-/** Other runtimes have a part of it. */
+/** Some runtimes implement only part of `node:zlib`. */
 function isComplete(zlib: Partial<Zlib> | undefined): zlib is Zlib {
   return zlib?.deflateRawSync !== undefined && zlib.crc32 !== undefined;
 }

@@ -11,8 +11,8 @@ interface AdapterOptions {
 const ADAPTER_OPTIONS = optionNames<AdapterOptions>({ hub: true });
 
 /**
- * Returns the hub of an adapter's `sse()`: `options.hub`, or a new one. It refuses everything else, such as `sse(hub)`:
- * the streams would have another hub than the one that the application publishes to, and nothing would arrive.
+ * Returns the hub of an adapter's `sse()`: `options.hub`, or a new one. Every other argument is refused, such as
+ * `sse(hub)`: the streams would belong to a new hub, and would not receive what the application publishes to its own.
  *
  * @throws {TidingsError} `invalid-option`: an unknown option, or no plain object.
  */
@@ -27,7 +27,7 @@ export function adapterHub(options: AdapterOptions): Hub {
   return options.hub ?? createHub();
 }
 
-/** Without a class. An `Object.prototype` of another realm counts too. */
+/** Whether a value is an object without a class, of this or another realm. */
 function isPlain(value: unknown): boolean {
   if (!isObject(value)) return false;
   const prototype = Object.getPrototypeOf(value);

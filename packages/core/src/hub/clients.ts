@@ -78,11 +78,11 @@ export interface ClientsHub<S> {
   count(): Promise<number>;
 }
 
-/** The registry, with the means to keep it. */
+/** The {@link ClientRegistry} of a hub, with the methods by which the hub updates it. */
 export class Clients<S extends EventStream> implements ClientRegistry {
-  /** Most clients have one stream, and a Set takes as much memory as a tenth of it. */
+  /** Most clients have one stream. A Set for each would take about a tenth of the memory of a stream. */
   readonly #streams = new Map<string, S | Set<S>>();
-  /** Streams that the application has asked for their id. */
+  /** Streams whose id the application has read. */
   readonly #byId = new Map<string, S>();
   readonly #hub: ClientsHub<S>;
 
@@ -117,7 +117,7 @@ export class Clients<S extends EventStream> implements ClientRegistry {
 
   disconnect(who: Who): Promise<void> {
     const target = targetOf(who);
-    // Here at once: the broker may be away.
+    // The streams of this process close immediately, because the broker may be unreachable.
     for (const stream of this.find(target)) stream.close();
     return this.#hub.send({ type: 'disconnect', ...target });
   }
@@ -157,12 +157,12 @@ export class Clients<S extends EventStream> implements ClientRegistry {
     else this.#streams.set(client, new Set([others, stream]));
   }
 
-  /** The stream has got its id. */
+  /** Called when the id of a stream was assigned. */
   name(stream: S): void {
     this.#byId.set(stream.id, stream);
   }
 
-  /** @param id of the stream, if it has got one. */
+  /** @param id the id of the stream, if one was assigned. */
   delete(stream: S, id: string | undefined): void {
     if (id !== undefined) this.#byId.delete(id);
     const { client } = stream;
@@ -174,7 +174,7 @@ export class Clients<S extends EventStream> implements ClientRegistry {
   }
 }
 
-/** @throws {TidingsError} `invalid-option`: it names neither a client nor a stream. */
+/** @throws {TidingsError} `invalid-option`: the value is neither a client nor a stream. */
 function targetOf(who: Who): Target {
   if (typeof who === 'string') return { who };
   if (typeof who?.id !== 'string') throw invalid('who', 'a client, the id of a stream, or a stream', who);

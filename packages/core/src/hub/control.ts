@@ -14,12 +14,12 @@ export const CONTROL_SETTINGS: ChannelSettings = {
   flushInterval: 0,
 };
 
-/** The channel of the stats of processes: see Processes. Applications cannot use its name. */
+/** The channel to which processes publish their stats: see Processes. Applications cannot use its name. */
 export const PROCESSES_CHANNEL = '\0processes';
 
 const PROCESSES_SETTINGS: ChannelSettings = { ...CONTROL_SETTINGS, age: 60_000 };
 
-/** The hub's own channels, and how they are kept. */
+/** The hub's own channels, and their settings. */
 export const OWN_CHANNELS: ReadonlyMap<string, ChannelSettings> = new Map([
   [CONTROL_CHANNEL, CONTROL_SETTINGS],
   [PROCESSES_CHANNEL, PROCESSES_SETTINGS],
@@ -29,11 +29,11 @@ export const OWN_CHANNELS: ReadonlyMap<string, ChannelSettings> = new Map([
 export interface Target {
   /** A client, or the id of a stream. */
   readonly who: string;
-  /** The streams must belong to this client. Absent: to anyone. */
+  /** The client that must own the streams. Absent: any client or none. */
   readonly owner?: string | undefined;
 }
 
-/** What one hub tells the hubs of all processes. It applies at its position in the log. */
+/** A message of one hub to the hubs of all processes. It takes effect at its position in the log. */
 export type ControlMessage =
   | (Target & { readonly type: 'disconnect' })
   | (Target & { readonly type: 'recheck' })
@@ -43,9 +43,9 @@ export type ControlMessage =
       readonly options: { readonly from?: From | undefined };
     })
   | (Target & { readonly type: 'unsubscribe'; readonly channels: readonly string[] })
-  /** Sources that publish to the channel stop. */
+  /** Cancels the sources that publish to the channel. */
   | { readonly type: 'stop'; readonly channel: string }
-  /** Every other process publishes its stats to the channel of processes. */
+  /** Asks every other process to publish its stats to {@link PROCESSES_CHANNEL}. */
   | { readonly type: 'describe' };
 
 /** A control message as it is stored: with its sender. */
@@ -64,7 +64,10 @@ function draftOf(channel: string, settings: ChannelSettings, kind: Draft['kind']
   return { channel, kind, json: true, data: JSON.stringify(data), keep: { events, bytes, age, compact } };
 }
 
-/** Reads a stored message. Undefined for those that this version does not support: other versions may run beside it. */
+/**
+ * Reads a stored message. Undefined if this version does not support it: other processes may run another version of
+ * Tidings.
+ */
 export function readControl(data: string): StoredMessage | undefined {
   let message: unknown;
   try {
@@ -88,7 +91,7 @@ function isSupported(message: object): message is StoredMessage {
   return start === undefined || isFrom(start);
 }
 
-/** Whether it can be the name of a channel of the application. */
+/** Whether a value can be the name of an application's channel. */
 function isName(value: unknown): boolean {
   return typeof value === 'string' && value !== '' && !value.startsWith('\0');
 }

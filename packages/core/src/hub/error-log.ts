@@ -2,12 +2,12 @@ import type { ErrorContext } from '../stream/event-stream.ts';
 
 /** ms for which the same error is not printed again. */
 const INTERVAL = 60_000;
-/** Different errors that are remembered. */
+/** Maximum number of different errors that are stored. */
 const MAX_ERRORS = 100;
 
 /**
- * The default `onError`: prints to the console. The same error again within a minute is only counted: a broker that is
- * away fails every second.
+ * The default `onError`: prints errors to the console. The same error again within a minute is only counted, because
+ * the calls of an unreachable broker fail every second.
  */
 export function createErrorLog(): (error: unknown, context: ErrorContext) => void {
   const printed = new Map<string, { at: number; repeated: number }>();

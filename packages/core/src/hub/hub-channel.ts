@@ -23,7 +23,7 @@ type DataOfAny<Events, Event extends keyof Events> = (
   ? Data
   : never;
 
-/** The arguments without a name: any data if the channel has any events, else that of `message`. */
+/** The arguments for an event without a name: the data of `message`, or any data if the events are not typed. */
 type Unnamed<Events> = string extends keyof Events
   ? [data: Events[keyof Events], fields?: PublishFields | undefined]
   : [Events] extends [{ message: unknown }]
@@ -39,7 +39,7 @@ type MessageOfAll<Events> = (Events extends { message: infer Data } ? (data: Dat
 /** A channel of a hub, by its name. The object holds no events and needs no clean-up. */
 export interface Channel<Events = Record<string, unknown>, Name extends string = string> {
   readonly name: Name;
-  /** How many streams are subscribed to it in this process. */
+  /** Number of streams in this process that are subscribed to the channel. */
   readonly subscriberCount: number;
   /** Publishes an event to this channel. See {@link Hub.publish}. */
   publish<Event extends keyof Events & string = keyof Events & string>(
@@ -100,7 +100,7 @@ export interface Channel<Events = Record<string, unknown>, Name extends string =
   stats(): ChannelStats;
 }
 
-/** The fields of a published event, beside its data. */
+/** The fields of a published event in addition to its data. */
 export interface PublishFields {
   /** The name of the event. Default: none, which is `message` at the client. */
   event?: string | undefined;

@@ -29,7 +29,7 @@ import { StreamRegistry } from './stream-registry.ts';
 /** Bytes of all histories together. */
 const MAX_HISTORY_BYTES = 64 * 1024 * 1024;
 
-/** What a hub consists of. */
+/** The parts of a hub. */
 export interface HubParts {
   readonly settings: HubSettings;
   readonly channelSettings: SettingsOfChannels;
@@ -47,14 +47,16 @@ export interface HubParts {
   readonly stats: () => HubStats;
 }
 
-/** Creates the parts of a hub, and connects them: parts that call each other do so through what is given to them here. */
-export function createParts(given: HubSettings): HubParts {
-  const report = (error: unknown, context: ErrorContext) => reportTo(given.onError, error, context);
+/**
+ * Creates the parts of a hub, and connects them. Parts call each other only through the options that are passed here.
+ */
+export function createParts(options: HubSettings): HubParts {
+  const report = (error: unknown, context: ErrorContext) => reportTo(options.onError, error, context);
   const counters = new Counters(error => report(error, { stage: 'observer' }));
-  if (given.observer !== undefined) counters.observers.add(given.observer);
-  const broker = given.broker && counters.timed(given.broker);
-  // Every part of the hub calls the same broker, so that every call is counted.
-  const settings = { ...given, broker };
+  if (options.observer !== undefined) counters.observers.add(options.observer);
+  const broker = options.broker && counters.timed(options.broker);
+  // All parts get the timed broker, so that every call is counted.
+  const settings = { ...options, broker };
   const scheduler = new Scheduler(settings.precision);
   const channelSettings = new SettingsOfChannels(settings);
   const settingsOf = (name: string) => channelSettings.of(name);
@@ -74,7 +76,7 @@ export function createParts(given: HubSettings): HubParts {
     new BrokerSync(broker, log, {
       onError: error => report(error, { stage: 'broker' }),
       onControl: entry => messages.receive(entry),
-      // The lost messages may have named any client, and any stream whose id is known.
+      // The lost messages may have named any client, and any stream whose id was read.
       onControlLost: () => void registry.disconnectNamed(),
     });
   const queue = broker && sync && new PublishQueue(broker, sync, settings.publishTimeout);
@@ -139,7 +141,7 @@ export function createParts(given: HubSettings): HubParts {
     broker,
     sync,
     timeout: settings.publishTimeout,
-    stateHere: channel => publisher.stateHere(channel),
+    localState: channel => publisher.localState(channel),
   });
   const registry = new StreamRegistry({
     settings,
@@ -170,7 +172,7 @@ export function createParts(given: HubSettings): HubParts {
 }
 
 function reportTo(onError: HubSettings['onError'], error: unknown, context: ErrorContext): void {
-  // It may return a promise.
+  // `onError` may throw, or return a promise that rejects.
   new Promise(resolve => {
     resolve(onError(error, context));
   }).catch(failure => console.error('tidings: onError failed:', failure));

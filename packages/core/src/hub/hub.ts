@@ -14,7 +14,9 @@ import type { Observer } from './observability/observer.ts';
 import type { ProcessStats } from './observability/processes.ts';
 import type { ChannelOptions } from './options/options.ts';
 
-/** The data of the event `snapshot` of a channel. Any data, if it has none: its snapshot may have another name. */
+/**
+ * The data of a channel's `snapshot` event. Unknown if the map has no such event: the snapshot may have another name.
+ */
 type SnapshotOf<Events> = Events extends { snapshot: infer Data } ? Data : unknown;
 
 /**
@@ -97,8 +99,8 @@ export interface Hub<Channels = AnyChannels, Data = unknown> {
   /** Counts of this process. Takes time proportional to the number of open streams. */
   stats(): HubStats;
   /**
-   * Adds an observer, beside `HubOptions.observer`. Its callbacks run in the async context of this call. Streams that are
-   * open already are measured from now on.
+   * Adds an observer, beside `HubOptions.observer`. Its callbacks run in the async context of this call. Streams that
+   * are open already are measured from now on.
    *
    * @returns a function that removes the observer. Idempotent.
    * @throws {TidingsError} `invalid-option`, naming the callback.

@@ -2,7 +2,7 @@ import type { Channel } from './hub-channel.ts';
 import type { HubParts } from './hub-parts.ts';
 import { readChannelStats } from './observability/read-stats.ts';
 
-/** Creates the object of a channel: its name, and the calls that it makes. */
+/** Creates the object that `hub.channel()` returns. */
 export function createChannel<Name extends string>(
   name: Name,
   { context, publisher, listeners, producers, messages, calls }: HubParts,
@@ -11,7 +11,7 @@ export function createChannel<Name extends string>(
     name,
     get subscriberCount() {
       const subscribers = context.log.channels.find(name)?.listeners.size ?? 0;
-      // Those of `hub.listen()` are no streams.
+      // Listeners of `hub.listen()` are not streams.
       return subscribers && subscribers - listeners.countOf(name);
     },
     publish: (data, fields) => publisher.publish(name, data, fields),
@@ -20,7 +20,7 @@ export function createChannel<Name extends string>(
     state: () => calls.state(name),
     stats: () => readChannelStats(context.log, name),
     from(source, options) {
-      // Another process may stop it.
+      // Connects to the broker, because another process may call `stop()`.
       void context.sync?.start();
       return producers.run(name, source, options);
     },

@@ -39,7 +39,7 @@ export class LocalHub implements Hub {
   }
 
   open(transport: Transport, request: StreamRequest, options: StreamOptions = {}): EventStream {
-    // The control messages of other processes may name its client.
+    // Connects to the broker, because control messages of other processes may name the client.
     if (options.client !== undefined) void this.#parts.context.sync?.start();
     return this.#parts.registry.open(transport, request, options);
   }

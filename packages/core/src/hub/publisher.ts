@@ -3,7 +3,7 @@ import { nextTurn } from '../base/event-loop.ts';
 import { show } from '../base/option-checks.ts';
 import type { ChannelState } from '../log/broker/broker.ts';
 import type { PublishQueue } from '../log/broker/publish-queue.ts';
-import type { Unplaced } from '../log/entry.ts';
+import type { NewEntry } from '../log/entry.ts';
 import type { ChannelSettings } from '../log/keep.ts';
 import type { Log } from '../log/log.ts';
 import { type ChannelName, nameOf } from '../protocol/channel-name.ts';
@@ -17,14 +17,19 @@ export interface PublisherOptions {
   readonly queue: PublishQueue | undefined;
   readonly settingsOf: (name: string) => ChannelSettings;
   readonly onPublished: (channel: string) => void;
-  /** An event was not accepted. */
+  /** Called when an event was not accepted. */
   readonly onError: (error: unknown, channel: string | undefined) => void;
 }
 
-/** Who publishes last words and then an end, each after the answer to the last, needs three. */
+/**
+ * How often `settled()` waits. Three rounds are enough for code that publishes a last event and then the end, each
+ * after the previous call has resolved.
+ */
 const ROUNDS = 5;
 
-/** Appends what the application publishes to the log: here, or through the broker, which decides what is accepted. */
+/**
+ * Appends published events to the log of this process, or to that of the broker, which then decides what is accepted.
+ */
 export class Publisher {
   readonly #options: PublisherOptions;
   #isClosed = false;
@@ -33,15 +38,15 @@ export class Publisher {
     this.#options = options;
   }
 
-  /** Resolves when everything accepted so far is stored. Nothing more is accepted. */
+  /** Accepts no more events. Resolves when all accepted events are stored. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await this.#options.queue?.settled();
   }
 
   /**
-   * Resolves when everything accepted so far is stored, and what is published when that is known: a few times, since
-   * other parts of the application may publish all the time.
+   * Resolves when all accepted events are stored, and also the events that are published in reaction to that. The
+   * number of such rounds is limited, because other parts of the application may publish continuously.
    */
   async settled(): Promise<void> {
     for (let round = 0; round < ROUNDS; round++) {
@@ -63,10 +68,10 @@ export class Publisher {
   /**
    * Appends an entry to a channel.
    *
-   * @param content may throw: that becomes a rejection, which is reported and never an unhandled one.
-   * @returns the id of the entry.
+   * @param content returns the entry. If it throws, the promise rejects.
+   * @returns a promise of the entry's id. A rejection is reported, and does not cause an `unhandledRejection`.
    */
-  #append(target: ChannelName, content: () => Omit<Unplaced, 'channel'>): Promise<string> {
+  #append(target: ChannelName, content: () => Omit<NewEntry, 'channel'>): Promise<string> {
     let channel: string | undefined;
     let id: Promise<string>;
     try {
@@ -75,7 +80,9 @@ export class Publisher {
       const draft = { ...content(), channel };
       const { queue } = this.#options;
       id =
-        queue === undefined ? Promise.resolve(this.#appendHere(draft)) : this.#appendRemotely(draft, queue);
+        queue === undefined
+          ? Promise.resolve(this.#appendLocally(draft))
+          : this.#appendRemotely(draft, queue);
     } catch (error) {
       id = Promise.reject(error);
     }
@@ -83,11 +90,11 @@ export class Publisher {
     return id;
   }
 
-  #appendHere(draft: Unplaced): string {
+  #appendLocally(draft: NewEntry): string {
     const { log, onPublished } = this.#options;
     const channel = log.channels.find(draft.channel);
     const endedAt = channel?.endedAt;
-    // Nothing changes: the channel has ended already, or is open already.
+    // Idempotent: the channel has already ended, or is already open.
     if (draft.kind === 'end' && endedAt !== undefined) return log.id(endedAt);
     if (draft.kind === 'begin' && endedAt === undefined) return log.id(channel?.history.newest ?? log.head);
     if (draft.kind !== 'begin' && endedAt !== undefined) throw channelEnded(draft.channel);
@@ -96,7 +103,7 @@ export class Publisher {
     return log.id(position);
   }
 
-  async #appendRemotely(draft: Unplaced, queue: PublishQueue): Promise<string> {
+  async #appendRemotely(draft: NewEntry, queue: PublishQueue): Promise<string> {
     const { log, settingsOf, onPublished } = this.#options;
     const { events, bytes, age, compact } = settingsOf(draft.channel);
     try {
@@ -106,14 +113,14 @@ export class Publisher {
     } catch (error) {
       const endedAt = log.channels.find(draft.channel)?.endedAt;
       const hasEnded = (error as { code?: unknown } | null)?.code === 'ended';
-      // A second `end` changes nothing, whichever process ended the channel.
+      // Idempotent, even if another process has ended the channel.
       if (draft.kind === 'end' && hasEnded) return log.id(endedAt ?? log.known);
       throw error;
     }
   }
 
-  /** What is known of a channel of this process. */
-  stateHere(name: string): ChannelState['state'] {
+  /** The state of a channel, as far as this process knows it. */
+  localState(name: string): ChannelState['state'] {
     const channel = this.#options.log.channels.find(name);
     if (channel?.endedAt !== undefined) return 'ended';
     return channel === undefined || channel.history.isBlank ? 'unknown' : 'open';

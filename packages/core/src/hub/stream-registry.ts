@@ -30,13 +30,13 @@ export interface StreamRegistryOptions {
 const isWorkers =
   (globalThis as { navigator?: { userAgent?: string } }).navigator?.userAgent === 'Cloudflare-Workers';
 
-/** The open streams of a hub. Opens or refuses each request, and reports to counters and observer. */
+/** The open streams of a hub. Accepts or refuses each request, and reports to counters and observers. */
 export class StreamRegistry {
   readonly streams = new Set<Stream>();
   readonly #options: StreamRegistryOptions;
   readonly #host: StreamHost<Stream>;
   readonly #rechecks = new Slices<DeliveryAccess>(access => access.recheckNext());
-  /** Set when the hub closes: ms after which clients that connect from now on are to reconnect. */
+  /** Set when the hub closes: the range of the reconnection time for refused clients, in ms. */
   #refusedRetry: Range | undefined;
 
   constructor(options: StreamRegistryOptions) {
@@ -58,7 +58,7 @@ export class StreamRegistry {
       counters.refused(stream);
     } else {
       // A request that will get 204 does not count against `perClient`.
-      if (!stream.hasReceivedAll) this.#makeRoom(stream);
+      if (!stream.hasReceivedAll) this.#closeOldest(stream);
       this.streams.add(stream);
       clients.add(stream);
       counters.opened(stream);
@@ -75,24 +75,28 @@ export class StreamRegistry {
   }
 
   /**
-   * Ends the streams that a lost control message may have named, without holding the event loop. The clients reconnect,
-   * and the application authenticates them again. They resume from where they are: a message that subscribes one of them
-   * may be lost.
+   * Ends the streams that a lost control message may have named, without blocking the event loop. The clients
+   * reconnect, and the application authenticates and subscribes them again. They resume from their current position,
+   * and no newer event is delivered before: a lost message may have added a channel to the stream.
    */
   async disconnectNamed(): Promise<void> {
     const streams = [...this.streams].filter(({ isNamed }) => isNamed);
-    // Positions may have begun again. No message of before names one of these.
+    // In a new epoch, positions begin again. No earlier message names one of these streams.
     for (const stream of this.streams) if (!stream.isNamed) stream.openedAt = 0;
     for (const { response } of streams) {
       const after = response.delivery?.reader.position;
       response.beginEnd('closed', { retry: randomBetween(RETRY_AFTER_LOSS), after });
     }
-    // They may have lost events, too, and are about to be told.
+    // The streams may also have lost events. The reset for these is queued first.
     await new Promise<void>(nextTurn);
     await inTurns(streams, stream => stream.end('closed'));
   }
 
-  /** Asks again whether a stream may follow its channels. Urgent: until then, nothing of them is delivered. */
+  /**
+   * Calls `authorize` again for the channels of a stream.
+   *
+   * @param isUrgent whether the channels are not delivered until `authorize` has allowed them.
+   */
   recheck(stream: Stream, isUrgent: boolean): void {
     const access = stream.isOpen ? stream.response.delivery?.access : undefined;
     if (access === undefined) return;
@@ -100,8 +104,11 @@ export class StreamRegistry {
     this.#rechecks.push(access);
   }
 
-  /** Closes a client's oldest streams: a phone that changes networks must not be locked out by its dead connections. */
-  #makeRoom({ client }: Stream): void {
+  /**
+   * Closes the oldest streams of a client above `perClient`. The new stream is not refused, because a phone that
+   * changes networks would be locked out by its dead connections.
+   */
+  #closeOldest({ client }: Stream): void {
     if (client === undefined) return;
     const { clients, settings } = this.#options;
     const newestFirst = [...clients.get(client)].filter(stream => stream.isOpen).reverse();
@@ -141,7 +148,7 @@ export class StreamRegistry {
     };
   }
 
-  /** On Workers a timer ends with the request that created it, so each stream has a clock of its own. */
+  /** On Workers, a timer ends with the request that created it, so each stream has its own clock. */
   #createWorkersHost(): StreamHost<Stream> {
     const scheduler = new Scheduler(this.#options.settings.precision, start => start());
     return { ...this.#host, scheduler, responses: new TurnBudget() };
@@ -150,7 +157,7 @@ export class StreamRegistry {
   #streamClosed(stream: Stream, reason: CloseReason, id: string | undefined): void {
     const { clients, counters, presence } = this.#options;
     clients.delete(stream, id);
-    // A stream that was rejected, or whose client had disconnected before, was never opened.
+    // False for a stream that was never opened: it was rejected, or its client had already disconnected.
     if (!this.streams.delete(stream)) return;
     presence?.closed(stream);
     counters.closed(stream, reason);

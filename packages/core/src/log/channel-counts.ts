@@ -1,6 +1,9 @@
 import type { LogEntry } from './entry.ts';
 
-/** What was published to one channel since somebody first asked. It outlives the channel's time in memory, within bounds. */
+/**
+ * Counts the events of one channel since the first call of `channel.stats()`. The counts are stored after the channel
+ * was dropped from memory, for a limited number of channels.
+ */
 export class ChannelCounts {
   /** ms since 1970. */
   readonly since = Date.now();

@@ -1,21 +1,22 @@
 import type { Position } from '../protocol/event-id.ts';
 import type { ChannelCounts } from './channel-counts.ts';
 import type { LogEntry } from './entry.ts';
-import type { Filling } from './filling.ts';
 import { History } from './history.ts';
 import type { ChannelSettings, Overflow } from './keep.ts';
 import type { LogListener } from './listener.ts';
+import type { LogRange } from './log-range.ts';
 import { type Piece, Pieces } from './pieces.ts';
 import { type Snapshot, Snapshots } from './snapshots.ts';
 
-/** Entries after its position are retained beyond the limits of the history, within a bound. */
+/** Prevents the entries after `start` from being trimmed, up to {@link MAX_RETAINED}. */
 export interface Retention {
   readonly start: Position;
 }
 
-/** Bytes that may be retained beyond the limits of a history. */
+/** Bytes that retentions may add to the limit of a history. */
 const MAX_RETAINED = 16 * 1024 * 1024;
 
+/** The settings that a history depends on. */
 const KEEP = ['events', 'bytes', 'age', 'compact', 'compression'] as const;
 
 /** One channel in this process: its history, and the streams that are subscribed to it. */
@@ -25,38 +26,41 @@ export class ChannelLog {
   overflow: Overflow;
   /** ms. See {@link ChannelSettings}. */
   flushInterval: number;
-  /** The history has every entry after `trimmedUpTo`, and new ones arrive. Always so without a broker. */
+  /** The history has every entry after `trimmedUpTo`, and receives new entries. Always true without a broker. */
   isOpen: boolean;
-  /** A read of it by {@link BrokerSync} is under way. Entries may arrive already. */
+  /** {@link BrokerSync} is reading the channel. New entries may already arrive. */
   isBeingRead = false;
-  /** The history reaches back as far as the broker's. Always so without a broker. */
+  /** The history has every entry that the broker retains. Always true without a broker. */
   isWhole: boolean;
-  /** How often entries were lost on their way from the broker, or evicted, so that it has to be read again. */
+  /**
+   * How often entries were evicted, or lost before they arrived from the broker. Each time, a read under way is
+   * invalid.
+   */
   losses = 0;
-  /** The newest position it had when it was last dropped from memory. 0: unknown. */
+  /** The newest position when the channel was last dropped from memory. 0: unknown. */
   rememberedUpTo: Position = 0;
-  /** The position of its `end`, if it has ended. */
+  /** The position of the channel's `end`, if it has ended. */
   endedAt: Position | undefined;
-  /** The channel has begun again after an end here: entries up to it are to be dropped. 0: none. */
+  /** The channel was reopened after an `end` at this position. Entries up to it will be dropped. 0: none. */
   #dropUpTo: Position = 0;
-  /** Entries up to here were dropped because the channel began again. */
+  /** Entries up to this position were dropped because the channel was reopened. */
   droppedUpTo: Position = 0;
-  /** Entries up to here were evicted before connected streams had received them. */
+  /** Entries up to this position were evicted before connected streams had received them. */
   undeliveredUpTo: Position = 0;
   counts: ChannelCounts | undefined;
   readonly listeners = new Set<LogListener>();
-  /** Streams that are about to begin, or wait, need the entries after these. */
+  /** Set by streams that have not begun yet or are waiting, and need the entries after a position. */
   readonly retentions = new Set<Retention>();
   #snapshots: Snapshots | undefined;
-  /** Superseded entries up to here are skipped: live streams have received them. */
+  /** Superseded entries up to this position are skipped: live streams have received them. */
   #deliveredUpTo: Position;
   readonly #pieces: Pieces;
   readonly #isSkipped = (entry: LogEntry) => entry.isSuperseded && entry.position <= this.#deliveredUpTo;
 
   /**
-   * @param trimmedUpTo entries of the channel up to here may have been forgotten.
+   * @param trimmedUpTo entries of the channel up to this position may have been dropped.
    * @param piecesInUse see {@link Pieces}.
-   * @param isRemote a broker has its log.
+   * @param isRemote whether a broker stores the log.
    */
   constructor(
     name: string,
@@ -77,25 +81,25 @@ export class ChannelLog {
     this.#pieces = new Pieces(piecesInUse);
   }
 
-  /** Whether the broker has to be asked for the entries after a position. */
+  /** Whether the entries after a position must be read from the broker. */
   lacks(after: Position): boolean {
     return !this.isOpen || (!this.isWhole && after < this.history.trimmedUpTo);
   }
 
   /**
-   * Whether a client is told when it has missed entries. A channel without history promises nothing, unless it has a
-   * snapshot by which a client gets its state again.
+   * Whether a client that has missed entries receives a reset. With `history: false` it does not, unless the channel
+   * has a snapshot, which restores the client's state.
    */
   get reportsLoss(): boolean {
     return !this.history.isLiveOnly || this.#snapshots !== undefined;
   }
 
-  /** The newest entries that are missing were dropped because the channel began again. */
+  /** The newest missing entries were dropped because the channel was reopened. */
   get hasBegunAgain(): boolean {
     return this.droppedUpTo > 0 && this.history.trimmedUpTo <= this.droppedUpTo;
   }
 
-  /** Whether a stream that lacks entries is closed. What was dropped because the channel began again is no reason. */
+  /** Whether a stream that lacks entries is closed. Not if they were dropped because the channel was reopened. */
   get disconnectsSlow(): boolean {
     return this.overflow === 'disconnect' && !this.hasBegunAgain;
   }
@@ -109,7 +113,7 @@ export class ChannelLog {
     return this.#snapshots?.request(head, this.history.trimmedUpTo);
   }
 
-  /** Takes other settings, and retains what it has by them. */
+  /** Replaces the settings, and applies them to the retained entries. */
   configure({ overflow, snapshot, flushInterval, ...keep }: ChannelSettings): void {
     this.overflow = overflow;
     this.flushInterval = flushInterval;
@@ -120,18 +124,18 @@ export class ChannelLog {
     this.#replace(new History(keep, trimmedUpTo, isBlank ? undefined : newest), this.history.entriesAfter(0));
   }
 
-  /** Takes the entries that a broker has and this process lacks. */
-  fill({ entries, after, upTo, newest, isWhole }: Filling): void {
+  /** Adds the entries that were read from the broker. */
+  fill({ entries, after, upTo, newest, isWhole }: LogRange): void {
     const { keep, trimmedUpTo } = this.history;
-    // Nothing older was read than what is here.
+    // The history already has all of these entries.
     if (this.isOpen && after >= trimmedUpTo) {
       this.isWhole ||= isWhole;
       return;
     }
-    // Entries that arrived since and were trimmed already leave a gap between the two.
+    // False if entries after `upTo` have arrived meanwhile and were already trimmed: then there is a gap.
     const isJoined = trimmedUpTo <= upTo;
     if (isJoined && (!this.isOpen || after < trimmedUpTo)) {
-      // An open channel lacks older entries only.
+      // An open channel lacks only entries that are older than its history.
       const seam = this.isOpen ? trimmedUpTo : upTo;
       const older = entries.filter(({ position }) => position <= seam);
       this.#replace(new History(keep, after, newest), [...older, ...this.history.entriesAfter(seam)]);
@@ -141,8 +145,8 @@ export class ChannelLog {
   }
 
   /**
-   * Entries were lost on their way from the broker: drops everything. The channel has to be opened again, since what was
-   * lost may be newer than the head.
+   * Drops all entries, because some were lost before they arrived from the broker. The channel must be opened again:
+   * the lost entries may be newer than the head.
    */
   lose(head: Position): void {
     this.losses += 1;
@@ -154,7 +158,7 @@ export class ChannelLog {
 
   #replace(history: History, entries: readonly LogEntry[]): void {
     this.history = history;
-    // Not `append`: whether it has ended is known.
+    // Not `this.append`, which would change `endedAt`.
     for (const entry of entries) history.append(entry);
     this.#pieces.clear();
   }
@@ -170,22 +174,22 @@ export class ChannelLog {
     if (entry.kind === 'end') this.endedAt = entry.position;
   }
 
-  /** The channel has begun again after its end. Its earlier entries go once live streams have received them. */
+  /** Called when the channel was reopened. Its earlier entries are dropped once live streams have received them. */
   beginAfter(end: Position): void {
     this.#dropUpTo = Math.max(this.#dropUpTo, end);
   }
 
-  /** The position before everything that it has had since it began, or began again. */
+  /** The position before the first entry since the channel began or was reopened. */
   get beginning(): Position {
     return Math.max(this.history.beginning, this.#dropUpTo);
   }
 
-  /** The next piece after a position, if there is one. */
+  /** The next piece after a position. Undefined: there are no more entries. */
   pieceAfter(position: Position): Piece | undefined {
     return this.#pieces.after(position, this.history, this.#isSkipped);
   }
 
-  /** The next entry after a position that is to be sent, if there is one up to another. */
+  /** The next entry after a position that is not skipped. Undefined: there is none up to `upTo`. */
   entryAfter(position: Position, upTo = Number.POSITIVE_INFINITY): LogEntry | undefined {
     let index = this.history.indexAfter(position);
     for (let entry = this.history.at(index); entry !== undefined; entry = this.history.at(++index)) {
@@ -195,15 +199,20 @@ export class ChannelLog {
     return undefined;
   }
 
-  /** Whether a client that resumes at a position would soon receive a reset. */
+  /** Whether a client that resumes at a position would receive a reset, or soon will. */
   isAboutToTrim(position: Position, now: number): boolean {
     return this.reportsLoss && (this.#dropUpTo > position || this.history.isAboutToTrim(position, now));
   }
 
-  /** Trims what exceeds the limits, of what every live stream has been given. */
-  trim(given: Position, now: number): void {
-    // While other channels wait in a flush window, what every stream has of this one is ahead of what all have of all.
-    const deliveredUpTo = Math.max(this.#deliveredUpTo, given);
+  /**
+   * Trims the history to its limits.
+   *
+   * @param upTo every live stream has received the entries of this channel up to this position.
+   */
+  trim(upTo: Position, now: number): void {
+    // The position may be lower than before: while other channels wait in a flush window, a caller passes the position
+    // up to which all channels were delivered, and this channel was delivered further.
+    const deliveredUpTo = Math.max(this.#deliveredUpTo, upTo);
     this.#deliveredUpTo = deliveredUpTo;
     this.#pieces.clear();
     if (this.#dropUpTo > 0 && this.#dropUpTo <= deliveredUpTo) {
@@ -211,17 +220,17 @@ export class ChannelLog {
       this.droppedUpTo = this.#dropUpTo;
       this.#dropUpTo = 0;
     }
-    let upTo = deliveredUpTo;
+    let trimUpTo = deliveredUpTo;
     if (this.history.bytes < this.history.keep.bytes + MAX_RETAINED) {
-      for (const { start } of this.retentions) upTo = Math.min(upTo, start);
+      for (const { start } of this.retentions) trimUpTo = Math.min(trimUpTo, start);
     }
     const { trimmedUpTo, keep } = this.history;
-    this.history.trim(deliveredUpTo, upTo, now);
-    // A broker may still have the tombstone that was trimmed: by its clock, or because another process had it read.
+    this.history.trim(deliveredUpTo, trimUpTo, now);
+    // The broker may still have the trimmed tombstone: by its clock, or because it retained it for another process.
     if (keep.compact && this.history.trimmedUpTo > trimmedUpTo) this.isWhole = false;
   }
 
-  /** Evicts at least `excess` bytes, oldest entries first, up to a position. Returns how many entries. */
+  /** Evicts at least `excess` bytes, oldest entries first, up to a position. Returns the number of evicted entries. */
   evict(upTo: Position, excess: number): number {
     const { trimmedUpTo, size } = this.history;
     this.history.evict(upTo, excess);
@@ -232,7 +241,7 @@ export class ChannelLog {
     return size - this.history.size;
   }
 
-  /** Evicts entries that connected streams have not received. They get a reset, whatever the channel retains. */
+  /** Evicts entries that connected streams have not received. The streams receive a reset, even without history. */
   evictUndelivered(upTo: Position, excess: number): number {
     const evicted = this.evict(upTo, excess);
     this.undeliveredUpTo = this.history.trimmedUpTo;

@@ -3,49 +3,52 @@ import type { Scheduler, Timed } from '../base/scheduler.ts';
 import type { Position } from '../protocol/event-id.ts';
 import { ChannelCounts } from './channel-counts.ts';
 import { ChannelLog } from './channel-log.ts';
-import { ForgottenChannels } from './forgotten-channels.ts';
+import { DroppedChannels } from './dropped-channels.ts';
 import type { ChannelSettings } from './keep.ts';
 import type { Pieces } from './pieces.ts';
 
-/** What the channels take from their log. */
+/** What the channels need of their log. */
 export interface ChannelsOptions {
   settingsOf: (name: string) => ChannelSettings;
-  /** Bytes of all histories together. */
+  /** Maximum bytes of all histories together. */
   maxBytes: number;
-  /** A broker has the log. */
+  /** A broker stores the log. */
   isRemote: boolean;
   scheduler: Scheduler;
   /** Called when a channel is dropped from memory. */
   onDropped: (name: string) => void;
 }
 
-/** ms between two sweeps, at least. */
+/** Minimum ms between two sweeps. */
 const SWEEP_INTERVAL = 1_000;
 
-/** ms for which joined writes are kept for clients that reconnect at about the same time. */
-const PIECES_KEPT = 1_000;
+/** ms for which joined entries are stored for other clients that reconnect at about the same time. */
+const PIECES_AGE = 1_000;
 
-/** Channels that are not in memory whose counts are kept: an inspector asks for those of any channel. */
+/** Number of channels that are not in memory whose counts are stored. An inspector reads the counts of any channel. */
 const MAX_COUNTS = 10_000;
 
-/** The channels in this process, by name, and the bounds on all of them together. Channels come and go. */
+/**
+ * The channels in memory, by name, and the limits on all of them together. A channel is created at its first use, and
+ * dropped when it has neither entries nor listeners.
+ */
 export class Channels implements Timed {
   slot: Set<Timed> | undefined;
   /** Bytes of all histories. */
   bytes = 0;
-  /** Entries that were evicted because there were too many bytes. */
+  /** Number of entries that were evicted because of a limit on all channels together. */
   evicted = 0;
-  /** Every live stream has been given everything up to here. */
+  /** All entries up to this position were delivered to every live stream. */
   deliveredUpTo: Position = 0;
-  /** Called when entries of a channel are half as old as they may get: its streams may need a marker. */
+  /** Called when the oldest entry of a channel has reached half of its maximum age: its streams may need a marker. */
   onAging: (channel: ChannelLog) => void = () => {};
   readonly #options: ChannelsOptions;
-  /** The channel that was published to least recently comes first, and is the first whose history is evicted. */
+  /** In the order of the last publish, oldest first. This is the order of eviction. */
   readonly #channels = new Map<string, ChannelLog>();
-  /** The last of them. */
+  /** The last channel in `#channels`. */
   #latest: ChannelLog | undefined;
-  readonly #forgotten = new ForgottenChannels();
-  /** Of channels that are not in memory. The one that was kept first comes first. */
+  readonly #dropped = new DroppedChannels();
+  /** The counts of channels that are not in memory, in the order in which they were stored. */
   readonly #counts = new Map<string, ChannelCounts>();
   readonly #piecesInUse = new Set<Pieces>();
   readonly #pieceTimer: Timed = {
@@ -57,9 +60,9 @@ export class Channels implements Timed {
     },
   };
   #isSweeping = false;
-  /** Set when everything that was delivered has been evicted, and that was not enough. */
+  /** Set when all delivered entries up to this position were evicted, and the histories still exceed their limit. */
   #evictedUpTo: Position | undefined;
-  /** ms. */
+  /** ms: the shortest age limit of all channels at the last sweep. */
   #shortestAge = Number.POSITIVE_INFINITY;
 
   constructor(options: ChannelsOptions) {
@@ -74,20 +77,20 @@ export class Channels implements Timed {
     return this.#channels.values();
   }
 
-  /** A channel, if it is in memory now. */
+  /** A channel, if it is in memory. */
   find(name: string): ChannelLog | undefined {
     return this.#channels.get(name);
   }
 
-  /** A channel. Brings it into memory if need be. */
+  /** A channel. Creates it if it is not in memory. */
   get(name: string): ChannelLog {
     let channel = this.#channels.get(name);
     if (channel === undefined) {
       const { settingsOf, isRemote, scheduler } = this.#options;
       const settings = settingsOf(name);
-      const trimmedUpTo = this.#forgotten.newestOf(name);
+      const trimmedUpTo = this.#dropped.newestOf(name);
       channel = new ChannelLog(name, settings, trimmedUpTo, this.#piecesInUse, isRemote);
-      channel.rememberedUpTo = this.#forgotten.find(name) ?? 0;
+      channel.rememberedUpTo = this.#dropped.find(name) ?? 0;
       channel.counts = this.#counts.get(name);
       this.#counts.delete(name);
       this.#channels.set(name, channel);
@@ -97,17 +100,17 @@ export class Channels implements Timed {
     return channel;
   }
 
-  /** What is published to a channel from the first call on. */
+  /** The counts of a channel. The first call starts them. */
   countsOf(name: string): ChannelCounts {
     const channel = this.#channels.get(name);
     const counts = channel?.counts ?? this.#counts.get(name) ?? new ChannelCounts();
-    if (channel === undefined) this.#keepCounts(name, counts);
+    if (channel === undefined) this.#storeCounts(name, counts);
     else channel.counts = counts;
     return counts;
   }
 
-  /** Keeps the counts of a channel that is not in memory. */
-  #keepCounts(name: string, counts: ChannelCounts | undefined): void {
+  /** Stores the counts of a channel that is not in memory. */
+  #storeCounts(name: string, counts: ChannelCounts | undefined): void {
     if (counts === undefined) return;
     this.#counts.delete(name);
     this.#counts.set(name, counts);
@@ -116,7 +119,7 @@ export class Channels implements Timed {
     if (oldest !== undefined) this.#counts.delete(oldest);
   }
 
-  /** To be called when an entry is appended to a channel. */
+  /** Must be called when an entry is appended to a channel. Moves it to the end of the order of eviction. */
   touch(channel: ChannelLog): void {
     if (channel === this.#latest) return;
     this.#channels.delete(channel.name);
@@ -124,13 +127,13 @@ export class Channels implements Timed {
     this.#latest = channel;
   }
 
-  /** Changes how a channel is kept, if it is in memory. */
+  /** Changes the settings of a channel, if it is in memory. */
   configure(name: string, settings: ChannelSettings): void {
     const channel = this.#channels.get(name);
     if (channel !== undefined) this.count(channel, () => channel.configure(settings));
   }
 
-  /** Keeps the sum of all histories right through a change of one. */
+  /** Runs a change of one history, and updates the bytes of all histories. */
   count(channel: ChannelLog, change: () => void): void {
     const before = channel.history.retainedBytes;
     change();
@@ -142,15 +145,18 @@ export class Channels implements Timed {
     this.count(channel, () => channel.trim(deliveredUpTo, now));
   }
 
-  /** What is retained cannot be evicted: it was not delivered. */
+  /** The histories exceed their limit, because undelivered entries cannot be evicted. */
   get exceedsBound(): boolean {
     return this.bytes > this.#options.maxBytes;
   }
 
-  /** Evicts what exceeds the bound of all histories. Compacted channels come last: they have each value once. */
+  /**
+   * Evicts entries until all histories together are within their limit. Compacted channels come last, because they
+   * retain only the latest event of each key.
+   */
   evict(): void {
     const { maxBytes } = this.#options;
-    // What is left may not have been delivered: nothing more can be evicted until it is.
+    // The remaining entries were not delivered. They cannot be evicted until they are.
     if (this.bytes <= maxBytes || this.#evictedUpTo === this.deliveredUpTo) return;
     for (const compact of [false, true]) {
       for (const channel of this.#channels.values()) {
@@ -165,20 +171,20 @@ export class Channels implements Timed {
     this.#evictedUpTo = this.deliveredUpTo;
   }
 
-  /** To be called when the delivery loop comes to rest: clears joined writes, once other streams could share them. */
+  /** Must be called when the delivery loop becomes idle. Clears the joined entries after {@link PIECES_AGE}. */
   clearPiecesSoon(): void {
     const { scheduler } = this.#options;
     if (this.#piecesInUse.size === 0 || this.#pieceTimer.slot !== undefined) return;
-    scheduler.add(this.#pieceTimer, scheduler.now + PIECES_KEPT);
+    scheduler.add(this.#pieceTimer, scheduler.now + PIECES_AGE);
   }
 
-  /** Forgets all channels, and that there were any. Returns them. */
+  /** Removes all channels, and the positions of dropped channels. Returns the removed channels. */
   clear(): ChannelLog[] {
     const channels = [...this.#channels.values()];
     this.#channels.clear();
-    for (const { name, counts } of channels) this.#keepCounts(name, counts);
+    for (const { name, counts } of channels) this.#storeCounts(name, counts);
     this.#latest = undefined;
-    this.#forgotten.clear();
+    this.#dropped.clear();
     this.#evictedUpTo = undefined;
     this.bytes = 0;
     return channels;
@@ -189,7 +195,7 @@ export class Channels implements Timed {
     this.#options.scheduler.delete(this.#pieceTimer);
   }
 
-  /** Sweeps the channels: trims what is too old, and drops those that have nothing left. */
+  /** Sweeps the channels: trims entries that are too old, and drops channels without entries and listeners. */
   run(now: number): number {
     if (!this.#isSweeping) this.#sweep(now);
     if (this.#channels.size === 0) this.#options.scheduler.delete(this);
@@ -212,15 +218,15 @@ export class Channels implements Timed {
 
   #dropIfIdle(channel: ChannelLog): void {
     const { history, listeners, isBeingRead, name } = channel;
-    // What a broker retains can be read again.
+    // With a broker, the entries can be read again.
     const isNeeded = listeners.size > 0 || (history.size > 0 && !this.#options.isRemote);
     const isUndelivered = history.newest > this.deliveredUpTo;
     if (isNeeded || isUndelivered || isBeingRead) return;
-    // A `begin` that nothing followed is nothing that a client may have missed.
+    // A `begin` without later entries is not an event that a client may have missed.
     const newest = history.size > 0 ? history.newest : history.trimmedUpTo;
-    if (!history.isBlank) this.#forgotten.add(name, newest);
+    if (!history.isBlank) this.#dropped.add(name, newest);
     this.#channels.delete(name);
-    this.#keepCounts(name, channel.counts);
+    this.#storeCounts(name, channel.counts);
     this.bytes -= history.retainedBytes;
     this.#options.onDropped(name);
   }

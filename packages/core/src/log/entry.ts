@@ -26,14 +26,14 @@ export interface Entry {
 }
 
 /** An entry before it has a position. */
-export type Unplaced = Omit<Entry, 'position'>;
+export type NewEntry = Omit<Entry, 'position'>;
 
-/** The data as it was published; an object is a copy of its own. */
+/** Returns the data as it was published. Parses JSON anew at each call. */
 export function parseData({ json, data }: Pick<Entry, 'json' | 'data'>): unknown {
   return json ? JSON.parse(data) : data;
 }
 
-/** Bytes that an entry takes beside its frame, about. */
+/** Approximate bytes of an entry without its frame. */
 const OVERHEAD = 256;
 
 /** An entry of a history, with its event encoded once for all streams. */
@@ -41,26 +41,26 @@ export class LogEntry {
   readonly position: Position;
   readonly kind: Entry['kind'];
   readonly event: string | undefined;
-  /** The key for compaction: its own, else the name of the event. */
+  /** The key for compaction: the `key` of the event, else its name. */
   readonly key: string;
   readonly except: string | undefined;
   readonly data: string;
   /** Whether `data` is JSON. */
   readonly json: boolean;
-  /** The event with its id. Absent for an entry that sends nothing: `end`, `begin`, `control`. */
+  /** The encoded event with its id. Absent for entries that are not sent: `end`, `begin`, `control`. */
   readonly frame: Frame | undefined;
   /** ms, by the clock of the hub. */
   readonly at: number;
-  /** For clients that want to know it. */
+  /** Set if events are sent with the name of their channel. */
   readonly #origin: Origin | undefined;
-  /** There is a newer entry of its key in a compacted history. */
+  /** A compacted history has a newer entry with the same key. */
   isSuperseded = false;
   /** Bytes of all entries that its channel received before it. */
   writtenBefore = 0;
   #withoutId: Frame | undefined;
   #value: { deref(): object | undefined } | undefined;
 
-  /** @param hasChannelField its channel is sent. */
+  /** @param hasChannelField whether the event is sent with the name of its channel. */
   constructor(
     { channel, position, kind, event, key, except, json, data }: Entry,
     epoch: string,
@@ -88,13 +88,13 @@ export class LogEntry {
   }
 
   /**
-   * The data: parsed, if it was published as a value. For the filters of many streams it is parsed once, as long as the
-   * garbage collector leaves it alone: the parsed data of a whole history would take many times its bound.
+   * The data; parsed if it was published as a value. The parsed value is held weakly and is shared by the filters of
+   * many streams until it is garbage-collected: the parsed data of a whole history would take many times its limit.
    */
   get value(): unknown {
     if (!this.json) return this.data;
-    const known = this.#value?.deref();
-    if (known !== undefined) return known;
+    const cached = this.#value?.deref();
+    if (cached !== undefined) return cached;
     const value: unknown = parseData(this);
     // Some versions of Workers have no WeakRef.
     if (isObject(value) && typeof WeakRef === 'function') this.#value = new WeakRef(value);

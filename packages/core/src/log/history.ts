@@ -10,25 +10,28 @@ export class History {
    * from before it.
    */
   trimmedUpTo: Position;
-  /** The newest position there has been. */
+  /** The position of the last entry, retained or not. */
   newest: Position;
-  /** Nothing is known of the channel: it is new, or was forgotten. */
+  /** No entry was ever appended, as far as is known: the channel is new, or its record was dropped. */
   isBlank: boolean;
   /** Bytes of all entries. */
   bytes = 0;
   readonly keep: LocalKeep;
-  /** With which new entries are compressed. */
+  /** The entries with which new ones are compressed. Absent: the channel is not compressed. */
   readonly window: Window | undefined;
   #entries: LogEntry[] = [];
-  /** Entries before this index have been dropped, and are removed together later. */
+  /** Entries before this index were dropped. They are removed from the array later, many at a time. */
   #first = 0;
+  /** Number of superseded entries from `#first` on. */
   #superseded = 0;
   /** Tombstones, oldest first. */
   readonly #tombstones = new Set<LogEntry>();
+  /** By key, in a compacted history. */
   readonly #latestOf = new Map<string, LogEntry>();
+  /** Bytes of all entries that were ever appended. */
   #written = 0;
 
-  /** @param newest the newest position of the channel, if anything is known of it. */
+  /** @param newest the newest position of the channel. Absent: unknown. */
   constructor(keep: LocalKeep, trimmedUpTo: Position, newest?: Position) {
     this.keep = keep;
     this.window = keep.compression && new Window(keep.compression);
@@ -41,17 +44,17 @@ export class History {
     return this.#entries.length - this.#first;
   }
 
-  /** Bytes in memory: those of all entries, and of what new ones are compressed with. */
+  /** Bytes in memory: those of the entries, and of the compression window. */
   get retainedBytes(): number {
     return this.bytes + (this.window?.bytes ?? 0);
   }
 
-  /** How many events it retains. */
+  /** Number of retained entries that are not superseded. */
   get retained(): number {
     return this.size - this.#superseded;
   }
 
-  /** Whether it retains nothing beyond what live streams have yet to receive. */
+  /** Whether entries are retained only until live streams have received them. */
   get isLiveOnly(): boolean {
     const { events, bytes, age } = this.keep;
     return events === 0 || bytes === 0 || age === 0;
@@ -60,7 +63,7 @@ export class History {
   append(entry: LogEntry): void {
     this.newest = entry.position;
     this.isBlank = false;
-    // Nothing of it is ever sent or asked for.
+    // Control messages are applied when they arrive, and are never sent.
     if (entry.kind === 'control') return;
     entry.writtenBefore = this.#written;
     this.#written += entry.size;
@@ -79,7 +82,7 @@ export class History {
   indexAfter(position: Position): number {
     let low = this.#first;
     let high = this.#entries.length;
-    // Most callers ask for the entries that have just come.
+    // The most common case: the position is that of the last entry.
     if (high > low && (this.#entries[high - 1] as LogEntry).position <= position) return high;
     while (low < high) {
       const middle = (low + high) >>> 1;
@@ -89,7 +92,7 @@ export class History {
     return low;
   }
 
-  /** How many entries there are from an index on. */
+  /** Number of entries from an index on. */
   countFrom(index: number): number {
     return this.#entries.length - index;
   }
@@ -99,7 +102,7 @@ export class History {
     return this.#entries[index];
   }
 
-  /** The retained entries after a position. */
+  /** The retained entries after a position, without superseded ones. */
   entriesAfter(position: Position): LogEntry[] {
     return this.#entries.slice(this.indexAfter(position)).filter(entry => !entry.isSuperseded);
   }
@@ -109,7 +112,7 @@ export class History {
     return this.keep.compact ? 0 : this.trimmedUpTo;
   }
 
-  /** The position before the last `count` events that are not newer than another position. */
+  /** The position before the last `count` events up to the position `newest`. */
   positionBefore(count: number, newest: Position): Position {
     if (count === 0) return newest;
     let left = count;
@@ -123,8 +126,8 @@ export class History {
   }
 
   /**
-   * Whether trimming has passed a position, or soon may: what is newer fills half of a limit, or has half of the age at
-   * which it is trimmed.
+   * Whether entries after a position were trimmed, or may soon be: the newer entries use more than half of a limit, or
+   * the first of them has reached half of the maximum age.
    *
    * @param now ms, by the clock of the hub.
    */
@@ -146,17 +149,17 @@ export class History {
     return [...this.#tombstones].some(tombstone => tombstone.position > position);
   }
 
-  /** Whether the oldest entry has reached half of the age at which it is trimmed. */
+  /** Whether the oldest entry has reached half of the maximum age. */
   isAging(now: number): boolean {
     const oldest = this.#entries[this.#first];
     return oldest !== undefined && oldest.at + this.keep.age / 2 < now;
   }
 
   /**
-   * Trims what exceeds the limits, oldest first.
+   * Trims to the limits, oldest entries first.
    *
-   * @param deliveredUpTo every live stream has been given everything up to here: superseded entries of it go.
-   * @param upTo nothing newer is trimmed.
+   * @param deliveredUpTo every live stream has received the entries up to this position. Superseded ones are removed.
+   * @param upTo entries after this position are not trimmed.
    * @param now ms, by the clock of the hub.
    */
   trim(deliveredUpTo: Position, upTo: Position, now: number): void {
@@ -195,13 +198,13 @@ export class History {
     const { events, bytes, age, compact } = this.keep;
     const isOld = entry.at + age < now && !compact;
     const last = this.#entries.at(-1);
-    // An `end` or a `begin` that is the last entry takes no event's place.
+    // An `end` or a `begin` as the last entry does not count against the limit of events.
     const unsent = last !== undefined && last.frame === undefined ? 1 : 0;
     const count = this.size - this.#superseded - this.#tombstones.size - unsent;
     return isOld || count > events || this.bytes > bytes;
   }
 
-  /** A tombstone need not be kept for ever: a client that missed it gets a reset. */
+  /** Removes a tombstone. A client that missed it receives a reset. */
   #forgetKey(tombstone: LogEntry): void {
     this.trimmedUpTo = Math.max(this.trimmedUpTo, tombstone.position);
     this.#latestOf.delete(tombstone.key);
@@ -209,7 +212,7 @@ export class History {
   }
 
   #drop(entry: LogEntry): void {
-    // A client that lacks an `end` or a `begin` has missed no event.
+    // A client that has missed an `end` or a `begin` has missed no event.
     if (entry.frame !== undefined) this.trimmedUpTo = Math.max(this.trimmedUpTo, entry.position);
     this.bytes -= entry.size;
     this.#tombstones.delete(entry);
@@ -223,7 +226,7 @@ export class History {
     this.#superseded += 1;
   }
 
-  /** Frees memory once half of the list is dropped, so that each entry is moved once, on average. */
+  /** Removes dropped entries once they are half of the array, so that each entry is moved about once. */
   #removeDropped(deliveredUpTo: Position): void {
     if (this.#first + this.#superseded < 32 + this.#entries.length / 2) return;
     const isDropped = ({ isSuperseded, position }: LogEntry) => isSuperseded && position <= deliveredUpTo;

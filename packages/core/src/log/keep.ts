@@ -3,28 +3,28 @@ import type { SnapshotSettings } from './snapshots.ts';
 
 /** How much of its log a channel retains. */
 export interface Keep {
-  /** Events; of a compacted history, keys. */
+  /** Maximum number of events; in a compacted history, of keys. */
   events: number;
   bytes: number;
   /** ms. */
   age: number;
-  /** Only the latest event of each key. */
+  /** Whether only the latest event of each key is retained. */
   compact: boolean;
 }
 
-/** How a process keeps it. */
+/** {@link Keep}, and the settings of a history in this process. */
 export interface LocalKeep extends Keep {
-  /** Absent: its events are not compressed. */
+  /** Absent: the events of the channel are not compressed. */
   compression?: CompressionSettings | undefined;
 }
 
-/** What a slow stream gets when entries that it lacks were trimmed. */
+/** What happens to a slow consumer when entries that it has not received were trimmed. */
 export type Overflow = 'reset' | 'disconnect';
 
-/** How a channel is kept. */
+/** The settings of a channel. */
 export interface ChannelSettings extends LocalKeep {
   overflow: Overflow;
   snapshot: SnapshotSettings | undefined;
-  /** ms for which an entry may wait for others. 0: it is delivered in the next turn. */
+  /** ms for which an entry may wait for others. 0: it is delivered in the next iteration of the event loop. */
   flushInterval: number;
 }

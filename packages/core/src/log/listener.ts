@@ -1,19 +1,21 @@
 import type { Position } from '../protocol/event-id.ts';
 
-/** What receives the entries of channels: the delivery of one stream. The log knows its listeners by this alone. */
+/** Receives the entries of channels: the delivery of one stream. */
 export interface LogListener {
-  /** Delivers what the log has for it by now. Called by the delivery loop. */
+  /** Delivers the entries that the log has for this listener. Called by the delivery loop. */
   catchUp(): void;
-  /** Entries of these channels were lost on their way from the broker. */
+  /** Entries of these channels were lost before they arrived from the broker. */
   lose(channels: ReadonlySet<string>): void;
-  /** Positions have lost their meaning (a new epoch): it begins again, like a client with an id of before. */
+  /**
+   * The log has a new epoch, and older positions are invalid. The listener begins again, like a client with an old id.
+   */
   startOver(): void;
 }
 
-/** What waits for channels to be read from the broker. */
+/** Waits until channels are read from the broker. */
 export interface ChannelWaiter {
-  /** The channels whose entries it lacks, and after which position, as things are now. */
+  /** The channels of which entries are missing now, and the position after which they are missing. */
   wants(): ReadonlyMap<string, Position>;
-  /** The entries are there, as far as the broker retains them. */
+  /** Called when the entries were read, as far as the broker retains them. */
   loaded(): void;
 }

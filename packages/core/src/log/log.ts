@@ -3,18 +3,18 @@ import { createEpoch, formatId, type IdSuffix, type Position, parseId } from '..
 import { CONTROL_CHANNEL, type Page } from './broker/broker.ts';
 import type { ChannelLog } from './channel-log.ts';
 import { Channels } from './channels.ts';
-import { type Entry, LogEntry, type Unplaced } from './entry.ts';
-import { createFilling } from './filling.ts';
+import { type Entry, LogEntry, type NewEntry } from './entry.ts';
 import type { ChannelSettings } from './keep.ts';
 import type { LogListener } from './listener.ts';
+import { createLogRange } from './log-range.ts';
 import { LostPositions } from './lost-positions.ts';
 import { Undelivered } from './undelivered/undelivered.ts';
 
-/** What the log takes from its hub. */
+/** What the log needs of its hub. */
 export interface LogOptions {
-  /** How a channel is kept, by its name. */
+  /** Returns the settings of a channel. */
   settingsOf: (name: string) => ChannelSettings;
-  /** Bytes of all histories together. */
+  /** Maximum bytes of all histories together. */
   maxBytes: number;
   /** A broker gives positions to entries. */
   isRemote: boolean;
@@ -25,38 +25,41 @@ export interface LogOptions {
   onDropped: (name: string) => void;
 }
 
-/** The channels with new entries that are due, and how far: what the delivery loop gives to streams in one round. */
+/** The entries that the delivery loop delivers in one round. */
 export interface Round {
   readonly epoch: string | undefined;
+  /** The channels with new entries that are due. */
   readonly channels: ReadonlySet<ChannelLog>;
-  /** The newest position: streams of these channels are given everything up to here. */
+  /** The newest position. The streams of these channels receive all entries up to this position. */
   readonly upTo: Position;
-  /** After the round, every live stream has been given everything up to here. Entries in flush windows are newer. */
+  /** After the round, every live stream has received all entries up to this position. Flush windows have newer ones. */
   readonly deliveredUpTo: Position;
-  /** Of the new entries. */
+  /** Bytes of the new entries. */
   readonly bytes: number;
 }
 
 /**
- * The one order of a hub's events. Streams have no queue of their own: each holds an offset into this shared log. With
- * a broker, this is a window of the broker's log, and {@link BrokerSync} keeps it in step.
+ * The log of a hub, which puts all events in one order. Streams have no queue of their own: each holds an offset into
+ * this shared log. With a broker, this log has a part of the broker's log, and {@link BrokerSync} keeps the two in
+ * sync.
  */
 export class Log {
   /** The newest position. */
   head: Position = 0;
-  /** The newest position when this epoch began here. */
+  /** The newest position when this epoch began in this process. */
   origin: Position = 0;
   readonly channels: Channels;
   /** Called with each control message, in the order of the log. */
   onControl: (entry: Entry) => void = () => {};
   /** Called when there may be something to deliver. */
   onAdvance: () => void = () => {};
-  /** There may be something to deliver since the last round was taken. */
+  /** There may be something to deliver since the last call of `takeRound`. */
   hasNews = false;
   readonly #scheduler: Scheduler;
   readonly #isRemote: boolean;
   readonly #hasChannelField: boolean;
   #epoch: string | undefined;
+  /** The newest position that the broker has returned to this process. */
   #acknowledged: Position = 0;
   readonly #lost = new LostPositions();
   readonly #undelivered: Undelivered;
@@ -69,7 +72,7 @@ export class Log {
     this.#undelivered = new Undelivered(this.channels, () => this.#advanced());
   }
 
-  /** Every live stream has been given everything up to here. */
+  /** Every live stream has received all entries up to this position. */
   get deliveredUpTo(): Position {
     return this.channels.deliveredUpTo;
   }
@@ -79,12 +82,12 @@ export class Log {
     return this.#epoch;
   }
 
-  /** The newest position that this process knows of. With a broker, entries up to it may be on their way. */
+  /** The newest position known to this process. With a broker, entries up to it may not have arrived yet. */
   get known(): Position {
     return Math.max(this.head, this.#acknowledged);
   }
 
-  /** {@link known}; undefined until the broker has told where the log is. */
+  /** {@link known}; undefined until the broker has returned the position of its log. */
   get now(): Position | undefined {
     return this.#isRemote && this.#epoch === undefined ? undefined : this.known;
   }
@@ -98,28 +101,28 @@ export class Log {
     return formatId(this.epoch, position, suffix);
   }
 
-  /** The position of an id of this epoch, whether or not it has been reached here. */
+  /** The position of an id of this epoch. It may be newer than the head of this process. */
   positionIn(id: string | undefined): Position | undefined {
     const parsed = parseId(id ?? '');
     return parsed !== undefined && parsed.epoch === this.#epoch ? parsed.position : undefined;
   }
 
-  /** The position of an id from which a client can resume; undefined if there is none. */
+  /** The position of an id, if a client can resume from it. */
   positionOf(id: string | undefined): Position | undefined {
     const position = this.positionIn(id);
     if (position === undefined || position > this.head) return undefined;
     return this.#lost.has(position) ? undefined : position;
   }
 
-  /** Appends an entry where no broker gives it its position. */
-  append(draft: Unplaced): Position {
+  /** Appends an entry, and assigns its position. For a hub without a broker. */
+  append(draft: NewEntry): Position {
     const position = this.head + 1;
     this.#append(this.channels.get(draft.channel), { ...draft, position });
     return position;
   }
 
   #append(channel: ChannelLog, entry: Entry): void {
-    // Before anything that follows it is delivered.
+    // Applied before any later entry is delivered.
     if (entry.kind === 'control') this.onControl(entry);
     const logged = this.#log(entry);
     this.head = entry.position;
@@ -127,7 +130,7 @@ export class Log {
     this.channels.count(channel, () => channel.append(logged));
     const isDue = this.#undelivered.add(channel, logged);
     this.channels.evict();
-    // What waits cannot be evicted.
+    // Entries that wait in flush windows cannot be evicted, so they are delivered now.
     if (this.channels.exceedsBound) this.#undelivered.endWindows();
     if (isDue) this.#advanced();
   }
@@ -141,7 +144,7 @@ export class Log {
     return new LogEntry(entry, this.epoch, this.#scheduler.now, this.#hasChannelField);
   }
 
-  /** Begins a round: takes the channels that have new entries. */
+  /** Begins a round with the channels that have new entries. */
   takeRound(): Round {
     this.hasNews = false;
     const { channels, bytes, waitingAfter } = this.#undelivered.takeDue();
@@ -149,7 +152,7 @@ export class Log {
     return { epoch: this.#epoch, channels, upTo: this.head, deliveredUpTo, bytes };
   }
 
-  /** Ends a round: every live stream has been given its entries, so that they may be trimmed. */
+  /** Ends a round: every live stream has received its entries, so that they may be trimmed. */
   endRound({ epoch, channels, upTo, deliveredUpTo, bytes }: Round): void {
     if (epoch !== this.#epoch) return;
     this.#undelivered.deliver(bytes);
@@ -158,20 +161,20 @@ export class Log {
     this.channels.evict();
   }
 
-  /** Everything is delivered in the next turn, from now on. */
+  /** From now on, all entries are delivered in the next iteration of the event loop. */
   closeWindows(): void {
     this.#undelivered.closeWindows();
   }
 
   // The rest is called by BrokerSync.
 
-  /** The first epoch of a broker's log, and its newest position. */
+  /** Sets the first epoch of a broker's log, and its newest position. */
   begin(epoch: string, head: Position): void {
     this.#epoch = epoch;
     this.#reset(head);
   }
 
-  /** Appends entries of a broker. Of channels that are not in memory, only the position counts. */
+  /** Appends entries of a broker. Entries of channels that are not in memory only advance the head. */
   appendRemote(entries: readonly Entry[]): void {
     for (const entry of entries) {
       const channel = this.channels.find(entry.channel);
@@ -180,42 +183,42 @@ export class Log {
     }
   }
 
-  /** No entry up to here is missing. */
+  /** Advances the head: no entry up to this position is missing. */
   advance(head: Position): void {
     if (head <= this.head) return;
     this.head = head;
     this.#advanced();
   }
 
-  /** The broker has given a position, in an epoch that may have passed since. Returns its id. */
+  /** Records a position that the broker has returned. Its epoch may be outdated by now. Returns the position's id. */
   acknowledge(epoch: string, position: Position): string {
     if (epoch === this.#epoch) this.#acknowledged = Math.max(this.#acknowledged, position);
     return formatId(epoch, position);
   }
 
-  /** Takes what a broker has of a channel. For `after` and `upTo`, see {@link createFilling}. */
+  /** Adds a page that was read from the broker to a channel. For `after` and `upTo`, see {@link createLogRange}. */
   fill(channel: ChannelLog, page: Page, after: Position, upTo: Position): void {
     const entries = page.entries.map(entry => this.#log(entry));
-    const filling = createFilling(page, entries, after, upTo, channel.history.keep.compact);
+    const range = createLogRange(page, entries, after, upTo, channel.history.keep.compact);
     const isNewerHere = channel.history.newest > upTo;
-    // Not the next to be evicted: a stream is about to need it.
+    // Moves the channel to the end of the order of eviction: a stream is about to read it.
     this.channels.touch(channel);
-    this.channels.count(channel, () => channel.fill(filling));
+    this.channels.count(channel, () => channel.fill(range));
     this.channels.evict();
-    // An `end` or a `begin` may have arrived that is newer than the page. Only a `begin` can follow the end of a page.
+    // An `end` or a `begin` that is newer than the page may have arrived. After an `end` in the page, it is a `begin`.
     if (!isNewerHere) channel.endedAt = page.endedAt;
-    // The page may have entries of before that, though they were dropped here already.
+    // The page may contain entries from before that `begin`, although they were already dropped here.
     else channel.beginAfter(Math.max(page.endedAt ?? 0, channel.droppedUpTo));
   }
 
-  /** Positions between the two were given to entries that are lost: no client can resume from them. */
+  /** The broker has lost the entries between these positions. No client can resume from such a position. */
   break(after: Position, before: Position): void {
     this.#lost.add(after, before);
   }
 
-  /** Entries of these channels were lost on their way from the broker. */
+  /** Entries of these channels were lost before they arrived from the broker. */
   lose(channels: Iterable<ChannelLog>): void {
-    // The control channel first: it may close streams, whose clients resume from where they are, and need no reset.
+    // The control channel first: it may close streams. Their clients resume from their position and need no reset.
     const isControl = ({ name }: ChannelLog) => Number(name === CONTROL_CHANNEL);
     const lost = [...channels].sort((one, other) => isControl(other) - isControl(one));
     const listeners = new Set<LogListener>();
@@ -228,7 +231,7 @@ export class Log {
     for (const listener of listeners) listener.lose(names);
   }
 
-  /** A new epoch: positions begin again, and every stream begins again. */
+  /** Begins a new epoch: older positions are invalid, and every stream begins again. */
   startOver(epoch: string, head: Position): void {
     const listeners = new Set(this.channels.clear().flatMap(channel => [...channel.listeners]));
     this.#epoch = epoch;

@@ -1,17 +1,17 @@
 import type { Position } from '../protocol/event-id.ts';
 
-/** Ranges that are known one by one. */
+/** Maximum number of ranges. The oldest ones are merged. */
 const MAX_RANGES = 100;
 
-/** Positions of entries that a broker has lost: no client can resume from them. */
+/** Positions of entries that a broker has lost. No client can resume from them. */
 export class LostPositions {
   #ranges: [after: Position, before: Position][] = [];
 
-  /** Positions between the two were given to entries that are lost. */
+  /** Adds the positions between `after` and `before`. */
   add(after: Position, before: Position): void {
     this.#ranges.push([after, before]);
     if (this.#ranges.length <= MAX_RANGES) return;
-    // What is between the oldest two counts as lost, too: a client of then gets a reset.
+    // Positions between the two oldest ranges then count as lost, too. A client with such an old id receives a reset.
     const [[start], [, end]] = this.#ranges.splice(0, 2) as [[Position, Position], [Position, Position]];
     this.#ranges.unshift([start, end]);
   }

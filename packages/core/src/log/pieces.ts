@@ -3,40 +3,41 @@ import { type Frame, joinFrames } from '../protocol/frame.ts';
 import type { LogEntry } from './entry.ts';
 import type { History } from './history.ts';
 
+/** Bytes of a channel after which a piece ends. */
 const BLOCK = 64 * 1024;
-/** Bytes of the pieces of one channel, beside those that the whole history makes. */
+/** Maximum bytes of the pieces of one channel, in addition to the bytes of its history. */
 const MAX_BYTES = 4 * 1024 * 1024;
 
 /** Consecutive entries of a channel, joined for one write. */
 export interface Piece {
-  /** Absent when none of its entries is sent. */
+  /** Absent if none of the entries is sent. */
   readonly frame: Frame | undefined;
-  /** The last of its entries. */
+  /** The position of the last entry. */
   readonly last: Position;
-  /** The last of them that is sent. */
+  /** The position of the last entry that is sent. */
   readonly lastSent: Position;
-  /** Some of its entries are not for every stream. */
+  /** Some of the entries exclude a stream or a client. */
   readonly hasExceptions: boolean;
 }
 
 /**
- * The pieces of one channel, shared by all streams at the same offset. They end where a block of the history does, so
- * that streams which stalled at different moments share them too.
+ * The pieces of one channel, shared by all streams at the same offset. Each piece ends at the end of a block of the
+ * history, so that streams that stalled at different times also share them.
  */
 export class Pieces {
   readonly #pieces = new Map<LogEntry, Piece>();
   readonly #inUse: Set<Pieces>;
   #bytes = 0;
-  /** The piece that was last asked for, and after which position: most streams are at the same one. */
+  /** The last returned piece, and the position after which it was requested. Most streams request the same one. */
   #last: Piece | undefined;
   #lastAfter: Position = 0;
 
-  /** @param inUse those that have pieces: they have to be cleared when the delivery loop comes to rest. */
+  /** @param inUse the set of all objects that have pieces. They are cleared when the delivery loop is idle. */
   constructor(inUse: Set<Pieces>) {
     this.#inUse = inUse;
   }
 
-  /** To be called when the history changes, and after each round of the delivery loop. */
+  /** Must be called when the history changes, and after each round of the delivery loop. */
   clear(): void {
     if (this.#pieces.size === 0) return;
     this.#pieces.clear();
@@ -45,7 +46,7 @@ export class Pieces {
     this.#inUse.delete(this);
   }
 
-  /** The piece that begins with the first entry after a position, if there is one. */
+  /** The piece that begins with the first entry after a position. Undefined: there is no such entry. */
   after(position: Position, history: History, isSkipped: (entry: LogEntry) => boolean): Piece | undefined {
     if (this.#last !== undefined && position === this.#lastAfter) return this.#last;
     const index = history.indexAfter(position);
@@ -55,7 +56,7 @@ export class Pieces {
     if (piece === undefined) {
       piece = join(history, first, index, isSkipped);
       this.#bytes += piece.frame?.length ?? 0;
-      // Streams that resume at many different offsets share only the pieces after their first one.
+      // Streams that resume at many different offsets have separate first pieces, which can exceed the limit.
       if (this.#bytes > history.bytes + MAX_BYTES) this.#pieces.clear();
       if (this.#pieces.size === 0) this.#bytes = piece.frame?.length ?? 0;
       this.#pieces.set(first, piece);
@@ -67,7 +68,7 @@ export class Pieces {
   }
 }
 
-/** Joined writes are cut where it changes: with every 64 KiB of the channel. */
+/** The number of the block in which an entry begins. */
 function blockOf(entry: LogEntry): number {
   return Math.floor(entry.writtenBefore / BLOCK);
 }

@@ -2,36 +2,38 @@ import { dataText, encode, isJson } from '../protocol/event.ts';
 import type { Position } from '../protocol/event-id.ts';
 import { createFrame, type Frame } from '../protocol/frame.ts';
 
-/** How the application gives the state of a channel: the name of the event, and a function that returns its data. */
+/** The settings of a channel's snapshot. */
 export interface SnapshotSettings {
+  /** The name of the event. */
   readonly event: string;
+  /** Returns the state of the channel, or a promise of it. */
   readonly take: () => unknown;
-  /** It is sent with the name of its channel. */
+  /** Whether the event is sent with the name of its channel. */
   readonly hasChannelField: boolean;
 }
 
-/** The event with the state of a channel. */
+/** The event that has the state of a channel. */
 export interface State {
   readonly event: string;
-  /** As in an entry. */
+  /** As in {@link Entry}. */
   readonly json: boolean;
   readonly data: string;
   readonly frame: Frame;
 }
 
-/** The state of a channel, as the application gives it. */
+/** A snapshot that was requested from the application. */
 export interface Snapshot {
-  /** The state includes everything up to here. */
+  /** The state includes all entries up to this position. */
   readonly position: Position;
   readonly state: Promise<State>;
 }
 
-/** ms after which a snapshot fails, so that streams do not wait for ever. */
+/** ms after which a snapshot fails. */
 const TIMEOUT = 30_000;
 
 /**
- * Asks the application for the state of one channel. Requests made while one is pending share its result, if everything
- * since its position is retained.
+ * Asks the application for the state of one channel. Requests during a pending call share its result, if all entries
+ * since the position of that call are retained.
  */
 export class Snapshots {
   readonly #channel: string;
@@ -43,7 +45,7 @@ export class Snapshots {
     this.#settings = settings;
   }
 
-  /** @param trimmedUpTo what is newer is retained. */
+  /** @param trimmedUpTo all entries after this position are retained. */
   request(head: Position, trimmedUpTo: Position): Snapshot {
     const pending = this.#pending;
     if (pending !== undefined && pending.position >= Math.min(trimmedUpTo, head)) return pending;

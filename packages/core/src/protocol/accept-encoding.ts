@@ -1,4 +1,4 @@
-/** Whether a client accepts gzip, and does not prefer a response without it (RFC 9110, 12.5.3). */
+/** Whether a client accepts gzip and does not prefer an uncompressed response (RFC 9110, 12.5.3). */
 export function acceptsGzip(header: string | null | undefined): boolean {
   if (!header) return false;
   const weights = new Map<string, number>();

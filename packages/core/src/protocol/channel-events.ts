@@ -25,7 +25,7 @@ export type RegisteredChannels = Register extends { channels: infer Channels } ?
 /** A channel with a name of this type, or the name. */
 export type NameOf<Name extends string> = Name | { readonly name: Name };
 
-/** Data as code of the server receives it: text stays text, any other value is parsed from JSON. */
+/** Data as server code receives it: text stays text, any other value is parsed from JSON. */
 export type Received<T> = T extends SentAsText ? string : Parsed<T>;
 
 type Named<Event extends string> = string extends Event

@@ -1,9 +1,9 @@
-/** The place of an event in the order of its hub: 1 and up; 0 is before the first. */
+/** The position of an event in the log of its hub. The first event has 1; 0 is before the first event. */
 export type Position = number;
 
 /**
- * - `~`: a backfill is under way: a client with this id has received part of it.
- * - `.`: the client has received everything, of channels that have ended.
+ * - `~`: sent during a backfill. A client with this id has received only part of the backfill.
+ * - `.`: all channels of the client have ended, and the client has received all their events.
  */
 export type IdSuffix = '' | '~' | '.';
 
@@ -16,17 +16,17 @@ export interface EventId {
 const ID = /^([0-9a-z]{1,40})-(0|[1-9][0-9]{0,15})([~.]?)$/;
 
 /**
- * The id of a client whose position is unknown: its stream ended before the broker had told where the log is. No epoch
- * is called `0`, so the client receives a reset when it reconnects.
+ * The id for a client whose position is unknown, because its stream ended before the hub had the position of the
+ * broker's log. No epoch is named `0`, so the client receives a reset when it reconnects.
  */
 export const UNKNOWN_ID = '0-0';
 
-/** A position as it is sent to clients. */
+/** Formats a position as an event id. */
 export function formatId(epoch: string, position: Position, suffix: IdSuffix = ''): string {
   return `${epoch}-${position}${suffix}`;
 }
 
-/** Parses an id; undefined when {@link formatId} cannot have written it. */
+/** Parses an event id. Returns undefined if {@link formatId} cannot have created it. */
 export function parseId(id: string): EventId | undefined {
   const match = ID.exec(id);
   const position = Number(match?.[2]);
@@ -34,22 +34,22 @@ export function parseId(id: string): EventId | undefined {
   return { epoch: match[1] as string, position, suffix: match[3] as IdSuffix };
 }
 
-/** Whether the connection of a client with this id broke during a backfill: it has received part of it. */
+/** Whether the client's last connection broke during a backfill, so that it has received only part of the backfill. */
 export function isInterrupted(lastEventId: string | undefined): boolean {
   return lastEventId?.endsWith('~') === true;
 }
 
 /**
- * Where other channels begin for a client with this id: after it, or nowhere known if the client is within a backfill,
- * since the id does not say which part it has received.
+ * The id after which a client with this id resumes a newly added channel. During a backfill the result is
+ * {@link UNKNOWN_ID}, because the id does not say which part of the backfill the client has received.
  */
 export function startAfter(lastEventId: string): string {
   return isInterrupted(lastEventId) ? UNKNOWN_ID : lastEventId;
 }
 
 /**
- * A name for one epoch of a hub, so that a position of another epoch is recognised: 48 random bits, since it is sent
- * with every event.
+ * Creates a random name for an epoch of a hub, which distinguishes its positions from those of other epochs. 48 bits
+ * only, because it is sent with every event.
  */
 export function createEpoch(): string {
   return crypto.randomUUID().slice(-12);

@@ -27,34 +27,38 @@ export interface ServerSentEvent extends EventFields {
 
 const LINE_BREAK = /\r\n|\n|\r/;
 const FORBIDDEN_IN_FIELD = /[\r\n\0]/;
-/** Made when first used: Jest's jsdom environment has no TextDecoder. */
+/** Created on first use: Jest's jsdom environment has no TextDecoder. */
 let utf8: InstanceType<typeof TextDecoder> | undefined;
 
 /**
- * Encodes one event as text, with the blank line at its end. Whatever the data, a client parses the result as exactly
- * this one event (WHATWG HTML 9.2.6).
+ * Encodes one event as text, including the blank line at its end. A client parses the result as exactly this one event,
+ * whatever the data contains (WHATWG HTML 9.2.6).
  *
- * @throws {TidingsError} `invalid-field`: `id` or `event` has a CR, LF or NUL, or `retry` is not an integer of 0 or more.
+ * @throws {TidingsError} `invalid-field`: `id` or `event` has a CR, LF or NUL, or `retry` is not an integer of 0 or
+ *   more.
  * @throws {TypeError} `data` is undefined, a function, a symbol, a promise, or cannot be JSON.
  */
 export function encodeEvent(event: ServerSentEvent): string {
   return encode(event.data, event);
 }
 
-/** Where a published event is from. By the standard, clients ignore fields with such names; @tidings/client reads them. */
+/**
+ * The channel and position of a published event, sent as extra fields. Clients ignore them; @tidings/client reads them.
+ */
 export interface Origin {
   readonly channel: string;
-  /** The id of an event that is sent without one. */
+  /** The event's id, if the event is sent without an `id` field. */
   readonly position?: string | undefined;
 }
 
-/** {@link encodeEvent}, with the data apart from the other fields. */
+/** Like {@link encodeEvent}, with the data as a separate argument. */
 export function encode(data: unknown, fields?: EventFields, origin?: Origin): string {
   let text = origin === undefined ? '' : originLines(origin);
   let id = '';
   if (fields !== undefined) {
-    // The id is the last field: some clients store it at its line (eventsource 2, fetch-event-source, Datastar). If the
-    // connection broke between an id and its data, they would resume after an event that they never dispatched.
+    // The id is the last field. Some clients store it as soon as they read its line (eventsource 2, fetch-event-source,
+    // Datastar). If the connection broke between the id and the data, they would resume after an event that they never
+    // dispatched.
     if (fields.id !== undefined) id = `id: ${fieldText('id', fields.id)}\n`;
     if (fields.event !== undefined) text += `event: ${fieldText('event', fields.event)}\n`;
     if (fields.retry !== undefined) text += retryLine(fields.retry);
@@ -66,12 +70,12 @@ export function encode(data: unknown, fields?: EventFields, origin?: Origin): st
     : `${text}${lines('data: ', own)}${id}\n`;
 }
 
-/** Encodes an SSE comment, without a blank line. No client dispatches it. */
+/** Encodes an SSE comment, without a blank line. */
 export function encodeComment(text: string): string {
   return text === '' ? ':\n' : lines(': ', text);
 }
 
-/** Encodes a reconnection time without an event. Clients apply it at once, and dispatch nothing. */
+/** Encodes a reconnection time without an event. Clients apply it at once and dispatch no event. */
 export function encodeRetry(retry: number): string {
   return `${retryLine(retry)}\n`;
 }
@@ -81,7 +85,7 @@ function retryLine(retry: number): string {
   return `retry: ${retry}\n`;
 }
 
-/** A line break in a name would end the field: such a channel is not named. */
+/** A channel whose name contains a line break has no `channel` field, because the line break would end the field. */
 function originLines({ channel, position }: Origin): string {
   const name = LINE_BREAK.test(channel) ? '' : `channel: ${channel}\n`;
   return position === undefined ? name : `${name}position: ${position}\n`;
@@ -101,7 +105,7 @@ export function isJson(data: unknown): boolean {
   return typeof data !== 'string' && !isBytes(data) && !isBuffer(data);
 }
 
-/** Data as the text of an event. */
+/** The text of an event's `data`, before it is split into lines. */
 export function dataText(data: unknown): string {
   return ownText(data) ?? jsonText(data);
 }
@@ -126,8 +130,8 @@ function jsonText(data: unknown): string {
 }
 
 /**
- * Line breaks of Unicode that are none of the standard. `JSON.stringify` leaves them as they are, and Python's
- * `splitlines()`, with which httpx and requests read lines, breaks a line at each.
+ * Unicode line breaks that the SSE standard does not treat as line breaks. `JSON.stringify` does not escape them, but
+ * httpx and requests split lines with Python's `splitlines()`, which breaks at each of them.
  */
 const OTHER_LINE_BREAKS = /[\u0085\u2028\u2029]/;
 const OTHER_LINE_BREAKS_ALL = new RegExp(OTHER_LINE_BREAKS, 'g');
@@ -136,7 +140,7 @@ function escapeUnicode(character: string): string {
   return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }
 
-/** One field line for each line of the text. A line break in the text must not begin another field. */
+/** One field line for each line of the text, so that no line of the text is read as another field. */
 function lines(prefix: string, value: string): string {
   const text = value.toWellFormed();
   if (!LINE_BREAK.test(text)) return `${prefix}${text}\n`;
@@ -147,7 +151,7 @@ function isBuffer(value: unknown): value is ArrayBuffer {
   return (value as { [Symbol.toStringTag]?: unknown } | null)?.[Symbol.toStringTag] === 'ArrayBuffer';
 }
 
-/** By tag, since `instanceof` fails for bytes from another realm (jest, vm). */
+/** Compares the tag, because `instanceof` fails for bytes from another realm (jest, vm). */
 export function isBytes(value: unknown): value is Uint8Array {
   return ArrayBuffer.isView(value) && (value as Partial<Uint8Array>)[Symbol.toStringTag] === 'Uint8Array';
 }

@@ -1,8 +1,8 @@
 import { type Frame, joinFrames, sliceFrame } from './frame.ts';
 
-/** No piece is larger, so that progress shows, and memory is freed, a piece at a time. */
+/** Maximum bytes of one write. Progress is measured, and memory is freed, one write at a time. */
 const PIECE = 64 * 1024;
-/** So many small frames are joined into one: as an object, each costs more than its bytes. */
+/** This many small frames are joined into one, because the object of a small frame is larger than its bytes. */
 const JOIN = 64;
 const SMALL = PIECE / JOIN;
 
@@ -13,7 +13,7 @@ export class FrameQueue {
   readonly #frames: Frame[] = [];
   /** Bytes of the first frame that have been taken. */
   #taken = 0;
-  /** How many frames at the end are small and not yet joined. */
+  /** Number of small frames at the end that are not joined yet. */
   #small = 0;
 
   push(frame: Frame): void {

@@ -1,13 +1,12 @@
 /**
- * Text that is encoded once, in every form that a transport can send. Streams share frames, so do not write to their
- * bytes.
+ * Text that is encoded once, in every form that a transport can send. Streams share frames: do not modify the bytes.
  */
 export interface Frame {
   /** The text as UTF-8. */
   readonly bytes: Uint8Array;
-  /** Number of events that end in it. Comments are not counted. */
+  /** Number of events that end in this frame. Comments are not counted. */
   readonly events: number;
-  /** Whether an event in it has an id. */
+  /** Whether an event in this frame has an id. */
   readonly hasId: boolean;
   /** Number of bytes. */
   readonly length: number;
@@ -15,7 +14,7 @@ export interface Frame {
   readonly chunk: Uint8Array;
 }
 
-// Where there is Buffer, frames are made of it: Node's sockets wrap any other Uint8Array anew at each write.
+// Frames are Buffers where the runtime has them: Node's sockets wrap any other Uint8Array again at each write.
 const { Buffer } = globalThis as { Buffer?: typeof globalThis.Buffer };
 const CRLF = '\r\n';
 
@@ -40,14 +39,14 @@ class ChunkedFrame implements Frame {
   }
 }
 
-/** Encodes text, which must not be empty: an empty chunk ends an HTTP/1.1 body. Lone surrogates become U+FFFD. */
+/** Encodes text. It must not be empty, because an empty chunk ends an HTTP/1.1 body. Lone surrogates become U+FFFD. */
 export function createFrame(text: string, events = 0, hasId = false): Frame {
   if (Buffer === undefined) return joinBytes([toBytes(text)], events, hasId);
   const length = Buffer.byteLength(text);
   return new ChunkedFrame(Buffer.from(chunkHead(length) + text + CRLF), length, events, hasId);
 }
 
-/** Made when first used, where there is no Buffer. */
+/** Created on first use; only for runtimes without Buffer. */
 let encoder: InstanceType<typeof TextEncoder> | undefined;
 
 function toBytes(text: string): Uint8Array {
@@ -55,7 +54,7 @@ function toBytes(text: string): Uint8Array {
   return encoder.encode(text);
 }
 
-/** Frames as one, to be sent in one write. */
+/** Joins frames, so that they are sent with one write. */
 export function joinFrames(frames: readonly Frame[]): Frame {
   const [only] = frames;
   if (only !== undefined && frames.length === 1) return only;
@@ -67,13 +66,13 @@ export function joinFrames(frames: readonly Frame[]): Frame {
   );
 }
 
-/** A part of a frame: the bytes from `start` up to `end`. */
+/** The bytes of a frame from `start` up to `end`. */
 export function sliceFrame(frame: Frame, start: number, end: number): Frame {
   const isLast = end === frame.length;
   return joinBytes([frame.bytes.subarray(start, end)], isLast ? frame.events : 0, isLast && frame.hasId);
 }
 
-/** Bytes as one frame. They must not be empty. */
+/** Creates one frame from bytes, which must not be empty. */
 export function joinBytes(parts: readonly Uint8Array[], events: number, hasId: boolean): Frame {
   const length = parts.reduce((sum, part) => sum + part.length, 0);
   const head = chunkHead(length);

@@ -13,19 +13,19 @@ export interface StreamRequest {
 }
 
 /**
- * The id of the last event that the client has seen. The header wins over the query parameter `lastEventId`,
- * which is for clients that cannot set headers, and for pages that know a position before they connect.
+ * The id of the last event that the client has received. The header takes precedence over the query parameter
+ * `lastEventId`, which is for clients that cannot set headers and for pages that have a position before they connect.
  */
 export function readLastEventId({ url, lastEventId }: StreamRequest): string | undefined {
   if (lastEventId) return decodeHeader(lastEventId);
   const query = url.indexOf('?');
   if (query === -1 || !url.includes('lastEventId=', query)) return undefined;
   const id = new URLSearchParams(url.slice(query)).get('lastEventId');
-  // No client can have seen an id with a line break or NUL in it.
+  // No client can have received an id with a line break or NUL.
   return id && !/[\r\n\0]/.test(id) ? id : undefined;
 }
 
-/** Ids are UTF-8 on the wire (WHATWG HTML 9.2.3). HTTP libraries show each byte as a character; workerd decodes it. */
+/** Ids are sent as UTF-8 (WHATWG HTML 9.2.3). HTTP libraries return each byte as a character; workerd decodes UTF-8. */
 function decodeHeader(value: string): string {
   if (/[\u0100-\uffff]/.test(value)) return value;
   try {

@@ -1,4 +1,4 @@
-/** The type of a value after JSON: a Date has become a string, and a function is `never`. */
+/** The type of a value that was sent as JSON and parsed: a Date becomes a string, a function becomes `never`. */
 export type Parsed<T> = T extends string | number | boolean | null
   ? T
   : T extends { toJSON(): infer Sent }

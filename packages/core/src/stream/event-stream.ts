@@ -42,7 +42,7 @@ export type CloseReason =
   /** A source, a snapshot or the transport failed. `onError` was called. */
   | 'error';
 
-/** Headers of a response: an object, a Map, a web Headers, or pairs. */
+/** Headers of a response: an object, a Map, a web Headers, or an iterable of pairs. */
 export type StreamHeaders =
   | Record<string, string | undefined>
   | Iterable<readonly [name: string, value: string]>;

@@ -31,12 +31,15 @@ export class Heartbeat {
     this.#frame = event === undefined ? undefined : createMarker(undefined, { event });
   }
 
-  /** The name of the event for a kind of response. None for a POST: its client sees comments, or parses every event. */
+  /**
+   * The name of the event for a kind of response. Undefined for a POST: clients of POST requests can read comments, and
+   * some of them parse every event.
+   */
   eventFor({ hasMarkers, isGet }: ResponseKind): string | undefined {
     return hasMarkers && isGet ? this.event : undefined;
   }
 
-  /** A heartbeat without an id. */
+  /** The frame or comment of a heartbeat without an id. */
   contentFor(kind: ResponseKind): Frame | Comment {
     return (this.eventFor(kind) === undefined ? undefined : this.#frame) ?? emptyComment;
   }

@@ -2,7 +2,7 @@ import type { CompressionSettings } from '../compression/zlib.ts';
 import type { FanOut } from '../delivery/fan-out.ts';
 import type { Heartbeat } from './heartbeat.ts';
 
-/** The options of a hub that its streams need. What is switched off is Infinity. */
+/** The options of a hub that its streams need. A limit that is switched off is Infinity. */
 export interface StreamLimits {
   readonly heartbeat: Heartbeat;
   readonly maxBufferedBytes: number;
@@ -11,10 +11,10 @@ export interface StreamLimits {
   readonly stallTimeout: number;
   /** ms. */
   readonly maxAge: number;
-  /** ms between two questions whether a stream may follow a channel. */
+  /** ms between two calls of `authorize` for a stream and a channel. */
   readonly recheck: number;
   /** Absent: responses are not compressed. */
   readonly compression: CompressionSettings | undefined;
-  /** Absent: each response is written to by itself. */
+  /** Absent: the hub writes to each response separately. */
   readonly fanOut: FanOut | undefined;
 }

@@ -4,7 +4,7 @@ import { checkNames, optionNames } from '../base/option-names.ts';
 import type { StreamHeaders, StreamOptions } from './event-stream.ts';
 
 /** Headers that belong to the stream or to the connection. The application cannot set them. */
-const OUR_HEADERS = [
+const RESERVED_HEADERS = [
   'content-type',
   'content-length',
   'content-encoding',
@@ -13,7 +13,7 @@ const OUR_HEADERS = [
   'keep-alive',
 ];
 
-/** {@link StreamOptions}, with the headers as they are sent. */
+/** {@link StreamOptions} after the checks, with the headers as an object. */
 export interface StreamSettings extends StreamOptions {
   headers: Record<string, string> | undefined;
 }
@@ -44,7 +44,7 @@ export function readStreamOptions(options: StreamOptions): StreamSettings {
 }
 
 /**
- * Returns the ms since 1970.
+ * Returns the time of expiry in ms since 1970.
  *
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
@@ -53,10 +53,13 @@ export function readExpiry(expiresAt: Date | number): number {
   throw invalid('expiresAt', 'a Date, or ms since 1970 (the exp of a JWT is in seconds)', expiresAt);
 }
 
-/** ms since 1970. A smaller number is probably in seconds: the stream would expire at once, after every reconnect. */
+/**
+ * ms since 1970. A smaller number is probably in seconds. If it was accepted, the stream would expire immediately after
+ * every reconnect.
+ */
 const EARLIEST = 1e11;
 
-/** Characters that Node.js refuses in the value of a header, and the Fetch standard does not. */
+/** Characters in the value of a header that the Fetch standard accepts but Node.js refuses. */
 const UNSENDABLE = /[^\t\x20-\x7e\x80-\xff]/;
 
 function readHeaders(headers: StreamHeaders): Record<string, string> {
@@ -74,6 +77,6 @@ function readHeaders(headers: StreamHeaders): Record<string, string> {
       );
     }
   }
-  for (const name of OUR_HEADERS) checked.delete(name);
+  for (const name of RESERVED_HEADERS) checked.delete(name);
   return Object.fromEntries(checked);
 }

@@ -29,24 +29,26 @@ import { readExpiry, type StreamSettings } from './stream-options.ts';
 import type { Transport } from './transport.ts';
 
 /**
- * What an application sends to one client, behind {@link EventStream}: frames of its own, and the entries of channels.
+ * Implements {@link EventStream}: sends the frames of the application and the entries of channels to one client.
  *
- * Its states are those of its {@link StreamResponse}. With the first subscription it gets a {@link StreamDelivery}, which
- * has states of its own.
+ * The states of a stream are those of its {@link StreamResponse}. The first subscription creates a {@link
+ * StreamDelivery}, which has its own states.
  */
 export class Stream implements EventStream, ResponseOwner, DeliveryTarget, GuardedStream {
   readonly client: string | undefined;
   readonly data: unknown;
   readonly lastEventId: string | undefined;
-  /** The newest position when it was opened: control messages up to it are not for this stream. Absent: unknown. */
+  /**
+   * The newest position when the stream was opened. Control messages up to this position do not apply to the stream.
+   * Absent: the position was not known.
+   */
   openedAt: Position | undefined;
-  /** Seconds since 1970: a small integer takes no memory of its own. */
+  /** Seconds since 1970. In ms it would not be a small integer, and would take extra memory in every stream. */
   readonly #openedTime = Math.floor(Date.now() / 1_000);
   readonly #host: StreamHost<Stream>;
-  /** For the hub. */
   readonly response: StreamResponse;
   #id: string | undefined;
-  /** The application has sent events of its own. */
+  /** The application has called `send()` or `stream()`. */
   hasSent = false;
 
   constructor(
@@ -77,14 +79,14 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
   get signal(): AbortSignal {
     const { waiters, isOpen } = this.response;
     const { signal } = waiters;
-    if (!isOpen) waiters.ended();
+    if (!isOpen) waiters.abortSignal();
     return signal;
   }
 
   get closed(): Promise<CloseReason> {
     const { waiters, isClosed, closing } = this.response;
     const { closed } = waiters;
-    if (isClosed && closing !== undefined) waiters.closedWith(closing.reason);
+    if (isClosed && closing !== undefined) waiters.resolveClosed(closing.reason);
     return closed;
   }
 
@@ -142,7 +144,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
 
   // For the hub; see StreamResponse
 
-  /** A control message may name it. */
+  /** Whether control messages can name the stream: it has an owner, or its id was read. */
   get isNamed(): boolean {
     return this.client !== undefined || this.#id !== undefined;
   }
@@ -167,7 +169,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
     this.response.abort(reason);
   }
 
-  // For its response
+  // Called by its response
 
   recheckDue(): void {
     this.#host.recheck(this);
@@ -185,7 +187,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
     this.#host.streamLagging(this);
   }
 
-  // For its delivery
+  // Called by its delivery
 
   get context(): DeliveryContext {
     return this.#host.context;
@@ -199,7 +201,7 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
     return true;
   }
 
-  /** Called once, by its delivery. */
+  /** Creates an object at each access. Its delivery reads this once. */
   get access(): StreamAccess | undefined {
     const { guard } = this.#host;
     return guard && new StreamAccess(guard, this, this.response);
@@ -232,8 +234,8 @@ export class Stream implements EventStream, ResponseOwner, DeliveryTarget, Guard
   deliveryOver(outcome: DeliveryOutcome, error?: unknown, stage: 'subscribe' | 'write' = 'subscribe'): void {
     if (outcome === 'error') this.report(error, stage);
     this.response.stopDelivery();
-    if (outcome === 'lost') this.response.lose();
-    // The client of a GET resumes from its last id.
+    if (outcome === 'lost') this.response.closeAsLost();
+    // Only the client of a GET resumes from its last id, so only its stream may end properly.
     else if (outcome === 'cut-short' && !this.response.kind.isRepeatable) this.abort('closed');
     else {
       const reason = outcome === 'cut-short' ? 'closed' : outcome;

@@ -3,12 +3,12 @@ import type { CloseReason } from './event-stream.ts';
 import type { Writer } from './response/writer.ts';
 import type { StreamLimits } from './stream-limits.ts';
 
-/** A stream as its timers see it. */
+/** What the timers need of their stream. */
 export interface TimedStream {
   readonly host: { readonly scheduler: Scheduler; readonly limits: StreamLimits };
   readonly writer: Writer;
   readonly bufferedBytes: number;
-  /** Its headers, or its end, wait for a broker. */
+  /** The headers or the end of the response wait for a broker. */
   readonly isWaitingForBroker: boolean;
   stopWaiting(): void;
   recheckDue(): void;
@@ -17,10 +17,10 @@ export interface TimedStream {
   abort(reason: CloseReason): void;
 }
 
-/** ms that the headers of a response wait for a broker before they are sent all the same. */
+/** Maximum ms for which the headers of a response wait for a broker. Then they are sent without its entries. */
 const BROKER_TIMEOUT = 1_000;
 
-/** ms that the end of a response waits for a broker, to tell the client a position. */
+/** Maximum ms for which the end of a response waits for a broker, so that the client receives its position. */
 const CLOSE_TIMEOUT = 5_000;
 
 /** ms without progress after which a stream above `maxBufferedBytes` closes as `slow`. */
@@ -28,7 +28,7 @@ const OVERFLOW_TIMEOUT = 1_000;
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** Everything about a stream that is a matter of time: heartbeats, stalls, ages. */
+/** The heartbeats and time limits of one stream, in one entry of the scheduler. */
 export class Timers implements Timed {
   slot: Set<Timed> | undefined;
   readonly #stream: TimedStream;
@@ -43,9 +43,9 @@ export class Timers implements Timed {
     this.#stream = stream;
     const { scheduler, limits } = stream.host;
     const closesAt = scheduler.now + limits.maxAge * (0.8 + 0.2 * Math.random());
-    // Infinity would take memory of its own in every stream.
+    // Undefined instead of Infinity, which would take extra memory in every stream.
     this.#expiresAt = expiresAt && Number(expiresAt);
-    // Streams that began together must not end, and reconnect, together.
+    // Random, so that streams that were opened together are not rechecked together.
     this.#recheckAt = Number.isFinite(limits.recheck)
       ? Math.ceil(scheduler.now + limits.recheck * Math.random())
       : undefined;
@@ -61,7 +61,7 @@ export class Timers implements Timed {
     this.#stream.host.scheduler.delete(this);
   }
 
-  /** The stream has buffered more than it may: closes it unless bytes move in time. */
+  /** Called when the stream exceeds `maxBufferedBytes`. Closes it unless bytes move within {@link OVERFLOW_TIMEOUT}. */
   watchOverflow(): void {
     const { writer, host } = this.#stream;
     const { scheduler } = host;
@@ -69,14 +69,14 @@ export class Timers implements Timed {
     scheduler.expedite(this, scheduler.now + OVERFLOW_TIMEOUT);
   }
 
-  /** Another credential. @param expiresAt ms since 1970. */
+  /** Replaces the time of expiry. @param expiresAt ms since 1970. */
   renew(expiresAt: number): void {
     const { scheduler } = this.#stream.host;
     this.#expiresAt = expiresAt;
     scheduler.expedite(this, scheduler.now + Math.max(0, expiresAt - Date.now()));
   }
 
-  /** The end of the stream waits for a broker. */
+  /** Called when the end of the stream has to wait for a broker. Limits the wait to {@link CLOSE_TIMEOUT}. */
   watchBroker(): void {
     const { scheduler } = this.#stream.host;
     this.#closeTimeout = scheduler.now + CLOSE_TIMEOUT;
@@ -106,7 +106,7 @@ export class Timers implements Timed {
     return this.#stream.bufferedBytes > this.#stream.host.limits.maxBufferedBytes;
   }
 
-  /** When to run next. */
+  /** The time of the next run, by the scheduler's clock. */
   #next(now: number): number {
     const { writer, host } = this.#stream;
     const { heartbeat, stallTimeout } = host.limits;

@@ -22,10 +22,10 @@ export interface Transport {
    * Sends the status and the headers, in addition to those that are already set on the response. Called once, before
    * anything else. A `write` or `end` follows synchronously, and may be sent together with the headers.
    *
-   * @param hangUp whether the connection will close after this response.
+   * @param closesConnection whether the connection will close after this response.
    * @throws {TidingsError} `head-sent`: other code has sent the response. Do not change the response in this case.
    */
-  open(status: number, headers: Record<string, string>, hangUp?: boolean): void;
+  open(status: number, headers: Record<string, string>, closesConnection?: boolean): void;
   /**
    * Sends a frame. When the response is over, it does nothing and must not throw.
    *
@@ -38,9 +38,9 @@ export interface Transport {
   /**
    * Ends the response after all written frames. Idempotent.
    *
-   * @param hangUp whether the connection closes after the response.
+   * @param closesConnection whether the connection closes after the response.
    */
-  end(hangUp?: boolean): void;
+  end(closesConnection?: boolean): void;
   /**
    * Ends the response after all written frames, so that the client detects that it is incomplete: without the last
    * chunk of HTTP/1.1, with RST_STREAM of HTTP/2. Idempotent. Default: `destroy()`.

@@ -1,4 +1,4 @@
-/** One value of the header `Vary` with the fields of several. */
+/** Joins several values of the header `Vary` into one. Removes duplicate fields. */
 export function joinVary(...values: (string | number | readonly string[] | undefined)[]): string {
   const fields = values.flatMap(value => (value === undefined ? [] : String(value).split(/[\s,]+/)));
   const isNew = (field: string, index: number) =>

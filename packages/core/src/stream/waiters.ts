@@ -11,19 +11,19 @@ interface BuiltinModules {
 /** Absent on runtimes without `node:events`, and on Node before 20.16. */
 const events = (globalThis as BuiltinModules).process?.getBuiltinModule?.('node:events');
 
-/** The signal and promises of one stream. Each is created when it is first asked for: most streams need none. */
+/** The signal and the promises of one stream. Each is created at its first access, because most streams need none. */
 export class Waiters {
   #controller: AbortController | undefined;
-  /** Aborts in the async context of whoever asked for the signal first: so do its listeners run. */
+  /** Runs in the async context of the first access to `signal`, and so do the signal's listeners. */
   #abort: (() => void) | undefined;
   #drained: Deferred<void> | undefined;
   #closed: Deferred<CloseReason> | undefined;
 
-  /** Aborted by `ended`. */
+  /** Aborted by {@link abortSignal}. */
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       const controller = new AbortController();
-      // A handler adds a listener for each thing that it awaits. Node.js warns about more than ten.
+      // A handler may add a listener for each promise that it awaits. Node.js warns about more than ten listeners.
       events?.setMaxListeners?.(0, controller.signal);
       this.#controller = controller;
       this.#abort = bindContext(() => controller.abort());
@@ -31,32 +31,30 @@ export class Waiters {
     return this.#controller.signal;
   }
 
-  /** Resolves with the next `room`. */
+  /** Resolves at the next call of {@link resolveDrained}. */
   get drained(): Promise<void> {
     this.#drained ??= createDeferred();
     return this.#drained.promise;
   }
 
-  /** Resolves with `closedWith`. */
+  /** Resolves at the call of {@link resolveClosed}. */
   get closed(): Promise<CloseReason> {
     this.#closed ??= createDeferred();
     return this.#closed.promise;
   }
 
-  /** There is room for more. */
-  room(): void {
+  resolveDrained(): void {
     this.#drained?.resolve();
     this.#drained = undefined;
   }
 
-  /** The stream takes nothing more. */
-  ended(): void {
-    this.room();
+  /** Called when the stream begins to close. Also resolves `drained`, so that a source does not wait any longer. */
+  abortSignal(): void {
+    this.resolveDrained();
     this.#abort?.();
   }
 
-  /** The response is over. */
-  closedWith(reason: CloseReason): void {
+  resolveClosed(reason: CloseReason): void {
     this.#closed?.resolve(reason);
   }
 }

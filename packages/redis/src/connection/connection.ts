@@ -2,7 +2,7 @@ import { ConnectionLost, isErrorReply } from '../errors.ts';
 import type { Address, Connect, ConnectionEvents, ConnectLimits, LibraryConnection } from './library.ts';
 
 interface PendingCall {
-  /** ms, monotonic. */
+  /** When the call times out (ms, monotonic). */
   readonly deadline: number;
   lose(cause: unknown): void;
 }
@@ -17,7 +17,7 @@ export class Connection {
   readonly #onClose: (cause: unknown) => void;
   /** Oldest first. */
   readonly #pending = new Set<PendingCall>();
-  /** One timer for all calls: most get their reply long before it fires. */
+  /** One timer for all calls, because most receive their reply long before they time out. */
   #timer: NodeJS.Timeout | undefined;
   #isClosed = false;
 
@@ -28,8 +28,8 @@ export class Connection {
   }
 
   /**
-   * @param limits its `timeout` is also that of each call.
-   * @param events `closed` is called once, synchronously with the closing.
+   * @param limits `timeout` also applies to each call.
+   * @param events `closed` is called once, in the same tick in which the connection closes.
    */
   static async open(
     connect: Connect,
@@ -120,7 +120,7 @@ export class Connection {
       this.#timer = undefined;
       const [oldest] = this.#pending;
       if (oldest === undefined) return;
-      // A timer may fire early by part of a millisecond.
+      // A timer may run up to one millisecond early.
       const left = Math.ceil(oldest.deadline - performance.now());
       if (left > 0) this.#watch(left);
       else this.close(new Error(`Redis has not replied for ${this.#timeout} ms`));

@@ -18,19 +18,21 @@ export type RedisClient =
   | NodeRedisCluster
   | NodeRedisSentinel;
 
-/** Lists the servers that know where the hub's keys are: one, or those of a cluster. */
+/**
+ * Lists the servers that have the hub's keys, or can redirect to the server that has them: one, or those of a cluster.
+ */
 export type FindServers = () => Promise<Connect[]>;
 
 /** Connects to the server that has the hub's keys; in a cluster, the master of their slot. */
 export class Dialer {
   readonly #findServers: FindServers;
   readonly #timeout: number;
-  /** Where the last `MOVED` reply redirected to. */
+  /** The address in the last `MOVED` reply. */
   #address: Address | undefined;
   /** Index of the cluster's server to try next. */
   #next = 0;
 
-  /** @param timeout ms, to connect and for each call. */
+  /** @param timeout ms, for connecting and for each call. */
   constructor(findServers: FindServers, timeout: number) {
     this.#timeout = timeout;
     this.#findServers = findServers;
@@ -43,38 +45,38 @@ export class Dialer {
     try {
       return await Connection.open(connect, { timeout: this.#timeout, signal }, events, this.#address);
     } catch (error) {
-      // The server may be gone for good. Every other server of the cluster knows who has its slots.
+      // The server may never return. Every other server of the cluster can redirect to the new master of its slots.
       this.#address = undefined;
       this.#next += 1;
       throw error;
     }
   }
 
-  /** Connects to another server from now on, if the error is a redirection to one. Returns whether it is. */
+  /** If the error is a redirection, later connections go to the new address. Returns whether it is a redirection. */
   redirect(error: unknown): boolean {
     const address = movedTo(error);
     if (address === undefined) return false;
-    // An empty host is the server that was asked.
+    // An empty host means the server that replied.
     this.#address = address.host === '' ? undefined : address;
     return true;
   }
 }
 
-/** Remembers what `make` resolves with; calls it again after a rejection. */
-function once<T>(make: () => Promise<T>): () => Promise<T> {
-  let made: Promise<T> | undefined;
+/** Caches the result of `load`. Calls it again after a rejection. */
+function cached<T>(load: () => Promise<T>): () => Promise<T> {
+  let loaded: Promise<T> | undefined;
   return () => {
-    made ??= make();
-    made.catch(() => {
-      made = undefined;
+    loaded ??= load();
+    loaded.catch(() => {
+      loaded = undefined;
     });
-    return made;
+    return loaded;
   };
 }
 
-/** The server of a URL, by whichever client library is installed. */
+/** The server of a URL. Uses the client library that is installed: `redis` or `ioredis`. */
 export function serverAt(url: string): FindServers {
-  return once(async () => [await connectTo(url)]);
+  return cached(async () => [await connectTo(url)]);
 }
 
 async function connectTo(url: string): Promise<Connect> {
@@ -89,7 +91,7 @@ async function connectTo(url: string): Promise<Connect> {
   );
 }
 
-// Bundlers accept that a package is not installed only if its `import()` stands inside `try`.
+// Bundlers accept a missing package only if its `import()` is inside `try`.
 
 async function importRedis() {
   try {
@@ -111,7 +113,7 @@ function throwUnlessMissing(error: unknown): undefined {
   if (!/^(ERR_)?MODULE_NOT_FOUND$/.test(String((error as { code?: unknown }).code))) throw error;
 }
 
-/** @throws {TidingsError} `invalid-option`: it is no client. */
+/** @throws {TidingsError} `invalid-option`: the value is not a client. */
 export function serversOf(source: RedisClient): FindServers {
   const has = (...names: string[]) => names.every(name => name in source);
   if (typeof source === 'object' && source !== null) {

@@ -22,9 +22,9 @@ export interface IoredisCluster {
 }
 
 /**
- * Connects with the options of an ioredis client, but without its reconnection: nothing is queued, resent or
- * subscribed again by the library. With its defaults ioredis stores an event twice if the connection is lost between
- * command and reply.
+ * Connects with the options of an ioredis client, but without its reconnection: the library does not queue or resend
+ * commands, and does not subscribe again. With its defaults, ioredis stores an event twice if the connection is lost
+ * between the command and its reply.
  */
 export function connectIoredis(original: IoredisClient): Connect {
   return async (events, limits, address) => {
@@ -56,7 +56,8 @@ export function connectIoredis(original: IoredisClient): Connect {
     client.on('close', events.closed);
     client.on('message', events.message);
     client.on('smessage', events.message);
-    // A cluster has moved the channels to another server. A `MOVED` reply, with the address, may arrive before this.
+    // A cluster has moved the channels to another server. Deferred, because a `MOVED` reply with the address may arrive
+    // in the same tick.
     client.on('moved', () => setImmediate(events.closed, new Error('the subscriptions have moved')));
     try {
       await connectWithin(limits, client.connect(), abort);

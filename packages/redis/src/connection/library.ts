@@ -6,15 +6,15 @@ export interface Address {
   readonly port: number;
 }
 
-/** The address to which a `MOVED` reply redirects; undefined if it is another error. */
+/** The address to which a `MOVED` reply redirects. Undefined for any other error. */
 export function movedTo(error: unknown): Address | undefined {
   const match = isErrorReply(error) ? /^MOVED \d+ (.*):(\d+)$/.exec(error.message) : null;
   return match === null ? undefined : { host: match[1] as string, port: Number(match[2]) };
 }
 
 /**
- * One connection of a client library. It never reconnects. This is the seam to the client libraries: everything above
- * it is the same for all of them.
+ * One connection of a client library. It never reconnects. This interface hides the differences between the client
+ * libraries.
  */
 export interface LibraryConnection {
   call(args: readonly string[]): Promise<unknown>;
@@ -31,7 +31,7 @@ export interface ConnectionEvents {
   closed(cause: unknown): void;
 }
 
-/** Bounds on how long it may take to connect. */
+/** Limits on the time for connecting. */
 export interface ConnectLimits {
   /** ms. */
   readonly timeout: number;
@@ -46,7 +46,7 @@ export type Connect = (
   address?: Address,
 ) => Promise<LibraryConnection>;
 
-/** Waits until a client library has connected. Aborts if that takes too long, or is no longer needed. */
+/** Waits until a client library has connected. Aborts the connection after `timeout`, or when `signal` is aborted. */
 export async function connectWithin(
   { timeout, signal }: ConnectLimits,
   connected: Promise<unknown>,

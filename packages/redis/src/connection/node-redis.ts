@@ -43,7 +43,7 @@ export function connectSentinel(sentinel: NodeRedisSentinel): Connect {
       throw new TidingsError('broker', 'the sentinel client is not connected: call its connect() first');
     }
     let isOver = false;
-    // The package tells the options of its connection to the master in no other way.
+    // The package provides the options of its connection to the master only through `_execute`.
     const found = sentinel._execute(false, async (master): Promise<[NodeRedisClient]> => {
       if (!isOver) await expectMaster(master, limits.timeout / 3);
       return [master];
@@ -57,8 +57,9 @@ export function connectSentinel(sentinel: NodeRedisSentinel): Connect {
 }
 
 /**
- * Throws unless the server is a master, and replies. The package asks the sentinels again, and calls again, after an
- * error that begins like this one; a master that was replaced or does not reply is no reason for it to do so.
+ * Throws unless the server is a master and replies. After an error that begins with READONLY, the package asks the
+ * sentinels for the master and repeats the call. It does not do so by itself if a master was replaced or does not
+ * reply.
  */
 async function expectMaster(client: NodeRedisClient, timeout: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined;
@@ -72,8 +73,9 @@ async function expectMaster(client: NodeRedisClient, timeout: number): Promise<v
 }
 
 /**
- * Connects with the options of a node-redis client, but without its reconnection: nothing is queued or subscribed
- * again by the library. With its defaults node-redis subscribes again, and delivers messages, before it emits `ready`.
+ * Connects with the options of a node-redis client, but without its reconnection: the library does not queue commands,
+ * and does not subscribe again. With its defaults, node-redis subscribes again and delivers messages before it emits
+ * `ready`.
  */
 export function connectNodeRedis(original: NodeRedisClient): Connect {
   return async (events, limits, address) => {
@@ -100,7 +102,7 @@ export function connectNodeRedis(original: NodeRedisClient): Connect {
       try {
         client.destroy();
       } catch {
-        // It throws if it is closed already.
+        // `destroy` throws if the client is already closed.
       }
     };
     client.on('error', events.closed);
@@ -112,7 +114,7 @@ export function connectNodeRedis(original: NodeRedisClient): Connect {
       call: args => client.sendCommand([...args]),
       subscribe: (names, sharded) =>
         sharded ? client.sSubscribe([...names], listener) : client.subscribe([...names], listener),
-      // Without the listener, the library also removes a subscription made before the reply to this arrives.
+      // Without the listener argument, the library also removes subscriptions that are made before the reply arrives.
       unsubscribe: (names, sharded) =>
         sharded ? client.sUnsubscribe([...names], listener) : client.unsubscribe([...names], listener),
       abort,

@@ -6,14 +6,14 @@ import type { Dialer } from './dialer.ts';
 
 export interface ReconnectingOptions {
   onMessage(name: string, text: string): void;
-  /** Makes a new connection usable. If it rejects, the connection is closed and the next one is made. */
+  /** Prepares a new connection for use. If it rejects, the connection is closed, and the next one is opened. */
   prepare(connection: Connection): Promise<void>;
   onReady(): void;
-  /** The connection was lost. Called synchronously, also for one that was not prepared yet. */
+  /** The connection was lost. Called synchronously, also for a connection that was not prepared yet. */
   onLost(cause: unknown): void;
   /** An attempt to connect has failed. */
   onFailed(cause: unknown): void;
-  /** No connection is possible until something is changed. Called at each attempt. */
+  /** No connection is possible until the configuration is changed. Called at each attempt. */
   onMisconfigured(error: TidingsError): void;
 }
 
@@ -22,12 +22,12 @@ interface Waiter {
   reject(error: unknown): void;
 }
 
-/** ms before the next attempt to connect; doubled after each failure. */
+/** ms to wait before the next attempt to connect; doubled after each failure. */
 const FIRST_DELAY = 20;
 const LONGEST_DELAY = 2_000;
 
 /**
- * A connection that is made again whenever it is lost.
+ * A connection that is opened again each time it is lost.
  *
  *     idle ──ready()──▶ connecting ──▶ preparing ──▶ ready
  *                        ▲     │           │           │
@@ -35,22 +35,22 @@ const LONGEST_DELAY = 2_000;
  *                        └──── waiting (20 ms … 2 s) ◀─┘
  *     close() ──▶ closed, from every state
  *
- * `ready()` resolves in `ready` and waits in every other state, until its signal is aborted. A failure that does not
- * pass by itself (a TidingsError) rejects the calls that wait; the next attempt is made all the same.
+ * `ready()` resolves in the state `ready`, and waits in every other state until its signal is aborted. A failure that
+ * needs a change by the user (a TidingsError) also rejects the waiting calls. The next attempt is made in any case.
  */
 export class ReconnectingConnection {
   readonly #dialer: Dialer;
   readonly #options: ReconnectingOptions;
   readonly #waiters = new Set<Waiter>();
   readonly #closing = new AbortController();
-  /** In `ready`. */
+  /** Set in the state `ready`. */
   #current: Connection | undefined;
-  /** In `preparing` and `ready`. */
+  /** Set in the states `preparing` and `ready`. */
   #newest: Connection | undefined;
   #isRunning = false;
   /** The last attempt ended with a redirection to another server. */
   #isRedirected = false;
-  /** Why the last attempt failed, or the connection was lost. */
+  /** Why the last attempt failed or the connection was lost. */
   #failure: unknown;
 
   constructor(dialer: Dialer, options: ReconnectingOptions) {
@@ -58,12 +58,12 @@ export class ReconnectingConnection {
     this.#options = options;
   }
 
-  /** The connection, in state `ready`. */
+  /** The connection, in the state `ready`. */
   get current(): Connection | undefined {
     return this.#current;
   }
 
-  /** Waits for the connection. Rejects with the last failure as cause when the signal is aborted. */
+  /** Waits for the connection. When the signal is aborted, it rejects with the last failure as the cause. */
   ready(signal: AbortSignal): Promise<Connection> {
     if (this.#closing.signal.aborted)
       return Promise.reject(new TidingsError('closed', 'the broker is closed'));
@@ -98,7 +98,7 @@ export class ReconnectingConnection {
     });
   }
 
-  /** Aborts the connection. The next one is made. */
+  /** Aborts the connection, and opens the next one. */
   reconnect(cause: unknown): void {
     this.#newest?.close(cause);
   }
@@ -138,11 +138,11 @@ export class ReconnectingConnection {
           this.#options.onMisconfigured(setting);
         }
       }
-      // To be sent to the right server is no failure, unless it goes on.
+      // The first redirection is not a failure, so the next attempt is immediate. Repeated redirections wait.
       const isRedirected = this.#isRedirected && wait === FIRST_DELAY;
       this.#isRedirected = false;
       if (isRedirected) continue;
-      // Jittered, so that not all processes connect at the same moment.
+      // Random, so that not all processes connect at the same time.
       await delay(wait * (0.5 + Math.random()), undefined, { signal }).catch(() => {});
     }
   }

@@ -1,9 +1,9 @@
 import { TidingsError } from '@tidings/core';
 import type { Connection } from './connection.ts';
 
-/** What a Redis server says about itself. */
+/** Information from the INFO command of a Redis server. */
 export interface ServerInfo {
-  /** Its replication id: changes when the server starts, and when it becomes a master. */
+  /** The replication id. It changes when the server starts, and when it becomes a master. */
   id: string;
   isCluster: boolean;
 }
@@ -23,8 +23,8 @@ export async function readServerInfo(connection: Connection): Promise<ServerInfo
 }
 
 /**
- * What to change if the server may evict keys; undefined if it does not. An eviction becomes a `reset`: see hub.ts.
- * CONFIG is not asked, because managed services deny it.
+ * Returns an error with advice if the server may evict keys. Clients receive a `reset` after an eviction: see hub.ts.
+ * It does not call CONFIG, because managed services deny that command.
  */
 export async function findEvictionRisk(connection: Connection): Promise<TidingsError | undefined> {
   const read = await readInfo(connection, 'memory');

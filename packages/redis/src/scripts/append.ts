@@ -1,33 +1,36 @@
 import { CHANNEL } from './channel.ts';
-import { FORGET_DELAY, HUB } from './hub.ts';
+import { EXPIRY_DELAY, HUB } from './hub.ts';
 
 /** The letters of two kinds, as bytes. */
 const [END, BEGIN] = [120, 98];
 
-/** ms that the result of a batch is kept at least, for a process that did not get the reply. */
+/** Minimum ms for which the result of a batch is stored, for a process that did not receive the reply. */
 const RESULT_RETENTION = 10 * 60_000;
 
-/** Positions between two sweeps for channels to forget. A sweep forgets up to three times as many channels. */
+/** Positions between two sweeps for expired channels. A sweep deletes up to three times as many channels. */
 const SWEEP = 16;
 
 /**
- * Appends a batch to the logs and publishes it to the processes, or does nothing at all. Everything is read before
- * anything is written, because a failing script does not undo its writes: a key of the wrong type, or one that is
- * migrating to another server of the cluster, must fail before. It publishes last: if that fails, processes find the
- * gap with the next message.
+ * Appends a batch to the logs and publishes it to the processes, or does nothing at all. It reads everything before it
+ * writes, because a failing script does not undo its writes: a key of the wrong type, or one that is migrating to
+ * another server of the cluster, must cause an error before the first write. It publishes last: if that fails, the
+ * processes detect the gap at the next message.
  *
- * Most batches are one event. The script does nothing that such a batch does not need, and copies nothing that can
- * stay in ARGV: on a server that is mostly idle, each command takes three times as long as in a benchmark.
+ * Most batches are one event. The script runs no command that such a batch does not need, and does not copy values out
+ * of ARGV: on a server that is mostly idle, each command takes three times as long as in a benchmark.
  *
  * ARGV, after those of hub.ts: the number of the batch; the number of drafts; for each channel: its settings, see
- * channel.ts; for each channel: ms that its keys are kept; then for all drafts: the index of the channel; for all: the
+ * channel.ts; for each channel: ms until its keys expire; then for all drafts: the index of the channel; for all: the
  * letter of the kind (e, g, x, b, c: see format.ts) and the key; for all: the length of the entry in UTF-16 units; for
  * all: the entry.
  *
- * Returns `reply`, with the result of the batch as the fifth: absent, the epoch is another one and nothing was stored;
- * 'late', a newer batch of this process was stored before; otherwise the first position, a space, and the drafts that
- * did not get the next position, separated by commas: the index of a draft that was refused because its channel has
- * ended; `index=position` of a `begin` that changed nothing.
+ * Returns `reply`, with the result of the batch as the fifth item:
+ *
+ * - absent: the epoch is another one, and nothing was stored.
+ * - 'late': a newer batch of this process was stored before.
+ * - otherwise: the first position, a space, and a list of the drafts that did not get the next position, separated by
+ *   commas: the index of a draft that was refused because its channel has ended; `index=position` of a `begin` that
+ *   changed nothing.
  */
 export const APPEND = `#!lua
 ${HUB}${CHANNEL}
@@ -50,12 +53,12 @@ for i = 1, count do
   local settings, ttl = ARGV[at + 1 + i], tonumber(ARGV[at + 1 + count + i])
   local isCompact = string.sub(settings, -1) == '1'
   local channel = load(i, isCompact)
-  -- What compaction has deleted is missing from a channel that is compacted no more.
+  -- Compaction was switched off: the entries that it has deleted are now missing.
   channel.isSwitched = channel.isCompact and not isCompact
   if channel.settings ~= settings then set(channel, settings) end
   channel.isEnded, channel.newest, channel.before_end = channel.ended, channel.last, 0
   channel.isKept = channel.events > 0 and channel.max > 0 and channel.age > 0
-  -- Keys are kept for a little longer than needed, so that not every call has to renew their expiry.
+  -- Keys expire a little later than needed, so that not every call has to renew their expiry.
   channel.ttl, channel.isDue = ttl, not channel.isKept or channel.size == 0 or channel.due < now + ttl
   isSweep = isSweep or channel.isDue
   channels[i] = channel
@@ -67,7 +70,7 @@ local tags, lengths, entries = owners + drafts, owners + 2 * drafts, owners + 3 
 
 local first = head + 1
 local exceptions = ''
--- Of each draft, whether it is stored.
+-- By the index of the draft: whether it is stored.
 local stored = {}
 for i = 1, drafts do
   local channel = channels[tonumber(ARGV[owners + i])]
@@ -98,7 +101,7 @@ if #forgettable > 0 then
 end
 local fields = not hub[7] and call('HGETALL', KEYS[1]) or {}
 
--- From here on it writes.
+-- From here on, the script writes.
 for _, channel in ipairs(channels) do
   if channel.remains and channel.newest >= first then
     for _, key in ipairs(channel.remains) do call('UNLINK', key) end
@@ -110,7 +113,7 @@ if #forgettable > 0 then
   call('HSET', KEYS[1], 'forgotten', int(forgotten))
   call('ZREM', index, unpack(forgettable))
 end
--- The first batch of a process removes the results of those that have not published for long.
+-- The first batch of a process removes the results of processes that have not published for RESULT_RETENTION.
 for i = 1, #fields, 2 do
   local seen = string.sub(fields[i], 1, 2) == 'p:' and string.match(fields[i + 1], '^%d+ (%d+)')
   if seen and tonumber(seen) + ${RESULT_RETENTION} <= now then call('HDEL', KEYS[1], fields[i]) end
@@ -150,7 +153,7 @@ while i <= drafts do
           channel.bytes = channel.bytes - tonumber(olderBytes)
           channel.superseded = math.max(channel.superseded, tonumber(string.match(olderId, '^%d+')))
         else
-          -- Redis deletes the hash with its last key, and its expiry with it.
+          -- Redis deletes an empty hash together with its expiry, so a new hash needs a new expiry.
           channel.hasNewKeys = channel.hasNewKeys or channel.keyed == 0
           channel.keyed = channel.keyed + 1
         end
@@ -210,7 +213,7 @@ for _, channel in ipairs(channels) do
     table.insert(members, int(channel.last) .. (channel.ended and '.5' or ''))
     table.insert(members, channel.name)
     if channel.isDue then
-      table.insert(members, int(-channel.due - ${FORGET_DELAY}))
+      table.insert(members, int(-channel.due - ${EXPIRY_DELAY}))
       table.insert(members, '\\0\\0' .. channel.name)
     end
   end

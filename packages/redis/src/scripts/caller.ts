@@ -6,11 +6,11 @@ import type { ReconnectingConnection } from '../connection/reconnecting-connecti
 import { CallFailed, ConnectionLost, isErrorReply } from '../errors.ts';
 import { FORMAT_VERSION } from './hub.ts';
 
-/** A Lua script, sent by its digest where the server has it cached. */
+/** A Lua script. Called by its digest if the server has it in its cache. */
 export class Script {
   readonly #text: string;
   readonly #digest: string;
-  /** How often in a row the server did not have it. */
+  /** Number of consecutive calls for which the server did not have the script. */
   misses = 0;
 
   constructor(text: string) {
@@ -40,7 +40,7 @@ export class Script {
   }
 }
 
-function scriptsForgotten(): TidingsError {
+function scriptsNotCached(): TidingsError {
   const message =
     'Redis does not cache scripts, so each call sends the whole script: do not call SCRIPT FLUSH, and connect to one server';
   return new TidingsError('broker', message);
@@ -57,16 +57,16 @@ function versionMismatch(key: string, version: string): TidingsError {
 /** Error replies that mean "not now" or "not on this server". The script has not begun. */
 const TEMPORARY =
   /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|ASK|MOVED|READONLY|UNKILLABLE) |non local key/;
-/** Those of them that mean "not on this server". */
+/** The replies among these that mean "not on this server". */
 const WRONG_SERVER = /^(MOVED|READONLY|MASTERDOWN) /;
-/** A command inside the script has failed. What the script wrote before that stays written. */
+/** A command inside the script has failed. Earlier writes of the script are not undone. */
 const FAILED_MIDWAY = / script: \w+, on /;
 
 /** ms before a call is repeated after a temporary error. */
 const RETRY_DELAY = 50;
 
 export interface CallOptions {
-  /** Called for each attempt. @param mayHaveRun whether an earlier attempt got no reply. */
+  /** Returns the arguments. Called for each attempt. @param mayHaveRun whether an earlier attempt got no reply. */
   args(mayHaveRun: boolean): string[];
   deadline: AbortSignal;
   /** Fails if the connection is lost, instead of repeating the call on the next one. */
@@ -77,16 +77,16 @@ export interface ScriptCallerOptions {
   connection: ReconnectingConnection;
   /** The hub's hash. */
   key: string;
-  /** Called with the error reply of a server that does not have the hub's keys (any more). */
+  /** Called with the error reply of a server that does not have the hub's keys. */
   onWrongServer(error: Error): void;
-  /** Called with something that the application has to change. */
+  /** Called with a problem that the user must fix. */
   onMisconfigured(error: TidingsError): void;
 }
 
-/** Calls in a row for which a server did not have the script. It has it after the first, unless something is wrong. */
+/** Consecutive misses after which a problem is reported. Normally a server has the script after the first call. */
 const MAX_MISSES = 5;
 
-/** Runs scripts on a connection that may be lost: repeats a call until there is a reply, or its deadline. */
+/** Runs scripts on a connection that may be lost. Repeats a call until it gets a reply or reaches its deadline. */
 export class ScriptCaller {
   readonly #options: ScriptCallerOptions;
 
@@ -105,7 +105,7 @@ export class ScriptCaller {
         const list = args(mayHaveRun);
         try {
           const reply = await untilAborted(script.run(current, key, list), deadline);
-          if (script.misses === MAX_MISSES) this.#options.onMisconfigured(scriptsForgotten());
+          if (script.misses === MAX_MISSES) this.#options.onMisconfigured(scriptsNotCached());
           return reply;
         } catch (error) {
           if (error instanceof TidingsError) throw error;

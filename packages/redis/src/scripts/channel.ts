@@ -1,28 +1,28 @@
 /**
- * Loads, trims and saves a channel, in both scripts.
+ * Functions of the append and read scripts that load, trim and save a channel.
  *
  * A channel is a table: `name`; `log`, `meta` and `keys`, its Redis keys; `last`, its newest position, or 0; `ended`,
- * the position of its end, or nil; `isIntact`, whether its keys have everything after `trimmed`; and, as they are
- * stored in `meta`, separated by spaces:
+ * the position of its end, or nil; `isIntact`, whether its keys have all entries after `trimmed`; and these values,
+ * which `meta` stores in this order, separated by spaces:
  *
- * - `last`, so that a log that was lost and written again is noticed.
- * - `size`, the entries in the log.
+ * - `last`, to detect a log that was lost and written again.
+ * - `size`, the number of entries in the log.
  * - `trimmed`, the position up to which entries were trimmed.
- * - `bytes`, of all entries but the end and the `begin`.
- * - `oldest`, ms since 1970 of the first entry.
+ * - `bytes`, of all entries except the end and the `begin`.
+ * - `oldest`, the time of the first entry, in ms since 1970.
  * - `begun`, the position of a `begin` in the log, or 0.
- * - `superseded`, the newest position of an entry that was deleted because its key got a newer one, or 0.
- * - `keyed`, the fields of `keys`.
- * - `due`, ms since 1970 at which the channel's keys expire.
- * - its settings, as the last publish has them: `events`, `max` (bytes), `age` (ms), `isCompact` (1 or 0).
+ * - `superseded`, the newest position of an entry that was deleted because a newer one has its key, or 0.
+ * - `keyed`, the number of fields of `keys`.
+ * - `due`, the time at which the channel's keys expire, in ms since 1970.
+ * - its settings, from the last publish: `events`, `max` (bytes), `age` (ms), `isCompact` (1 or 0).
  *
- * A channel that is not intact has lost entries: it is trimmed up to `last`. One that retains nothing is stored in the
- * same way, by having none of these keys.
+ * A channel that is not intact has lost entries, and counts as trimmed up to `last`. A channel that retains nothing has
+ * none of these keys, and is therefore handled in the same way.
  *
- * `trim` removes what exceeds the settings, oldest entries first. With `isLazy`, only once they are exceeded by an
- * eighth: then most publishes need not trim. Neither the end nor the `begin` counts. The end is never trimmed. A `begin`
- * is trimmed together with the first event after it, and never alone: a client that was there at the end would get a
- * reset for nothing.
+ * `trim` removes entries until the settings are met, oldest first. With `isLazy`, it begins only when a limit is
+ * exceeded by an eighth, so that most publishes need not trim. The end and the `begin` do not count. The end is never
+ * trimmed. A `begin` is trimmed together with the first event after it, never alone: a client that had received
+ * everything up to the end would get an unnecessary reset.
  */
 export const CHANNEL = `
 local OVERHEAD = 256
@@ -34,7 +34,7 @@ local function set(channel, settings)
   channel.settings, channel.isCompact = settings, compact == '1'
 end
 
--- The channel of this index among the arguments. mayHaveKeys: it is about to be compacted.
+-- Loads the channel with this index in ARGV. mayHaveKeys: the channel is compacted from now on.
 local function load(i, mayHaveKeys)
   local name, score = ARGV[7 + i], tonumber(scores[i + 1] or nil)
   local last = math.floor(score or 0)
@@ -72,7 +72,7 @@ local function trim(channel, now, isLazy)
     over = channel.size - marks - begins - channel.events
     if channel.size <= marks + begins then return end
     if over <= 0 and channel.bytes <= channel.max and channel.oldest + channel.age > now then return end
-    -- One more than needed, to see that it stays.
+    -- One entry more than needed, to check that it can stay.
     local limit = math.max(1, math.min(64, over + 1)) + begins
     local cut
     for _, entry in ipairs(call('XRANGE', channel.log, '-', '+', 'COUNT', limit)) do
@@ -81,7 +81,7 @@ local function trim(channel, now, isLazy)
       if position ~= channel.begun then
         channel.oldest = tonumber(time)
         local body, tag = entry[2][2], entry[2][4]
-        -- In a compacted channel only tombstones have an age.
+        -- In a compacted channel, the age limit applies only to tombstones.
         local isOld = channel.oldest + channel.age <= now and
           (not channel.isCompact or (tag and string.sub(tag, 1, 1) == 'g'))
         local isOver = channel.size - marks - begins > channel.events or channel.bytes > channel.max
@@ -89,13 +89,13 @@ local function trim(channel, now, isLazy)
           limit = 0
           break
         end
-        -- A begin before it goes with it.
+        -- A begin before this entry is trimmed together with it.
         channel.size = channel.size - 1 - begins
         channel.bytes = channel.bytes - #body - OVERHEAD
         channel.trimmed = math.max(channel.trimmed, position)
         channel.begun, begins, cut = 0, 0, position
         local newest = tag and channel.keyed > 0 and call('HGET', channel.keys, string.sub(tag, 2))
-        -- An entry from before the channel was compacted may not be the newest of its key.
+        -- An entry from before compaction was switched on may not be the newest entry of its key.
         if newest and string.match(newest, '^%d+') == int(position) then
           channel.keyed = channel.keyed - call('HDEL', channel.keys, string.sub(tag, 2))
         end

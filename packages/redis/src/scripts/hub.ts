@@ -1,68 +1,75 @@
 /**
- * The version of everything that is stored and published: the keys, entries and messages described below, and the
- * arguments and replies of the scripts. Kept in the hub's hash. All scripts refuse a hub of another version, so that
- * processes with different versions never misread each other. Raise it with every change that a process of the
- * version before cannot work with: test/brokers/fixtures has the scripts of the last release.
+ * The version of the stored and published format: the keys, entries and messages described below, and the arguments and
+ * replies of the scripts. Stored in the hub's hash. All scripts refuse a hub of another version, so that processes with
+ * different versions never misread each other. Increase it with every change that a process of the previous version
+ * cannot work with: test/brokers/fixtures has the scripts of the last release.
  */
 export const FORMAT_VERSION = 3;
 
-/** ms that a channel is remembered after its keys have expired: a client that was away for less loses nothing. */
-export const FORGET_DELAY = 10 * 60_000;
+/**
+ * ms for which the index still has a channel after its keys have expired. A client that was disconnected for less time
+ * misses no event.
+ */
+export const EXPIRY_DELAY = 10 * 60_000;
 
-/** ms that a channel's keys are kept at least, whatever the age of its history. */
+/** Minimum ms until a channel's keys expire, even if the age limit of its history is shorter. */
 export const MIN_RETENTION = 60_000;
 
-/** ms that the keys of a compacted channel are kept after its last event or read: it is state, and has no age. */
+/**
+ * ms until the keys of a compacted channel expire after its last event or read. Its entries are state without an age.
+ */
 export const COMPACTED_RETENTION = 30 * 24 * 60 * 60_000;
 
 /**
- * The beginning of every script. It reads the hub's hash, and makes sure that new positions can be derived from it.
+ * The beginning of the append and read scripts. It reads the hub's hash, and ensures that new positions can be derived
+ * from it.
  *
- * All keys begin with `{prefix}:`, so that they are in one slot of a cluster. The scripts derive them from KEYS[1]: a
- * batch of 500 entries would have to list 2,000 keys otherwise.
+ * All keys begin with `{prefix}:`, so that they are in one slot of a cluster. The scripts derive them from KEYS[1]:
+ * otherwise a batch of 500 entries would have to list 2,000 keys.
  *
  * - `{prefix}:hub`: a hash. `version`, see FORMAT_VERSION; `epoch`; `seq`, the newest position; `server`, the
- *   replication id of the server that assigned it; `breaks`, ranges of positions without a meaning, `after-before
- *   after-before …`; `forgotten`, the newest position of all channels that were forgotten; and for each process,
- *   under `p:<name>`, the number of its last batch, ms since 1970, and the result of the batch. It is one hash,
- *   because its fields must be lost together: an epoch that outlived its positions would assign them twice.
- * - `{prefix}:<epoch>:index`: a sorted set. Channel → its newest position; half a position more if it has ended.
- *   `\0\0<channel>` → ms since 1970 after which it may be forgotten, negative. '' → 0, always: without this member
- *   the set was lost.
+ *   replication id of the server that assigned it; `breaks`, ranges of invalid positions, `after-before after-before
+ *   …`; `forgotten`, the newest position of all channels that were deleted from the index; and for each process, under
+ *   `p:<name>`, the number of its last batch, ms since 1970, and the result of the batch. It is one hash, because its
+ *   fields must be lost together: an epoch without its newest position would assign positions twice.
+ * - `{prefix}:<epoch>:index`: a sorted set. Channel → its newest position, plus 0.5 if it has ended. `\0\0<channel>` →
+ *   ms since 1970 after which the channel may be deleted from the index, negative. '' → 0, always: if this member is
+ *   missing, the set was lost.
  * - `{prefix}:<epoch>:log:<channel>`: a stream: `<position>-<ms since 1970>` → `d`, the entry; `k`, its kind and key,
  *   if the channel is compacted.
- * - `{prefix}:<epoch>:meta:<channel>`: a string: what is stored of the channel, see channel.ts.
+ * - `{prefix}:<epoch>:meta:<channel>`: a string with the values described in channel.ts.
  * - `{prefix}:<epoch>:keys:<channel>`: a hash, of a compacted channel: key → id and bytes of its newest entry.
  *
- * Any of these keys may be lost, alone or with others: evicted, deleted, or expired. Without the hub's hash or the
- * index, a new epoch begins. Without one of a channel's own keys, or with one that does not fit the others, the channel
- * is trimmed up to its newest position, which the index knows. Either way, nobody resumes where entries may be missing.
+ * Any of these keys may be lost, alone or with others: evicted, deleted, or expired. If the hub's hash or the index is
+ * lost, a new epoch begins. If one of a channel's own keys is lost or does not match the others, the channel counts as
+ * trimmed up to its newest position, which is in the index. In both cases, no client resumes from a position after
+ * which entries may be missing.
  *
- * A channel is forgotten by the first sweep after its keys have expired and FORGET_DELAY has passed: then a publish to
- * it is accepted everywhere, as to a channel that never existed, whether or not it had ended. Its keys expire once the
- * age of its history, or MIN_RETENTION if that is longer, has passed since its last entry (a compacted channel:
- * COMPACTED_RETENTION since it was last published to or read). So the end of a channel is known for at least 11
- * minutes, and usually for the age of its history and 10 minutes.
+ * The keys of a channel expire when the age limit of its history, or MIN_RETENTION if that is longer, has passed since
+ * its last entry. For a compacted channel, it is COMPACTED_RETENTION since its last event or read. The first sweep
+ * after a further EXPIRY_DELAY deletes the channel from the index. After that, a publish is accepted as for a new
+ * channel, even if the channel had ended. So the end of a channel is known for at least 11 minutes, and usually for the
+ * age limit of its history plus 10 minutes.
  *
- * Leases: see lease.ts. They are not part of the log and have no epoch. A key is present while any owner holds it.
+ * Leases: see lease.ts. They are not part of the log, and have no epoch. A key is present while any owner holds it.
  *
  * - `{prefix}:owners:<set>`: a sorted set: owner → ms since 1970 at which its lease expires.
  * - `{prefix}:held:<owner>:<set>`: a set: the keys that this owner holds. An owner's name has no colon.
- * - `{prefix}:leases:<set>`: a hash: key → how many owners hold it. A key that nobody holds has no field.
+ * - `{prefix}:leases:<set>`: a hash: key → the number of its owners. A key without an owner has no field.
  *
- * A call first releases all keys of owners whose lease has expired, then those that its owner releases, then holds
- * the new ones: it returns the keys whose count went from 0 to above (`came`) and to 0 (`left`), and not those that did
- * both. All three keys get a PEXPIREAT, 10 minutes after the latest lease expires.
+ * A call first releases all keys of owners whose lease has expired, then the keys that its owner releases, then holds
+ * the new ones. It returns the keys whose count went from 0 to above 0 (`came`) and from above 0 to 0 (`left`), but not
+ * those for which both happened. All three Redis keys get a PEXPIREAT, 10 minutes after the latest lease expires.
  *
- * A server that was restarted, or a replica that was promoted, may have lost the last writes. It would assign the
- * same positions to other events. Its replication id differs: then 2^32 positions are skipped, and the range is stored
- * as a break. A caller that knows a position in that range (ARGV[3]) proves that entries are lost which somebody has
- * received: that starts a new epoch. Without such a caller nobody has received them, and the epoch goes on. A caller
- * that knows a position after the head is the same proof: a server may have loaded older data while it ran.
+ * A server that was restarted, or a replica that was promoted, may have lost the last writes, and would assign the same
+ * positions to other events. It has another replication id. In this case, 2^32 positions are skipped, and the range is
+ * stored as a break. If a caller knows a position in this range (ARGV[3]), entries are lost that a process has
+ * received: a new epoch starts. If no caller does, no process has received them, and the epoch continues. A position
+ * after the head is the same proof: a server may have loaded older data while it was running.
  *
  * ARGV: 1 the epoch that the caller knows, or ''; 2 a name for a new epoch; 3 the newest position that the caller
- * knows; 4 the end of the last break that the caller knows, or 0; 5 PUBLISH or SPUBLISH; 6 the process; 7 a number of
- * channels; then their names. What follows is for the script.
+ * knows; 4 the end of the last break that the caller knows, or 0; 5 PUBLISH or SPUBLISH; 6 the process; 7 the number of
+ * channels; then their names. The arguments after these are those of the script.
  *
  * Returns the error `VERSION <version>` if the hub has another version. Otherwise leaves `at`, the index of the next
  * argument; `scores`, '' and the channels in the index, shifted by one; and `reply`, an array: epoch, head,
@@ -78,8 +85,8 @@ local function int(number)
   return string.format('%d', number)
 end
 
--- Read by each call: behind a proxy, the server may change while the connection stays. This section of INFO takes a
--- quarter of the time of the one with the run id.
+-- Read in each call: behind a proxy, the server may change while the connection stays open. This section of INFO takes
+-- a quarter of the time of the section with the run id.
 local info = call('INFO', 'replication')
 local _, colon = string.find(info, '\\nmaster_replid:', 1, true)
 local server = colon and string.match(info, '^%w+', colon + 1) or ''
@@ -93,7 +100,7 @@ if epoch and hub[3] ~= server then
   head = head + 4294967296
   breaks = breaks .. int(after) .. '-' .. int(head) .. ' '
   local _, ranges = string.gsub(breaks, ' ', '')
-  -- The two oldest become one range, with what is between them: that resets more clients than needed, never fewer.
+  -- Merges the two oldest ranges and the positions between them: this resets more clients than needed, never fewer.
   if ranges > 100 then breaks = string.gsub(breaks, '^(%d+)%-%d+ %d+%-', '%1-') end
   call('HSET', KEYS[1], 'seq', int(head), 'server', server, 'breaks', breaks)
 end

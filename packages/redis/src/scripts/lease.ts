@@ -1,15 +1,15 @@
 import { FORMAT_VERSION } from './hub.ts';
 
-/** ms for which the keys are kept after the latest lease has expired. */
+/** ms until the Redis keys expire after the latest lease has expired. */
 const RETENTION = 10 * 60_000;
 
 /**
- * Changes and renews what an owner holds of a lease set: hub.ts describes the keys. It does not read the log.
+ * Changes and renews the keys that an owner holds in a lease set: hub.ts describes the keys. It does not read the log.
  *
- * ARGV: 1 the set; 2 the owner; 3 ms after which its lease expires; 4 the number of keys that it holds from now on; then
- * these; then the keys that it releases.
+ * ARGV: 1 the set; 2 the owner; 3 ms after which its lease expires; 4 the number of keys to hold; then the keys to
+ * hold; then the keys to release.
  *
- * Returns the keys that were free and are held now, and those that were held and are free now.
+ * Returns the keys that were free before and are held now, and the keys that were held before and are free now.
  */
 export const LEASE = `#!lua
 local call = redis.call

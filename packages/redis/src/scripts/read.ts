@@ -1,20 +1,21 @@
 import { CHANNEL } from './channel.ts';
-import { COMPACTED_RETENTION, FORGET_DELAY, HUB } from './hub.ts';
+import { COMPACTED_RETENTION, EXPIRY_DELAY, HUB } from './hub.ts';
 
 /**
- * Reads pages of channels, the head, and which channels have new entries. With a token it also publishes the head to
- * the calling process: a barrier in its messages, before which everything up to that head has arrived.
+ * Reads pages of channels, the head, and which channels have new entries. With a token, it also publishes the head to
+ * the calling process. This is a barrier in the process's messages: all entries up to that head arrive before it.
  *
- * It may write when memory is full: it writes next to nothing, and streams can go on.
+ * It may write when memory is full (`allow-oom`): it writes very little, and streams can continue.
  *
- * ARGV, after those of hub.ts: a token, or ''; the position until which to read, or ''; a bound on the bytes of all
- * pages, about; a bound on their entries; a position since which channels may have changed, or ''; then for each
- * channel: `a` (after a position), `l` (the last so many events) or `s` (its state, without entries); the number.
+ * ARGV, after those of hub.ts: a token, or ''; the position up to which to read, or ''; an approximate limit on the
+ * bytes of all pages; a limit on their entries; a position since which channels may have changed, or ''; then for each
+ * channel: `a` (after a position), `l` (the last n events) or `s` (its state, without entries); and the position, n or
+ * 0.
  *
- * Returns `reply`, with, unless the epoch is another one: fifth, the channels that have changed, or false if they are
- * many; and then a page for each channel: the position up to which entries were trimmed, the channel's newest position
- * or '', the position of its end or '', whether there is more, the newest position that compaction has deleted, and
- * the entries.
+ * Returns `reply`. If the epoch is the caller's, it also has as the fifth item the channels that have changed, or false
+ * if there are too many; and then a page for each channel: the position up to which entries were trimmed, the channel's
+ * newest position or '', the position of its end or '', whether there is more, the newest position that compaction has
+ * deleted, and the entries.
  */
 export const READ = `#!lua flags=allow-oom
 ${HUB}${CHANNEL}
@@ -43,17 +44,17 @@ local function open(i)
   local trimmed, oldest = channel.trimmed, channel.oldest
   trim(channel, now)
   if channel.trimmed ~= trimmed or channel.oldest ~= oldest then save(channel, 'KEEPTTL') end
-  -- State that is still read is kept.
+  -- Reading a compacted channel renews its expiry.
   if channel.isCompact then
     for _, key in ipairs({ channel.log, channel.meta, channel.keys }) do
       call('PEXPIRE', key, ${COMPACTED_RETENTION}, 'GT')
     end
-    call('ZADD', index, 'XX', 'LT', int(-now - ${COMPACTED_RETENTION + FORGET_DELAY}), '\\0\\0' .. channel.name)
+    call('ZADD', index, 'XX', 'LT', int(-now - ${COMPACTED_RETENTION + EXPIRY_DELAY}), '\\0\\0' .. channel.name)
   end
   return channel
 end
 
--- The position before the last so many events.
+-- The position before the last events, of which there are count.
 local function before_last(channel, count)
   local ends = channel.ended and channel.ended <= upto and 1 or 0
   local begins = channel.begun > 0 and 1 or 0

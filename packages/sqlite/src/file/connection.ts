@@ -3,8 +3,8 @@ import { CommitFailed, LogChanged } from '../errors.ts';
 import type { Driver, SqliteDatabase, SqliteStatement, SqlValue } from './driver.ts';
 
 /**
- * ms that SQLite itself waits for a lock: it blocks the event loop meanwhile. Whoever needs the lock waits longer by
- * trying again, see `retryWhileBusy`.
+ * ms that SQLite itself waits for a lock, which blocks the event loop. For longer waits, callers try again: see
+ * `retryWhileBusy`.
  */
 const BUSY_TIMEOUT = 2;
 
@@ -12,19 +12,20 @@ const BUSY_TIMEOUT = 2;
 const MAX_WAL_BYTES = 16 * 1024 * 1024;
 
 /**
- * Pages in the write-ahead log that cause a checkpoint. It blocks the process that commits, for several ms or more. By
- * default it comes after 1,000 pages: at 1,000 publishes a second, one commit in 100 has to wait for it.
+ * Number of pages in the write-ahead log that causes a checkpoint. The checkpoint blocks the committing process for
+ * several ms or more. SQLite's default is 1,000 pages: at 1,000 publishes per second, one commit in 100 would wait for
+ * it.
  */
 const CHECKPOINT_PAGES = MAX_WAL_BYTES / 4096;
 
-/** What SQLite adds to the path: the file itself, its write-ahead log, and the index of that in shared memory. */
+/** The suffixes of SQLite's files: the file itself, its write-ahead log, and the shared-memory index of that log. */
 const FILES = ['', '-wal', '-shm'];
 
-/** An open file: prepared statements, and transactions. It is used until the file is replaced, or cannot be read. */
+/** An open file with prepared statements and transactions. Used until the file is replaced or cannot be read. */
 export class Connection {
   readonly #database: SqliteDatabase;
   readonly #file: string;
-  /** Of the file, its write-ahead log and its shared memory. */
+  /** Identify the three files, in the order of {@link FILES}. */
   readonly #ids: readonly string[];
   readonly #statements = new Map<string, SqliteStatement>();
   #dataVersion: number | undefined;
@@ -35,13 +36,13 @@ export class Connection {
     this.#file = driver.file;
     try {
       this.#database.exec(`PRAGMA busy_timeout = ${BUSY_TIMEOUT}`);
-      // Has to come before the first table, and before the write-ahead log.
+      // Must be set before the first table and the write-ahead log are created.
       this.#database.exec('PRAGMA auto_vacuum = INCREMENTAL');
       this.get('PRAGMA journal_mode = WAL');
       this.#database.exec(`PRAGMA synchronous = ${synchronous}`);
       this.get(`PRAGMA journal_size_limit = ${MAX_WAL_BYTES}`);
       this.get(`PRAGMA wal_autocheckpoint = ${CHECKPOINT_PAGES}`);
-      // Reads the file: what is no database fails here.
+      // Reads the file. Fails if the file is not a database.
       this.get('SELECT count(*) FROM sqlite_master');
     } catch (error) {
       this.#database.close();
@@ -51,8 +52,9 @@ export class Connection {
   }
 
   /**
-   * Whether the path names another file now, or the file was emptied. Also if that holds for one of the two files beside
-   * it: the next process makes new ones, and neither would see what the other writes.
+   * Whether the path now leads to another file, or the file was emptied. Also true if the write-ahead log or the
+   * shared-memory file was replaced or deleted: the next process creates new ones, and neither process would see what
+   * the other writes.
    */
   get isReplaced(): boolean {
     return FILES.some((suffix, index) => {
@@ -62,8 +64,8 @@ export class Connection {
   }
 
   /**
-   * Removes the file if it was emptied in place. Its write-ahead log has the latest pages of what was in it: they would
-   * be written back to it, and be a damaged database. Call it before `close`, which does that.
+   * Removes the file if it was emptied in place. Call it before `close`: its write-ahead log still has the latest pages
+   * of the old contents. `close` would write them back to the file, which would then be a damaged database.
    */
   removeIfEmptied(): void {
     const { id, isEmpty } = identify(this.#file);
@@ -84,8 +86,9 @@ export class Connection {
   }
 
   /**
-   * The caller states the columns. Not by `get` of the driver: libsql leaves a statement open that has more rows.
+   * Does not use `get` of the driver: if there are more rows, libsql leaves the statement open.
    *
+   * @typeParam Row the columns of the query.
    * @returns the first row.
    */
   get<Row>(sql: string, ...parameters: SqlValue[]): Row | undefined {
@@ -100,9 +103,11 @@ export class Connection {
     this.#prepare(sql).run(...parameters);
   }
 
-  /** Runs in one transaction, synchronously. Nothing in it may call back the hub, which could begin another one. */
+  /**
+   * Runs a function in one transaction, synchronously. It must not call the hub, which could begin another transaction.
+   */
   transaction<Result>(begin: 'BEGIN' | 'BEGIN IMMEDIATE', run: () => Result): Result {
-    // Not as prepared statements: in libsql, one that fails because of a lock stays open, and no commit succeeds.
+    // Not a prepared statement: in libsql, a statement that fails because of a lock stays open, and no commit succeeds.
     this.exec(begin);
     let isCommitting = false;
     try {
@@ -125,7 +130,7 @@ export class Connection {
     try {
       this.#database.close();
     } catch {
-      // The file is gone or damaged: there is nothing to write back.
+      // The file was deleted or is damaged, so it cannot be written anyway.
     }
   }
 
@@ -142,12 +147,12 @@ export class Connection {
     try {
       this.#database.exec('ROLLBACK');
     } catch {
-      // SQLite has rolled back by itself, as it does after some errors.
+      // After some errors, SQLite has already rolled back.
     }
   }
 }
 
-/** What distinguishes a file from another one of the same path. '': there is none. */
+/** Returns an id that distinguishes a file from another one at the same path. '': there is no file. */
 function identify(file: string): { id: string; isEmpty: boolean } {
   const stats = statSync(file, { throwIfNoEntry: false });
   return stats === undefined

@@ -21,14 +21,14 @@ export interface SqliteDatabase {
 
 type DatabaseClass = new (file: string) => SqliteDatabase;
 
-/** A file, and how to open it. */
+/** Opens a file with one of the supported packages. */
 export interface Driver {
-  /** Absolute. */
+  /** An absolute path. */
   readonly file: string;
   open(): SqliteDatabase;
 }
 
-/** @throws {TidingsError} `broker` if there is no driver. */
+/** @throws {TidingsError} `broker`: no driver is installed. */
 export async function loadDriver(source: string | SqliteDatabase): Promise<Driver> {
   if (typeof source !== 'string') return driverOf(source);
   const file = resolve(source);
@@ -43,7 +43,7 @@ export async function loadDriver(source: string | SqliteDatabase): Promise<Drive
   });
 }
 
-// Bundlers accept that a package is not installed only if its `import()` stands inside `try`.
+// Bundlers accept a missing package only if its `import()` is inside `try`.
 
 async function importNodeSqlite(causes: unknown[]): Promise<DatabaseClass | undefined> {
   try {

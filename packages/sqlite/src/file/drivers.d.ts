@@ -1,4 +1,5 @@
-// Drivers that have no types here: those of Node.js 20 lack `node:sqlite`. They import nothing: driver.ts refers to this file.
+// Types of drivers that may have none: the types of Node.js 20 lack `node:sqlite`. The file has no imports, so that its
+// declarations are global. driver.ts references it.
 
 declare module 'node:sqlite' {
   export const DatabaseSync: new (

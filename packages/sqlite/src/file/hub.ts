@@ -4,13 +4,14 @@ import { LogChanged } from '../errors.ts';
 import type { Connection } from './connection.ts';
 import { type HubRow, MAX_BREAKS, SCHEMA, SCHEMA_VERSION, TABLES } from './schema.ts';
 
-/** How far the position moves at a start if the clock is behind it. */
+/** How far a start moves the position if the clock is behind the position. */
 const JUMP = 2 ** 32;
 
 /**
- * Creates the tables, unless all of them are there. Without one, what is in the others has lost its meaning.
+ * Creates the tables, unless all of them exist. If one is missing, the contents of the others are invalid, and all are
+ * created again.
  *
- * @returns the hub's row, unless the tables are new.
+ * @returns the hub's row. Undefined: the tables are new.
  */
 export function createTables(connection: Connection): HubRow | undefined {
   const names = connection.all<{ name: string }>(
@@ -25,7 +26,7 @@ export function createTables(connection: Connection): HubRow | undefined {
   return undefined;
 }
 
-/** @throws {LogChanged} if somebody has deleted the hub's row. */
+/** @throws {LogChanged} the hub's row was deleted. */
 export function readHub(connection: Connection): HubRow {
   const hub = findHub(connection);
   if (hub === undefined) throw new LogChanged('the tables are empty');
@@ -58,7 +59,7 @@ export function saveHub(
   connection.run(sql, epoch, head, broken, bytes, forgotten, swept);
 }
 
-/** No position between the old and the new one is assigned any more. */
+/** Moves the position to the clock. Positions in between are never assigned, and are stored as a break. */
 export function movePosition(connection: Connection, hub: HubRow): HubRow {
   const now = Date.now() * 1_000;
   const before = now > hub.head ? now : hub.head + JUMP;
@@ -71,7 +72,7 @@ export function movePosition(connection: Connection, hub: HubRow): HubRow {
   return moved;
 }
 
-/** The two oldest become one, with what is between them: that resets more clients than needed, never fewer. */
+/** Merges the two oldest breaks and the positions between them: this resets more clients than needed, never fewer. */
 function mergeOldest(connection: Connection): void {
   const oldest = 'SELECT after_position FROM tidings_breaks ORDER BY after_position LIMIT 1';
   const [, second] = connection.all<{ after_position: number; before_position: number }>(
@@ -85,7 +86,7 @@ function mergeOldest(connection: Connection): void {
   connection.run('DELETE FROM tidings_breaks WHERE after_position = ?', second.after_position);
 }
 
-/** Everything that is stored stays, and gets a new meaning: positions that somebody has received may differ. */
+/** Gives the stored entries a new epoch, because their positions may differ from those that clients have received. */
 export function renewEpoch(connection: Connection, hub: HubRow): HubRow {
   connection.run('DELETE FROM tidings_breaks');
   const renewed = { ...hub, epoch: createEpoch(), broken: 0 };

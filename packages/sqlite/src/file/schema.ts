@@ -1,58 +1,60 @@
 /**
- * The version of the tables described below. Kept in `tidings_hub`. Hubs of another version are refused, so that
+ * The version of the tables described below. Stored in `tidings_hub`. Hubs of another version are refused, so that
  * processes with different versions never misread each other.
  */
 export const SCHEMA_VERSION = 1;
 
-/** Bytes that an entry takes beside its data, about. Counted against the bounds. */
+/** Approximate bytes of an entry without its data. Counted against the limits. */
 export const OVERHEAD = 256;
 
-/** ms that an entry stays in the file after it was trimmed, so that every process has delivered it by then. */
+/** ms for which a trimmed entry stays in the file, so that every process can deliver it. */
 export const LIVE_WINDOW = 10_000;
 
-/** ms that a channel is remembered after its history has expired: a client that was away for less loses nothing. */
-export const FORGET_DELAY = 10 * 60_000;
+/**
+ * ms for which the row of a channel stays after its history has expired. A client that was disconnected for less time
+ * misses no event.
+ */
+export const EXPIRY_DELAY = 10 * 60_000;
 
-/** ms that a channel is kept at least, whatever the age of its history. */
+/** Minimum ms for which a channel is retained, even if the age limit of its history is shorter. */
 export const MIN_RETENTION = 60_000;
 
-/** ms that a compacted channel is kept after its last event or use: it is state, and has no age. */
+/** ms for which a compacted channel is retained after its last event or use. Its entries are state without an age. */
 export const COMPACTED_RETENTION = 30 * 24 * 60 * 60_000;
 
-/** ms by which a channel may be forgotten later than needed, and by which its last use is known. */
+/** Precision of `due` and `used` in ms. */
 export const COARSE = 10_000;
 
-/** How many broken ranges are remembered. Each start of a process adds one. */
+/** Maximum number of stored breaks. Each start of a process adds one. */
 export const MAX_BREAKS = 1_000;
 
 /** The tables of this version. */
 export const TABLES = ['tidings_hub', 'tidings_breaks', 'tidings_channels', 'tidings_entries'];
 
 /**
- * - `tidings_hub`: one row. `epoch`; `head`, the newest position; `broken`, the end of the last broken range; `bytes`,
- *   of all events in the file; `forgotten`, the newest position of all channels that were forgotten; `swept`, the
- *   newest position that was deleted from the file.
- * - `tidings_breaks`: ranges of positions without a meaning, exclusive. See `Log.start`.
- * - `tidings_channels`: a row for each channel of which anything is known. `last`, its newest position; `trimmed`, the
- *   position up to which entries may have been trimmed; `cleared`, the position up to which no entry is retained any
- *   more (an older key of a compacted channel may be before `trimmed`); `superseded`, the newest position of which a newer
- *   event has the key; `ended` and `begun`, the positions of its end
- *   and of its last `begin`; `count` and `bytes`, of the retained events; `garbage`, entries that are in the file and not
- *   retained; `stored`, bytes of all its events in the file; `deleted`, the newest position that was deleted from
- *   the file; `age` in ms and `compact`, from its settings; `due`, ms since 1970 after which it is forgotten; `used`, ms
- *   since 1970 of its last event. The last two lag by up to COARSE: each has an index, of which every publish would write
- *   a page.
- * - `tidings_entries`: `tag`, the key for compaction, of the newest event of each key of a compacted channel; `dead`,
- *   whether a newer event of its key or its age has removed it from a compacted channel; `at`, ms since 1970.
+ * - `tidings_hub`: one row. `epoch`; `head`, the newest position; `broken`, the end of the last break; `bytes`, of all
+ *   events in the file; `forgotten`, the newest position of all channels whose rows were deleted; `swept`, the newest
+ *   position that was deleted from the file.
+ * - `tidings_breaks`: ranges of invalid positions, exclusive. See `Store.start`.
+ * - `tidings_channels`: a row for each known channel. `last`, its newest position; `trimmed`, the position up to which
+ *   entries may have been trimmed; `cleared`, the position up to which no entry is retained (in a compacted channel,
+ *   entries before `trimmed` may be retained); `superseded`, the newest position of an event whose key has a newer
+ *   event; `ended` and `begun`, the positions of its end and of its last `begin`; `count` and `bytes`, of the retained
+ *   events; `garbage`, the number of entries that are in the file but not retained; `stored`, the bytes of all its
+ *   events in the file; `deleted`, the newest position that was deleted from the file; `age` in ms and `compact`, from
+ *   its settings; `due`, ms since 1970 after which the row is deleted; `used`, ms since 1970 of its last event. The
+ *   last two are accurate to COARSE: each has an index, of which otherwise every publish would write a page.
+ * - `tidings_entries`: `tag`, the key for compaction, for the newest event of each key of a compacted channel; `dead`,
+ *   whether a newer event of its key, or its age, has removed it from a compacted channel; `at`, ms since 1970.
  *
- * A compacted channel with few keys has thousands of dead entries: they are in an index of their own, so that nothing that
- * looks for the retained ones passes them. A query has to say `dead = 0` or `dead = 1` to use an index.
+ * A compacted channel with few keys may have thousands of dead entries. They are in a separate index, so that queries
+ * for retained entries do not scan them. A query must contain `dead = 0` or `dead = 1` to use an index.
  *
  * The entries of `end` and `begin` do not count in `count`, `bytes` and `stored`.
  *
- * An entry that was trimmed, or that its channel never retained, stays in the file for LIVE_WINDOW: the table is also
- * how processes give each other new entries. A process that is further behind finds in `swept` and `deleted` what it
- * has lost.
+ * An entry that was trimmed, or that its channel never retained, stays in the file for LIVE_WINDOW, because processes
+ * also read new entries from this table. A process that reads later finds in `swept` and `deleted` which channels have
+ * lost entries.
  *
  * Text has no NUL, see `encodeText`.
  */

@@ -5,31 +5,32 @@ import type { Driver } from './driver.ts';
 import { createHub, createTables, movePosition, readHub, renewEpoch, saveHub } from './hub.ts';
 import type { HubRow } from './schema.ts';
 
-/** What a call may reveal. Called before the call returns, and outside of its transaction. */
+/** Changes that any call may detect. The callbacks run before the call returns, and outside of its transaction. */
 export interface StoreEvents {
   /** The log has restarted in a new epoch. */
   restarted(epoch: string, head: Position): void;
   broken(after: Position, before: Position): void;
-  /** The file can be used, or cannot be read (with the cause). */
+  /** The file can be used again, or cannot be read any more (with the cause). */
   connection(isConnected: boolean, cause?: unknown): void;
 }
 
-/** Errors that concern only writing: what is stored can be read. */
+/** Errors of writing only: stored entries can still be read. */
 const WRITE_ERRORS = new Set(['FULL', 'READONLY']);
 
 /**
- * The file as transactions, and what each reveals about the log: epoch, head and breaks.
+ * Runs transactions on the file, and tracks epoch, head and breaks of the log.
  *
- * A file that lost its latest data to a power failure or a backup does not show it. So each start of a process moves
- * the position to the clock, in µs: positions in between may have been given to entries that are lost, and are a break.
- * A file that shows it (replaced, emptied, without one of the tables, or with an older head than this process knows) gets a new epoch.
+ * A power failure or a restored backup may remove the latest data from the file without a trace. So each start of a
+ * process moves the position to the clock, in µs. Positions in between may have been assigned to lost entries, and
+ * become a break. If the loss is visible, the log gets a new epoch: the file was replaced or emptied, a table is
+ * missing, or the head is older than this process knows.
  *
- * Every method throws what SQLite throws; if that is about a lock, the caller tries again.
+ * Every method throws the errors of SQLite. If another process holds the lock, the caller tries again.
  */
 export class Store {
   /** '': not started. */
   epoch = '';
-  /** The newest position of this epoch that this process knows of. */
+  /** The newest position of this epoch that this process knows. */
   knownHead: Position = 0;
   readonly #driver: Driver;
   readonly #synchronous: 'normal' | 'full';
@@ -37,9 +38,9 @@ export class Store {
   #connection: Connection | undefined;
   #isConnected = false;
   #isClosed = false;
-  /** The log is not the one that this process knows. */
+  /** The log has changed: see {@link LogChanged}. */
   #mustRestart = false;
-  /** Neither is the file: the same epoch in it proves nothing. */
+  /** The file was replaced, so that the log needs a new epoch even if the file has the same epoch. */
   #isReplaced = false;
   #lastBreak: Position = 0;
 
@@ -49,7 +50,7 @@ export class Store {
     this.#events = events;
   }
 
-  /** Creates the tables if they are missing, and moves the position. */
+  /** Creates the tables if they are missing. Otherwise moves the position. */
   start(): LogHead {
     const connection = this.#connect();
     const hub = connection.transaction('BEGIN IMMEDIATE', () => {
@@ -61,12 +62,12 @@ export class Store {
     return { epoch: hub.epoch, head: hub.head };
   }
 
-  /** Runs in a read transaction: everything it reads is as of one moment. */
+  /** Runs a function in a read transaction, so that all its reads see the same state. */
   read<Result>(run: (connection: Connection, hub: HubRow) => Result): Result {
     return this.#run('BEGIN', run);
   }
 
-  /** Runs in a write transaction. What it changes in `hub` is stored. */
+  /** Runs a function in a write transaction. Its changes of `hub` are stored. */
   write<Result>(run: (connection: Connection, hub: HubRow) => Result): Result {
     return this.#run('BEGIN IMMEDIATE', (connection, hub) => {
       const result = run(connection, hub);
@@ -75,7 +76,7 @@ export class Store {
     });
   }
 
-  /** Runs outside of a transaction. Undefined while the file cannot be used. */
+  /** Runs a function outside of a transaction. Returns undefined while the file cannot be used. */
   peek<Result>(run: (connection: Connection) => Result): Result | undefined {
     return this.#connection === undefined ? undefined : run(this.#connection);
   }
@@ -130,7 +131,7 @@ export class Store {
     return this.#connection;
   }
 
-  /** @throws {LogChanged} if the log is not the one that this process knows. */
+  /** @throws {LogChanged} the log has changed. */
   #readHub(connection: Connection): HubRow {
     const hub = readHub(connection);
     if (hub.epoch !== this.epoch) throw new LogChanged('the log has restarted in a new epoch');
@@ -138,12 +139,12 @@ export class Store {
     return hub;
   }
 
-  /** Follows another process into its epoch, or begins a new one. */
+  /** Adopts the new epoch of another process, or begins a new epoch. */
   #restart(connection: Connection): void {
     const hub = connection.transaction('BEGIN IMMEDIATE', () => {
       const stored = createTables(connection);
       if (stored === undefined) return createHub(connection);
-      // Another process has begun the new epoch already.
+      // Another process has already begun the new epoch.
       if (stored.epoch !== this.epoch) return stored;
       if (!this.#isReplaced && stored.head >= this.knownHead) return stored;
       return renewEpoch(connection, stored);
@@ -178,7 +179,7 @@ export class Store {
     this.#events.connection(true);
   }
 
-  /** After an error that is about the file, it is opened again by the next call. */
+  /** Closes the file after an error of the file. The next call opens it again. */
   #fail(error: unknown): void {
     const code = resultCode(error);
     if (this.#isClosed || isBusy(error) || (code !== undefined && WRITE_ERRORS.has(code))) return;

@@ -4,14 +4,14 @@ import {
   type ChannelRow,
   COARSE,
   COMPACTED_RETENTION,
-  FORGET_DELAY,
+  EXPIRY_DELAY,
   type HubRow,
   MIN_RETENTION,
   OVERHEAD,
 } from '../file/schema.ts';
 import { clearChannel, createChannel, findChannel, saveChannel } from './channels.ts';
 import { encodeEntry, encodeText, isMark, KIND } from './format.ts';
-import { evict, forgetDue, sweepChannel, trimChannel } from './retention.ts';
+import { deleteExpired, evict, sweepChannel, trimChannel } from './retention.ts';
 
 export interface Appended {
   readonly results: readonly (Position | TidingsError)[];
@@ -25,7 +25,7 @@ const INSERT = `
     (position, channel, dead, at, size, tag, kind, json, event, key, except_for, data)
   VALUES (?, ?, 0, ?, ?, ?, ?, ?, ?, ?, ?, ?)`;
 
-/** Appends a batch, in a write transaction: gives each entry its position, and trims the channels it is for. */
+/** Appends a batch, in a write transaction: assigns a position to each entry, and trims its channels. */
 export function append(
   connection: Connection,
   hub: HubRow,
@@ -37,15 +37,16 @@ export function append(
   const results = drafts.map(draft => batch.add(draft));
   batch.finish();
   evict(connection, hub, maxBytes);
-  forgetDue(connection, hub, Date.now());
+  deleteExpired(connection, hub, Date.now());
   return { results, entries: batch.entries, before };
 }
 
-interface Touched {
+/** A channel of the batch. */
+interface BatchChannel {
   readonly row: ChannelRow;
   /** The settings of the newest entry. */
   keep: Draft['keep'];
-  /** How many entries were added. */
+  /** Number of added entries. */
   added: number;
 }
 
@@ -54,7 +55,7 @@ class Batch {
   readonly #connection: Connection;
   readonly #hub: HubRow;
   readonly #now = Date.now();
-  readonly #channels = new Map<string, Touched>();
+  readonly #channels = new Map<string, BatchChannel>();
 
   constructor(connection: Connection, hub: HubRow) {
     this.#connection = connection;
@@ -73,21 +74,21 @@ class Batch {
       );
     }
     const row = known ?? createChannel(this.#connection, name, this.#hub.forgotten);
-    const touched = this.#channels.get(name) ?? { row, keep, added: 0 };
-    this.#channels.set(name, touched);
-    touched.keep = keep;
-    touched.added += 1;
+    const channel = this.#channels.get(name) ?? { row, keep, added: 0 };
+    this.#channels.set(name, channel);
+    channel.keep = keep;
+    channel.added += 1;
     return this.#append(draft, row);
   }
 
-  /** Trims the channels, and stores what has changed of them. */
+  /** Trims the channels, and stores their rows. */
   finish(): void {
     for (const { row, keep, added } of this.#channels.values()) {
       trimChannel(this.#connection, row, keep, this.#now);
       sweepChannel(this.#connection, this.#hub, row, { added, now: this.#now });
-      row.age = whole(keep.age);
+      row.age = toInteger(keep.age);
       const retention = Math.max(row.age, row.compact === 1 ? COMPACTED_RETENTION : MIN_RETENTION);
-      const due = this.#now + retention + FORGET_DELAY;
+      const due = this.#now + retention + EXPIRY_DELAY;
       if (row.due < due || row.due > due + COARSE) row.due = due + COARSE;
       row.used = this.#now - (this.#now % COARSE);
       saveChannel(this.#connection, row);
@@ -99,7 +100,7 @@ class Batch {
     const position = this.#hub.head;
     const kind = KIND[draft.kind];
     const size = isMark(kind) ? 0 : Buffer.byteLength(draft.data) + OVERHEAD;
-    // In an ordinary channel the older events of a key are separate events.
+    // Without compaction, earlier events with the same key are separate events. So a switch clears the channel.
     if (row.compact !== Number(keep.compact)) clearChannel(row, row.last);
     row.compact = Number(keep.compact);
     let tag: string | undefined;
@@ -134,7 +135,7 @@ class Batch {
     return position;
   }
 
-  /** Removes the older event of a key from what the channel retains. Returns the key as it is stored. */
+  /** Removes the older event of a key from the retained events. Returns the key as it is stored. */
   #supersede(row: ChannelRow, tag: string) {
     const stored = encodeText(tag);
     const older = this.#connection.get<{ position: number; size: number }>(
@@ -155,7 +156,7 @@ class Batch {
   }
 }
 
-/** SQLite's integers have a bound. Unbounded settings are stored as this one. */
-function whole(value: number): number {
+/** Rounds up. Infinity becomes 2^50, because SQLite's integers are limited. */
+function toInteger(value: number): number {
   return Math.min(Math.ceil(value), 2 ** 50);
 }

@@ -7,7 +7,7 @@ export function findChannel(connection: Connection, name: string): ChannelRow | 
   return connection.get<ChannelRow>('SELECT * FROM tidings_channels WHERE name = ?', encodeText(name));
 }
 
-/** @param forgotten entries up to here may have been in a channel of this name that is forgotten. */
+/** @param forgotten the position up to which a deleted channel with this name may have had entries. */
 export function createChannel(connection: Connection, name: string, forgotten: number): ChannelRow {
   const counts =
     'last, trimmed, cleared, superseded, count, bytes, garbage, stored, deleted, age, compact, due, used';
@@ -44,7 +44,7 @@ export function saveChannel(connection: Connection, row: ChannelRow): void {
   connection.run(UPDATE, ...values, row.id);
 }
 
-/** Retains nothing up to a position, which is not after the channel's newest. Its entries become garbage. */
+/** Turns all entries up to a position into garbage. @param upTo not after the channel's newest position. */
 export function clearChannel(row: ChannelRow, upTo: number): void {
   const marks = [row.begun, row.ended].filter(mark => mark !== null && mark > row.cleared && mark <= upTo);
   row.garbage += row.count + marks.length;

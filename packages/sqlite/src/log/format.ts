@@ -6,12 +6,12 @@ const KINDS = ['event', 'gone', 'end', 'begin', 'control'] as const;
 /** The kinds of entries, as they are stored. */
 export const KIND = { event: 0, gone: 1, end: 2, begin: 3, control: 4 } as const;
 
-/** Whether it is an entry that does not count against the bounds of a channel. */
+/** Whether entries of this kind do not count against the limits of a channel. */
 export function isMark(kind: number): boolean {
   return kind === KIND.end || kind === KIND.begin;
 }
 
-/** Encodes text. Some drivers cut it at a NUL: that becomes two characters, of which the first is U+0001. */
+/** Encodes text. NUL becomes two characters, of which the first is U+0001: some drivers truncate text at a NUL. */
 export function encodeText(text: string): string {
   if (!text.includes('\0') && !text.includes('\x01')) return text;
   return text.replaceAll('\x01', '\x011').replaceAll('\0', '\x010');

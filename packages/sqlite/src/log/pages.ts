@@ -4,13 +4,13 @@ import type { ChannelRow, HubRow } from '../file/schema.ts';
 import { findChannel } from './channels.ts';
 import { decodeEntry, ENTRY_COLUMNS, type EntryRow, KIND } from './format.ts';
 
-/** How much all pages of one call may have together, about. */
+/** Approximate limits on all pages of one call together. */
 export interface PageBudget {
   entries: number;
   bytes: number;
 }
 
-/** Reads one page of a channel, in a read transaction. Lowers the budget by what it has read. */
+/** Reads one page of a channel, in a read transaction. Subtracts the page from the budget. */
 export function readPage(
   connection: Connection,
   hub: HubRow,
@@ -40,14 +40,16 @@ export function readPage(
 }
 
 interface RetainedRange {
-  /** Nothing up to here is retained. */
+  /** No entry up to this position is retained. */
   after: Position;
   trimmedUpTo: Position;
-  /** ms since 1970: tombstones as old as that are not retained. 0 in an ordinary channel. */
+  /** ms since 1970: tombstones of this time or earlier are not retained. 0 without compaction. */
   tombstonesUpTo: number;
 }
 
-/** What is retained at this moment. What has become too old since the last publish is not trimmed yet. */
+/**
+ * The range that is retained now. It excludes entries that are too old, but will be trimmed only at the next publish.
+ */
 function retainedRange(connection: Connection, row: ChannelRow): RetainedRange {
   const { id, cleared, trimmed, compact } = row;
   const upTo = Date.now() - row.age;
@@ -64,7 +66,7 @@ function retainedRange(connection: Connection, row: ChannelRow): RetainedRange {
     id,
     cleared,
   );
-  // The usual case, which is found without a scan.
+  // The usual case: no entry is too old. Detected without a scan.
   if (oldest === undefined || oldest.at > upTo)
     return { after: cleared, trimmedUpTo: trimmed, tombstonesUpTo: 0 };
   const aged = newestPosition(
@@ -80,7 +82,7 @@ function newestPosition(connection: Connection, where: string, parameters: numbe
   return connection.get<{ position: number }>(sql, ...parameters)?.position ?? 0;
 }
 
-/** The position before the last so many events; 0 if there are not more. */
+/** The position before the last `count` events; 0 if there are no earlier ones. */
 function positionBefore(
   connection: Connection,
   row: ChannelRow,
@@ -119,7 +121,7 @@ function readRows(
     WHERE channel = ? AND position > ? AND position <= ? AND dead = 0
       AND (tag IS NULL OR kind <> ${KIND.gone} OR at > ?)
     ORDER BY position LIMIT ?`;
-  // At least one, or whoever reads page by page would not get on.
+  // At least one entry, so that reading page by page makes progress.
   const limit = Math.max(1, budget.entries);
   let end = until;
   let more = false;
@@ -147,7 +149,7 @@ function readRows(
     after,
     end,
     agedUpTo,
-    // An end and a begin are beside the events that are counted.
+    // An end and a begin do not count as events.
     limit + 2,
   );
   budget.entries -= entries.length;

@@ -4,20 +4,23 @@ import { type ChannelRow, type HubRow, LIVE_WINDOW } from '../file/schema.ts';
 import { clearChannel, saveChannel } from './channels.ts';
 import { KIND } from './format.ts';
 
-/** Entries that one step of trimming or sweeping takes, at most. */
+/** Maximum number of entries of one step of trimming or sweeping. */
 const STEP = 256;
 
-/** ms by which garbage is older than it has to be before it is swept, so that sweeping takes many at once. */
+/** ms by which a sweep is delayed, so that it deletes many entries at once. */
 const SWEEP_DELAY = 1_000;
 
-/** Steps of eviction that one batch takes, at most. Together they are more than it can append. */
+/** Maximum number of eviction steps of one batch. Together they evict more than one batch can append. */
 const EVICT_STEPS = 64;
 
-/** Channels among which the one that was published to least recently is found: of thousands, `used` may be the same. */
+/**
+ * Number of channels that are compared to find the one that was published to least recently. Thousands of channels may
+ * have the same `used`.
+ */
 const CANDIDATES = 64;
 
-/** Channels that one batch forgets, at most. */
-const FORGET_STEP = 2;
+/** Maximum number of expired channels that one batch deletes. */
+const MAX_EXPIRED = 2;
 
 interface Stored {
   position: number;
@@ -26,7 +29,9 @@ interface Stored {
   at: number;
 }
 
-/** Trims a channel to its bounds, oldest entries first. In a compacted channel, only tombstones have an age. */
+/**
+ * Trims a channel to its limits, oldest entries first. In a compacted channel, the age limit is for tombstones only.
+ */
 export function trimChannel(
   connection: Connection,
   row: ChannelRow,
@@ -36,7 +41,7 @@ export function trimChannel(
   if (row.compact === 1) trimTombstones(connection, row, now - keep.age);
   const isOver = () => row.count > keep.events || row.bytes > keep.bytes;
   while (row.count > 0) {
-    // One more than needed, to see that it stays; and a `begin`.
+    // One entry more than needed, to check that it can stay; and a `begin`.
     const limit = Math.min(STEP, Math.max(1, row.count - keep.events + 1) + 1);
     const oldest = connection.all<Stored>(
       `SELECT position, kind, size, at FROM tidings_entries
@@ -46,7 +51,7 @@ export function trimChannel(
       limit,
     );
     for (const { position, kind, size, at } of oldest) {
-      // It goes with the first event after it.
+      // A `begin` is trimmed together with the first event after it.
       if (kind === KIND.begin) continue;
       const isOld = row.compact === 0 && at + keep.age <= now;
       if (kind === KIND.end || !(isOld || isOver())) return;
@@ -61,7 +66,7 @@ export function trimChannel(
   }
 }
 
-/** @param upTo ms since 1970: tombstones as old as that are trimmed. */
+/** @param upTo ms since 1970: tombstones of this time or earlier are trimmed. */
 function trimTombstones(connection: Connection, row: ChannelRow, upTo: number): void {
   const old = connection.all<Stored>(
     `SELECT position, size FROM tidings_entries
@@ -80,11 +85,11 @@ function trimTombstones(connection: Connection, row: ChannelRow, upTo: number): 
   }
 }
 
-/** The two kinds of garbage, each by the index that has it. The parameters are the channel, and what it has cleared. */
+/** Conditions for the two kinds of garbage, each with its index. The parameters are the channel and its `cleared`. */
 const TRIMMED = 'channel = ? AND dead = 0 AND position <= ?';
 const DEAD = 'channel = ? AND dead = 1 AND ? >= 0';
 
-/** Deletes garbage of a channel from the file, once every process has had the time to deliver it. */
+/** Deletes garbage of a channel from the file, after every process has had time to deliver it. */
 export function sweepChannel(
   connection: Connection,
   hub: HubRow,
@@ -100,7 +105,7 @@ export function sweepChannel(
       row.cleared,
     );
     if (first === undefined || first.at > now - LIVE_WINDOW - SWEEP_DELAY) continue;
-    // Bounded before the age is checked: entries ascend in age, and those that are not old are not looked at.
+    // LIMIT applies before the age is checked, so that the query does not scan newer entries.
     const oldest = `SELECT position, at FROM tidings_entries WHERE ${where} ORDER BY position LIMIT ?`;
     const deleted = connection.all<Stored>(
       `DELETE FROM tidings_entries WHERE position IN (SELECT position FROM (${oldest}) WHERE at <= ?)
@@ -115,7 +120,7 @@ export function sweepChannel(
   }
 }
 
-/** Evicts the histories of the channels that were published to least recently, until the bound is met. */
+/** Evicts entries until `maxBytes` is met, beginning with the channel that was published to least recently. */
 export function evict(connection: Connection, hub: HubRow, maxBytes: number): void {
   for (let step = 0; hub.bytes > maxBytes && step < EVICT_STEPS; step++) {
     const row = connection.get<ChannelRow>(
@@ -142,7 +147,7 @@ export function evict(connection: Connection, hub: HubRow, maxBytes: number): vo
 
 type Evicted = Stored & { dead: number };
 
-/** Deletes the oldest events of a channel from the file, dead ones first: so many bytes of them, or 64. */
+/** Deletes the oldest events of a channel from the file, dead ones first: at least `bytes`, but at most 64 events. */
 function deleteOldest(connection: Connection, { id }: ChannelRow, bytes: number): Evicted[] {
   for (const dead of [1, 0]) {
     const oldest = connection.all<Stored>(
@@ -167,10 +172,10 @@ function deleteOldest(connection: Connection, { id }: ChannelRow, bytes: number)
   return [];
 }
 
-/** Forgets channels that nobody has published to for long. A large one takes several steps. */
-export function forgetDue(connection: Connection, hub: HubRow, now: number): boolean {
+/** Deletes expired channels. A large channel takes several steps. */
+export function deleteExpired(connection: Connection, hub: HubRow, now: number): boolean {
   const due = connection.all<ChannelRow>(
-    `SELECT * FROM tidings_channels WHERE due <= ? ORDER BY due LIMIT ${FORGET_STEP}`,
+    `SELECT * FROM tidings_channels WHERE due <= ? ORDER BY due LIMIT ${MAX_EXPIRED}`,
     now,
   );
   for (const row of due) {

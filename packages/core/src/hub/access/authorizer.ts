@@ -38,30 +38,31 @@ export interface AuthorizeCall {
 export interface AuthorizerOptions {
   /** Called in the async context of the constructor. */
   readonly authorize: Authorize;
-  /** ms after which no answer is a no. */
+  /** ms after which a pending call counts as a refusal. */
   readonly timeout: number;
   readonly revokedEvent: string;
   readonly report: (error: unknown, context: ErrorContext) => void;
   readonly onCall: (stream: EventStream, call: AuthorizeCall) => void;
 }
 
-interface Question {
-  /** ms, monotonic. */
+/** A call of `authorize` that has not settled. */
+interface PendingCall {
+  /** Its deadline (ms, monotonic). */
   readonly due: number;
   settle(answer: boolean | Error): void;
 }
 
 /**
- * Asks the application which channels a stream may follow. Answers that come later are taken in slices: thousands of
- * them may arrive in one microtask queue. All deadlines share a timer.
+ * Asks the application which channels a stream may follow. Asynchronous answers are processed in slices, because
+ * thousands of promises may resolve in the same tick. All deadlines share one timer.
  */
 export class Authorizer implements StreamGuard {
   readonly revokedEvent: string;
   readonly #options: AuthorizerOptions;
   readonly #outside = createOutside();
   readonly #answers = new Slices<() => void>(answer => answer());
-  /** Those without an answer, in the order of their deadlines. */
-  readonly #pending = new Set<Question>();
+  /** In the order of their deadlines. */
+  readonly #pending = new Set<PendingCall>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(options: AuthorizerOptions) {
@@ -91,10 +92,10 @@ export class Authorizer implements StreamGuard {
       decide(result === true ? 'allowed' : 'refused');
       return;
     }
-    const question: Question = {
+    const call: PendingCall = {
       due: performance.now() + this.#options.timeout,
       settle: given => {
-        if (!this.#pending.delete(question)) return;
+        if (!this.#pending.delete(call)) return;
         const settledAt = performance.now();
         this.#answers.push(() => {
           if (given instanceof Error) fail(given, settledAt);
@@ -102,11 +103,11 @@ export class Authorizer implements StreamGuard {
         });
       },
     };
-    this.#pending.add(question);
+    this.#pending.add(call);
     this.#watch();
     result.then(
-      isAllowed => question.settle(isAllowed === true),
-      error => question.settle(error instanceof Error ? error : new Error(show(error), { cause: error })),
+      isAllowed => call.settle(isAllowed === true),
+      error => call.settle(error instanceof Error ? error : new Error(show(error), { cause: error })),
     );
   }
 
@@ -120,7 +121,7 @@ export class Authorizer implements StreamGuard {
       const [first] = this.#pending;
       if (first === undefined || this.#timer !== undefined) return;
       this.#timer = setTimeout(() => this.#expire(), Math.ceil(first.due - performance.now()));
-      // A question must not keep the process alive.
+      // A pending call must not keep the process alive.
       this.#timer.unref?.();
     });
   }
@@ -129,9 +130,9 @@ export class Authorizer implements StreamGuard {
     this.#timer = undefined;
     const now = performance.now();
     const { timeout } = this.#options;
-    for (const question of this.#pending) {
-      if (question.due > now) break;
-      question.settle(new TidingsError('not-authorized', `authorize did not settle within ${timeout} ms`));
+    for (const call of this.#pending) {
+      if (call.due > now) break;
+      call.settle(new TidingsError('not-authorized', `authorize did not settle within ${timeout} ms`));
     }
     if (this.#pending.size > 0) this.#watch();
   }

@@ -8,19 +8,20 @@ import { type ControlMessage, controlDraft, readControl } from '../control.ts';
 /**
  * Applies a message.
  *
- * @param position nothing after it has been delivered to any stream that was open when it was stored.
- * @param isOwn this hub has sent it.
+ * @param position the position of the message. No later entry was delivered to a stream that was open when the message
+ *   was stored.
+ * @param isOwn whether this hub has sent the message.
  */
 export type ControlHandler = (message: ControlMessage, position: Position, isOwn: boolean) => void;
 
-/** The control messages of one hub: sends them to the hubs of all processes, itself included, and receives theirs. */
+/** Sends the control messages of one hub to the hubs of all processes, including itself, and receives all messages. */
 export class ControlChannel {
   readonly #log: Log;
   readonly #queue: PublishQueue | undefined;
   readonly #apply: ControlHandler;
   #sender: string | undefined;
 
-  /** @param queue absent: the log is in this process, and every message is for this hub alone. */
+  /** @param queue absent: the log is in this process, and messages are applied by this hub only. */
   constructor(log: Log, queue: PublishQueue | undefined, apply: ControlHandler) {
     this.#log = log;
     this.#queue = queue;
@@ -36,28 +37,28 @@ export class ControlChannel {
   /**
    * Sends a message.
    *
-   * @returns resolves when it has a position: it is applied there, in every process. Rejects when the broker cannot
-   *   store it. Never an unhandled rejection.
+   * @returns a promise that resolves when the message has a position, at which every process applies it. Rejects if the
+   *   broker cannot store it. A rejection does not cause an `unhandledRejection`.
    */
   send(message: ControlMessage): Promise<void> {
     const sent = this.store(message).then(() => {});
-    // A caller that does not await it must not end the process.
+    // An unhandled rejection would end the process if the caller does not await the promise.
     sent.catch(() => {});
     return sent;
   }
 
-  /** {@link send}, for a caller that awaits it: resolves with the id of the position. */
+  /** Like {@link send}, but resolves with the id of the position, and the caller must handle a rejection. */
   async store(message: ControlMessage): Promise<string> {
     if (this.#queue === undefined) {
       this.#apply(message, this.#log.head, true);
       return this.#log.id(this.#log.head);
     }
     const stored = await this.#queue.publish(controlDraft({ ...message, from: this.sender }));
-    // Streams that are opened from now on are later than the message.
+    // Acknowledged, so that streams that open from now on have a later position than the message.
     return this.#log.acknowledge(...stored);
   }
 
-  /** Takes an entry of the control channel. */
+  /** Applies an entry of the control channel. */
   receive({ channel, data, position }: Entry): void {
     const message = channel === CONTROL_CHANNEL ? readControl(data) : undefined;
     if (message !== undefined) this.#apply(message, position, message.from === this.#sender);

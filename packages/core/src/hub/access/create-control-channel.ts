@@ -6,17 +6,17 @@ import type { Clients } from '../clients.ts';
 import { ControlChannel } from './control-channel.ts';
 import { Membership } from './membership.ts';
 
-/** What control messages change in a hub. */
+/** The parts of a hub that control messages change. */
 export interface ControlTargets {
   readonly log: Log;
   /** Absent: the log is in this process. */
   readonly queue: PublishQueue | undefined;
   readonly clients: Clients<Stream>;
-  /** Asks again whether a stream may follow its channels. */
+  /** Calls `authorize` again for the channels of a stream. */
   readonly recheck: (stream: Stream) => void;
   /** Stops the sources that publish to a channel. */
   readonly stop: (channel: string, position: Position) => void;
-  /** A process asks for the stats of all processes. */
+  /** Called when a process asks for the stats of all processes. */
   readonly describe: (isOwn: boolean) => void;
 }
 
@@ -25,10 +25,9 @@ export function createControlChannel(targets: ControlTargets): ControlChannel {
   const { log, queue, clients, recheck, stop, describe } = targets;
   const membership = new Membership({ log, clients, isRemote: queue !== undefined, recheck });
   return new ControlChannel(log, queue, (message, position, isOwn) => {
-    // A hub asks again at once when it is told to, and stops its own sources. It does not do so once more when its own
-    // message arrives.
-    const isDone = isOwn && (message.type === 'recheck' || message.type === 'stop');
-    if (isDone) return;
+    // The hub has applied its own `recheck` and `stop` synchronously, when they were sent.
+    const isApplied = isOwn && (message.type === 'recheck' || message.type === 'stop');
+    if (isApplied) return;
     if (message.type === 'describe') describe(isOwn);
     else if (message.type === 'stop') stop(message.channel, position);
     else membership.apply(message, position);

@@ -12,22 +12,23 @@ type MembershipMessage = Exclude<ControlMessage, { type: 'stop' | 'describe' }>;
 export interface MembershipOptions {
   readonly log: Log;
   readonly clients: Clients<Stream>;
-  /** Messages have positions of their own. */
+  /** The hub has a broker, which gives each message a position. */
   readonly isRemote: boolean;
-  /** Asks again whether a stream may follow its channels. */
+  /** Calls `authorize` again for the channels of a stream. */
   readonly recheck: (stream: Stream) => void;
 }
 
 /**
- * Applies control messages to the streams that were open at their position.
+ * Applies control messages to the streams that were open at the message's position.
  *
- * Whether a stream was open then is unknown in two cases: it was opened before the broker had told where the log is;
- * or its client came with an id that this process had not reached, as it may be behind. If a message would change
- * the subscriptions of such a stream, the stream ends. Its client reconnects, and the application decides again.
+ * In two cases it is unknown whether a stream was open at a position: the stream was opened before the broker had
+ * returned the position of its log; or the client's last id is newer than the head of this process, which may be behind
+ * other processes. If a message would change the subscriptions of such a stream, the stream ends. Its client
+ * reconnects, and the application subscribes the new stream.
  */
 export class Membership {
   readonly #options: MembershipOptions;
-  /** For streams whose subscriptions were changed, by channel: the position of the newest change. */
+  /** For each stream: the position of the newest change of each channel. */
   readonly #changed = new WeakMap<Stream, Map<string, Position>>();
 
   constructor(options: MembershipOptions) {
@@ -37,7 +38,7 @@ export class Membership {
   apply(message: MembershipMessage, position: Position): void {
     for (const stream of this.#options.clients.find(message)) {
       if (this.#isLater(stream, position)) continue;
-      // Also one that closes: it was to receive everything up to a later position.
+      // Also for a closing stream, which may still deliver entries up to a later position.
       if (message.type === 'disconnect') stream.end('closed', { after: position });
       else if (!stream.isOpen) continue;
       else if (message.type === 'recheck') this.#options.recheck(stream);
@@ -54,7 +55,7 @@ export class Membership {
     const options = message.type === 'subscribe' ? message.options : {};
     const channels = this.#takeUnchanged(stream, message.channels, position);
     if (channels.length === 0) return;
-    if (!this.#isUnclear(stream, position))
+    if (!this.#isAmbiguous(stream, position))
       changeSubscriptions(stream, { type, channels, options, position });
     else if (
       channels.some(
@@ -66,8 +67,8 @@ export class Membership {
   }
 
   /**
-   * Records a change, and returns the channels that no newer change has named. A newer one may arrive first, while lost
-   * messages are read again.
+   * Records a change, and returns those of its channels that have no newer change. A newer change may arrive first,
+   * while lost messages are being read again.
    */
   #takeUnchanged(stream: Stream, channels: readonly string[], position: Position): readonly string[] {
     if (!this.#options.isRemote) return channels;
@@ -75,11 +76,11 @@ export class Membership {
     this.#changed.set(stream, changed);
     const due = channels.filter(name => (changed.get(name) ?? 0) < position);
     for (const name of due) {
-      // The latest last.
+      // Moves the channel to the end: the map is in the order of the changes.
       changed.delete(name);
       changed.set(name, position);
     }
-    // What is read again has no more messages than are retained.
+    // A repeated read has at most as many messages as the control channel retains.
     for (const name of changed.keys()) {
       if (changed.size <= CONTROL_SETTINGS.events) break;
       changed.delete(name);
@@ -87,12 +88,13 @@ export class Membership {
     return due;
   }
 
-  /** The stream was opened after the message. */
+  /** The stream was opened after the message was stored. */
   #isLater({ openedAt }: Stream, position: Position): boolean {
     return this.#options.isRemote && openedAt !== undefined && position <= openedAt;
   }
 
-  #isUnclear({ openedAt, lastEventId }: Stream, position: Position): boolean {
+  /** It is unknown whether the stream was open at the position. */
+  #isAmbiguous({ openedAt, lastEventId }: Stream, position: Position): boolean {
     const { isRemote, log } = this.#options;
     if (!isRemote) return false;
     return openedAt === undefined ? position <= log.origin : position <= (log.positionIn(lastEventId) ?? 0);

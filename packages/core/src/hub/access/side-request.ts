@@ -29,17 +29,17 @@ export interface ControlResponse {
 
 /** The hub of the stream. */
 export interface ControlledHub {
-  /** The streams may be in other processes. */
+  /** Several processes share the hub, so that the stream may be in another process. */
   readonly isShared: boolean;
-  /** Whether a stream may follow a channel is asked for. */
+  /** The hub has an `authorize` option. */
   readonly hasAuthorize: boolean;
   readonly clients: { get(client: string): ReadonlySet<EventStream> };
   /** Sends a message to all processes. Resolves with the id at which it is applied. */
   readonly store: (message: ControlMessage) => Promise<string>;
 }
 
-/** Channels of one request. */
-const MOST = 1_000;
+/** Maximum number of channels in one request. */
+const MAX_CHANNELS = 1_000;
 
 interface Change {
   readonly stream: string;
@@ -48,7 +48,7 @@ interface Change {
   readonly lastEventId: string | undefined;
 }
 
-/** Changes the channels of the stream that a request names, if it belongs to the client of the request. */
+/** Changes the channels of the stream that a request names, if the client of the request owns the stream. */
 export async function control(hub: ControlledHub, request: ControlRequest): Promise<ControlResponse> {
   const { client } = request;
   if (request.method !== 'POST') return refuse(405, 'method');
@@ -57,7 +57,7 @@ export async function control(hub: ControlledHub, request: ControlRequest): Prom
   if (!/^application\/json\b/i.test(request.header('content-type') ?? '')) return refuse(415, 'content-type');
   const change = readChange(request.body);
   if (change === undefined) return refuse(400, 'body');
-  // Without it, a page could follow every channel.
+  // Without `authorize`, a page could follow every channel.
   if (change.subscribe.length > 0 && !hub.hasAuthorize) return refuse(403, 'authorize');
   const isHere = [...hub.clients.get(client)].some(({ id }) => id === change.stream);
   if (!isHere && !hub.isShared) return refuse(404, 'stream');
@@ -70,7 +70,7 @@ export async function control(hub: ControlledHub, request: ControlRequest): Prom
   }
 }
 
-/** Resolves with the id at which the last change is applied; undefined: there is none. */
+/** Resolves with the id at which the last change is applied. Undefined: the request changes nothing. */
 async function apply({ store }: ControlledHub, owner: string, change: Change): Promise<string | undefined> {
   const { stream: who, subscribe, unsubscribe, lastEventId } = change;
   const stored: Promise<string>[] = [];
@@ -86,7 +86,7 @@ function refuse(status: number, reason: string): ControlResponse {
   return { status, body: { reason }, headers: {} };
 }
 
-/** Browsers say where a request comes from. Other clients have no cookies that a page could misuse. */
+/** Protects against CSRF. Browsers send `Sec-Fetch-Site` or `Origin`. Other clients have no cookies to be misused. */
 function isSameOrigin({ header, origins }: ControlRequest): boolean {
   const origin = header('origin');
   if (origin && origins?.includes(origin)) return true;
@@ -99,7 +99,7 @@ function isSameOrigin({ header, origins }: ControlRequest): boolean {
 function readChange(body: unknown): Change | undefined {
   const { stream, subscribe = [], unsubscribe = [], lastEventId } = parse(body);
   const isValid = typeof stream === 'string' && areNames(subscribe) && areNames(unsubscribe);
-  if (!isValid || subscribe.length + unsubscribe.length > MOST) return undefined;
+  if (!isValid || subscribe.length + unsubscribe.length > MAX_CHANNELS) return undefined;
   if (lastEventId !== undefined && typeof lastEventId !== 'string') return undefined;
   return { stream, subscribe, unsubscribe, lastEventId };
 }

@@ -1,16 +1,19 @@
 import { nextTurn, TURN_BUDGET } from '../../base/event-loop.ts';
 
-/** Items of one turn. What an item starts may continue in microtasks of the same turn, which no clock here sees. */
-const MOST = 64;
+/**
+ * Maximum number of items in one iteration of the event loop. The time budget alone is not enough: the work of an item
+ * may continue in microtasks, which run after the time was measured.
+ */
+const MAX_ITEMS = 64;
 
-/** Handles items in order, so many a turn of the event loop, from the next one on. */
+/** Handles items in order, a limited number in each iteration of the event loop, beginning with the next iteration. */
 export class Slices<T> {
   readonly #handle: (item: T) => unknown;
   #items: T[] = [];
   #next = 0;
   #isRunning = false;
 
-  /** @param handle an item. If it returns true, the same item is handled again before the next one. */
+  /** @param handle handles an item. If it returns true, the same item is handled again before the next one. */
   constructor(handle: (item: T) => unknown) {
     this.#handle = handle;
   }
@@ -25,13 +28,13 @@ export class Slices<T> {
   #run(): void {
     const start = performance.now();
     try {
-      for (let handled = 0; handled < MOST && this.#next < this.#items.length; handled++) {
+      for (let handled = 0; handled < MAX_ITEMS && this.#next < this.#items.length; handled++) {
         const item = this.#items[this.#next++] as T;
         if (this.#handle(item) === true) this.#next -= 1;
         if (performance.now() - start > TURN_BUDGET) break;
       }
     } finally {
-      // Whatever one of them has thrown, the others are handled.
+      // If `handle` throws, the remaining items are still handled.
       if (this.#next < this.#items.length) nextTurn(() => this.#run());
       else this.#clear();
     }

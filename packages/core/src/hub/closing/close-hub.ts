@@ -3,13 +3,13 @@ import type { CloseSettings } from './close-options.ts';
 import { within } from './deadline.ts';
 import { drain } from './drain.ts';
 
-/** ms for the last call of presence, at least. */
-const LAST_CALL = 1_000;
+/** Minimum ms for the last call of presence. */
+const MIN_LAST_CALL = 1_000;
 
 /**
- * Closes the parts of a hub that refuses new streams already. Producers first: what they publish last, and the ends of
- * their channels, reach the streams. Until every stream is closed, a handler that is told of the end of its stream may
- * publish that.
+ * Closes the parts of a hub that already refuses new streams. Producers close first, so that the streams receive their
+ * last events and the ends of their channels. The publisher closes after all streams, because a handler may publish
+ * when its stream closes.
  */
 export async function closeHub(parts: HubParts, settings: CloseSettings): Promise<void> {
   const { registry, context, producers, presence, publisher, listeners } = parts;
@@ -20,11 +20,12 @@ export async function closeHub(parts: HubParts, settings: CloseSettings): Promis
   const produced = producers.close()?.then(() => publisher.settled());
   if (produced !== undefined) await atMost(settings.within, produced);
   await drain([...registry.streams], { ...settings, within: left() });
-  // A broker that is away does not hold it up.
-  if (presence !== undefined) await atMost(Math.max(left(), LAST_CALL), presence.close(settings.retry[1]));
+  // Limited, so that an unreachable broker does not delay the close.
+  if (presence !== undefined)
+    await atMost(Math.max(left(), MIN_LAST_CALL), presence.close(settings.retry[1]));
   await publisher.close();
   if (!listeners.isEmpty) {
-    // What was published last may be on its way.
+    // The last events may not have arrived from the broker yet.
     await publisher.settled();
     await listeners.close(left());
   }
@@ -32,7 +33,7 @@ export async function closeHub(parts: HubParts, settings: CloseSettings): Promis
   await context.sync?.close();
 }
 
-/** Waits for a call, and no longer than so many ms. */
+/** Waits for a call for at most `ms`. Ignores its rejection. */
 async function atMost(ms: number, call: Promise<unknown>): Promise<void> {
   await within(ms, call, () => new Error('late')).catch(() => {});
 }

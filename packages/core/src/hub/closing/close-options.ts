@@ -15,7 +15,7 @@ export interface CloseSettings {
   retry: readonly [min: number, max: number];
 }
 
-/** With more, a timer fires at once. */
+/** Maximum ms of a timer. With more, `setTimeout` runs its callback immediately. */
 export const LONGEST_TIMER = 2 ** 31 - 1;
 
 const CLOSE_OPTIONS = optionNames<CloseOptions>({

@@ -1,4 +1,4 @@
-/** Settles as `call` does, or rejects with `error()` after so many ms. */
+/** Settles like `call`, or rejects with `error()` after `ms`. */
 export async function within<T>(ms: number, call: Promise<T>, error: () => Error): Promise<T> {
   let timer: ReturnType<typeof setTimeout> | undefined;
   const timeout = new Promise<never>((_, reject) => {

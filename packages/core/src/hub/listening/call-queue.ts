@@ -2,8 +2,8 @@ import { isThenable } from '../../base/deferred.ts';
 import { nextTurn, TURN_BUDGET } from '../../base/event-loop.ts';
 
 /**
- * Calls of one listener, one after the other. A call that returns a promise is awaited. Calls that return none run at
- * once, for as long as a turn of the event loop may be held.
+ * Runs the calls of one listener in sequence. A promise that a call returns is awaited. Calls that return no promise
+ * run in the same iteration of the event loop, until {@link TURN_BUDGET} is spent.
  */
 export class CallQueue {
   readonly #calls: (() => unknown)[] = [];
@@ -23,9 +23,10 @@ export class CallQueue {
   }
 
   /**
-   * Runs what is queued.
+   * Runs the queued calls.
    *
-   * @returns resolves when that, and what is queued meanwhile, is done; undefined if it is done already.
+   * @returns a promise that resolves when they, and all calls that are queued meanwhile, are done. Undefined if they
+   *   are already done.
    */
   run(): Promise<void> | undefined {
     if (this.#running !== undefined) return this.#running;
@@ -34,7 +35,7 @@ export class CallQueue {
     return this.#running;
   }
 
-  /** @returns what has to be awaited before the next call; undefined if nothing is queued. */
+  /** @returns a promise that must be awaited before the next call. Undefined if the queue is empty. */
   #runUntilWait(): PromiseLike<unknown> | undefined {
     const start = performance.now();
     for (let call = this.#calls.shift(); call !== undefined; call = this.#calls.shift()) {
@@ -60,7 +61,7 @@ export class CallQueue {
     this.#running = undefined;
   }
 
-  /** What is queued is dropped. A call under way goes on. */
+  /** Drops the queued calls. A running call continues. */
   clear(): void {
     this.#calls.length = 0;
   }

@@ -20,17 +20,16 @@ export type ListenEnd = 'closed' | 'ended' | 'error';
 const ALL = () => true;
 
 /**
- * Receives the events of channels in this process: a delivery, as streams have one, whose target is a function. While a
- * call of it is under way there is no room for more: what is published meanwhile waits in the log, as it does for a slow
- * client.
+ * Receives the events of channels in this process. It has a delivery, like a stream, whose target is a function. While
+ * a call of the function is running, `hasRoom` is false, and new events wait in the log, as for a slow consumer.
  */
 export class ChannelListener implements DeliveryTarget, DeliverySink {
   readonly context: DeliveryContext;
   readonly channels: ReadonlySet<string>;
-  /** It is subscribed to its channels. */
+  /** The listener is subscribed to its channels. */
   isLive = true;
   readonly lastEventId = undefined;
-  /** Resets are told by `onReset`. The markers are written to nobody. */
+  /** True, so that the delivery reports resets, which go to `onReset`. `write` ignores the frames of markers. */
   readonly hasMarkers = true;
   readonly canReconnect = false;
   readonly bufferedBytes = 0;
@@ -42,7 +41,7 @@ export class ChannelListener implements DeliveryTarget, DeliverySink {
   readonly #ready = createDeferred<void>();
   readonly #ended = createDeferred<ListenEnd>();
 
-  /** @throws {TidingsError} `invalid-option`: `from: 'state'` for a channel that has none. */
+  /** @throws {TidingsError} `invalid-option`: `from: 'state'` for a channel without state. */
   constructor(
     context: DeliveryContext,
     channels: ReadonlySet<string>,
@@ -64,22 +63,22 @@ export class ChannelListener implements DeliveryTarget, DeliverySink {
     this.#delivery.opener.startSoon();
   }
 
-  /** Resolves when everything that is published from now on is received; at the latest when nothing more is. */
+  /** Resolves when the listener receives all events that are published from then on, or when it has ended. */
   get ready(): Promise<void> {
     return this.#ready.promise;
   }
 
-  /** Resolves with the reason when nothing more is received, and the last call is done. */
+  /** Resolves with the reason when the listener has ended and its last call is done. */
   get ended(): Promise<ListenEnd> {
     return this.#ended.promise;
   }
 
-  /** Closes when everything that has been published before is received. */
+  /** Closes after all events that were published before are received. */
   finish(): void {
     this.#delivery.close();
   }
 
-  /** What was not received yet is dropped. */
+  /** Closes immediately. Events that were not received yet are dropped. */
   close(): void {
     this.#queue.clear();
     this.#end('closed');
@@ -94,7 +93,7 @@ export class ChannelListener implements DeliveryTarget, DeliverySink {
     else running.then(() => this.#ended.resolve(outcome));
   }
 
-  // For its delivery
+  // Called by its delivery
 
   get writer(): DeliverySink {
     return this;
@@ -109,12 +108,12 @@ export class ChannelListener implements DeliveryTarget, DeliverySink {
   }
 
   receive(channel: string, content: LogEntry | State): void {
-    // Now: its epoch may be over when it is called.
+    // Formatted here, because the log may have a new epoch when the call runs.
     const id = content instanceof LogEntry ? this.context.log.id(content.position) : undefined;
     this.#queue.push(() => this.#listener(eventOf(id, channel, content)));
   }
 
-  /** Something was received, or it is a marker: the frame itself is for clients. */
+  /** Runs the calls that `receive` and `resetQueued` have queued. The frame itself is for clients, and is ignored. */
   write(): void {
     void this.#queue.run()?.then(() => this.#delivery.resume());
   }

@@ -15,7 +15,7 @@ export interface ListenEvent {
   channel: string;
   /** The name of the event; undefined if it has none. */
   event: string | undefined;
-  /** The key for compaction: its own, else its name, else ''. */
+  /** The key for compaction: the `key` of the event, else its name, else ''. */
   key: string;
   /** Whether it is a tombstone: see `gone` in {@link PublishFields}. */
   gone: boolean;

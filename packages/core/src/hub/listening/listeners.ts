@@ -9,16 +9,16 @@ export interface Listening {
   /** Resolves when the listener is live: it receives everything that is published from then on. Never rejects. */
   readonly ready: Promise<void>;
   /**
-   * Resolves when the listener receives nothing more, and its last call is done. `closed`: by `close()`, `signal` or the
-   * hub; `ended`: all channels have ended, and everything was received; `error`: a snapshot failed, and `onError` was
-   * called. Never rejects.
+   * Resolves when the listener receives nothing more, and its last call is done. `closed`: by `close()`, `signal` or
+   * the hub; `ended`: all channels have ended, and everything was received; `error`: a snapshot failed, and `onError`
+   * was called. Never rejects.
    */
   readonly closed: Promise<ListenEnd>;
-  /** Nothing more is received. A call of the listener that is under way goes on. Idempotent. */
+  /** Closes the listener. A running call continues. Idempotent. */
   close(): void;
 }
 
-/** The listeners of a hub, on channels in this process. */
+/** The listeners of a hub in this process. */
 export class Listeners {
   readonly #context: DeliveryContext;
   readonly #onError: (error: unknown) => void;
@@ -33,7 +33,7 @@ export class Listeners {
     return this.#listeners.size === 0;
   }
 
-  /** How many listen to a channel. */
+  /** Number of listeners of a channel. */
   countOf(channel: string): number {
     let count = 0;
     for (const { isLive, channels } of this.#listeners) if (isLive && channels.has(channel)) count += 1;
@@ -60,7 +60,7 @@ export class Listeners {
     return { ready: added.ready, closed: added.ended, close };
   }
 
-  /** Resolves when all listeners have received what was published before. They are closed after so many ms. */
+  /** Resolves when all listeners have received the events that were published before. Closes them after `ms`. */
   async close(ms: number): Promise<void> {
     const listeners = [...this.#listeners];
     for (const listener of listeners) listener.finish();

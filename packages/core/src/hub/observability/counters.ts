@@ -33,7 +33,7 @@ export class Counters {
   readonly broker = { calls: 0, callErrors: {} as BrokerStats['callErrors'] };
   readonly observers: Observers;
 
-  /** @param onError called with what an observer throws. */
+  /** @param onError called with errors of observers. */
   constructor(onError: (error: unknown) => void) {
     this.observers = new Observers(onError);
   }
@@ -46,7 +46,7 @@ export class Counters {
     this.observers.notify('opened', stream);
   }
 
-  /** Counts what a stream does, from now on. Most hubs have no observer, and spare their streams the memory. */
+  /** Gives a stream a meter. Without an observer, streams have no meter, which saves memory. */
   measure(stream: Stream): void {
     stream.writer.meter ??= new StreamMeter((status, ms) => {
       this.observers.notify('headersSent', stream, status, ms);
@@ -123,14 +123,14 @@ export class Counters {
     this.observers.notify('dropped', channel);
   }
 
-  // The rest
+  // Delivery and broker
 
   follow({ meter }: DeliveryLoop): void {
     meter.onHeld = (ms, streams) => this.observers.notify('held', ms, streams);
     meter.onRound = (ms, streams) => this.observers.notify('round', ms, streams);
   }
 
-  /** The same broker, with its calls counted. */
+  /** Wraps a broker, and counts its calls. */
   timed(broker: Broker): Broker {
     return timeCalls(broker, call => this.#brokerCalled(call));
   }

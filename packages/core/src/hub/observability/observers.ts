@@ -2,18 +2,18 @@ import { bindContext } from '../../base/async-context.ts';
 import { isThenable } from '../../base/deferred.ts';
 import type { Observer } from './observer.ts';
 
-/** Callbacks that run in the async context of the request, and not in that of their registration. */
+/** Callbacks that run in the async context of the request instead of that of their registration. */
 const IN_REQUEST: ReadonlySet<keyof Observer> = new Set(['opened', 'refused']);
 
-/** An observer, and how to run its callbacks in the async context in which it was registered. */
 interface Registration {
   readonly observer: Partial<Record<keyof Observer, (...args: unknown[]) => unknown>>;
+  /** Runs a callback in the async context in which the observer was registered. */
   readonly run: (callback: () => void) => void;
 }
 
 /** The observers of a hub. */
 export class Observers {
-  /** Whether one of them has `delivered`, which is called for every write. */
+  /** Whether an observer has the callback `delivered`. It is called for every write, so it is skipped if possible. */
   hasDelivered = false;
   readonly #registrations = new Set<Registration>();
   readonly #onError: (error: unknown) => void;
@@ -26,7 +26,7 @@ export class Observers {
     return this.#registrations.size === 0;
   }
 
-  /** Returns a function that removes it again. */
+  /** Returns a function that removes the observer. */
   add(observer: Observer): () => void {
     const registration = {
       observer: observer as Registration['observer'],
@@ -44,7 +44,7 @@ export class Observers {
     this.hasDelivered = [...this.#registrations].some(({ observer }) => observer.delivered !== undefined);
   }
 
-  /** Calls one callback of each observer that has it. */
+  /** Calls a callback of all observers that have it. */
   notify<Name extends keyof Observer>(name: Name, ...args: Parameters<NonNullable<Observer[Name]>>): void {
     for (const { observer, run } of this.#registrations) {
       if (observer[name] === undefined) continue;
@@ -57,7 +57,6 @@ export class Observers {
   #call(callback: () => unknown): void {
     try {
       const result = callback();
-      // It may be async.
       if (isThenable(result)) Promise.resolve(result).catch(this.#onError);
     } catch (error) {
       this.#onError(error);

@@ -25,7 +25,7 @@ export interface ProcessStats {
 
 type Listener = (process: ProcessStats) => void;
 
-/** What the processes of a hub need of it. */
+/** What {@link Processes} needs of its hub. */
 export interface ProcessesOptions {
   readonly scheduler: Scheduler;
   readonly messages: ControlChannel;
@@ -36,16 +36,17 @@ export interface ProcessesOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** ms between two requests for stats, whichever process sends them. */
+/** ms between two requests for stats, by this process or another. */
 const INTERVAL = 5_000;
 
 /**
- * The stats of all processes, while a process observes them. It asks with a control message. The answers go to a channel
- * of their own, which only the processes that observe have open: the control channel retains a limited number of messages.
+ * Observes the stats of all processes. A process that observes them asks with a control message. The other processes
+ * publish their stats to a separate channel, which only observing processes open: the control channel retains a limited
+ * number of messages.
  */
 export class Processes {
   readonly #options: ProcessesOptions;
-  /** ms, monotonic: when a process has asked last, this one or another. */
+  /** When this or another process last asked (ms, monotonic). */
   #askedAt = Number.NEGATIVE_INFINITY;
   #isAnswering = false;
   /** Ends each observation. */
@@ -80,10 +81,10 @@ export class Processes {
     return stop;
   }
 
-  /** A process has asked for the stats of all processes. */
+  /** Called when a process has asked for the stats of all processes. */
   asked(isOwn: boolean): void {
     this.#askedAt = performance.now();
-    // An answer is for all who ask.
+    // All observing processes receive the answer that is being published.
     if (isOwn || this.#isAnswering) return;
     void this.#answer();
   }
@@ -111,7 +112,7 @@ export class Processes {
     try {
       await this.#options.queue?.publish(processDraft(this.#describe()));
     } catch {
-      // The broker is away. The next request is answered again.
+      // The broker is unreachable. The next request will be answered.
     } finally {
       this.#isAnswering = false;
     }

@@ -8,7 +8,7 @@ import type { ChannelStats } from './channel-stats.ts';
 import type { Counters } from './counters.ts';
 import type { HubStats } from './hub-stats.ts';
 
-/** Reads what a hub holds now. Takes time proportional to the number of open streams. */
+/** Reads the stats of a hub. Takes time proportional to the number of open streams. */
 export function readStats(
   streams: ReadonlySet<Stream>,
   clients: number,
@@ -46,7 +46,7 @@ export function readStats(
   };
 }
 
-/** Reads what one channel holds now. The first call begins to count. */
+/** Reads the stats of one channel. The first call starts its counters. */
 export function readChannelStats({ channels }: Log, name: string): ChannelStats {
   const { since, events, bytes } = channels.countsOf(name);
   const channel = channels.find(name);

@@ -16,7 +16,7 @@ export interface HistoryOptions {
   age?: number | false | undefined;
 }
 
-/** The data of a snapshot: that of the event `snapshot`, if the channel has one. */
+/** The return type of `snapshot`: the data of the channel's `snapshot` event, or a promise of it. */
 type SnapshotData<Data> = unknown extends Data ? unknown : Data | Promise<Data>;
 
 /**
@@ -74,7 +74,7 @@ export type HistorySettings = Pick<Keep, 'events' | 'bytes' | 'age'>;
 /**
  * Asks the application for the options of a channel.
  *
- * @throws {TidingsError} `invalid-option`: these are not options.
+ * @throws {TidingsError} `invalid-option`: the application has returned something other than an object.
  */
 export function channelOptionsFor(
   name: string,
@@ -83,13 +83,13 @@ export function channelOptionsFor(
   if (channels === undefined) return {};
   const given = channels(name);
   if (given === undefined) return {};
-  // It is not awaited. If it rejects, that must not end the process.
+  // The promise is not awaited. Without a handler, its rejection would end the process.
   if (isThenable(given)) Promise.resolve(given).catch(() => {});
   else if (isObject(given)) return given;
   throw invalid('channels', 'a synchronous function that returns an object', given);
 }
 
-/** ms. While events wait, they are retained whatever the limits of the history. */
+/** Maximum ms of `flushInterval`. Waiting events are retained beyond the limits of the history. */
 const LONGEST_INTERVAL = 10_000;
 
 const CHANNEL_OPTIONS = optionNames<ChannelOptions>({
@@ -105,16 +105,16 @@ const CHANNEL_OPTIONS = optionNames<ChannelOptions>({
 /**
  * Checks the options of a channel.
  *
- * @param standard the history unless the options say otherwise.
- * @param hasChannelField snapshots are sent with the name of their channel.
- * @param settings of a hub with compression.
+ * @param hubHistory the `history` option of the hub, which is the default.
+ * @param hasChannelField whether snapshots are sent with the name of their channel.
+ * @param hubCompression the compression of the hub. Absent: the hub has no compression.
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
 export function readChannelOptions(
   options: ChannelOptions,
-  standard: HistorySettings,
+  hubHistory: HistorySettings,
   hasChannelField: boolean,
-  settings?: CompressionSettings,
+  hubCompression?: CompressionSettings,
 ): ChannelSettings {
   checkType('options', 'object', options);
   checkNames(options, CHANNEL_OPTIONS);
@@ -136,13 +136,13 @@ export function readChannelOptions(
     throw invalid('flushInterval', 'an integer of ms, 0 to 10,000', flushInterval);
   }
   const event = readEventName('snapshotEvent', snapshotEvent, 'snapshot');
-  const { events, bytes, age } = history === undefined ? standard : readHistory(history);
+  const { events, bytes, age } = history === undefined ? hubHistory : readHistory(history);
   return {
     events,
     bytes,
     age,
     compact,
-    compression: options.compression === false ? undefined : settings,
+    compression: options.compression === false ? undefined : hubCompression,
     overflow,
     snapshot: snapshot && { event, take: bindContext(snapshot), hasChannelField },
     flushInterval,
@@ -154,9 +154,9 @@ export function readChannelOptions(
  *
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
-export function readEventName(name: string, value: string | undefined, standard: string): string {
+export function readEventName(name: string, value: string | undefined, fallback: string): string {
   if (value === '') throw invalid(name, 'a string of at least one character', value);
-  return value === undefined ? standard : fieldText(name, value, 'invalid-option');
+  return value === undefined ? fallback : fieldText(name, value, 'invalid-option');
 }
 
 const HISTORY_OPTIONS = optionNames<HistoryOptions>({

@@ -4,10 +4,10 @@ import { PRESENCE_CHANNEL } from '../presence/presence-options.ts';
 import type { ChannelOptions } from './channel-options.ts';
 import type { HubSettings } from './options.ts';
 
-/** How each channel of a hub is kept. */
+/** The settings of each channel of a hub. */
 export class SettingsOfChannels {
   readonly #hub: Pick<HubSettings, 'channel' | 'presence'>;
-  /** Those for which the application has called `hub.channel(name, options)`. */
+  /** The settings from calls of `hub.channel(name, options)`. */
   readonly #pinned = new Map<string, ChannelSettings>();
 
   constructor(hub: Pick<HubSettings, 'channel' | 'presence'>) {

@@ -2,7 +2,7 @@ import { checkType, isObject, readCount } from '../../base/option-checks.ts';
 import { checkNames, optionNames } from '../../base/option-names.ts';
 import { type CompressionSettings, loadZlib } from '../../compression/zlib.ts';
 
-/** Options of the compression. */
+/** The options of compression. */
 export interface CompressionOptions {
   /**
    * Minimum number of streams that must receive an event for it to be compressed. For fewer streams, the CPU time costs
@@ -16,7 +16,7 @@ const COMPRESSION_OPTIONS = optionNames<CompressionOptions>({
 });
 
 /**
- * @returns undefined if nothing is compressed.
+ * @returns undefined if compression is off, or `node:zlib` is missing.
  * @throws {TidingsError} `invalid-option`, naming the option.
  */
 export function readCompression(

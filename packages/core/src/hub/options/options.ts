@@ -126,7 +126,7 @@ export interface Limits {
   perClient?: number | undefined;
 }
 
-/** {@link HubOptions} with every default filled in. What is switched off is Infinity. */
+/** {@link HubOptions} with every default filled in. A limit that is switched off is Infinity. */
 export interface HubSettings extends StreamLimits {
   readonly resetEvent: string;
   readonly revokedEvent: string;
@@ -190,7 +190,7 @@ export function readHubOptions(options: HubOptions): HubSettings {
   const history = readHistory(options.history);
   const compression = readCompression(options.compression);
   const readChannel = (own: ChannelOptions) => readChannelOptions(own, history, channelField, compression);
-  // Snapshots run in the context of `createHub()`, whichever request uses their channel first.
+  // Snapshots run in the context of `createHub()`, not in that of the first request that uses their channel.
   const readByName = bindContext((name: string) => readChannel(channelOptionsFor(name, channels)));
   checkType('authorize', 'function', options.authorize);
   const recheckInterval = readDuration('recheck', options.recheck, 60_000);
@@ -213,7 +213,7 @@ export function readHubOptions(options: HubOptions): HubSettings {
       readDuration('authorizeTimeout', options.authorizeTimeout, 5_000),
     ),
     revokedEvent: readEventName('revokedEvent', options.revokedEvent, 'revoked'),
-    // Whole, so that the times that every stream keeps are small integers, which take no memory of their own.
+    // An integer, so that the times in every stream are small integers, which take no extra memory.
     precision: Math.max(
       5,
       Math.ceil(Math.min(32_000, heartbeat.interval, stallTimeout, maxAge, recheck) / 32),

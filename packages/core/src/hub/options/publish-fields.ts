@@ -1,5 +1,5 @@
 import { checkType, invalid } from '../../base/option-checks.ts';
-import type { Unplaced } from '../../log/entry.ts';
+import type { NewEntry } from '../../log/entry.ts';
 import { dataText, type EventFields, fieldText, isJson } from '../../protocol/event.ts';
 import type { PublishFields } from '../hub-channel.ts';
 
@@ -12,7 +12,7 @@ type Refused = Pick<EventFields, 'id' | 'retry'>;
  * @throws {TidingsError} `invalid-field`, naming the field.
  * @throws {TypeError} the data cannot be sent.
  */
-export function readPublished(data: unknown, fields: PublishFields = {}): Omit<Unplaced, 'channel'> {
+export function readPublished(data: unknown, fields: PublishFields = {}): Omit<NewEntry, 'channel'> {
   checkType('fields', 'object', fields, 'invalid-field');
   const { event, key, gone = false, except, id, retry } = fields as PublishFields & Refused;
   if (id !== undefined) throw invalid('id', 'left out: the hub assigns the ids', id, 'invalid-field');

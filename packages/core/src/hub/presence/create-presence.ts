@@ -6,7 +6,7 @@ import type { HubSettings } from '../options/options.ts';
 import { createLocalLease, type Lease } from './leases.ts';
 import { Presence, type PresenceHub } from './presence.ts';
 
-/** The presence of a hub, if its settings ask for it. */
+/** Creates the presence of a hub. Undefined without the option `presence`. */
 export function createPresence(
   { presence, broker }: HubSettings,
   sync: BrokerSync | undefined,
@@ -26,14 +26,14 @@ function brokerLease(set: string, sync: BrokerSync, lease: Required<Broker>['lea
   };
 }
 
-/** How many clients have a stream, in all processes. Without presence and without a broker, this process is all. */
+/** The number of clients of all processes that have a stream. Without a broker, this process is the only one. */
 export async function countClients(
-  broker: BrokerCalls,
+  calls: BrokerCalls,
   presence: Presence | undefined,
   clients: { readonly size: number },
   isShared: boolean,
 ): Promise<number> {
-  if (presence !== undefined) return broker.answer(presence.count());
+  if (presence !== undefined) return calls.withDeadline(presence.count());
   if (!isShared) return clients.size;
   throw new TidingsError(
     'invalid-option',

@@ -2,12 +2,12 @@ import { createOutside } from '../../base/async-context.ts';
 import { nextTurn } from '../../base/event-loop.ts';
 import { type Lease, type LeaseResult, takeKeys } from './leases.ts';
 
-/** What a lease keeper calls. */
+/** What a lease keeper needs of presence. */
 export interface LeaseKeeperOptions {
   readonly lease: Lease;
-  /** ms after which other processes release what this one holds, unless it renews it. */
+  /** ms after which other processes release the keys of this process, unless it renews them. */
   readonly ttl: number;
-  /** Publishes the changes. Resolves when they are stored, or could not be. */
+  /** Publishes the changes. Resolves when they are stored, or have failed. */
   readonly announce: (result: LeaseResult) => Promise<unknown>;
   /** All clients of this process. */
   readonly wanted: ReadonlySet<string>;
@@ -16,19 +16,23 @@ export interface LeaseKeeperOptions {
   readonly onError: (error: unknown) => void;
 }
 
-/** ms before a call is repeated that has failed, on average. */
+/** Average ms to wait before a failed call is repeated. */
 const RETRY = 1_000;
 
-/** Each hub holds a key of its own: when another one releases it, this process has died, perhaps before it published. */
+/**
+ * Prefix of the key that each hub holds for itself. If another hub releases this key, the process has died, possibly
+ * before it published its last changes.
+ */
 const SENTINEL = '\0';
 
 /**
- * Holds a key for each client of this process, with one call at a time. What a call has changed is published, and stored,
- * before the next call: so the last event of a client is of the last change, unless two processes publish at once. Then
- * the process that has the client notices that it is not listed: see {@link Presence}.
+ * Holds a lease key for each client of this process, with one call at a time. The changes of a call are published and
+ * stored before the next call, so that a client's last event matches its last change. An exception are two processes
+ * that publish at the same time. The process that has the client then detects that it is not listed: see {@link
+ * Presence}.
  *
- * A result that was lost (a call that failed, a process that died) may leave clients in the list that nobody holds. They
- * are found by holding and releasing each of them.
+ * If the result of a call was lost (the call failed, or a process died), the list may have clients that no process
+ * holds. To find them, the keeper holds and releases the key of each listed client of other processes.
  */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
@@ -37,10 +41,13 @@ export class LeaseKeeper {
   #owner: string | undefined;
   readonly #toHold = new Set<string>();
   readonly #toRelease = new Set<string>();
+  /** A call is due, even without changes. */
   #mustRenew = true;
+  /** The next call holds the keys of all clients again. */
   #mustHoldAll = true;
+  /** The list must be checked for clients that no process holds. */
   #mustVerify = false;
-  /** ms, monotonic: when the last call that succeeded began. */
+  /** When the last successful call began (ms, monotonic). */
   #renewedAt = Number.NEGATIVE_INFINITY;
   #running: Promise<void> | undefined;
   #stopWaiting: (() => void) | undefined;
@@ -60,7 +67,7 @@ export class LeaseKeeper {
     this.#runSoon();
   }
 
-  /** No call is under way, or waits to be made again. */
+  /** No call is under way or waits to be repeated. */
   get isIdle(): boolean {
     return this.#running === undefined;
   }
@@ -70,19 +77,21 @@ export class LeaseKeeper {
     this.#runSoon();
   }
 
-  /** What is held, or listed, may not be what this process knows. */
+  /**
+   * Called when the leases or the list in the broker may have been lost: holds everything again, and verifies the list.
+   */
   startOver(): void {
     this.#mustHoldAll = this.#mustVerify = true;
     this.renew();
   }
 
-  /** Looks for clients in the list that nobody holds. */
+  /** Removes listed clients that no process holds. */
   verify(): void {
     this.#mustVerify = true;
     this.#runSoon();
   }
 
-  /** @param ttl ms for which the clients of this process stay in the list, until they have reconnected elsewhere. */
+  /** @param ttl ms for which the clients of this process stay listed, so that they can reconnect to another process. */
   async close(ttl: number): Promise<void> {
     this.#isClosed = true;
     this.#stopWaiting?.();
@@ -108,7 +117,7 @@ export class LeaseKeeper {
   #runSoon(): void {
     if (this.#running !== undefined || this.#isClosed) return;
     this.#running = new Promise(done => {
-      // What else changes in this turn goes into the same call.
+      // All changes of this tick are made with one call.
       this.#outside(() => nextTurn(() => done(this.#run())));
     });
   }
@@ -138,7 +147,7 @@ export class LeaseKeeper {
   async #change(): Promise<void> {
     const { wanted, ttl, announce } = this.#options;
     const begunAt = performance.now();
-    // Others may have released everything while this process was stopped or cut off.
+    // Other processes may have released all keys while this one was paused or disconnected.
     if (this.#mustHoldAll || begunAt - this.#renewedAt > ttl * 0.8) {
       for (const client of wanted) this.#toHold.add(client);
       this.#toHold.add(this.#ownKey);
@@ -169,7 +178,7 @@ export class LeaseKeeper {
     while (suspects.size > 0 && !this.#isClosed) {
       const keys = takeKeys(suspects);
       const { left } = await this.#call(keys, []);
-      // What is opened here meanwhile stays held.
+      // Clients that connect to this process meanwhile stay held.
       const released = await this.#call([], keys.filter(isElsewhere));
       await this.#announce({ came: [], left: [...left, ...released.left] }, announce);
     }

@@ -1,15 +1,15 @@
 import type { LeaseChange } from '../../log/broker/broker.ts';
 
-/** What a call has changed for all processes together. */
+/** The changes of a call for all processes together. See `lease` of {@link Broker}. */
 export interface LeaseResult {
   readonly came: readonly string[];
   readonly left: readonly string[];
 }
 
-/** Changes and renews what this hub holds: see `lease` of a broker. */
+/** Changes and renews the keys of this hub. See `lease` of {@link Broker}. */
 export type Lease = (change: LeaseChange) => Promise<LeaseResult>;
 
-/** The leases of a hub without a broker: nobody else holds anything. */
+/** The leases of a hub without a broker, which is the only owner. */
 export function createLocalLease(): Lease {
   const held = new Set<string>();
   return async ({ hold, release }) => {
@@ -20,10 +20,10 @@ export function createLocalLease(): Lease {
   };
 }
 
-/** Keys of one call. */
+/** Maximum number of keys in one call. */
 const MAX_KEYS = 1_000;
 
-/** Takes up to {@link MAX_KEYS} keys out of a set. */
+/** Removes up to {@link MAX_KEYS} keys from a set, and returns them. */
 export function takeKeys(keys: Set<string>): string[] {
   const taken: string[] = [];
   for (const key of keys) {

@@ -6,7 +6,7 @@ import type { ChannelSettings } from '../../log/keep.ts';
 import { nameOf } from '../../protocol/channel-name.ts';
 import type { EventStream } from '../../stream/event-stream.ts';
 
-/** How a hub keeps the list of the clients that are connected. */
+/** The options of the list of connected clients. */
 export interface PresenceOptions<Data = unknown> {
   /**
    * The channel of the list. It is compacted, with a key for each client. The hub publishes `came` with
@@ -36,7 +36,9 @@ export interface PresenceSettings {
   readonly data: ((stream: EventStream) => unknown) | undefined;
 }
 
-/** How the channel is kept: every client once, and who has left for as long as a page may be away. */
+/**
+ * The settings of the channel: it retains every client once, and tombstones for as long as a page may be disconnected.
+ */
 export const PRESENCE_CHANNEL: ChannelSettings = {
   events: 1_000_000,
   bytes: 64 * 1024 * 1024,

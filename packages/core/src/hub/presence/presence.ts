@@ -14,41 +14,43 @@ export interface PresenceHub {
   readonly listeners: Listeners;
   readonly clients: Pick<ClientRegistry, 'get' | 'has'>;
   readonly lease: Lease;
-  /** Publishes to the channel of the list. A rejection is reported already. */
+  /** Publishes to the channel of the list. Also reports a rejection. */
   readonly publish: (channel: string, data: unknown, fields: PublishFields) => Promise<string>;
   readonly onError: (error: unknown) => void;
 }
 
-/** ms for which a process that gives no sign holds its clients, at least. */
+/** Minimum ms after which the leases of a process expire. */
 const SHORTEST_LEASE = 5_000;
 
-/** How often a lease is renewed before it expires. */
+/** Number of renewals within the ttl of a lease. */
 const RENEWALS = 3;
 
 /**
- * Keeps the list of the clients that are connected to any process, in a compacted channel.
+ * Publishes the list of the clients that are connected to any process, in a compacted channel.
  *
- * A client is wanted while it has a stream here, and for `linger` after that. A {@link LeaseKeeper} holds a lease for each
- * wanted client. What it finds to have come, or to have left all processes, is published. The hub follows the channel
- * itself: a wanted client that is still not listed after two renewals is published again.
+ * A client is wanted while it has a stream in this process, and for `linger` after that. A {@link LeaseKeeper} holds a
+ * lease for each wanted client, and returns which clients came and which left all processes. These changes are
+ * published. The hub also follows the channel: a wanted client that is not listed at two consecutive renewals is
+ * published again.
  *
- * It begins with the first stream of the hub.
+ * Presence starts with the first stream of the hub.
  */
 export class Presence {
   readonly #hub: PresenceHub;
   readonly #settings: PresenceSettings;
   readonly #keeper: LeaseKeeper;
-  /** ms for which a process that gives no sign holds its clients. */
+  /** ms after which the leases of this process expire. */
   readonly #ttl: number;
   readonly #wanted = new Set<string>();
   readonly #listed = new Set<string>();
-  /** Clients that have left, until the list says so: what finds them once more says nothing new. */
+  /** Clients whose `left` was published and has not arrived yet. It is not published a second time. */
   readonly #leaving = new Set<string>();
-  /** Wanted clients without a stream, until they have lingered. */
+  /** Wanted clients without a stream, and the timer of their `linger`. */
   readonly #lingering = new Map<string, Timed>();
   /** Wanted clients that were not listed at the last renewal. */
   #missing = new Set<string>();
-  #mirror: Listening | undefined;
+  /** The listener of the channel. */
+  #listening: Listening | undefined;
   #renewals = 0;
   /** ms, by the clock of the hub. */
   #renewalDue = 0;
@@ -69,7 +71,7 @@ export class Presence {
     });
   }
 
-  /** How many clients are listed. Resolves when the list is here. */
+  /** Resolves with the number of listed clients, when the list was received. */
   async count(): Promise<number> {
     await this.#start().ready;
     return this.#listed.size;
@@ -95,7 +97,7 @@ export class Presence {
     const timed: Timed = {
       slot: undefined,
       run: now => {
-        // The clock may run it earlier.
+        // The scheduler may run an entry early.
         if (now < due) return due;
         scheduler.delete(timed);
         this.#lingering.delete(client);
@@ -108,25 +110,27 @@ export class Presence {
     scheduler.add(timed, due);
   }
 
-  /** The hub closes: from now on clients do not leave, since they reconnect elsewhere. */
+  /**
+   * Called when the hub closes. From now on no `left` is published, because the clients reconnect to other processes.
+   */
   beginClose(): void {
     this.#isClosing = true;
   }
 
-  /** @param retry ms after which the last client has reconnected. */
+  /** @param retry the maximum reconnection time of the clients, in ms. */
   async close(retry: number): Promise<void> {
     const { scheduler } = this.#hub;
     for (const timed of [this.#renewal, ...this.#lingering.values()]) scheduler.delete(timed);
-    this.#mirror?.close();
+    this.#listening?.close();
     await this.#keeper.close(retry + this.#settings.linger);
   }
 
   #start(): Listening {
-    if (this.#mirror !== undefined) return this.#mirror;
+    if (this.#listening !== undefined) return this.#listening;
     const { listeners, scheduler } = this.#hub;
-    this.#mirror = listeners.add([this.#settings.channel], event => this.#list(event), {
+    this.#listening = listeners.add([this.#settings.channel], event => this.#list(event), {
       onReset: () => {
-        // The state follows. What was lost may have been the leases, too.
+        // The listener receives the whole list after the reset. The leases may also have been lost.
         this.#listed.clear();
         this.#leaving.clear();
         this.#keeper.startOver();
@@ -135,7 +139,7 @@ export class Presence {
     this.#keeper.renew();
     this.#renewalDue = scheduler.now + this.#ttl / RENEWALS;
     scheduler.add(this.#renewal, this.#renewalDue);
-    return this.#mirror;
+    return this.#listening;
   }
 
   #list({ key, gone }: ListenEvent): void {
@@ -147,8 +151,8 @@ export class Presence {
   #renew(now: number): number {
     if (now < this.#renewalDue) return this.#renewalDue;
     this.#renewals += 1;
-    // Processes may have died long ago, and with them what they held. The clients of one that has died just now are
-    // held for so long.
+    // Removes clients of processes that died before this hub began. It waits for one ttl, because the leases of a
+    // process that has just died are held until then.
     if (this.#renewals === RENEWALS + 1) this.#keeper.verify();
     if (this.#keeper.isIdle) this.#repair();
     this.#keeper.renew();
@@ -163,6 +167,7 @@ export class Presence {
     if (came.length > 0) void this.#announce({ came, left: [] });
   }
 
+  /** Publishes changes. If a `came` fails, a later renewal repeats it. If a `left` fails, `verify` repeats it. */
   async #announce({ came, left }: LeaseResult): Promise<void> {
     const { channel } = this.#settings;
     const publish = (data: unknown, fields: PublishFields) => this.#hub.publish(channel, data, fields);
@@ -176,7 +181,6 @@ export class Presence {
       return publish(this.#describe(client), { event: 'came', key: client });
     });
     const results = await Promise.allSettled([...gone, ...here]);
-    // Whoever is missing is found by the next renewals, and whoever has left by this.
     const failed = news.filter((_, index) => results[index]?.status === 'rejected');
     for (const client of failed) this.#leaving.delete(client);
     if (failed.length > 0) this.#keeper.verify();

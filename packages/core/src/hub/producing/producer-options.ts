@@ -42,7 +42,7 @@ export function readProducerOptions<T>(options: ProducerOptions<T> = {}): Produc
   return options;
 }
 
-/** Whether it is an AbortSignal, be it of this realm or not. */
+/** Whether a value is an AbortSignal. Works for signals of other realms. */
 export function isSignal(value: unknown): value is AbortSignal {
   return isObject(value) && 'aborted' in value && 'addEventListener' in value;
 }

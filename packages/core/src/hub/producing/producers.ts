@@ -7,7 +7,7 @@ import { type ProducerOptions, readProducerOptions } from './producer-options.ts
 /** What producers need of their hub. */
 export interface ProducersOptions {
   readonly log: Log;
-  /** Publishes to a channel. A rejection is reported already. */
+  /** Publishes to a channel. Also reports a rejection. */
   readonly publish: (
     channel: string,
     data: unknown,
@@ -17,18 +17,21 @@ export interface ProducersOptions {
   readonly onError: (error: unknown, channel: string) => void;
 }
 
-/** ms before an item is published again that the broker could not store. */
+/** Average ms to wait before an item that the broker could not store is published again. */
 const RETRY = 1_000;
 
 /** One call of `channel.from()`. */
 class Producer implements SourceTarget {
   readonly #controller = new AbortController();
   readonly #store: (data: unknown, event: string | undefined) => Promise<unknown>;
-  /** The head when it began: messages up to there do not mean it. Undefined: the broker had not begun. */
+  /**
+   * The id of the newest position when the producer began. `stop` messages up to it do not apply to this producer.
+   * Undefined: the position was not known.
+   */
   readonly began: string | undefined;
   /** Settles when the last item is stored, and the channel has ended. */
   done: Promise<boolean> = Promise.resolve(false);
-  /** Why the last item was not stored. It is reported already. */
+  /** Why the last item was not stored. Already reported. */
   failure: unknown;
   #stored: Promise<unknown> = Promise.resolve();
   /** Ends the wait between two attempts. */
@@ -60,15 +63,17 @@ class Producer implements SourceTarget {
     return this.#stored;
   }
 
-  /** An item that is known not to be stored is published again, until the broker is back. */
+  /**
+   * Publishes an item again while it is rejected as `not-stored`, so that it is stored once the broker is reachable.
+   */
   async #retry(store: () => Promise<unknown>): Promise<void> {
     for (;;) {
       try {
         await store();
         return;
       } catch (error) {
-        const isAway = (error as { code?: unknown } | null)?.code === 'not-stored';
-        if (!isAway || this.signal.aborted) {
+        const isNotStored = (error as { code?: unknown } | null)?.code === 'not-stored';
+        if (!isNotStored || this.signal.aborted) {
           this.failure = error;
           throw error;
         }
@@ -84,7 +89,7 @@ class Producer implements SourceTarget {
   }
 }
 
-/** The sources that are published to channels by this process. */
+/** The running `channel.from()` calls of this process. */
 export class Producers {
   readonly #options: ProducersOptions;
   readonly #running = new Map<string, Set<Producer>>();
@@ -113,7 +118,7 @@ export class Producers {
   /**
    * Cancels the sources of a channel in this process.
    *
-   * @param position of the message that asks for it: sources that began later go on. Default: all.
+   * @param position the position of the `stop` message. Sources that began later continue. Default: all are cancelled.
    */
   stop(channel: string, position: Position = Number.POSITIVE_INFINITY): void {
     const { log } = this.#options;
@@ -123,9 +128,9 @@ export class Producers {
   }
 
   /**
-   * Cancels all sources, and those that begin later.
+   * Cancels all sources, and all that begin later.
    *
-   * @returns resolves when their last items and ends are stored; undefined if there are none.
+   * @returns a promise that resolves when the last items and the ends are stored. Undefined if no source is running.
    */
   close(): Promise<unknown> | undefined {
     this.#isClosed = true;
@@ -147,7 +152,7 @@ export class Producers {
     } catch (error) {
       if (error !== producer.failure) onError(error, channel);
     }
-    // When it was cancelled, the last item may be on its way.
+    // After a cancellation, the last item may not be stored yet.
     await producer.drained().catch(() => {});
     if (end === false) return isComplete;
     return this.#options.end(channel).then(

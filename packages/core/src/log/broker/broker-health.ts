@@ -23,15 +23,15 @@ export interface ConnectionStats {
   reconnects: number;
 }
 
-/** What is known of the connection to a broker, from what it reports and from the calls that fail. */
+/** The state of the connection to a broker, from its reports and from the results of its calls. */
 export class BrokerHealth {
-  /** Why the broker cannot be used; undefined while it can, as far as is known. */
+  /** Why the broker cannot be used. Undefined: no problem is known. */
   cause: unknown;
   #isConnected = false;
   #since = Date.now();
   /** ms, monotonic. */
   #confirmedAt = performance.now();
-  /** The message of the error that was reported last. */
+  /** The message of the last reported error, if it is a TidingsError. */
   #reported: string | undefined;
   #connections = 0;
   readonly #arrival = new Arrival();
@@ -46,13 +46,13 @@ export class BrokerHealth {
     };
   }
 
-  /** Entries of open channels have arrived. */
+  /** Called when entries of open channels have arrived. */
   arrived(entries: readonly Entry[]): void {
     this.confirm();
     this.#arrival.arrived(entries);
   }
 
-  /** An event of this process has this position, since a call that began at a time (ms, monotonic). */
+  /** Called when an event of this process was stored. @param calledAt when the call began (ms, monotonic). */
   stored(position: Position, calledAt: number): void {
     this.#arrival.stored(position, calledAt);
   }
@@ -65,7 +65,7 @@ export class BrokerHealth {
     this.#since = Date.now();
   }
 
-  /** This process has received everything that is stored. */
+  /** Called when the broker confirms that this process has received all stored entries. */
   confirm(): void {
     this.#confirmedAt = performance.now();
   }
@@ -79,8 +79,8 @@ export class BrokerHealth {
     this.#reported = undefined;
   }
 
-  /** Whether an error is to be reported: a broker that states its cause would do so once a second. */
-  isNews(error: unknown): boolean {
+  /** Whether an error differs from the last one. The same TidingsError is reported once, not at every retry. */
+  isNewError(error: unknown): boolean {
     const isSame = error instanceof TidingsError && error.message === this.#reported;
     this.#reported = error instanceof TidingsError ? error.message : undefined;
     return !isSame;

@@ -7,10 +7,10 @@ import { type Broker, CONTROL_CHANNEL, type LogHead, type Page, type Sink } from
 import { BrokerHealth } from './broker-health.ts';
 import { ControlFollower, type ControlListener } from './control-follower.ts';
 
-/** ms between two calls of a broker that fails, on average. */
+/** Average ms to wait before a failed call is repeated. */
 const RETRY = 1_000;
 
-/** What a broker sync takes from its hub. */
+/** What a broker sync needs of its hub. */
 export interface BrokerSyncOptions extends ControlListener {
   /** Called when calls of the broker begin to fail, and when they fail for another cause. */
   onError: (error: unknown) => void;
@@ -19,24 +19,25 @@ export interface BrokerSyncOptions extends ControlListener {
 /**
  * Keeps the log of this process in step with a broker.
  *
- * The broker as a whole: `idle` → (first subscription, publish, stream with a `client`, or other call that
- * needs it) → `starting` → `started` → `closed`. A call that rejects is made again after about a second, for ever;
- * streams wait. It is reported once for each cause.
+ * The broker as a whole: `idle` → (first subscription, publish, stream with a `client`, or other call that needs the
+ * broker) → `starting` → `started` → `closed`. A call that rejects is repeated about every second until it succeeds;
+ * streams wait. The error is reported once for each cause.
  *
  * Each channel is in one of three states:
  *
  * | event               | unopened             | opening (`isBeingRead`)          | open (`isOpen`)                    |
  * | ------------------- | -------------------- | -------------------------------- | ---------------------------------- |
- * | a stream needs it   | → opening            | waits for the next read          | read again if older entries lack   |
- * | the read succeeds   |                      | takes the page, → open           | takes the older entries            |
+ * | a stream needs it   | → opening            | waits for the next read          | read again if entries are missing  |
+ * | the read succeeds   |                      | adds the page, → open            | adds the older entries             |
  * | the read fails      |                      | stays, read again                | stays, read again                  |
  * | `sink.entries`      | not in memory: only the head moves | appended           | appended                           |
  * | `sink.lost`         |                      | the page is discarded, read again | → unopened; streams get a reset and read it again |
- * | `sink.restarted`    | forgotten            | the page is discarded; forgotten | forgotten; streams begin again     |
+ * | `sink.restarted`    | dropped              | the page is discarded; dropped   | dropped; streams begin again       |
  * | no stream needs it  | dropped              | stays until the read ends        | dropped, `broker.release`          |
  *
- * The reads of one turn go out as one call. A stream that waits for a read is called back ({@link ChannelWaiter}) when
- * it ends; it asks again for what it lacks by then. The state of a stream that waits is in `StreamDelivery`.
+ * All reads that are requested in one tick are one call of the broker. When the read ends, each waiting stream is
+ * called back ({@link ChannelWaiter}). If it lacks more entries by then, it requests another read. The state of a
+ * waiting stream is in `StreamDelivery`.
  */
 export class BrokerSync {
   readonly health = new BrokerHealth();
@@ -49,7 +50,7 @@ export class BrokerSync {
   #isGathering = false;
   #started: Promise<void> | undefined;
   #isClosed = false;
-  /** Ends the wait between two calls. */
+  /** Ends the wait before a call is repeated. */
   #stopWaiting: (() => void) | undefined;
 
   constructor(broker: Broker, log: Log, options: BrokerSyncOptions) {
@@ -59,7 +60,7 @@ export class BrokerSync {
     this.#control = new ControlFollower(log, waiter => this.load(waiter), options);
   }
 
-  /** Resolves when the broker has told where the log is. */
+  /** Resolves when the broker has returned the epoch and the head of its log. */
   start(): Promise<void> {
     this.#started ??= new Promise(resolve => {
       this.#outside(() => resolve(this.#start()));
@@ -68,12 +69,14 @@ export class BrokerSync {
   }
 
   /**
-   * Reads the channels that a waiter lacks, and calls it back. False: it lacks nothing. While the control channel is read
-   * everybody waits: a message may be for a stream that would begin meanwhile.
+   * Reads the entries that a waiter lacks, and calls it back. Returns false if nothing has to be read.
+   *
+   * While the control channel is not open, every stream waits. A message that has not arrived may name a stream, which
+   * must not begin before.
    */
   load(waiter: ChannelWaiter): boolean {
-    const isInControl = this.#log.channels.find(CONTROL_CHANNEL)?.isOpen === true;
-    if (isInControl && waiter.wants().size === 0) return false;
+    const isControlOpen = this.#log.channels.find(CONTROL_CHANNEL)?.isOpen === true;
+    if (isControlOpen && waiter.wants().size === 0) return false;
     this.#waiting.push(waiter);
     if (!this.#isGathering) {
       this.#isGathering = true;
@@ -129,7 +132,7 @@ export class BrokerSync {
   }
 
   #report(error: unknown): void {
-    if (this.health.isNews(error)) this.#options.onError(error);
+    if (this.health.isNewError(error)) this.#options.onError(error);
   }
 
   #lose(names: readonly string[] | undefined, isCompaction = false): void {
@@ -168,7 +171,7 @@ export class BrokerSync {
     for (const waiter of waiters) {
       for (const [name, after] of waiter.wants()) {
         const channel = this.#log.channels.find(name);
-        // An open channel whose older entries are read is read whole: then nobody has to ask for more once more.
+        // If older entries of an open channel are missing, the whole channel is read, so that it is read only once.
         const isOlder = channel?.isOpen === true && channel.lacks(after);
         wants.set(name, isOlder ? 0 : Math.min(after, wants.get(name) ?? after));
       }
@@ -186,7 +189,7 @@ export class BrokerSync {
       const page = first.more ? await this.#readRest(name, first, head) : first;
       if (budget.isSpent) await new Promise<void>(nextTurn);
       const channel = log.channels.find(name);
-      // The pages are of an epoch that has passed, or lack what was lost meanwhile.
+      // The pages belong to an earlier epoch, or lack entries that were lost meanwhile.
       const isLost = channel !== undefined && channel.losses !== losses.get(name);
       if (log.epoch !== epoch || isLost) return this.#readFor(waiters);
       if (channel === undefined) {
@@ -205,14 +208,14 @@ export class BrokerSync {
     while (more) {
       const after = entries.at(-1)?.position ?? trimmedUpTo;
       const next = await this.#broker.read(name, after, head);
-      // Trimmed since the last page: what was read of before is not the whole any more. A compacted channel has
-      // entries of before `trimmedUpTo` as well, so it is read again.
-      const isCut = next.trimmedUpTo > Math.max(after, trimmedUpTo);
-      if (isCut) {
+      // Entries were trimmed between the two pages, so there is a gap after the earlier pages. They are discarded. A
+      // compacted channel also has entries before `trimmedUpTo`, so it is read again from the beginning.
+      const hasGap = next.trimmedUpTo > Math.max(after, trimmedUpTo);
+      if (hasGap) {
         entries.length = 0;
         trimmedUpTo = next.trimmedUpTo;
       }
-      if (isCut && this.#log.channels.find(name)?.history.keep.compact) {
+      if (hasGap && this.#log.channels.find(name)?.history.keep.compact) {
         return this.#readRest(name, await this.#broker.read(name, 0, head), head);
       }
       for (const entry of next.entries) entries.push(entry);
@@ -221,7 +224,7 @@ export class BrokerSync {
     return { ...first, entries, trimmedUpTo, more };
   }
 
-  /** Calls until it succeeds, or the hub is closed. */
+  /** Repeats a call until it succeeds or the hub is closed. */
   async #retry(call: () => Promise<void>): Promise<void> {
     while (!this.#isClosed) {
       try {

@@ -1,14 +1,14 @@
 /**
- * The deadlines of calls that follow each other. Nearly all calls settle long before, so they share an AbortSignal and a
- * timer: creating them costs more than the rest of a call.
+ * The deadlines of consecutive calls. Nearly all calls settle long before their deadline, so they share one AbortSignal
+ * and one timer. Creating these for each call would take more time than the rest of the call.
  */
 export class CallDeadline {
   #controller = new AbortController();
-  /** ms, monotonic, of the call under way. Never before that of the previous call. */
+  /** The deadline of the call under way (ms, monotonic). Never earlier than that of the previous call. */
   #due: number | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
 
-  /** Begins a call. Returns the signal that aborts when it is due. */
+  /** Begins a call. Returns a signal that is aborted at the deadline. */
   begin(due: number): AbortSignal {
     if (this.#controller.signal.aborted) this.#controller = new AbortController();
     this.#due = due;
@@ -19,7 +19,7 @@ export class CallDeadline {
     return this.#controller.signal;
   }
 
-  /** No call is under way: the timer must not keep the process alive. */
+  /** Called when no call is under way. The timer must not keep the process alive. */
   end(): void {
     this.#due = undefined;
     this.#timer?.unref?.();
@@ -29,7 +29,7 @@ export class CallDeadline {
     this.#timer = setTimeout(() => {
       this.#timer = undefined;
       if (this.#due === undefined) return;
-      // A timer may be early by part of a millisecond.
+      // A timer may run up to one millisecond early.
       const left = Math.ceil(this.#due - performance.now());
       if (left > 0) this.#watch(left);
       else this.#controller.abort();

@@ -4,36 +4,39 @@ import type { ChannelWaiter } from '../listener.ts';
 import type { Log } from '../log.ts';
 import { CONTROL_CHANNEL, type Page } from './broker.ts';
 
-/** What receives the control messages of other processes. */
+/** Receives the control messages of all processes. */
 export interface ControlListener {
   /** Called with each control message, once, in the order of the log. */
   onControl: (entry: Entry) => void;
-  /** Called when control messages are lost for good: any stream may have been meant. */
+  /** Called when control messages are lost and cannot be read again. They may have named any stream. */
   onControlLost: () => void;
 }
 
-/** ms that a broker may take to start. Messages that were trimmed are older than that. */
+/**
+ * ms. If the broker has started within this time, the trimmed messages are older than all streams of this process, and
+ * their loss need not be reported.
+ */
 const LONGEST_START = 10_000;
 
 /**
- * Follows the control channel of a broker, and passes on each message once.
+ * Follows the control channel of a broker, and passes each message to the listener once.
  *
- * The channel is opened like any other, and read again after a loss. So a message arrives through the log, or in the
- * page of such a read, or in both. Newer messages may arrive before the page. They are passed on at once, because newer
- * events are delivered before the page, too.
+ * The channel is opened like any other, and read again after a loss. So a message arrives through the log, in the page
+ * of such a read, or both. Newer messages may arrive before the page. They are passed on immediately, because newer
+ * events are also delivered before the page arrives.
  */
 export class ControlFollower {
   readonly #log: Log;
   readonly #load: (waiter: ChannelWaiter) => void;
   readonly #listener: ControlListener;
-  /** Every message up to here has been passed on. */
+  /** Every message up to this position was passed on. */
   #upTo: Position = 0;
-  /** Messages that have arrived since while the channel was read: the page may have older ones. */
+  /** Later messages that were passed on while the channel was being read. The page may have older messages. */
   readonly #early = new Set<Position>();
-  /** Messages are missing, and the listener knows it. */
+  /** Messages are missing, and `onControlLost` was called, or need not be called. */
   #isLossReported = false;
 
-  /** @param load reads the channels that a waiter lacks from the broker. */
+  /** @param load reads the channels that a waiter lacks. See {@link BrokerSync.load}. */
   constructor(log: Log, load: (waiter: ChannelWaiter) => void, listener: ControlListener) {
     this.#log = log;
     this.#load = load;
@@ -42,10 +45,10 @@ export class ControlFollower {
   }
 
   /**
-   * Opens the channel, from its first retained message: streams may have been opened before the hub began, and the
-   * messages of that time are older than the position at which this process begins.
+   * Opens the channel, from its first retained message. Streams may have been opened before the broker started, and
+   * messages for them are then older than the position at which this process begins.
    *
-   * @param waited ms since the hub began to wait for the broker.
+   * @param waited ms that the start of the broker took.
    */
   follow(waited: number): void {
     this.#isLossReported = waited < LONGEST_START;
@@ -63,7 +66,7 @@ export class ControlFollower {
     this.#upTo = after;
     this.#early.clear();
     const channel = this.#log.channels.get(CONTROL_CHANNEL);
-    // In a new epoch there is another channel of this name, with a waiter of its own.
+    // In a new epoch there is another channel with this name, which has its own waiter.
     const isMissing = () => {
       return channel === this.#log.channels.find(CONTROL_CHANNEL) && channel.lacks(this.#upTo);
     };
@@ -73,7 +76,7 @@ export class ControlFollower {
     };
     const lose = () => {
       this.#isLossReported = true;
-      // Not once they have been read again: newer events would be delivered before.
+      // Reported before the channel is read again: newer events would be delivered in the meantime.
       this.#listener.onControlLost();
       this.#load(waiter);
     };
@@ -81,9 +84,9 @@ export class ControlFollower {
     this.#load(waiter);
   }
 
-  /** Passes on the messages of a page that did not arrive through the log. */
+  /** Passes on those messages of a page that did not arrive through the log. */
   catchUp({ entries, trimmedUpTo }: Page): void {
-    // The page was read after `#upTo`: a higher trimmed position means that messages in between are missing.
+    // The page was requested after `#upTo`. If more was trimmed, messages in between are missing.
     if (trimmedUpTo > this.#upTo) {
       this.#upTo = trimmedUpTo;
       if (!this.#isLossReported) this.#listener.onControlLost();

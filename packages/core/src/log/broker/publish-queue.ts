@@ -5,26 +5,26 @@ import type { Broker, Draft } from './broker.ts';
 import type { BrokerHealth } from './broker-health.ts';
 import { CallDeadline } from './call-deadline.ts';
 
-/** The most that one call of a broker takes. */
+/** Limits of one call of a broker. See {@link Broker.publish}. */
 const MAX_DRAFTS = 500;
 const MAX_BYTES = 256 * 1024;
 
-/** Characters that may be queued, about: in all, and of one channel. */
+/** Approximate number of characters that may be queued: of all channels, and of one channel. */
 const MAX_QUEUED = 16 * 1024 * 1024;
 const MAX_QUEUED_BY_CHANNEL = 8 * 1024 * 1024;
 
-/** Characters that a draft takes beside its data, about. */
+/** Approximate size of a draft without its data, in characters. */
 const OVERHEAD = 256;
 
-/** Where an entry was stored: its epoch and its position. */
+/** The epoch and the position of a stored entry. */
 export type Stored = readonly [epoch: string, position: Position];
 
 interface QueuedDraft {
   readonly draft: Draft;
-  /** Ascending. */
+  /** Increases with each published draft. */
   readonly number: number;
   readonly size: number;
-  /** ms, monotonic: when its publisher stops waiting. */
+  /** When the publisher stops waiting (ms, monotonic). */
   readonly deadline: number;
   resolve(stored: Stored): void;
   reject(error: unknown): void;
@@ -32,8 +32,8 @@ interface QueuedDraft {
 
 /** The queued drafts of one channel, oldest first. */
 interface ChannelQueue {
-  /** Those before the index `next` are gone. */
   drafts: QueuedDraft[];
+  /** Index of the first draft. Drafts before it were removed from the queue. */
   next: number;
   size: number;
 }
@@ -54,11 +54,11 @@ export interface BrokerStarter {
 }
 
 /**
- * Drafts on their way to the broker, one call at a time. Drafts that are published while a call is under way go out
- * together with the next, in the order in which they were published.
+ * Passes drafts to the broker, one call at a time. Drafts that are published during a call are passed together in the
+ * next call, in the order in which they were published.
  *
- * If that is more than one call can carry, channels take turns: a flood in one does not delay the others. Then only the
- * order in each channel is preserved.
+ * If they exceed the limits of one call, the channels are served round-robin, so that a burst in one channel does not
+ * delay the others. In this case, the order is preserved only within each channel.
  */
 export class PublishQueue {
   readonly #broker: Broker;
@@ -68,14 +68,14 @@ export class PublishQueue {
   readonly #outside = createOutside();
   /** All drafts, oldest first. */
   readonly #queue = new Set<QueuedDraft>();
-  /** The same by channel. The channel whose turn it is comes first. */
+  /** The same drafts by channel. The channel to be served next comes first. */
   readonly #channels = new Map<string, ChannelQueue>();
   #size = 0;
   #published = 0;
   #running: Promise<void> | undefined;
   #started: Promise<void> | undefined;
   #isStarted = false;
-  /** Ends the wait for the start. */
+  /** Ends the wait for the start of the broker. */
   #stopWaiting: ((value?: unknown) => void) | undefined;
   readonly #deadline = new CallDeadline();
 
@@ -137,7 +137,7 @@ export class PublishQueue {
     await new Promise(resolve => {
       this.#stopWaiting = resolve;
       signal.onabort = resolve;
-      // Called once: a promise would hold every publisher that stopped waiting for as long as the broker is away.
+      // One `then` for the lifetime of the queue: one for each wait would stay in memory until the broker has started.
       this.#started ??= this.#starter.start().then(() => {
         this.#isStarted = true;
         this.#stopWaiting?.();
@@ -158,15 +158,15 @@ export class PublishQueue {
     this.#size += size;
   }
 
-  /** Takes as many drafts as one call can carry: one of each channel, and again from the first. */
+  /** Takes as many drafts as one call accepts: one of each channel, then again from the first channel. */
   #takeBatch(): QueuedDraft[] {
     const batch: QueuedDraft[] = [];
     let size = 0;
-    // Channels that have more are appended to the map while it is iterated.
+    // `#remove` appends a channel that has more drafts to the map, so that the iteration reaches it again.
     for (const [, { drafts, next }] of this.#channels) {
       const queued = drafts[next] as QueuedDraft;
       size += queued.size;
-      // Its turn comes with the next call.
+      // The draft stays first for the next call.
       if (batch.length > 0 && size > MAX_BYTES) break;
       this.#remove(queued);
       batch.push(queued);
@@ -175,7 +175,7 @@ export class PublishQueue {
     return batch.sort((one, other) => one.number - other.number);
   }
 
-  /** Removes the first draft of a channel, and ends the channel's turn. */
+  /** Removes the first draft of a channel, and moves the channel to the end of the order. */
   #remove(queued: QueuedDraft): void {
     const { draft, size } = queued;
     const channel = this.#channels.get(draft.channel) as ChannelQueue;
@@ -191,10 +191,12 @@ export class PublishQueue {
     channel.next = 0;
   }
 
-  /** Rejects what is due: at least the oldest, since a timer may be early by part of a millisecond. */
+  /**
+   * Rejects the drafts that are due. Always rejects the oldest, because a timer may run up to one millisecond early.
+   */
   #expire(oldest: QueuedDraft): void {
     const now = performance.now();
-    const error = brokerAway('not-stored', this.#timeout, this.#starter.health.cause);
+    const error = brokerUnreachable('not-stored', this.#timeout, this.#starter.health.cause);
     for (const queued of this.#queue) {
       if (queued !== oldest && queued.deadline > now) break;
       this.#remove(queued);
@@ -224,8 +226,8 @@ export class PublishQueue {
   }
 }
 
-/** The error of a call that has waited for the broker for so many ms. */
-export function brokerAway(code: TidingsErrorCode, ms: number, cause: unknown): TidingsError {
+/** Creates the error of a call that has waited `ms` for the broker. */
+export function brokerUnreachable(code: TidingsErrorCode, ms: number, cause: unknown): TidingsError {
   const message = `the broker could not be reached for ${ms} ms`;
   if (cause === undefined) return new TidingsError(code, message);
   const reason = cause instanceof Error ? cause.message : String(cause);

@@ -12,7 +12,7 @@ export interface BrokerCall {
   readonly error: string | undefined;
 }
 
-/** The same broker, whose calls are timed. They settle as they would without, in the same tick. */
+/** Wraps a broker, and times its calls. The returned promises are those of the broker itself. */
 export function timeCalls(broker: Broker, onCall: (call: BrokerCall) => void): Broker {
   const timed = <T>(call: BrokerCall['call'], promise: Promise<T>): Promise<T> => {
     const start = performance.now();

@@ -3,10 +3,10 @@ import type { Position } from '../../protocol/event-id.ts';
 import type { ChannelLog } from '../channel-log.ts';
 import type { LogEntry } from '../entry.ts';
 
-/** Bytes of one window: with more, it ends early. */
+/** Maximum bytes of one window. It ends early if there are more. */
 const MAX_BYTES = 1024 * 1024;
 
-/** The entries that wait to be delivered together. */
+/** Channels whose new entries will be delivered together. */
 interface FlushWindow {
   readonly channels: Set<ChannelLog>;
   /** The position before its first entry. */
@@ -16,8 +16,8 @@ interface FlushWindow {
 }
 
 /**
- * Channels whose entries are not due yet. There is one window for all channels with the same `flushInterval`: it begins
- * with an entry, and lasts for the interval. So a stream that follows many such channels has one write.
+ * Channels whose entries are not due yet. All channels with the same `flushInterval` share one window, which begins
+ * with an entry and lasts for the interval. So a stream that follows many such channels gets one write.
  */
 export class FlushWindows {
   readonly #onEnd: (channels: ReadonlySet<ChannelLog>) => void;
@@ -26,26 +26,30 @@ export class FlushWindows {
   readonly #outside = createOutside();
   #isClosed = false;
 
-  /** @param onEnd called with the channels of a window that ends, synchronously or in a timer. */
+  /**
+   * @param onEnd called with the channels of each window that ends, either within a call of this class or in a timer.
+   */
   constructor(onEnd: (channels: ReadonlySet<ChannelLog>) => void) {
     this.#onEnd = onEnd;
   }
 
-  /** Bytes of the entries that wait. */
+  /** Bytes of the waiting entries. */
   get bytes(): number {
     let bytes = 0;
     for (const window of this.#windows.values()) bytes += window.bytes;
     return bytes;
   }
 
-  /** Nothing up to this position waits. */
+  /** No entry up to this position is waiting. */
   get after(): Position {
     let after = Number.POSITIVE_INFINITY;
     for (const window of this.#windows.values()) after = Math.min(after, window.after);
     return after;
   }
 
-  /** To be called when an entry was appended. Returns false if the channel has no interval: the entry is due. */
+  /**
+   * Must be called when an entry was appended. Returns false if the entry is due, since its channel has no interval.
+   */
   add(channel: ChannelLog, entry: LogEntry): boolean {
     const { flushInterval } = channel;
     if (flushInterval === 0 || this.#isClosed) return false;
@@ -66,13 +70,13 @@ export class FlushWindows {
     for (const interval of [...this.#windows.keys()]) this.#end(interval);
   }
 
-  /** Ends all windows, and begins no others. */
+  /** Ends all windows, and starts no new ones. */
   close(): void {
     this.#isClosed = true;
     this.end();
   }
 
-  /** Drops what waits. */
+  /** Drops all windows without calling `onEnd`. */
   clear(): void {
     for (const { stop } of this.#windows.values()) stop();
     this.#windows.clear();
@@ -86,14 +90,14 @@ export class FlushWindows {
     this.#onEnd(window.channels);
   }
 
-  /** Returns a function that stops it. */
+  /** Returns a function that stops the timer. */
   #startTimer(ms: number): () => void {
     let timer: ReturnType<typeof setTimeout> | undefined;
     let isStopped = false;
     this.#outside(() => {
       if (isStopped) return;
       timer = setTimeout(() => this.#end(ms), ms);
-      // Open responses keep a process alive. What waits for them must not.
+      // Open responses keep the process alive. The timer must not.
       timer.unref?.();
     });
     return () => {

@@ -4,17 +4,17 @@ import type { Channels } from '../channels.ts';
 import type { LogEntry } from '../entry.ts';
 import { FlushWindows } from './flush-windows.ts';
 
-/** Bytes of all channels that may wait to be delivered, the newest entry not counted. */
+/** Maximum bytes of all undelivered entries, without the newest entry. */
 const MAX_BYTES = 16 * 1024 * 1024;
 
-/** What was appended since the last round of the delivery loop, and the bound on it. */
+/** The entries that were appended since the last round of the delivery loop, and the limit on their size. */
 export class Undelivered {
   bytes = 0;
   readonly #channels: Channels;
-  /** Channels with entries since the last round that are due. */
+  /** Channels with due entries. */
   #due = new Set<ChannelLog>();
   readonly #windows: FlushWindows;
-  /** Channels with entries that could be evicted, the one that was published to last at the end. */
+  /** Channels with undelivered entries, in the order of their last publish. */
   readonly #evictable = new Set<ChannelLog>();
 
   /** @param onDue called when there is something to deliver in the next round. */
@@ -26,7 +26,7 @@ export class Undelivered {
     });
   }
 
-  /** To be called when an entry was appended. Returns whether it is due; if not, it waits in a flush window. */
+  /** Must be called when an entry was appended. Returns whether it is due. Otherwise it waits in a flush window. */
   add(channel: ChannelLog, entry: LogEntry): boolean {
     this.#evictable.delete(channel);
     this.#evictable.add(channel);
@@ -37,7 +37,7 @@ export class Undelivered {
     return true;
   }
 
-  /** The channels with entries since the last call that are due. */
+  /** Takes the channels with due entries. `waitingAfter`: no entry up to this position waits in a flush window. */
   takeDue(): { channels: ReadonlySet<ChannelLog>; bytes: number; waitingAfter: Position } {
     const channels = this.#due;
     this.#due = new Set();
@@ -48,17 +48,17 @@ export class Undelivered {
     };
   }
 
-  /** Everything is due now. */
+  /** Makes all entries due. */
   endWindows(): void {
     this.#windows.end();
   }
 
-  /** Everything is due now, and from now on. */
+  /** Makes all entries due, now and in the future. */
   closeWindows(): void {
     this.#windows.close();
   }
 
-  /** So many bytes were delivered. Some of them may have been evicted since they were taken. */
+  /** Called when a round has delivered `bytes`. Some of these entries may have been evicted since `takeDue`. */
   deliver(bytes: number): void {
     this.bytes = Math.max(0, this.bytes - bytes);
     if (this.bytes === 0) this.#evictable.clear();

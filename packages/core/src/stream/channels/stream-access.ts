@@ -10,23 +10,23 @@ import { FINISHED_ID } from '../response/response-head.ts';
 
 /** Decides which channels a stream may follow. */
 export interface StreamGuard {
-  /** The name of the event that tells a client what was withdrawn. */
+  /** The name of the event that lists the channels that the client may no longer follow. */
   readonly revokedEvent: string;
-  /** Asks, and calls back: in the same tick, or later. A failure is a no. */
+  /** Asks the application, and calls `answer` in the same tick or later. A failure is answered with false. */
   ask(stream: EventStream, channel: string, phase: AccessPhase, answer: (isAllowed: boolean) => void): void;
-  /** A channel that a stream has subscribed to was refused. */
+  /** Called when a channel to which a stream has subscribed was refused. */
   refused(error: TidingsError, stream: EventStream, channel: string): void;
 }
 
-/** The stream that may not follow every channel. */
+/** A stream whose channels a {@link StreamGuard} checks. */
 export interface GuardedStream extends EventStream {
   readonly isOpen: boolean;
-  /** The application has sent events of its own. */
+  /** The application has called `send()` or `stream()`. */
   readonly hasSent: boolean;
   end(reason: 'ended', options: EndOptions): void;
 }
 
-/** What it means for the response of one stream that a channel is refused or withdrawn. */
+/** Applies the decisions of a {@link StreamGuard} to the response of one stream. */
 export class StreamAccess implements AccessTarget {
   readonly #guard: StreamGuard;
   readonly #stream: GuardedStream;

@@ -35,7 +35,7 @@ export function subscribeTo(
   deliveryOf(stream, response).subscribe(names, isDefault ? DEFAULTS : { from, filter: bound });
 }
 
-/** Changes the subscriptions of an open stream when everything up to the position of the change has been delivered. */
+/** Changes the subscriptions of an open stream, after all entries up to the position of the change were delivered. */
 export function changeSubscriptions(
   stream: DeliveryTarget & { readonly response: StreamResponse },
   change: SubscriptionChange,
@@ -48,7 +48,7 @@ export function changeSubscriptions(
   delivery.changes.add(change);
 }
 
-/** The delivery of an open response. With the first subscription it gets one. */
+/** Returns the delivery of an open response. Creates it at the first subscription. */
 function deliveryOf(stream: DeliveryTarget, response: StreamResponse): StreamDelivery {
   if (response.delivery === undefined) {
     response.delivery = new StreamDelivery(stream);

@@ -1,23 +1,24 @@
 import { nextTurn, type TurnBudget } from '../../base/event-loop.ts';
 
 /** A response that has not begun. */
-interface Pending {
-  /** Sent, or never to be. */
+interface PendingResponse {
+  /** The headers were sent, or will never be sent. */
   readonly headersSent: boolean;
   readonly isClosed: boolean;
   begin(): void;
 }
 
 /**
- * Begins a response when a handler that failed synchronously would have been answered by the framework. That takes two
- * turns: Express's last error handler responds when the request has emitted 'end', which is after one.
+ * Begins a response after two iterations of the event loop. If the handler fails synchronously, the framework has sent
+ * its error response by then. One iteration is not enough: Express's last error handler responds after the request has
+ * emitted 'end', which is one iteration later.
  *
- * @param budget the time that responses may take to begin in one turn.
+ * @param budget the time for which responses may begin in one iteration of the event loop.
  */
-export function beginSoon(response: Pending, budget: TurnBudget): void {
+export function beginSoon(response: PendingResponse, budget: TurnBudget): void {
   const begin = () => {
     if (response.headersSent || response.isClosed) return;
-    // Of thousands of requests at once, some wait for another turn, so that open streams get theirs.
+    // With thousands of simultaneous requests, some wait for a later iteration, so that open streams are not blocked.
     if (budget.isSpent) nextTurn(begin);
     else response.begin();
   };

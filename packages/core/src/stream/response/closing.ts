@@ -12,18 +12,18 @@ export interface EndOptions {
   id?: string | undefined;
   /** ms to wait before reconnecting, sent last. Default: none. */
   retry?: number | undefined;
-  /** Whether the connection ends with the response. Default: false. */
-  hangUp?: boolean;
-  /** Nothing that is published after this position is delivered. Default: what is published by now. */
+  /** Whether the connection closes after the response. Default: false. */
+  closesConnection?: boolean;
+  /** No entry after this position is delivered. Default: the newest position at the time of the call. */
   after?: Position | undefined;
 }
 
-/** A response that ends, and why. */
+/** Why and how a response ends. */
 export interface Closing extends EndOptions {
   readonly reason: CloseReason;
 }
 
-/** Reasons for which a response is complete when it ends. */
+/** Reasons after which the client must not expect more from this response. */
 const COMPLETE: ReadonlySet<CloseReason> = new Set(['closed', 'ended', 'refused', 'lost']);
 
 /** Writes the last frame of a response, and its end. */
@@ -31,22 +31,25 @@ export function writeEnd(writer: Writer, closing: Closing, kind: ResponseKind): 
   const last = lastFrame(closing, kind, writer.hasSentId);
   if (last !== undefined && !writer.isEnding) writer.write(last);
   if (!endsProperly(closing, kind)) writer.end('incomplete');
-  else if (!writer.isEnding || closing.hangUp) writer.end(closing.hangUp ? 'hang-up' : 'complete');
+  else if (!writer.isEnding || closing.closesConnection) {
+    writer.end(closing.closesConnection ? 'complete-and-close' : 'complete');
+  }
 }
 
 /**
- * Whether a response ends properly. The client of a POST takes a proper end for the end of the answer, so every other
- * end aborts the connection. The client of a GET reconnects.
+ * Whether a response ends properly. The client of a POST treats a proper end as a complete response, so a response that
+ * is not complete must be aborted. The client of a GET reconnects after either.
  */
 function endsProperly({ reason }: Closing, { isRepeatable }: ResponseKind): boolean {
   return isRepeatable || COMPLETE.has(reason);
 }
 
 /**
- * What a response sends last. A reconnection time is sent in a marker: openai-python fails at a block that has nothing
- * else. A client that has no id gets it in such a block if its request is repeated at all.
+ * The last frame of a response. A reconnection time is sent in a marker if the client has an id: openai-python fails at
+ * a block that has only a `retry` field. Without an id, it is sent in such a block, and only to clients that repeat
+ * their request.
  *
- * @param hasId whether an id was sent before.
+ * @param hasId whether an id was already sent.
  */
 function lastFrame(
   { id, retry }: Closing,

@@ -11,24 +11,24 @@ import type { ResponseKind } from './response-kind.ts';
 
 const NO_CACHE = { 'cache-control': 'no-cache, no-transform' };
 const STREAM_HEADERS = {
-  // The charset is redundant by the standard. Python's requests decodes any text/* without one as Latin-1.
+  // The standard does not need the charset, but Python's requests decodes any text/* without one as Latin-1.
   'content-type': 'text/event-stream; charset=utf-8',
   ...NO_CACHE,
   'x-accel-buffering': 'no',
   'x-content-type-options': 'nosniff',
 };
 
-function announce(heartbeat: number): { 'tidings-heartbeat'?: string } {
+function heartbeatHeader(heartbeat: number): { 'tidings-heartbeat'?: string } {
   return Number.isFinite(heartbeat) ? { 'tidings-heartbeat': String(heartbeat) } : {};
 }
 
-/** The id by which a client says that it has received the whole of a source. No position looks like it. */
+/** The last id after a whole source was sent. A client that reconnects sends it back. No position has this form. */
 export const FINISHED_ID = 'end.';
 
 /**
  * - 200: an event stream.
- * - 204: the client has everything. An EventSource does not reconnect.
- * - 410: what the client asks for is no longer there, and it receives no resets.
+ * - 204: the client has received everything. An EventSource does not reconnect.
+ * - 410: events that the client missed were trimmed, and the client receives no resets.
  */
 export type Status = 200 | 204 | 410;
 
@@ -37,19 +37,19 @@ type HeadOptions = Partial<Pick<StreamSettings, 'headers' | 'retry'>>;
 
 type StreamHeaderFields = Record<string, string>;
 
-/** What is known of a response when its headers are sent. */
+/** The state of a response at the time when its headers are sent. */
 interface HeadContext {
-  /** A frame goes out with the headers. */
+  /** A queued frame is sent together with the headers. */
   readonly isFollowed: boolean;
-  /** The stream has subscriptions, and so its client gets markers. */
+  /** The stream has subscriptions, so that its client receives markers. */
   readonly isSubscribed: boolean;
-  /** ms between heartbeats, for clients that want to notice a dead connection. */
+  /** ms between heartbeats, by which clients can detect a dead connection. */
   readonly heartbeat: number;
-  /** Whether the body is compressed. Absent: that is switched off. */
+  /** Whether the body is compressed. Absent: the hub has no compression. */
   readonly isCompressed: boolean | undefined;
 }
 
-/** What encodes the body of a response. Absent: it is not compressed. */
+/** Creates the encoder of a response's body. Undefined: the body is not compressed. */
 export function createBody(
   { hasBody }: ResponseKind,
   { compression }: { readonly compression: CompressionSettings | undefined },
@@ -58,14 +58,14 @@ export function createBody(
   return compression && hasBody && acceptsGzip(acceptEncoding) ? new GzipBody() : undefined;
 }
 
-/** Status, headers and first bytes of a response. Kept until they are sent. */
+/** Status, headers and first bytes of a response. The writer drops it once it is sent. */
 export class ResponseHead {
-  /** The client has received the whole of a source. It gets 204, unless the stream subscribes to channels. */
+  /** The client has received a whole source. The status is 204, unless the stream subscribes to channels. */
   readonly isFinished: boolean;
   readonly #kind: ResponseKind;
   readonly #headers: Record<string, string> | undefined;
   readonly #retry: number | undefined;
-  /** ms. Set if the request is refused with 503. */
+  /** ms. Set if the request is rejected with status 503. */
   #retryAfter: number | undefined;
 
   constructor(kind: ResponseKind, lastEventId: string | undefined, { headers, retry }: HeadOptions) {
@@ -76,9 +76,9 @@ export class ResponseHead {
   }
 
   /**
-   * The same response for a request that is rejected.
+   * Creates the head for the same request when it is rejected.
    *
-   * @param retryAfter ms for the header `Retry-After` of a 503. Default: an empty stream.
+   * @param retryAfter ms for the header `Retry-After` of a 503. Default: the response is an empty stream.
    */
   rejected(retryAfter?: number): ResponseHead {
     const head = new ResponseHead(this.#kind, undefined, { headers: this.#headers });
@@ -86,7 +86,7 @@ export class ResponseHead {
     return head;
   }
 
-  /** Status, headers and first bytes: Firefox's fetch and some proxies wait for a byte of the body. */
+  /** Returns status, headers and first bytes. Firefox's fetch and some proxies wait for the first byte of the body. */
   build(
     status: Status,
     context: HeadContext,
@@ -98,7 +98,7 @@ export class ResponseHead {
     if (status !== 200) return [status, { ...NO_CACHE, ...this.#headers }, undefined];
     const headers: StreamHeaderFields = {
       ...STREAM_HEADERS,
-      ...announce(context.heartbeat),
+      ...heartbeatHeader(context.heartbeat),
       ...this.#headers,
     };
     if (context.isCompressed !== undefined) {
@@ -108,7 +108,7 @@ export class ResponseHead {
     return [status, headers, this.#first(context)];
   }
 
-  /** A reconnection time is sent in a marker, if the client gets markers: alone, openai-python fails at it. */
+  /** A reconnection time is sent in a marker if the client receives markers: openai-python fails at a lone `retry`. */
   #first({ isFollowed, isSubscribed }: HeadContext): Frame | undefined {
     if (!this.#kind.hasBody) return undefined;
     if (this.#retry === undefined) return isFollowed ? undefined : emptyComment.frame(false);

@@ -5,15 +5,15 @@ export interface ResponseKind {
   /** The response has a body. */
   readonly hasBody: boolean;
   /**
-   * GET or HEAD: a client asks again when the response has ended. A client of any other request takes a proper end for
-   * the end of the answer.
+   * GET or HEAD: the client reconnects when the response has ended. The client of any other request treats a proper end
+   * as a complete response.
    */
   readonly isRepeatable: boolean;
   /** The client receives events that the application has not sent: markers, resets, reconnection times. */
   readonly hasMarkers: boolean;
 }
 
-/** One object for each kind: a stream has a reference to it and no fields of its own. */
+/** One shared object for each kind, so that a stream needs one reference instead of four fields. */
 const kinds = [true, false].map(hasMarkers => ({
   GET: { isGet: true, hasBody: true, isRepeatable: true, hasMarkers },
   HEAD: { isGet: false, hasBody: false, isRepeatable: true, hasMarkers },

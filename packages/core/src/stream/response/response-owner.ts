@@ -9,11 +9,11 @@ export interface ResponseHost {
   readonly scheduler: Scheduler;
   readonly limits: StreamLimits;
   readonly context: DeliveryContext;
-  /** A broker, or the application, may take its time before a stream can begin. */
+  /** Streams may have to wait for a broker, or for `authorize`, before they can begin. */
   readonly mayWait: boolean;
-  /** The hub closes. Connections end with their responses. */
+  /** The hub closes. Connections close after their responses. */
   readonly isDraining: boolean;
-  /** The time that responses may take to begin in this turn. */
+  /** The time for which responses may begin in one iteration of the event loop. */
   readonly responses: TurnBudget;
   streamWritten(events: number, bytes: number): void;
 }
@@ -22,9 +22,9 @@ export interface ResponseHost {
 export interface ResponseOwner {
   readonly lastEventId: string | undefined;
   report(error: unknown, stage: ErrorContext['stage']): void;
-  /** It is time to ask again whether the stream may follow its channels. */
+  /** Called when `authorize` is due again for the channels of the stream. */
   recheckDue(): void;
   responseClosed(reason: CloseReason): void;
-  /** The client does not keep up. */
+  /** Called when the stream becomes a slow consumer. */
   responseFull(): void;
 }

@@ -23,15 +23,15 @@ import { Writer, type WriterListener } from './writer.ts';
  *                         (headers are sent first)       abort(reason), or the client disconnects: from any state
  * ```
  *
- * `open` and `pending` responses take frames; a `closing` one writes what it has. The delivery, if there is one, decides
- * when the response begins and ends, since the client first receives what was published before.
+ * A `closing` response accepts no more frames, and writes the queued ones. A delivery, if there is one, decides when the
+ * response begins and ends, because the client first receives earlier entries.
  */
 export class StreamResponse implements WriterListener, TimedStream {
   readonly host: ResponseHost;
   readonly kind: ResponseKind;
   readonly writer: Writer;
   readonly timers: Timers;
-  /** Set with the first subscription, and until the response is over. */
+  /** Set from the first subscription until the response is over. */
   delivery: StreamDelivery | undefined;
   isClosed = false;
   closing: Closing | undefined;
@@ -59,17 +59,17 @@ export class StreamResponse implements WriterListener, TimedStream {
     };
   }
 
-  /** False as soon as nothing more is taken. The response may still be under way. */
+  /** Whether the response accepts frames. After that it may still have frames to write. */
   get isOpen(): boolean {
     return this.closing === undefined;
   }
 
-  /** Sent, or never to be. */
+  /** The headers were sent, or will never be sent. */
   get headersSent(): boolean {
     return this.writer.head === undefined;
   }
 
-  /** The client says that it has received everything, and nothing new is asked for. */
+  /** The client has received a whole source, and the stream has no subscriptions. */
   get hasReceivedAll(): boolean {
     return this.writer.head?.isFinished === true && this.delivery === undefined;
   }
@@ -87,24 +87,22 @@ export class StreamResponse implements WriterListener, TimedStream {
     return this.writer.hasRoom && !this.delivery?.writer.bufferedBytes;
   }
 
-  // Beginning
-
   start(): void {
     this.timers.start();
     beginSoon(this, this.host.responses);
   }
 
-  /** Begins, when there has been time for a synchronous failure and for subscriptions. */
+  /** Called after the handler has had time to fail synchronously and to subscribe to channels. */
   begin(): void {
     if (this.delivery !== undefined) this.delivery.opener.start();
     else {
-      // What is sent last goes out with the headers.
+      // The last frame is queued first, so that it is sent together with the headers.
       if (!this.isOpen) this.#finish();
       this.respond(this.hasReceivedAll ? 204 : 200);
     }
   }
 
-  /** Sends the headers. With a status other than 200, that is the whole response. */
+  /** Sends the headers. With a status other than 200, the response has no body and ends. */
   respond(status: Status): void {
     if (this.headersSent || this.isClosed) return;
     try {
@@ -119,22 +117,20 @@ export class StreamResponse implements WriterListener, TimedStream {
     this.end(status === 410 ? 'lost' : 'ended');
   }
 
-  /** The client has missed events, and receives no resets. */
-  lose(): void {
+  /** Closes the response of a client that has missed events and receives no resets. */
+  closeAsLost(): void {
     if (this.headersSent) this.abort('lost');
     else this.respond(410);
   }
 
-  /** Why it closes when it has failed: something else has responded, or an error, which is reported. */
+  /** Returns `refused` if other code has sent the response. Reports any other error. */
   #failureReason(error: unknown, stage: ErrorContext['stage']): 'refused' | 'error' {
     if ((error as { code?: unknown } | null)?.code === 'head-sent') return 'refused';
     this.#owner.report(error, stage);
     return 'error';
   }
 
-  // Ending
-
-  /** Ends the response after what was sent and published before. */
+  /** Ends the response after all events that were sent and published before. */
   end(reason: CloseReason, options: EndOptions = {}): void {
     if (this.isClosed) return;
     this.beginEnd(reason, options);
@@ -147,22 +143,23 @@ export class StreamResponse implements WriterListener, TimedStream {
     });
   }
 
-  /** Takes nothing more, and delivers nothing that is published from now on. `end` has to follow: it writes. */
+  /** Accepts no more frames, and delivers no event that is published from now on. Call `end` afterwards: it writes. */
   beginEnd(reason: CloseReason, options: EndOptions): void {
     this.delivery?.writer.close(options.after);
     if (this.closing === undefined) {
-      this.closing = { ...options, reason, hangUp: options.hangUp || this.host.isDraining };
-      this.#waiters?.ended();
-    } else if (options.hangUp) {
-      this.closing.hangUp = true;
+      const closesConnection = options.closesConnection || this.host.isDraining;
+      this.closing = { ...options, reason, closesConnection };
+      this.#waiters?.abortSignal();
+    } else if (options.closesConnection) {
+      this.closing.closesConnection = true;
     }
   }
 
-  /** Ends the response and its connection at once. What is queued is dropped. */
+  /** Aborts the response and its connection immediately. Queued frames are dropped. */
   abort(reason: CloseReason): void {
     if (this.isClosed) return;
-    this.closing ??= { reason, hangUp: true };
-    this.#waiters?.ended();
+    this.closing ??= { reason, closesConnection: true };
+    this.#waiters?.abortSignal();
     try {
       this.writer.abort();
     } catch (error) {
@@ -171,7 +168,7 @@ export class StreamResponse implements WriterListener, TimedStream {
     this.#close(reason);
   }
 
-  /** Other code has sent the response, it was sent completely, or the client has disconnected. */
+  /** Called when other code has sent the response, when it was sent completely, or when the client has disconnected. */
   transportClosed(): void {
     this.#close(this.writer.wasRefused ? 'refused' : 'disconnected');
   }
@@ -187,8 +184,8 @@ export class StreamResponse implements WriterListener, TimedStream {
     this.writer.drop();
     this.stopDelivery();
     this.timers.stop();
-    this.#waiters?.ended();
-    this.#waiters?.closedWith(this.closing.reason);
+    this.#waiters?.abortSignal();
+    this.#waiters?.resolveClosed(this.closing.reason);
     this.#owner.responseClosed(this.closing.reason);
   }
 
@@ -197,7 +194,7 @@ export class StreamResponse implements WriterListener, TimedStream {
     this.delivery = undefined;
   }
 
-  /** Runs a write that the application did not ask for just now. It can throw if the response was wrapped. */
+  /** Runs a write that may have no caller to handle its error. A middleware that wraps the response may throw. */
   #guard(write: () => void): void {
     try {
       write();
@@ -207,7 +204,7 @@ export class StreamResponse implements WriterListener, TimedStream {
     }
   }
 
-  // For its writer and timers
+  // Called by its writer and timers
 
   get isWaitingForBroker(): boolean {
     const isWaiting = !this.headersSent || (!this.isOpen && this.delivery !== undefined);
@@ -243,7 +240,7 @@ export class StreamResponse implements WriterListener, TimedStream {
   }
 
   reportDrained(): void {
-    if (this.isDrained) this.#waiters?.room();
+    if (this.isDrained) this.#waiters?.resolveDrained();
   }
 
   onFull(): void {

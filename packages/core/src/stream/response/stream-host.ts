@@ -9,12 +9,12 @@ export interface StreamHost<Stream> extends ResponseHost {
   isDraining: boolean;
   /** Decides which channels a stream may follow. Absent: all. */
   readonly guard: StreamGuard | undefined;
-  /** The stream asks again, soon, whether it may follow its channels. */
+  /** Schedules new calls of `authorize` for the channels of the stream. */
   recheck(stream: Stream): void;
   report(error: unknown, context: ErrorContext): void;
-  /** The stream has got its id. */
+  /** Called when the id of the stream was assigned. */
   streamNamed(stream: Stream): void;
-  /** @param id of the stream, if it has got one. */
+  /** @param id the id of the stream, if one was assigned. */
   streamClosed(stream: Stream, reason: CloseReason, id: string | undefined): void;
   streamLagging(stream: Stream): void;
   streamReset(stream: Stream, reason: ResetReason, channels: readonly string[]): void;

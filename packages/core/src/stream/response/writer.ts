@@ -8,54 +8,58 @@ import type { StreamLimits } from '../stream-limits.ts';
 import type { Transport } from '../transport.ts';
 import type { ResponseHead, Status } from './response-head.ts';
 
-/** What a writer tells its stream. */
+/** The callbacks of a writer, and what it needs of its hub. */
 export interface WriterListener {
   readonly host: {
     readonly scheduler: Scheduler;
     readonly limits: Pick<StreamLimits, 'heartbeat' | 'compression' | 'fanOut'>;
   };
-  /** A frame was handed to the transport. */
+  /** A frame was passed to the transport. */
   onWritten(frame: Frame): void;
-  /** There is room again after there was none. */
+  /** `hasRoom` is true again. */
   onRoom(): void;
-  /** The client does not keep up. */
+  /** The transport has reached its high-water mark. */
   onFull(): void;
 }
 
 /**
- * How a response ends: `complete`; `hang-up`, with its connection; `incomplete`, so that the client notices that something
- * is missing.
+ * How a response ends. `complete-and-close` also closes the connection. `incomplete` lets the client detect that the
+ * response is incomplete.
  */
-type Ending = 'complete' | 'hang-up' | 'incomplete';
+type Ending = 'complete' | 'complete-and-close' | 'incomplete';
 
-/** Writes one response through its transport, and queues what the client does not read in time. */
+/** Writes one response through its transport, and queues frames that the client does not read in time. */
 export class Writer {
-  /** When something was last written, by the clock, or later. */
+  /** Time of the last write in ms, by the hub's clock. At most one tick too late, never too early. */
   lastWriteAt: number;
-  /** Set if an observer wants to know. */
+  /** Set if the hub has an observer. */
   meter: StreamMeter | undefined;
   readonly #transport: Transport;
   readonly #listener: WriterListener;
-  /** Absent once it has been sent. */
+  /** Absent once it was sent. */
   #head: ResponseHead | undefined;
-  /** Encoded, once the headers are sent. */
+  /** The frames are compressed once the headers were sent, not before. */
   #queue: FrameQueue | undefined;
   /** Absent if the body is not compressed, or is complete. */
   #gzip: GzipBody | undefined;
-  /** A frame that was written, or queued here, has an id. */
+  /** A frame that was written or queued has an id. */
   #hasId = false;
-  /** The transport has returned false, and has not drained since. */
+  /** `write` of the transport has returned false, and the transport has not drained since. */
   #isFull = false;
-  /** Set when the response ends once everything is written. */
+  /** Set when the response will end after the queued frames. */
   #end: Ending | undefined;
-  /** Bytes in the transport at the last check, and when they last moved. */
+  /** `bufferedBytes` of the transport at the last check. */
   #checkedBytes = 0;
+  /** When bytes last left the transport, in ms by the hub's clock. */
   #movedAt: number;
-  /** Handed to the transport. Counted here, and not by the meter: this object is at hand for each write. */
+  /**
+   * Totals passed to the transport. Counted here because the meter may be added later, and this object is in use
+   * anyway.
+   */
   #events = 0;
   #bytes = 0;
 
-  /** @param gzip encodes the body. Absent: the body is not compressed. */
+  /** @param gzip compresses the body. Absent: the body is not compressed. */
   constructor(
     transport: Transport,
     listener: WriterListener,
@@ -70,37 +74,37 @@ export class Writer {
     this.#movedAt = listener.host.scheduler.now;
   }
 
-  /** Absent once it has been sent. */
+  /** Absent once it was sent. */
   get head(): ResponseHead | undefined {
     return this.#head;
   }
 
-  /** The request is rejected. See {@link ResponseHead.rejected}. */
+  /** Called when the request is rejected. See {@link ResponseHead.rejected}. */
   reject(retryAfter: number | undefined): void {
     this.#head = this.#head?.rejected(retryAfter);
   }
 
-  /** An id was written. */
+  /** An id was written or queued. */
   get hasSentId(): boolean {
     return this.#hasId;
   }
 
-  /** Whether the next frame goes straight to the transport. */
+  /** Whether the next frame is passed to the transport without queueing. */
   get hasRoom(): boolean {
     return this.#head === undefined && !this.#isFull && this.#queue === undefined;
   }
 
-  /** Its client does not keep up. */
+  /** Whether the stream is a slow consumer. */
   get isLagging(): boolean {
     return this.#head === undefined && !this.hasRoom;
   }
 
-  /** The end of the response follows what is queued. */
+  /** The response ends after the queued frames. */
   get isEnding(): boolean {
     return this.#end !== undefined;
   }
 
-  /** Something else has sent a response. */
+  /** Other code has sent the response. */
   get wasRefused(): boolean {
     return this.#transport.refused === true;
   }
@@ -109,7 +113,7 @@ export class Writer {
     return this.#transport.request;
   }
 
-  /** What the stream has done since it has a meter. */
+  /** The totals of the stream. Undefined without a meter. */
   get summary(): StreamSummary | undefined {
     return this.meter?.sumUp(this.#events, this.#bytes);
   }
@@ -119,8 +123,8 @@ export class Writer {
   }
 
   /**
-   * Sends the headers, then what was written before. With a status other than 200 there is no body. Throws what the
-   * transport throws.
+   * Sends the headers, then the frames that were written before. With a status other than 200 there is no body. Throws
+   * what the transport throws.
    *
    * @param isSubscribed whether the stream has subscriptions.
    */
@@ -139,59 +143,59 @@ export class Writer {
     if (status !== 200) this.#gzip = undefined;
     this.#transport.open(status, headers, this.#end !== undefined && this.#end !== 'complete');
     this.#movedAt = this.#listener.host.scheduler.now;
-    if (first !== undefined) this.#hand(this.#gzip?.encode(first) ?? first);
+    if (first !== undefined) this.#pass(this.#gzip?.encode(first) ?? first);
     if (this.#gzip !== undefined) this.#encodeQueue(this.#gzip);
     this.meter?.headersSent(status);
     this.#flush();
     if (this.hasRoom) this.#listener.onRoom();
   }
 
-  /** Writes or queues a frame. Returns whether there is room for another. */
+  /** Writes or queues a frame. Returns `hasRoom`. */
   write(content: Frame | Comment): boolean {
     if (this.isEnding) return false;
-    // Decided in the order of writing: what is queued here is sent in this order.
+    // The form of a comment depends on the frames before it. Queued frames keep their order, so it is known here.
     const plain = content instanceof Comment ? content.frame(this.#hasId) : content;
     this.#hasId ||= plain.hasId;
-    // Encoded in the order of writing, too. What precedes the headers is encoded with them.
+    // Frames must be compressed in the order in which they are sent. Before the headers, they are queued uncompressed.
     const frame = this.#head === undefined ? (this.#gzip?.encode(plain) ?? plain) : plain;
-    if (this.hasRoom && !isLarge(frame)) return this.#hand(frame);
+    if (this.hasRoom && !isLarge(frame)) return this.#pass(frame);
     this.#queue ??= new FrameQueue();
     this.#queue.push(frame);
     this.#flush();
     return this.hasRoom;
   }
 
-  /** Drops what is queued here. */
+  /** Drops the queued frames. */
   drop(): void {
     this.#queue = undefined;
   }
 
-  /** Ends the response after what was written. Called again, it can still end the connection, too. */
+  /** Ends the response after the queued frames. A second call can still change `complete` to another ending. */
   end(ending: Ending): void {
     if (this.#end === undefined || this.#end === 'complete') this.#end = ending;
     this.#flush();
   }
 
-  /** Ends the response at once. No headers are sent any more. */
+  /** Aborts the response immediately. Headers that were not sent are never sent. */
   abort(): void {
     this.#head = undefined;
     this.drop();
     this.#transport.destroy();
   }
 
-  /** A client that has read everything has room, though the transport may not have said so (Fetch says it on pull). */
+  /** Detects that the client has read everything before the transport calls `onDrain` (Fetch calls it on pull). */
   checkRoom(): void {
     if (this.#isFull && this.#transport.bufferedBytes === 0) this.#drained();
   }
 
-  /** ms for which bytes have been on their way without moving. An end has to be read, too. */
+  /** ms for which no byte has left the transport although bytes, or the end of the response, are waiting in it. */
   stalledFor(now: number): number {
-    // Writes in between only add to this number. So if it is lower, some bytes have moved.
+    // Writes only increase `bufferedBytes`. If it is lower than at the last check, bytes have moved.
     const { bufferedBytes } = this.#transport;
     const isWaiting = this.#isFull || bufferedBytes > 0 || this.isEnding;
     if (!isWaiting || bufferedBytes < this.#checkedBytes || this.#head !== undefined) this.#movedAt = now;
     this.#checkedBytes = bufferedBytes;
-    // While this process was paused, no client could be read from.
+    // While this process was paused, no bytes could move.
     return now - Math.max(this.#movedAt, this.#listener.host.scheduler.resumedAt);
   }
 
@@ -202,7 +206,8 @@ export class Writer {
     while (plain.length > 0) this.#queue.push(gzip.encode(plain.take()));
   }
 
-  #hand(frame: Frame): boolean {
+  /** Passes a frame to the transport. */
+  #pass(frame: Frame): boolean {
     const { scheduler, limits } = this.#listener.host;
     this.lastWriteAt = scheduler.now + scheduler.resolution;
     this.#isFull = !this.#transport.write(frame, limits.fanOut);
@@ -212,7 +217,7 @@ export class Writer {
     this.#bytes += frame.length;
     if (this.#isFull) {
       this.meter?.full(this.bufferedBytes);
-      // Most clients keep up. A listener for each would take as much memory as the rest of this.
+      // Set on demand: most transports never fill up, and the function takes as much memory as the rest of a writer.
       this.#transport.onDrain ??= () => this.#drained();
       this.#listener.onFull();
     }
@@ -231,12 +236,12 @@ export class Writer {
     while (this.#queue !== undefined && !this.#isFull) {
       const piece = this.#queue.take();
       if (this.#queue.length === 0) this.#queue = undefined;
-      this.#hand(piece);
+      this.#pass(piece);
     }
     if (this.#queue !== undefined || this.#end === undefined) return;
     if (this.#gzip !== undefined && this.#end !== 'incomplete') this.#transport.write(this.#gzip.end());
     this.#gzip = undefined;
-    if (this.#end !== 'incomplete') this.#transport.end(this.#end === 'hang-up');
+    if (this.#end !== 'incomplete') this.#transport.end(this.#end === 'complete-and-close');
     else if (this.#transport.endIncomplete) this.#transport.endIncomplete();
     else this.#transport.destroy();
   }

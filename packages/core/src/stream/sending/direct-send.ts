@@ -10,23 +10,24 @@ interface Sender {
 }
 
 /**
- * Sends a frame of the application on an open response: at once, or after the entries that were published before.
+ * Sends a frame of the application on an open response: immediately, or after the entries that were published before.
  *
- * @returns false if the client does not keep up, or the response is no longer open.
+ * @returns false if the stream is a slow consumer, or the response is no longer open.
  */
 export function sendDirect(stream: Sender, response: StreamResponse, frame: Frame | Comment): boolean {
-  // The client has everything already, and gets 204.
+  // The client has received everything, and the status will be 204.
   if (response.hasReceivedAll) return true;
   const { maxBufferedBytes, bufferedBytesLimit } = response.host.limits;
-  // A client that reconnects may have received everything that this request is about to subscribe to.
+  // The handler may still subscribe to channels whose events the client has all received. The status is 204 then, so
+  // the headers must not be sent yet.
   const mayGet204 = !response.headersSent && response.delivery === undefined && Boolean(stream.lastEventId);
   if (mayGet204 && response.bufferedBytes + frame.length <= maxBufferedBytes) {
     response.writer.write(frame);
     return true;
   }
-  // The first frame goes out with the headers.
+  // The first frame is sent together with the headers.
   const isFirst = !response.headersSent && response.delivery === undefined;
-  // The headers wait for the subscriptions of this turn.
+  // While the opener gathers the subscriptions of this tick, the headers have to wait.
   if (!isFirst && response.delivery?.opener.phase !== 'gathering') response.respond(200);
   if (!response.isOpen) return false;
   const before = response.bufferedBytes;

@@ -7,12 +7,12 @@ export interface Observable<T> {
   };
 }
 
-/** Items that an observable may emit before the client has read the first of them. */
-const MOST_QUEUED = 1_000;
+/** Maximum number of items that are queued for the client. */
+const MAX_QUEUED = 1_000;
 
-/** The observable that a source is; undefined if it is none. */
+/** Returns the observable of a source. Undefined if the source is not an observable. */
 export function observableOf(source: object): Observable<unknown> | undefined {
-  // RxJS uses the string if there is no such symbol when it is loaded.
+  // RxJS uses the string if `Symbol.observable` does not exist when RxJS is loaded.
   const { observable = '@@observable' } = Symbol as { observable?: symbol };
   const make =
     (source as Record<PropertyKey, unknown>)[observable] ??
@@ -21,40 +21,40 @@ export function observableOf(source: object): Observable<unknown> | undefined {
 }
 
 /**
- * The items of an observable. It does not wait for its reader, so its items are queued.
+ * Iterates over the items of an observable. An observable does not wait for its consumer, so its items are queued.
  *
- * @throws {Error} more than {@link MOST_QUEUED} items were queued.
+ * @throws {Error} more than {@link MAX_QUEUED} items were queued.
  */
 export function readObservable(observable: Observable<unknown>): AsyncIterator<unknown> {
   const queue: unknown[] = [];
   let end: { error?: unknown } | undefined;
-  let wake = () => {};
+  let resume = () => {};
   let subscription: { unsubscribe(): void } | undefined;
   const finish = (result: { error?: unknown }) => {
     end ??= result;
     subscription?.unsubscribe();
-    wake();
+    resume();
   };
   subscription = observable.subscribe({
     next(item) {
       if (end !== undefined) return;
       queue.push(item);
-      if (queue.length <= MOST_QUEUED) wake();
+      if (queue.length <= MAX_QUEUED) resume();
       else
         finish({
-          error: new Error(`an observable has emitted ${MOST_QUEUED} items that the client has not read`),
+          error: new Error(`an observable has emitted ${MAX_QUEUED} items that the client has not read`),
         });
     },
     error: error => finish({ error }),
     complete: () => finish({}),
   });
-  // It may have ended while it was subscribed to.
+  // The observable may have ended during `subscribe`, when `subscription` was not set.
   if (end !== undefined) subscription.unsubscribe();
   return {
     async next() {
       while (queue.length === 0 && end === undefined) {
         await new Promise<void>(resolve => {
-          wake = resolve;
+          resume = resolve;
         });
       }
       if (queue.length > 0) return { done: false, value: queue.shift() };

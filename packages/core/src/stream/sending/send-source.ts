@@ -11,7 +11,9 @@ interface SourceStream extends EventStream {
   report(error: unknown, stage: ErrorContext['stage']): void;
 }
 
-/** Sends what a source yields to one stream, and ends the stream with it. See {@link EventStream.stream}. */
+/**
+ * Sends the items of a source to one stream, and ends the stream after the last item. See {@link EventStream.stream}.
+ */
 export async function sendSource<T>(
   stream: SourceStream,
   response: StreamResponse,

@@ -4,17 +4,17 @@ import { observableOf, readObservable } from './observable.ts';
 import type { SourceInput, SourceItem, SourceOptions } from './source-options.ts';
 
 /** Reads a source of any kind. */
-interface Reader {
+interface SourceReader {
   next(): Promise<IteratorResult<unknown>>;
   /** Cancels the source, also while a `next()` is pending. */
   cancel(): unknown;
 }
 
-/** Where the items of a source go: a stream, or a channel. */
+/** The target to which the items of a source are sent: a stream, or a channel. */
 export interface SourceTarget {
-  /** Aborted when nothing more is taken. */
+  /** Aborted when the target accepts no more items. */
   readonly signal: AbortSignal;
-  /** Takes an item. Returns false if `drained()` has to resolve before the next one. */
+  /** Sends an item. Returns false if `drained()` must be awaited before the next one. */
   send(data: unknown, fields: { event: string | undefined }): boolean;
   /** Rejects if the item cannot be sent. */
   drained(): Promise<unknown>;
@@ -25,8 +25,8 @@ export interface SourceTarget {
  * is cancelled and the promise settles at once, even if the source is waiting.
  *
  * @param onCancelError called when the source fails to cancel.
- * @returns true when every item was sent; false when the signal was aborted before. Rejects when the source fails, or an
- *   item cannot be sent.
+ * @returns true when every item was sent; false when the signal was aborted before. Rejects when the source fails, or
+ *   an item cannot be sent.
  */
 export function pump<T>(
   target: SourceTarget,
@@ -35,7 +35,7 @@ export function pump<T>(
   onCancelError: (error: unknown) => void,
 ): Promise<boolean> {
   const { signal } = target;
-  let reader: Reader | undefined;
+  let reader: SourceReader | undefined;
 
   async function cancel(): Promise<void> {
     try {
@@ -65,7 +65,7 @@ export function pump<T>(
       try {
         await send(item as SourceItem<T>);
       } catch (error) {
-        // Not awaited: it may never settle.
+        // Not awaited, because it may never settle.
         cancel();
         throw error;
       }
@@ -80,7 +80,8 @@ export function pump<T>(
     };
     if (signal.aborted) resolve(false);
     else signal.addEventListener('abort', onAbort);
-    // After an abort the promise has settled, so a rejection has no effect. Many sources fail when they are cancelled.
+    // Many sources fail when they are cancelled. After an abort the promise has settled, so their rejection has no
+    // effect.
     run()
       .finally(() => signal.removeEventListener('abort', onAbort))
       .then(resolve, reject);
@@ -88,7 +89,7 @@ export function pump<T>(
 }
 
 /** The items of a source. Bytes are decoded; a character may span several chunks. */
-async function* decodeItems(reader: Reader): AsyncGenerator<unknown, undefined> {
+async function* decodeItems(reader: SourceReader): AsyncGenerator<unknown, undefined> {
   let decoder: InstanceType<typeof TextDecoder> | undefined;
   let turnStart = performance.now();
   for (;;) {
@@ -110,11 +111,11 @@ async function* decodeItems(reader: Reader): AsyncGenerator<unknown, undefined> 
   if (rest) yield rest;
 }
 
-/** @throws {TypeError} it is not a {@link Source}. */
-function openSource(source: unknown): Reader {
+/** @throws {TypeError} if the value is not a {@link Source}. */
+function openSource(source: unknown): SourceReader {
   if (typeof source === 'object' && source !== null && !isBytes(source)) {
     if (isReadableStream(source)) {
-      // Its iterator would cancel only after the pending read, which may never resolve.
+      // The iterator of a ReadableStream cancels only after the pending read, which may never resolve.
       const reader = source.getReader();
       return { next: () => reader.read() as Promise<IteratorResult<unknown>>, cancel: () => reader.cancel() };
     }
@@ -125,7 +126,7 @@ function openSource(source: unknown): Reader {
     }
     if (Symbol.asyncIterator in source) {
       const iterator = (source as AsyncIterable<unknown>)[Symbol.asyncIterator]();
-      // The iterator of a Node Readable would end only at its next chunk.
+      // The iterator of a Node Readable ends only at the next chunk.
       const cancel = isDestroyable(source) ? () => destroy(source) : () => iterator.return?.();
       return { next: () => iterator.next(), cancel };
     }

@@ -23,7 +23,7 @@ export function readStreamStats(
   };
 }
 
-/** What a slow consumer has yet to be handed; undefined while the client keeps up. */
+/** The entries that a slow consumer has not received yet. Undefined if the stream is not a slow consumer. */
 export function backlogOf({ isClosed, writer, delivery }: StreamResponse): Backlog | undefined {
   if (isClosed || !writer.isLagging) return undefined;
   return delivery?.reader.backlog ?? { events: 0, age: 0 };

@@ -19,7 +19,7 @@ export interface StreamSummary {
   readonly lagged: number;
 }
 
-/** Measures one stream. Only streams of a hub with an observer have one. */
+/** Measures one stream. Only the streams of a hub with an observer have a meter. */
 export class StreamMeter {
   readonly #openedAt = performance.now();
   readonly #onHeaders: (status: number, ms: number) => void;
@@ -28,7 +28,7 @@ export class StreamMeter {
   #maxBufferedBytes = 0;
   #lagged = 0;
 
-  /** @param onHeaders called when the headers were sent, with the status and the ms that it took. */
+  /** @param onHeaders called when the headers were sent, with the status and the ms since the stream was opened. */
   constructor(onHeaders: (status: number, ms: number) => void) {
     this.#onHeaders = onHeaders;
   }
@@ -38,17 +38,17 @@ export class StreamMeter {
     this.#onHeaders(status, this.#headersAfter);
   }
 
-  /** The first event was handed to the transport. */
+  /** Called when the first event was passed to the transport. */
   firstEvent(): void {
     this.#firstEventAfter = this.#elapsed;
   }
 
-  /** So many bytes are buffered. */
+  /** Records the number of buffered bytes. */
   buffered(bytes: number): void {
     this.#maxBufferedBytes = Math.max(this.#maxBufferedBytes, bytes);
   }
 
-  /** The client does not keep up. */
+  /** Called when the stream becomes a slow consumer. */
   full(bytes: number): void {
     this.#lagged += 1;
     this.buffered(bytes);
@@ -58,7 +58,7 @@ export class StreamMeter {
     return performance.now() - this.#openedAt;
   }
 
-  /** Adds what was handed to the transport. */
+  /** @param events events and bytes that were passed to the transport, in total. */
   sumUp(events: number, bytes: number): StreamSummary {
     return {
       duration: this.#elapsed,

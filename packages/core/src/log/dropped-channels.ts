@@ -1,22 +1,23 @@
 import type { Position } from '../protocol/event-id.ts';
 
-/** Names in one generation. Two are remembered: together about 1 MB. */
+/** Number of names in one generation. Two generations take about 1 MB. */
 const GENERATION = 5_000;
 
 /**
- * The newest positions of channels that were dropped from memory: when such a channel is used again, its entries up to
- * there may be missing. The last 5,000 to 10,000 names are remembered one by one. The names dropped before share one
- * position, the highest of them: a client with an id from before it gets a reset for a channel that may have lost
- * nothing.
+ * The newest positions of channels that were dropped from memory. When such a channel is used again, its entries up to
+ * that position may be missing.
+ *
+ * The last 5,000 to 10,000 names have their own position. All names before them share the highest of their positions.
+ * So a client with an older id may receive a reset for a channel that has lost no events.
  */
-export class ForgottenChannels {
+export class DroppedChannels {
   #recent = new Map<string, Position>();
   #older = new Map<string, Position>();
   #newestOfOthers: Position = 0;
 
   add(name: string, newest: Position): void {
     if (this.#recent.size === GENERATION) {
-      // A generation at a time: to delete the oldest entry of a Map takes longer the more were deleted before it.
+      // A whole generation is dropped at once: deleting the first entry of a Map gets slower with each deleted entry.
       for (const position of this.#older.values()) {
         this.#newestOfOthers = Math.max(this.#newestOfOthers, position);
       }
@@ -26,12 +27,12 @@ export class ForgottenChannels {
     this.#recent.set(name, newest);
   }
 
-  /** The newest position of a channel, if its name is remembered. */
+  /** The newest position of a channel, if its name is stored. */
   find(name: string): Position | undefined {
     return this.#recent.get(name) ?? this.#older.get(name);
   }
 
-  /** Up to here, entries of a channel may have been forgotten. 0: none. */
+  /** The position up to which entries of a channel may be missing. 0: none are missing. */
   newestOf(name: string): Position {
     return this.find(name) ?? this.#newestOfOthers;
   }
