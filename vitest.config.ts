@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
+import LongestFirst from './test/support/sequencer.ts';
 
 // Where the packages are packed. Among the tests, so that the frameworks are found as from any other. Workers inherit it.
 const packed = fileURLToPath(new URL(`test/.packed-${process.pid}`, import.meta.url));
@@ -13,10 +14,13 @@ const CHROMIUM = 'test/support/chromium.ts';
 const SQLITE = 'test/brokers/sqlite{,-faults,-hub,-replaced,-retention}.test.ts';
 
 /**
- * They run side by side, with ports, folders and servers of their own. Each starts processes and browsers: with more than
- * two at once, pages took longer than their tests wait.
+ * They run side by side, with ports, folders and servers of their own. They wait more than they compute: for timers, for
+ * each other, for processes that start.
  */
-const sideBySide = { maxWorkers: 2, sequence: { groupOrder: 1 } };
+const waiting = { maxWorkers: 4, sequence: { groupOrder: 0 } };
+
+/** Each of these has pages of a browser. With more than two files at once, pages took longer than their tests wait. */
+const browsing = { maxWorkers: 2, sequence: { groupOrder: 1 } };
 
 /** They have bounds on memory, time or throughput, so that each file needs the machine for itself. */
 const measured = [
@@ -37,7 +41,7 @@ function build(name: string, extension: string): TestProjectInlineConfiguration 
     },
     test: {
       name,
-      ...sideBySide,
+      ...waiting,
       globalSetup: PACKED,
       env: { PACKED_FORMAT: extension },
       include: ['test/builds/contract.test.ts'],
@@ -52,15 +56,14 @@ export default defineConfig({
     hookTimeout: 120_000,
     expect: { poll: { timeout: 60_000 } },
     reporters: ['default', './test/support/skipped.ts'],
+    sequence: { sequencer: LongestFirst },
     projects: [
       // Node.js only: `npm run test:unit`.
       {
         extends: true,
         test: {
           name: 'unit',
-          // Its files wait more than they compute.
-          maxWorkers: 4,
-          sequence: { groupOrder: 0 },
+          ...waiting,
           include: [
             'packages/*/test/**/*.test.ts',
             'test/{contract,spec,channels,frameworks}/**/*.test.ts',
@@ -74,14 +77,18 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'system',
-          ...sideBySide,
-          globalSetup: CHROMIUM,
-          include: [
-            'test/{board,browser,brokers,metrics}/**/*.test.ts',
-            'test/inspector/page.test.ts',
-            'test/examples/{fresh,stop}.test.ts',
-          ],
+          ...waiting,
+          include: ['test/{brokers,metrics}/**/*.test.ts', 'test/examples/{fresh,start,stop}.test.ts'],
           exclude: [...measured, SQLITE],
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: 'browsers',
+          ...browsing,
+          globalSetup: CHROMIUM,
+          include: ['test/{board,browser}/**/*.test.ts', 'test/inspector/page.test.ts'],
         },
       },
       // What is between a server and its users: see docs/compatibility.md.
@@ -89,7 +96,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'real-world',
-          ...sideBySide,
+          ...browsing,
           globalSetup: CHROMIUM,
           include: ['test/real-world/**/*.test.ts'],
         },
@@ -97,14 +104,14 @@ export default defineConfig({
       // What the documentation shows.
       {
         extends: true,
-        test: { name: 'docs', ...sideBySide, include: ['test/*.test.ts', 'test/docs/**/*.test.ts'] },
+        test: { name: 'docs', ...waiting, include: ['test/*.test.ts', 'test/docs/**/*.test.ts'] },
       },
       // The engine under random moves.
       {
         extends: true,
         test: {
           name: 'model',
-          ...sideBySide,
+          ...waiting,
           include: ['test/model/{engine,known,membership}.test.ts'],
         },
       },
@@ -113,7 +120,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'packed',
-          ...sideBySide,
+          ...waiting,
           globalSetup: PACKED,
           include: [
             'test/examples/copies.test.ts',

@@ -37,8 +37,10 @@ ${entries.join('')}};
 
 const file = `${client}src/embedded.ts`;
 const text = await embedClient();
-if (!process.argv.includes('--check')) writeFileSync(file, text);
-else if (readFileSync(file, 'utf8') !== text) {
-  console.error(`${file} is not that of the sources: run node scripts/embed-client.mjs`);
-  process.exitCode = 1;
+if (readFileSync(file, 'utf8') !== text) {
+  if (!process.argv.includes('--check')) writeFileSync(file, text);
+  else {
+    console.error(`${file} is not that of the sources: run node scripts/embed-client.mjs`);
+    process.exitCode = 1;
+  }
 }

@@ -28,7 +28,7 @@ describeWith(CHROMIUM, 'hono-anywhere', () => {
   let port: number;
   let server: ChildProcess;
 
-  describe.each(runtimes)('npm run $script', ({ script, name, end }) => {
+  describe.each(runtimes)('script $script', ({ script, name, end }) => {
     beforeEach(async () => {
       port = await freePort();
       server = await startExample();

@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import type { BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { beforeEach, expect, onTestFinished, test } from 'vitest';
 import { request } from '../support/client.ts';
-import { folderOf, inChromium, poll, pressCtrlC, start, throughProxy } from '../support/example.ts';
+import {
+  folderOf,
+  inChromium,
+  openWindow,
+  poll,
+  pressCtrlC,
+  start,
+  throughProxy,
+} from '../support/example.ts';
 import { freePort } from '../support/server.ts';
 import { CHROMIUM, describeWith } from '../support/system.ts';
 
@@ -284,7 +292,7 @@ describeWith(CHROMIUM, 'koa-timeline', () => {
 
   /** Another page of somebody who is there. */
   async function openPage(context: BrowserContext, { room = 'lobby' } = {}): Promise<Page> {
-    const page = await context.newPage();
+    const page = await openWindow(context);
     await page.goto(`${url()}?room=${room}`);
     await showsState(page, 'live');
     return page;

@@ -11,7 +11,7 @@ import { transformSync } from 'esbuild';
 import { Hono } from 'hono';
 import OpenAI from 'openai';
 import type { ResumableStreamContext } from 'resumable-stream';
-import { afterAll, afterEach, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type Program, runProgram } from '../support/program.ts';
 import { listen } from '../support/server.ts';
 import { root, snippet } from '../support/snippets.ts';
@@ -41,51 +41,59 @@ async function textOf(stream: ReadableStream<Chunk> | null): Promise<string> {
   return text;
 }
 
-describe.each(versions)('the server for the AI SDK, version %s', (_, createTransport) => {
+describe('the server for the AI SDK', () => {
   let program: Program;
-  afterEach(() => program.stop());
-
-  async function start() {
+  let chats = 0;
+  beforeAll(async () => {
     program = await runProgram(code('ai sdk'));
     await program.get('/');
-    const transport = createTransport({ api: `${program.origin}/api/chat` });
-    const message = { id: '1', role: 'user', parts: [{ type: 'text', text: 'News?' }] };
-    const request = { trigger: 'submit-message', chatId: 'a', messages: [message] };
-    return {
-      send: () => transport.sendMessages(request),
-      resume: () => transport.reconnectToStream({ chatId: 'a' }),
-    };
-  }
-
-  it('sends the answer, resumes from its beginning while it is written, and then returns 204', async () => {
-    const { send, resume } = await start();
-    expect(await resume()).toBeNull();
-    const answer = await send();
-    const resumed = await resume();
-    expect(await Promise.all([textOf(answer), textOf(resumed)])).toEqual(
-      Array(2).fill('Good news: all is well.'),
-    );
-    expect(await resume()).toBeNull();
-    // The same chat again.
-    expect(await textOf(await send())).toBe('Good news: all is well.');
   });
+  afterAll(() => program.stop());
 
-  it('stops the answer', async () => {
-    const { send, resume } = await start();
-    const answer = textOf(await send());
-    await sleep(50);
-    await program.get('/api/chat/a/stop', { method: 'POST' });
-    expect('Good news: all is well.'.startsWith(await answer)).toBe(true);
-    expect(await answer).not.toContain('well.');
-    expect(await resume()).toBeNull();
-  });
+  describe.each(versions)('version %s', (_, createTransport) => {
+    /** A chat of its own. */
+    function start() {
+      const chatId = `chat-${++chats}`;
+      const transport = createTransport({ api: `${program.origin}/api/chat` });
+      const message = { id: '1', role: 'user', parts: [{ type: 'text', text: 'News?' }] };
+      const request = { trigger: 'submit-message', chatId, messages: [message] };
+      return {
+        send: () => transport.sendMessages(request),
+        resume: () => transport.reconnectToStream({ chatId }),
+        stop: () => program.get(`/api/chat/${chatId}/stop`, { method: 'POST' }),
+      };
+    }
 
-  it('keeps the next answer apart from the stopped one', async () => {
-    const { send } = await start();
-    const first = textOf(await send());
-    const second = textOf(await send());
-    expect(await second).toBe('Good news: all is well.');
-    expect(await first).not.toContain('well.');
+    it('sends the answer, resumes from its beginning while it is written, and then returns 204', async () => {
+      const { send, resume } = start();
+      expect(await resume()).toBeNull();
+      const answer = await send();
+      const resumed = await resume();
+      expect(await Promise.all([textOf(answer), textOf(resumed)])).toEqual(
+        Array(2).fill('Good news: all is well.'),
+      );
+      expect(await resume()).toBeNull();
+      // The same chat again.
+      expect(await textOf(await send())).toBe('Good news: all is well.');
+    });
+
+    it('stops the answer', async () => {
+      const { send, resume, stop } = start();
+      const answer = textOf(await send());
+      await sleep(50);
+      await stop();
+      expect('Good news: all is well.'.startsWith(await answer)).toBe(true);
+      expect(await answer).not.toContain('well.');
+      expect(await resume()).toBeNull();
+    });
+
+    it('keeps the next answer apart from the stopped one', async () => {
+      const { send } = start();
+      const first = textOf(await send());
+      const second = textOf(await send());
+      expect(await second).toBe('Good news: all is well.');
+      expect(await first).not.toContain('well.');
+    });
   });
 });
 

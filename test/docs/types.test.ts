@@ -86,7 +86,13 @@ describe('the code of the documentation', () => {
       writeFileSync(file, `${given}\n${code}`);
     }
     const program = ts.createProgram([...files.keys()], options);
-    return ts.getPreEmitDiagnostics(program).map(({ file, start = 0, messageText }) => {
+    // `npm run types` checks what they import.
+    const found = [...program.getOptionsDiagnostics(), ...program.getGlobalDiagnostics()];
+    for (const name of files.keys()) {
+      const source = program.getSourceFile(name);
+      found.push(...program.getSyntacticDiagnostics(source), ...program.getSemanticDiagnostics(source));
+    }
+    return found.map(({ file, start = 0, messageText }) => {
       const block = files.get(file?.fileName ?? '');
       const message = ts.flattenDiagnosticMessageText(messageText, '\n');
       if (file === undefined || block === undefined) return `${file?.fileName}: ${message}`;

@@ -6,7 +6,7 @@ import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { type Client, request } from '../support/client.ts';
-import { start } from '../support/example.ts';
+import { startByNpm } from '../support/example.ts';
 import { tarballs, unpack } from '../support/packed.ts';
 import { freePort } from '../support/server.ts';
 
@@ -74,7 +74,7 @@ test.each(Object.entries(examples))(
 
     for (const [script, end] of Object.entries(scripts[name] ?? { start: [0, null] })) {
       const port = await freePort();
-      const app = await start(copy, port, {}, script);
+      const app = await startByNpm(copy, port, {}, script);
       const origin = `http://127.0.0.1:${port}`;
       const page = await request(origin, '/');
       await page.ended;

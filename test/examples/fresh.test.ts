@@ -7,7 +7,7 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { request } from '../support/client.ts';
-import { start } from '../support/example.ts';
+import { startByNpm } from '../support/example.ts';
 import { freePort } from '../support/server.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -29,7 +29,7 @@ afterAll(() => rmSync(clone, { recursive: true, force: true }));
 
 test('npm start in a fresh clone installs at most 150 packages, and none of the tools', async () => {
   const port = await freePort();
-  const npm = await start(clone, port);
+  const npm = await startByNpm(clone, port);
   const page = await request(`http://127.0.0.1:${port}`, '/');
   await page.ended;
   expect(page.status).toBe(200);
@@ -45,7 +45,7 @@ test('npm start in a fresh clone installs at most 150 packages, and none of the 
 
 test('npm start with the name of an example installs and serves it', async () => {
   const port = await freePort();
-  await start(clone, port, {}, 'start express-prices');
+  await startByNpm(clone, port, {}, 'start express-prices');
   const page = await request(`http://127.0.0.1:${port}`, '/');
   await page.ended;
   expect(page.text).toContain('Prices');

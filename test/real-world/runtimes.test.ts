@@ -143,6 +143,8 @@ interface Server {
   origin: string;
   /** Open from the start: all wait for heartbeats at the same time. */
   silent: Client;
+  /** The same: all wait for the stall timeout at the same time. */
+  stalled: Client;
 }
 
 const children: ChildProcess[] = [];
@@ -157,7 +159,9 @@ async function start({ program, args }: Runtime, server: string): Promise<Server
   children.push(child);
   const origin = `http://127.0.0.1:${port}`;
   await vi.waitFor(() => askServer(origin, '/state'), { timeout: 30_000 });
-  return { origin, silent: await request(origin, '/silent') };
+  const [silent, stalled] = [await request(origin, '/silent'), await request(origin, '/flood')];
+  stalled.stall();
+  return { origin, silent, stalled };
 }
 
 async function askServer(origin: string, question: string): Promise<State> {
@@ -267,13 +271,11 @@ describe('Runtimes', () => {
         });
 
         test('a source waits for a client that does not read, and a stalled client times out', async () => {
-          const client = await get('/flood');
-          client.stall();
           await expect
             .poll(async () => (await ask('/state')).flood.reason, { interval: 200 })
             .toBe('stalled');
           expect((await ask('/state')).flood.produced).toBeLessThan(4_000);
-          client.reset();
+          at().stalled.reset();
         });
 
         test.each(['/throw', '/reject'])('an error before the headers is a 500 (%s)', async path => {

@@ -1,10 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import net from 'node:net';
+import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { pipeline } from 'node:stream';
 import { fileURLToPath } from 'node:url';
-import type { Browser, BrowserContext, BrowserContextOptions } from 'playwright-core';
+import type { Browser, BrowserContext, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, expect, onTestFinished, type TestContext } from 'vitest';
 import { connectToChromium } from './chromium.ts';
 import { freePort, run } from './server.ts';
@@ -28,13 +30,26 @@ export function inChromium(): (
   };
 }
 
+/**
+ * Another page of a profile, in a window of its own. Of the tabs of one window, those in the background draw once a
+ * second, and Playwright waits for two frames before each click.
+ */
+export async function openWindow(context: BrowserContext): Promise<Page> {
+  const [first] = context.pages();
+  if (first === undefined) return context.newPage();
+  const opened = context.waitForEvent('page');
+  await first.evaluate("void window.open('about:blank', '', 'popup,noopener')");
+  return opened;
+}
+
 export const folderOf = (example: string) =>
   fileURLToPath(new URL(`../../examples/${example}`, import.meta.url));
 
 /**
- * Resolves when what a script of npm starts has said where its page is. It ends with the test.
+ * Starts a script of an example, by the shell that npm would start. npm itself would take as long again as Node.js needs
+ * to start: the tests in test/examples run each example with it.
  *
- * @param script may have arguments: `start koa-timeline`.
+ * @returns when the example has printed where its page is. It ends with the test.
  */
 export function start(
   cwd: string,
@@ -42,7 +57,22 @@ export function start(
   env: NodeJS.ProcessEnv = {},
   script = 'start',
 ): Promise<ChildProcess> {
-  return startUntil(onTestFinished, cwd, port, env, script);
+  return startUntil(onTestFinished, shellOf(cwd, script), cwd, port, env);
+}
+
+/** The same with `npm run`. The script may have arguments: `start koa-timeline`. */
+export function startByNpm(
+  cwd: string,
+  port: number,
+  env: NodeJS.ProcessEnv = {},
+  script = 'start',
+): Promise<ChildProcess> {
+  return startUntil(onTestFinished, ['npm', 'run', ...script.split(' ')], cwd, port, env);
+}
+
+function shellOf(cwd: string, script: string): string[] {
+  const { scripts } = JSON.parse(readFileSync(join(cwd, 'package.json'), 'utf8'));
+  return ['sh', '-c', scripts[script]];
 }
 
 /** The server of an example. */
@@ -60,7 +90,7 @@ export function shareExample(cwd: string, env: NodeJS.ProcessEnv = {}): Example 
   };
   const begin = async () => {
     example.port = await freePort();
-    example.server = await startUntil(keep, cwd, example.port, env, 'start');
+    example.server = await startUntil(keep, shellOf(cwd, 'start'), cwd, example.port, env);
   };
   // Tests that run side by side wait for the same server.
   let starting: Promise<void> | undefined;
@@ -93,14 +123,15 @@ process.on('exit', () => {
 
 async function startUntil(
   whenOver: (end: () => Promise<void>) => void,
+  [program = '', ...args]: string[],
   cwd: string,
   port: number,
   env: NodeJS.ProcessEnv,
-  script: string,
 ): Promise<ChildProcess> {
-  const server = spawn('npm', ['run', ...script.split(' ')], {
+  const PATH = `${join(cwd, 'node_modules/.bin')}:${process.env.PATH}`;
+  const server = spawn(program, args, {
     cwd,
-    env: { ...process.env, HOST: '127.0.0.1', PORT: String(port), ...env },
+    env: { ...process.env, PATH, HOST: '127.0.0.1', PORT: String(port), ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
     // With a process group of its own, as in a terminal.
     detached: true,
@@ -128,7 +159,7 @@ async function startUntil(
       lines.push(line);
       if (isListening.test(line)) resolve(server);
     });
-    reader.once('close', () => reject(new Error(`npm run ${script} has ended: ${errors.join('')}`)));
+    reader.once('close', () => reject(new Error(`${args.join(' ')} has ended: ${errors.join('')}`)));
   });
 }
 

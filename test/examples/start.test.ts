@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished } from 'vitest';
 import { request } from '../support/client.ts';
-import { linesOf, poll, start } from '../support/example.ts';
+import { linesOf, poll, startByNpm } from '../support/example.ts';
 import { freePort } from '../support/server.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -16,7 +16,7 @@ it.each(['SIGINT', 'SIGTERM'] as const)(
     const port = await freePort();
     const folder = mkdtempSync(join(tmpdir(), 'dashboard-'));
     onTestFinished(() => rmSync(folder, { recursive: true }));
-    const npm = await start(root, port, { DATABASE: join(folder, 'dashboard.db') });
+    const npm = await startByNpm(root, port, { DATABASE: join(folder, 'dashboard.db') });
     await poll(() => linesOf(npm).slice(-3)).toEqual([
       `Dashboard: http://127.0.0.1:${port}`,
       expect.stringContaining(`Inspector: http://127.0.0.1:${port}/_tidings/`),
