@@ -28,20 +28,22 @@ const connect = path => new Promise((resolve, reject) => {
   socket.on('error', reject).once('data', () => resolve(socket));
   socket.write('GET ' + path + ' HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n');
 });
-const heap = async () => {
-  // Node.js lets go of closed connections over some turns.
-  await new Promise(resolve => setTimeout(resolve, 300));
+const connections = () => new Promise(resolve => server.getConnections((_error, count) => resolve(count)));
+const heap = () => {
   gc();
   return process.memoryUsage().heapUsed;
 };
 async function measure(path) {
-  const before = await heap();
+  const before = heap();
   const sockets = [];
   while (sockets.length < COUNT) {
     sockets.push(...await Promise.all(Array.from({ length: 100 }, () => connect(path))));
   }
-  const after = await heap();
+  const after = heap();
   for (const socket of sockets) socket.destroy();
+  while ((await connections()) > 0) await new Promise(resolve => setTimeout(resolve, 50));
+  // Node.js lets go of closed connections over some turns.
+  await new Promise(resolve => setTimeout(resolve, 300));
   return (after - before) / COUNT;
 }
 server.listen(0, '127.0.0.1', async () => {
