@@ -73,7 +73,7 @@ export class DeliveryAccess implements AccessOwner, OpenerAccess {
     return this.#refused !== undefined && this.#target.hasReceivedEnd;
   }
 
-  /** The stream has begun. That every channel was refused is told like a withdrawal. */
+  /** The stream has begun. If every channel was refused, the client is told as for a channel that was revoked. */
   begun(): void {
     const refused = this.#refused;
     this.#refused = undefined;

@@ -45,7 +45,7 @@ export class DeliveryWriter {
     return this.#closeAfter !== undefined;
   }
 
-  /** Nothing is to be written but the entries of the log. */
+  /** Only entries of the log are to be written. */
   get isIdle(): boolean {
     return this.#reader.isInOrder && (this.#directSends?.isEmpty ?? true);
   }
@@ -62,7 +62,7 @@ export class DeliveryWriter {
     this.#reader.isTurnSpent = false;
     while (owner.isLive && this.#target.writer.hasRoom) {
       if (this.#reader.hasUnreportedLoss) return 'lost';
-      // It has begun behind the position as of which it closes: its backfill may have what was published in between.
+      // It began after the position at which it closes. Its backfill may have sent what was published in between.
       if (this.#closeAfter !== undefined && this.#reader.position > this.#closeAfter) return 'closed';
       const next = this.#next();
       if (next === 'waiting') return this.isClosing ? 'cut-short' : 'waiting';
@@ -106,7 +106,7 @@ export class DeliveryWriter {
     return queue?.take(reader.position) ?? this.#counted(reader.nextEntries(upTo));
   }
 
-  /** What comes next while something after a position has to wait. */
+  /** What comes next, up to a limit: what follows has to wait. */
   #nextWithin(limit: Position): Next {
     const reader = this.#reader;
     if (!reader.isInOrder || limit <= reader.position) return 'waiting';
@@ -120,7 +120,7 @@ export class DeliveryWriter {
     return next;
   }
 
-  /** Nothing is delivered beyond what this returns for a position. Absent: everything is. */
+  /** @param limit returns, for the position of the stream, the position up to which it may deliver. Absent: no limit. */
   hold(limit: ((position: Position) => Position) | undefined): void {
     if (limit !== undefined) this.#directSends ??= new DirectSendQueue();
     if (this.#directSends !== undefined) this.#directSends.hold = limit;
@@ -140,7 +140,7 @@ export class DeliveryWriter {
   /**
    * Sends a frame after everything that was published before.
    *
-   * @param isLive nothing but the log is between the stream and the head.
+   * @param isLive the stream delivers entries: it waits for nothing.
    * @param after the newest position that was published before.
    */
   send(frame: Frame | Comment, isLive: boolean, after: Position): void {
@@ -190,7 +190,7 @@ export class DeliveryWriter {
    */
   end(outcome: DeliveryOutcome, error: unknown, keptId: () => Frame | undefined): void {
     try {
-      // Whatever ends a response that has channels, its client learns from where it can resume.
+      // Whatever ends a response with subscriptions, its client receives an id from which it can resume.
       this.#writeLast(outcome, keptId);
     } catch (failure) {
       this.#target.deliveryOver('error', error ?? failure, 'write');

@@ -3,17 +3,17 @@ import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
 import { FrameQueue } from '../protocol/frame-queue.ts';
 
-/** What a stream does at a place in its order, and sends nothing: it changes its subscriptions. */
+/** Changes the subscriptions of a stream that has received everything before it. Sends nothing. */
 export type Action = () => void;
 
 /**
- * What has a place in the order of a stream that was not at the head of the log, after the entries that were published
- * before it: frames that the application sent, and actions.
+ * Frames of the application, and actions, that wait because their stream has not caught up with the log. Each comes after
+ * the entries that were published before it.
  */
 export class DirectSendQueue {
   /** Bytes that are queued. */
   bytes = 0;
-  /** The position up to which a stream may deliver now, by its own. Absent: no limit. */
+  /** Returns, for the position of the stream, the position up to which it may deliver. Absent: no limit. */
   hold: ((position: Position) => Position) | undefined;
   /** A comment is a run of its own: its form is known when it is written. */
   readonly #runs: { after: Position; content: FrameQueue | Comment | Action }[] = [];

@@ -3,8 +3,8 @@ import type { LogReader } from './reader/log-reader.ts';
 import type { ChannelOpener } from './subscriptions/channel-opener.ts';
 
 /**
- * What one stream has channels retain while it cannot be written to: entries that it needs are not trimmed while it
- * waits, nor until the delivery that is scheduled then.
+ * Makes channels retain the entries that one stream needs: while it waits, and until the delivery that is scheduled
+ * then. These entries are not trimmed.
  */
 export class Retentions {
   readonly #reader: LogReader;
@@ -23,13 +23,13 @@ export class Retentions {
     return !this.#isDeliveryScheduled && this.#retained === undefined;
   }
 
-  /** A delivery is scheduled: what was retained while the stream waited is needed until then. */
+  /** A delivery is scheduled. What was retained while the stream waited is retained until then. */
   deliveryScheduled(): void {
     this.#isDeliveryScheduled = true;
     this.update();
   }
 
-  /** A delivery begins. From the first one on, nothing is retained but by this. */
+  /** A delivery begins. After the first one, only this object retains entries for the stream. */
   deliveryBegins(): void {
     if (!this.#isDeliveryScheduled) return;
     this.#isDeliveryScheduled = false;

@@ -16,8 +16,8 @@ import type { Subscription } from './subscriptions/subscription.ts';
 import { namesByFilter, Subscriptions } from './subscriptions/subscriptions.ts';
 
 /**
- * Delivers the entries of channels to one stream. Its phases are those of its {@link ChannelOpener}: nothing is
- * delivered but while it is `live`. Direct sends and entries wait meanwhile, in a queue or retained in the log.
+ * Delivers the entries of channels to one stream. Its phases are those of its {@link ChannelOpener}. It delivers only
+ * while it is `live`: in the other phases, direct sends wait in a queue, and entries are retained in the log.
  * A loss ({@link lose}) after it has begun queues a reset, and subscribes again.
  */
 export class StreamDelivery
@@ -154,7 +154,7 @@ export class StreamDelivery
   }
 
   catchUp(): void {
-    // A filter may send, subscribe or close: it does not get here again.
+    // A filter may send, subscribe or close, which calls this again.
     if (this.#isDelivering) return;
     this.access?.applyHold();
     if (this.#isOfPastEpoch) this.startOver();
@@ -208,7 +208,7 @@ export class StreamDelivery
     else this.#end('cut-short');
   }
 
-  /** The broker has not answered in time: a stream that closes waits no longer. */
+  /** The broker has not answered in time. A stream that closes stops waiting for it. */
   stopWaiting(): void {
     if (this.writer.isClosing && !this.opener.hasBegun) this.#end('cut-short');
   }

@@ -5,8 +5,8 @@ export function mayHaveBody({ method }: NodeRequest): boolean {
 }
 
 /**
- * Discards a body that nobody reads. Reports that if it has bytes, because an application that begins to read later
- * misses them without an error.
+ * Discards a body that nothing reads. If it has bytes, reports that: an application that begins to read later would miss
+ * them without an error.
  */
 export function discardBody(req: NodeRequest, report: (error: Error) => void): void {
   req.once('data', () => {

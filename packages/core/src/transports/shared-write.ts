@@ -12,7 +12,7 @@ interface SharedWriter {
   writeRest(frame: Frame, sent: number): void;
 }
 
-/** A frame of one response that waits to be sent together with those of others, to the end of a turn of the loop. */
+/** A frame of one response that waits to be sent together with those of other responses when the delivery loop pauses. */
 export class SharedWrite implements FanOutTarget {
   readonly #transport: SharedWriter;
   #frame: Frame | undefined;
@@ -49,7 +49,7 @@ export class SharedWrite implements FanOutTarget {
     if (bytes < chunk.length) this.#transport.writeRest(frame, bytes);
   }
 
-  /** Something follows: what waits is written before. */
+  /** Writes what waits, because something else follows. */
   writeNow(): void {
     const frame = this.#frame;
     if (frame === undefined) return;

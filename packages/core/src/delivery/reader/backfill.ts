@@ -54,8 +54,8 @@ class Part implements MergeSource {
 }
 
 /**
- * What a stream receives that is older than its position: snapshots first, then events, all without ids, since their
- * positions are not ascending with what the client may have received before.
+ * What a stream receives that is older than its position: snapshots first, then events. All of it is sent without ids,
+ * because the client may have received newer ids before, and ids have to ascend.
  */
 export class Backfill {
   readonly #parts = new Map<Subscription, Part>();
@@ -108,7 +108,7 @@ export class Backfill {
     return lost;
   }
 
-  /** The next write's worth. When nothing is left, the backfill is no longer active. */
+  /** Takes what the next write sends. When nothing is left, the backfill is no longer active. */
   take(): Merged {
     const parts = [...this.#parts.values()];
     for (const part of parts) {

@@ -33,7 +33,7 @@ export class LogReader implements EntryReader {
   readonly #listener: SnapshotListener;
   /** The position of the stream, and the markers that tell its client. */
   readonly client: ClientPosition;
-  /** Written before all else. */
+  /** Written before everything else. */
   #notices: Notices | undefined;
   #backfill: Backfill | undefined;
 
@@ -44,7 +44,7 @@ export class LogReader implements EntryReader {
     this.#listener = listener;
   }
 
-  /** Nothing is to be written before the entries of the log. */
+  /** The entries of the log are next. */
   get isInOrder(): boolean {
     return this.#notices === undefined && !this.#backfill?.isActive;
   }
@@ -103,7 +103,7 @@ export class LogReader implements EntryReader {
     this.#notices.remove(names);
     if (!this.#notices.isEmpty) return;
     this.#notices = undefined;
-    // The notice would have had the position.
+    // The client would have received the position with the notice.
     this.client.lastIdSent = undefined;
   }
 
@@ -136,7 +136,7 @@ export class LogReader implements EntryReader {
     this.#beginBackfill(subscriptions);
   }
 
-  /** Goes on at the head after a gap: what is left would be trimmed again before it is sent. */
+  /** Continues at the head after a gap. What is left of the history would be trimmed again before it is sent. */
   skip(gap: Gap): void {
     const { subscriptions } = gap;
     for (const subscription of subscriptions) subscription.start = this.#log.head;
@@ -228,11 +228,12 @@ export class LogReader implements EntryReader {
   }
 
   #takeNotices(notices: Notices, upTo: Position): Next {
-    // The reset for a gap that comes next travels with these.
+    // A reset for the gap that comes next is written together with these.
     const gap = this.hasBackfill ? undefined : this.#subscriptions.gapAt(this.position);
     if (gap?.disconnects === false) this.skip(gap);
     const frames = this.#encode(notices);
-    // A reset has an id from which its client would get it again: it travels with what follows, if only a marker.
+    // A client that resumes from the id of a reset receives the reset again. So it is written together with what
+    // follows: an entry or a marker.
     if (!this.hasBackfill) {
       const following = this.nextEntries(upTo);
       if (typeof following === 'object' && !(following instanceof Gap)) frames.push(following);

@@ -13,9 +13,9 @@ export interface MergeSource {
   take(entry: LogEntry): Frame | undefined;
 }
 
-/** What a merge has come to. */
+/** The result of a merge. */
 export interface Merged {
-  /** One write's worth at most; undefined when nothing was to be sent. */
+  /** At most what one write sends. Undefined: nothing was to be sent. */
   readonly frame: Frame | undefined;
   /** There are no entries left. Otherwise the merge is to be called again. */
   readonly isComplete: boolean;
