@@ -62,7 +62,9 @@ describe('the comparison in the README', () => {
   it('has the memory of a client that does not read', () => {
     const grown = figures('100 MB published past a client that does not read', 'RSS grows by, MB');
     const named = ['Tidings, Express', 'better-sse, node:http', ...peers.slice(1)];
-    expect(cellsOf('100 MB sent')).toEqual(named.map(name => grown.get(name)));
+    // A process may also get smaller.
+    const shown = named.map(name => Math.max(0, Number(grown.get(name))).toFixed(1));
+    expect(cellsOf('100 MB sent')).toEqual(shown);
   });
 
   it('has the ratios to a loop and to nchan, the day and the machine', () => {
@@ -73,7 +75,8 @@ describe('the comparison in the README', () => {
     expect(text).toContain(`(${loopOne}, and ${loopTen} with ten events)`);
     expect(text).toContain(`takes less with one event (${nchanOne}) and more with ten (${nchanTen})`);
     const [, day] = /(\d{4}-\d\d-\d\d)\./.exec(results) ?? [];
-    const [, machine, node] = /^\d+ × (\w+ \w+),.* Node (\S+)\.$/m.exec(results) ?? [];
+    const plain = results.replaceAll('(R)', '');
+    const [, machine, node] = /^\d+ × (\w+ \w+).*,.* Node (\S+)\.$/m.exec(plain) ?? [];
     expect(text).toContain(`(${day}, Node ${node}, ${machine})`);
   });
 });
