@@ -112,7 +112,7 @@ export default defineConfig({
         test: {
           name: 'model',
           ...waiting,
-          include: ['test/model/{engine,known,membership}.test.ts'],
+          include: ['test/model/{engine,known,membership,mutations}.test.ts'],
         },
       },
       // The packages as npm would publish them.

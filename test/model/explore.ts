@@ -18,6 +18,8 @@ export interface Exploration {
   isThorough: boolean;
   /** Run in place of the first courses of the seed. */
   known?: readonly Course[];
+  /** The courses are those of membership.ts. Default: false. */
+  ofMembership?: boolean;
 }
 
 export interface Outcome {
@@ -92,6 +94,7 @@ export async function exploreWith(file: string, exploration: Exploration): Promi
         deadline,
         isThorough,
         known,
+        ofMembership: exploration.ofMembership === true,
         progress,
       };
       // A course makes much garbage, and keeps nothing of it.

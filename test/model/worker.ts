@@ -1,5 +1,6 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Course } from './course.ts';
+import { playMembership } from './membership.ts';
 import { play } from './play.ts';
 import { createCourse } from './swarm.ts';
 
@@ -18,6 +19,8 @@ export interface Task {
   readonly isThorough: boolean;
   /** In place of those of the seed. */
   readonly known: readonly Course[] | undefined;
+  /** The courses are those of membership.ts. */
+  readonly ofMembership: boolean;
   /** The course under way, for when it does not come back; and how many are over. */
   readonly progress: Int32Array;
 }
@@ -29,8 +32,19 @@ export interface Found {
   readonly kind: string;
 }
 
+/** As in membership.test.ts. */
+const MEMBERSHIP_STEPS = 60;
+
+/** What went wrong in one course. */
+async function faultOf(task: Task, index: number): Promise<string | undefined> {
+  const { seed, nodes, store, known, ofMembership } = task;
+  if (ofMembership) return (await playMembership(seed + index, MEMBERSHIP_STEPS)).faults[0];
+  const { failure } = await play(known?.[index] ?? createCourse(seed, index, nodes, store));
+  return failure && `${failure.fault}: ${failure.text}`;
+}
+
 async function work(task: Task): Promise<void> {
-  const { seed, nodes, store, first, step, end, deadline, isThorough, known, progress } = task;
+  const { first, step, end, deadline, isThorough, progress } = task;
   let isRejected = false;
   process.on('unhandledRejection', () => {
     isRejected = true;
@@ -38,10 +52,10 @@ async function work(task: Task): Promise<void> {
   for (let index = first; index < end && Date.now() < deadline; index += step) {
     progress[0] = index;
     isRejected = false;
-    const { failure } = await play(known?.[index] ?? createCourse(seed, index, nodes, store));
+    const fault = await faultOf(task, index);
     progress[1] = (progress[1] as number) + 1;
-    if (failure === undefined && !isRejected) continue;
-    const kind = failure === undefined ? 'unhandled rejection' : `${failure.fault}: ${failure.text}`;
+    if (fault === undefined && !isRejected) continue;
+    const kind = fault ?? 'unhandled rejection';
     parentPort?.postMessage({
       index,
       kind: kind

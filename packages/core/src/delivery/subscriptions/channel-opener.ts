@@ -151,7 +151,12 @@ export class ChannelOpener {
     }
     // Each time another one: an answer to an earlier question must not count.
     const waiter: ChannelWaiter = {
-      wants: () => this.#owner.subscriptions.wants(this.#unplaced, this.#beginning(isIdUnknown)),
+      wants: () => {
+        const { context, subscriptions } = this.#owner;
+        // A stream that has begun without subscriptions may be behind the client's id.
+        const reached = isIdUnknown ? 0 : (context.log.positionIn(this.lastEventId) ?? 0);
+        return subscriptions.wants(this.#unplaced, this.#beginning(isIdUnknown), reached);
+      },
       loaded: () => {
         if (this.#waiter === waiter) this.#loaded(isIdUnknown);
       },

@@ -139,11 +139,19 @@ export class Subscriptions {
     return this.list.some(({ channel }) => channel.isAboutToTrim(position, now));
   }
 
-  /** The channels of subscriptions that the broker has to be asked for, and after which position, as things are now. */
-  wants(subscriptions: readonly Subscription[], beginning: Beginning): Map<string, Position> {
+  /**
+   * The channels of subscriptions that the broker has to be asked for, and after which position, as things are now.
+   *
+   * @param reached the position of the client's id: entries up to there exist.
+   */
+  wants(
+    subscriptions: readonly Subscription[],
+    beginning: Beginning,
+    reached: Position,
+  ): Map<string, Position> {
     const newest = subscriptions.reduce(
       (highest, subscription) => Math.max(highest, subscription.newestNamed(this.log)),
-      beginning.last ?? 0,
+      reached,
     );
     // Somebody knows of a position that this process has not reached.
     const isAhead = newest > this.log.head;
