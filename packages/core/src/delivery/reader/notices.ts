@@ -39,7 +39,10 @@ export class Notices {
   encode(log: Log, position: Position, hasBackfill: boolean, resetEvent: string): Frame[] {
     // A client that receives a reset before or within a backfill must not take the backfill for complete.
     const id = log.id(position, hasBackfill ? '~' : undefined);
-    return this.#list.map(notice => {
+    const resets = this.#list.flatMap(notice => (notice === 'backfill' ? [] : notice));
+    // A loss has ended the backfill. A marker before its reset would say that the client has received everything.
+    const notices = hasBackfill || resets.length === 0 ? this.#list : resets;
+    return notices.map(notice => {
       return notice === 'backfill' ? createMarker(id) : createReset(notice, id, resetEvent);
     });
   }
