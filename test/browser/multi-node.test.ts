@@ -155,7 +155,7 @@ describeWith(missing ?? CHROMIUM, 'multi-node', () => {
       await say(page, 'hello');
       await poll(() => shown(page)).toEqual(['hello']);
       const processes = [room.pid as number, ...descendants(room.pid as number)];
-      // Redis, two nodes, nginx and its worker, and who has started them.
+      // Redis, two nodes, nginx and its worker, and the process that started them.
       expect(processes.length).toBeGreaterThanOrEqual(6);
 
       expect(await pressCtrlC(room)).toEqual([0, null]);

@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { PACKED } from '../support/packed.ts';
+import { asModule, PACKED } from '../support/packed.ts';
 import { root } from '../support/snippets.ts';
 
 /** Prints an error of the hub, and one of a stream, as `console.error` would. */
@@ -47,9 +47,8 @@ function errorsOf(file: string, code: string, ...args: string[]) {
 
 test('errors of the CommonJS build name the classes of the source', () => {
   const packed = errorsOf(join(PACKED, 'errors.cjs'), PROGRAM);
-  const imports = PROGRAM.replaceAll(/const (\{.*\}) = require\((.*)\);/g, 'import $1 from $2;');
   const folder = mkdtempSync(join(root, 'test/.snippets-'));
-  const source = errorsOf(join(folder, 'errors.mts'), imports, '--import', 'tsx');
+  const source = errorsOf(join(folder, 'errors.mts'), asModule(PROGRAM), '--import', 'tsx');
   rmSync(folder, { recursive: true });
   expect(packed).toEqual(source);
   expect(packed.map(({ name }) => name)).toEqual(['TidingsError', 'TidingsError', 'TidingsError']);

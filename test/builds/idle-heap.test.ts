@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { PACKED } from '../support/packed.ts';
+import { asModule, PACKED } from '../support/packed.ts';
 
 /** Prints the bytes of heap of an open stream, above those of a response of node:http with the same headers. */
 const PROGRAM = `
@@ -57,9 +57,8 @@ server.listen(0, '127.0.0.1', async () => {
 test.each(['mjs', 'cjs'])(
   'an idle stream of the packed build (%s) takes at most 900 bytes of heap',
   extension => {
-    const imports = PROGRAM.replaceAll(/const (.*) = require\((.*)\);/g, 'import $1 from $2;');
     const file = join(PACKED, `idle-heap.${extension}`);
-    writeFileSync(file, extension === 'cjs' ? PROGRAM : imports);
+    writeFileSync(file, extension === 'cjs' ? PROGRAM : asModule(PROGRAM));
     const output = execFileSync(process.execPath, ['--expose-gc', file], { encoding: 'utf8', cwd: PACKED });
     expect(Number(output)).toBeLessThanOrEqual(900);
     // More than this is not possible: it would mean that nothing was measured.

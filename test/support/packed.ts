@@ -7,6 +7,10 @@ import { root } from './snippets.ts';
 /** Set by vitest.config.ts: each run has a folder of its own, because several may run in one clone. */
 export const PACKED = process.env.TIDINGS_PACKED as string;
 
+/** CommonJS code with one `const … = require(…);` per line, as an ES module. */
+export const asModule = (code: string) =>
+  code.replaceAll(/const (.*) = require\((.*)\);/g, 'import $1 from $2;');
+
 /** What npm would publish, by the names of the packages. */
 export function tarballs(): Map<string, string> {
   return new Map(
