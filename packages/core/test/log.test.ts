@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { nextTurn } from '../src/base/event-loop.ts';
+import { nextIteration } from '../src/base/event-loop.ts';
 import { Scheduler } from '../src/base/scheduler.ts';
 
 import { DeliveryLoop } from '../src/delivery/delivery-loop.ts';
@@ -28,7 +28,7 @@ describe('the log', () => {
     new DeliveryLoop(log);
     const publish = async (channel: string) => {
       log.append({ channel, kind: 'event', json: false, data: 'x' });
-      await new Promise<void>(resolve => nextTurn(resolve));
+      await new Promise<void>(resolve => nextIteration(resolve));
     };
     for (const channel of ['a', 'b', 'a', 'c']) await publish(channel);
     expect(['a', 'b', 'c'].map(name => log.channels.find(name)?.history.size)).toEqual([2, undefined, 1]);
@@ -46,7 +46,7 @@ describe('the log', () => {
     new DeliveryLoop(log);
     const publish = async () => {
       log.append({ channel: 'a', kind: 'event', json: false, data: 'x' });
-      await new Promise<void>(resolve => nextTurn(resolve));
+      await new Promise<void>(resolve => nextIteration(resolve));
     };
     for (let i = 0; i < 3; i++) await publish();
     expect(log.deliveredUpTo).toBe(0);

@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextIteration } from 'node:timers/promises';
 import type { ChannelStats, EventStream, Hub } from '@tidings/core';
 import { describeData, type ShownStreams } from './shown-streams.ts';
 
@@ -58,7 +58,7 @@ export interface ChannelRow {
 /** Maximum number of rows that one request returns. */
 const MAX_LIMIT = 200;
 /** ms for which one view may block the event loop. */
-const TURN_BUDGET = 4;
+const ITERATION_BUDGET = 4;
 /** Maximum number of channels in the row of a stream. */
 const MAX_CHANNELS = 30;
 
@@ -84,7 +84,7 @@ async function streamRows(hub: Hub, names: ShownStreams, view: View): Promise<Ro
   if (view.search !== '') {
     const all = streams;
     streams = [];
-    await inTurns(all, stream => matches(stream, view.search) && streams.push(stream));
+    await forEachYielding(all, stream => matches(stream, view.search) && streams.push(stream));
   }
   const sorted = await sortBy(streams, STREAM_KEYS[view.sort], view.isDescending);
   const now = Date.now();
@@ -157,18 +157,18 @@ const CHANNEL_KEYS: Record<string, Key<ChannelStats>> = {
 async function sortBy<T>(items: T[], key: Key<T> | undefined, isDescending: boolean): Promise<T[]> {
   if (key === undefined) return isDescending ? items : items.reverse();
   const keyed: { item: T; key: number | string }[] = [];
-  await inTurns(items, item => keyed.push({ item, key: key(item) }));
+  await forEachYielding(items, item => keyed.push({ item, key: key(item) }));
   keyed.sort((a, b) => (a.key < b.key ? -1 : a.key > b.key ? 1 : 0) * (isDescending ? -1 : 1));
   return keyed.map(({ item }) => item);
 }
 
-/** Runs an action for each item. Yields to the event loop each time {@link TURN_BUDGET} is spent. */
-async function inTurns<T>(items: readonly T[], action: (item: T) => unknown): Promise<void> {
+/** Runs an action for each item. Yields to the event loop each time {@link ITERATION_BUDGET} is spent. */
+async function forEachYielding<T>(items: readonly T[], action: (item: T) => unknown): Promise<void> {
   let start = performance.now();
   for (const item of items) {
     action(item);
-    if (performance.now() - start < TURN_BUDGET) continue;
-    await nextTurn();
+    if (performance.now() - start < ITERATION_BUDGET) continue;
+    await nextIteration();
     start = performance.now();
   }
 }

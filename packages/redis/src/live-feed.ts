@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextIteration } from 'node:timers/promises';
 import type { Opened, Page, Position, ReadFrom, Sink } from '@tidings/core';
 import type { Connection } from './connection/connection.ts';
 import type { Dialer } from './connection/dialer.ts';
@@ -103,7 +103,7 @@ export class LiveFeed {
         try {
           resolve(await this.#open(connection, wants));
           // The caller must process the pages before newer entries are delivered.
-          await nextTurn();
+          await nextIteration();
         } catch (error) {
           reject(error);
         }

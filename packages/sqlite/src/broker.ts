@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextIteration } from 'node:timers/promises';
 import {
   type Broker,
   type ChannelState,
@@ -91,7 +91,7 @@ class SqliteBroker implements Broker {
   async publish(drafts: readonly Draft[], deadline: AbortSignal): Promise<Published> {
     // One batch in each iteration of the event loop: a full queue must not block it until the queue is empty. The hub
     // may also publish while the sink processes entries, which must be delivered first.
-    await (this.#hasPublished ? nextTurn() : undefined);
+    await (this.#hasPublished ? nextIteration() : undefined);
     this.#hasPublished = true;
     setImmediate(() => {
       this.#hasPublished = false;

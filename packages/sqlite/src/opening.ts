@@ -1,4 +1,4 @@
-import { setImmediate as nextTurn } from 'node:timers/promises';
+import { setImmediate as nextIteration } from 'node:timers/promises';
 import type { Opened, Page, Position, ReadFrom } from '@tidings/core';
 import { retryWhileBusy } from './file/retry.ts';
 import type { Store } from './file/store.ts';
@@ -6,7 +6,7 @@ import type { LiveFeed } from './live-feed.ts';
 import { type PageBudget, readPage } from './log/pages.ts';
 
 /** ms for which reading pages may block the event loop. */
-const TURN_BUDGET = 4;
+const ITERATION_BUDGET = 4;
 
 /** Limits on all pages of one call. The hub calls `read` for more. */
 const BUDGET: PageBudget = { entries: 2_000, bytes: 1024 * 1024 };
@@ -23,7 +23,7 @@ export async function openChannels(
   deadline: AbortSignal,
 ): Promise<Opened> {
   for (;;) {
-    while (!(await retryWhileBusy(() => feed.catchUp(), deadline))) await nextTurn();
+    while (!(await retryWhileBusy(() => feed.catchUp(), deadline))) await nextIteration();
     const head = feed.hold();
     let isRead = false;
     try {
@@ -49,12 +49,12 @@ async function readPages(
   const names = wants.entries();
   let next = names.next();
   while (!next.done) {
-    if (pages.size > 0) await nextTurn();
+    if (pages.size > 0) await nextIteration();
     await retryWhileBusy(
       () =>
         store.read((connection, hub) => {
           const start = performance.now();
-          while (!next.done && performance.now() - start < TURN_BUDGET) {
+          while (!next.done && performance.now() - start < ITERATION_BUDGET) {
             const [name, from] = next.value;
             pages.set(name, readPage(connection, hub, { name, from, until }, budget));
             next = names.next();

@@ -1,5 +1,5 @@
 import { createOutside } from './async-context.ts';
-import { nextTurn, TURN_BUDGET } from './event-loop.ts';
+import { ITERATION_BUDGET, nextIteration } from './event-loop.ts';
 
 /** An entry of the timer wheel. */
 export interface Timed {
@@ -106,7 +106,7 @@ export class Scheduler {
     this.#timer = undefined;
   }
 
-  /** Runs every slot up to now. Yields to the event loop when {@link TURN_BUDGET} is spent. */
+  /** Runs every slot up to now. Yields to the event loop when {@link ITERATION_BUDGET} is spent. */
   #run(): void {
     const start = time();
     if (start - this.#now > this.resolution + PAUSE) this.#resumedAt = start;
@@ -122,9 +122,9 @@ export class Scheduler {
           slot.delete(timed);
           this.#put(timed, due);
         }
-        if (time() - start > TURN_BUDGET) {
+        if (time() - start > ITERATION_BUDGET) {
           this.#isRunning = true;
-          nextTurn(() => this.#run());
+          nextIteration(() => this.#run());
           return;
         }
       }

@@ -3,7 +3,7 @@ import { combineCrc, createCrcShift } from './crc.ts';
 import { storedBlocks } from './gzip.ts';
 import type { Zlib } from './zlib.ts';
 
-/** Bytes. A longer batch is not compressed: that would block the event loop for more than the budget of a turn. */
+/** Bytes. A longer batch is not compressed: that would block the event loop for more than the budget of an iteration. */
 export const LARGEST = 128 * 1024;
 /** Bytes: how far back deflate can refer. */
 const MAX_DISTANCE = 32 * 1024;

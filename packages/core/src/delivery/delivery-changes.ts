@@ -1,4 +1,4 @@
-import { nextTurn } from '../base/event-loop.ts';
+import { nextIteration } from '../base/event-loop.ts';
 import { type Position, startAfter } from '../protocol/event-id.ts';
 import type { DeliveryWriter } from './delivery-writer.ts';
 import type { BoundOptions } from './subscriptions/subscribe-options.ts';
@@ -63,7 +63,7 @@ export class DeliveryChanges {
   resuming(options: BoundOptions): BoundOptions {
     const { lastEventId } = this.#target;
     if (!this.#isFirst) return options;
-    nextTurn(() => {
+    nextIteration(() => {
       this.#isFirst = false;
     });
     if (options.from !== undefined || lastEventId === undefined) return options;

@@ -1,10 +1,10 @@
-import { nextTurn, TURN_BUDGET } from '../base/event-loop.ts';
+import { ITERATION_BUDGET, nextIteration } from '../base/event-loop.ts';
 import type { LogListener } from '../log/listener.ts';
 import type { Log, Round } from '../log/log.ts';
 import type { FanOut } from './fan-out.ts';
 import { RoundMeter } from './round-meter.ts';
 
-/** How many deliveries fit in a turn: a first guess, and bounds. */
+/** How many deliveries fit in an iteration: a first guess, and bounds. */
 const FIRST_STRIDE = 256;
 const MIN_STRIDE = 16;
 const MAX_STRIDE = 1_024;
@@ -23,10 +23,10 @@ export class DeliveryLoop {
   /** The round under way. Absent: the list has only streams that were added by themselves. */
   #round: Round | undefined;
   #isScheduled = false;
-  /** Deliveries that fit in a turn. */
+  /** Deliveries that fit in an iteration. */
   #stride = FIRST_STRIDE;
 
-  /** @param fanOut sends what one turn delivers. Absent: each delivery writes for itself. */
+  /** @param fanOut sends what one iteration delivers. Absent: each delivery writes for itself. */
   constructor(log: Log, fanOut?: FanOut) {
     this.#log = log;
     this.#fanOut = fanOut;
@@ -42,14 +42,14 @@ export class DeliveryLoop {
     this.schedule();
   }
 
-  /** Runs in the next turn. */
+  /** Runs in the next iteration. */
   schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
     this.#runSoon();
   }
 
-  /** Runs until what is due is delivered, or the turn's budget is spent. Returns how many streams it delivered to. */
+  /** Runs until what is due is delivered, or the budget of the iteration is spent. Returns how many streams it delivered to. */
   #run(): number {
     const start = performance.now();
     let deliveries = 0;
@@ -57,7 +57,7 @@ export class DeliveryLoop {
       while (this.#next < this.#list.length) {
         (this.#list[this.#next++] as LogListener).catchUp();
         deliveries += 1;
-        if (deliveries === this.#stride || performance.now() - start > TURN_BUDGET) {
+        if (deliveries === this.#stride || performance.now() - start > ITERATION_BUDGET) {
           this.#runSoon();
           return deliveries;
         }
@@ -71,13 +71,13 @@ export class DeliveryLoop {
   }
 
   /**
-   * Runs in the next turn. A server may write what it is given only after the callback (@hono/node-server does), so a
-   * second callback behind it measures the whole, and adapts how many deliveries the next turn has.
+   * Runs in the next iteration. A server may write what it is given only after the callback (@hono/node-server does), so a
+   * second callback behind it measures the whole, and adapts how many deliveries the next iteration has.
    */
   #runSoon(): void {
     let start = 0;
     let deliveries = 0;
-    nextTurn(() => {
+    nextIteration(() => {
       start = performance.now();
       this.#fanOut?.begin();
       try {
@@ -86,12 +86,12 @@ export class DeliveryLoop {
         this.#fanOut?.flush();
       }
     });
-    nextTurn(() => {
+    nextIteration(() => {
       const taken = performance.now() - start;
       this.meter.held(taken, deliveries);
       // A short run says little about how long a delivery takes.
-      if (deliveries < this.#stride && taken < TURN_BUDGET) return;
-      const fit = Math.floor((deliveries * TURN_BUDGET) / taken);
+      if (deliveries < this.#stride && taken < ITERATION_BUDGET) return;
+      const fit = Math.floor((deliveries * ITERATION_BUDGET) / taken);
       this.#stride = Math.max(MIN_STRIDE, Math.min(fit, MAX_STRIDE));
     });
   }

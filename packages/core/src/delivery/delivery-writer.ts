@@ -1,4 +1,4 @@
-import { TURN_BUDGET } from '../base/event-loop.ts';
+import { ITERATION_BUDGET } from '../base/event-loop.ts';
 import type { Comment } from '../protocol/comment.ts';
 import type { Position } from '../protocol/event-id.ts';
 import type { Frame } from '../protocol/frame.ts';
@@ -17,9 +17,9 @@ export interface DeliveryOwner {
 
 /**
  * How a delivery stops: `caught-up` with the log, `full` (the client has to read first), `waiting` for a snapshot or for
- * the answer whether a channel may be followed, `turn-spent`; or how the stream ends.
+ * the answer whether a channel may be followed, `budget-spent`; or how the stream ends.
  */
-export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'turn-spent' | DeliveryOutcome;
+export type DeliveryState = 'caught-up' | 'full' | 'waiting' | 'budget-spent' | DeliveryOutcome;
 
 /** Writes entries of the log and direct sends to one stream, in order, while there is room. */
 export class DeliveryWriter {
@@ -89,8 +89,8 @@ export class DeliveryWriter {
       // One stream must not hold the event loop. Most have one frame, and need no clock.
       frames += 1;
       if (frames === 2) start = performance.now();
-      const isTurnSpent = frames > 2 && performance.now() - start > TURN_BUDGET;
-      if (isTurnSpent || this.#reader.isTurnSpent) return 'turn-spent';
+      const isTurnSpent = frames > 2 && performance.now() - start > ITERATION_BUDGET;
+      if (isTurnSpent || this.#reader.isTurnSpent) return 'budget-spent';
     }
     return 'full';
   }

@@ -37,7 +37,7 @@ export class Retentions {
     this.update();
   }
 
-  /** A delivery has taken the time of a turn, and continues in a later one. */
+  /** A delivery has spent the time budget of an iteration, and continues in a later one. */
   deliveryContinues(): void {
     this.#isDeliveryScheduled = true;
     this.#retain();

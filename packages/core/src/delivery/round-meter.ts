@@ -3,7 +3,7 @@ const WINDOW = 30_000;
 
 /** Measures how long the delivery loop holds the event loop, and how long its rounds take. */
 export class RoundMeter {
-  /** Called after each turn of the event loop in which the loop delivered. */
+  /** Called after each iteration of the event loop in which the loop delivered. */
   onHeld: (ms: number, deliveries: number) => void = () => {};
   /** Called when a round is over. */
   onRound: (ms: number, deliveries: number) => void = () => {};

@@ -172,7 +172,7 @@ export class StreamDelivery
     } finally {
       this.#isDelivering = false;
     }
-    if (state === 'turn-spent') {
+    if (state === 'budget-spent') {
       this.#retaining.deliveryContinues();
       this.resume();
     } else if (state !== 'caught-up' && state !== 'full' && state !== 'waiting') this.#end(state);

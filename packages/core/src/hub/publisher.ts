@@ -1,5 +1,5 @@
 import { TidingsError } from '../base/errors.ts';
-import { nextTurn } from '../base/event-loop.ts';
+import { nextIteration } from '../base/event-loop.ts';
 import { show } from '../base/option-checks.ts';
 import type { ChannelState } from '../log/broker/broker.ts';
 import type { PublishQueue } from '../log/broker/publish-queue.ts';
@@ -50,7 +50,7 @@ export class Publisher {
    */
   async settled(): Promise<void> {
     for (let round = 0; round < ROUNDS; round++) {
-      await new Promise<void>(nextTurn);
+      await new Promise<void>(nextIteration);
       await this.#options.queue?.settled();
     }
   }

@@ -1,4 +1,4 @@
-import { inTurns, nextTurn, TurnBudget } from '../base/event-loop.ts';
+import { forEachYielding, IterationBudget, nextIteration } from '../base/event-loop.ts';
 import { Scheduler } from '../base/scheduler.ts';
 import type { DeliveryAccess } from '../delivery/delivery-access.ts';
 import type { DeliveryContext } from '../delivery/delivery-target.ts';
@@ -88,8 +88,8 @@ export class StreamRegistry {
       response.beginEnd('closed', { retry: randomBetween(RETRY_AFTER_LOSS), after });
     }
     // The streams may also have lost events. The reset for these is queued first.
-    await new Promise<void>(nextTurn);
-    await inTurns(streams, stream => stream.end('closed'));
+    await new Promise<void>(nextIteration);
+    await forEachYielding(streams, stream => stream.end('closed'));
   }
 
   /**
@@ -137,7 +137,7 @@ export class StreamRegistry {
       guard,
       mayWait: context.sync !== undefined || guard !== undefined,
       recheck: stream => this.recheck(stream, false),
-      responses: new TurnBudget(),
+      responses: new IterationBudget(),
       report: onError,
       streamNamed: stream => this.#options.clients.name(stream),
       streamClosed: (stream, reason, id) => this.#streamClosed(stream, reason, id),
@@ -151,7 +151,7 @@ export class StreamRegistry {
   /** On Workers, a timer ends with the request that created it, so each stream has its own clock. */
   #createWorkersHost(): StreamHost<Stream> {
     const scheduler = new Scheduler(this.#options.settings.precision, start => start());
-    return { ...this.#host, scheduler, responses: new TurnBudget() };
+    return { ...this.#host, scheduler, responses: new IterationBudget() };
   }
 
   #streamClosed(stream: Stream, reason: CloseReason, id: string | undefined): void {

@@ -1,4 +1,4 @@
-import { inTurns } from '../base/event-loop.ts';
+import { forEachYielding } from '../base/event-loop.ts';
 import type { Scheduler, Timed } from '../base/scheduler.ts';
 import type { Position } from '../protocol/event-id.ts';
 import { ChannelCounts } from './channel-counts.ts';
@@ -206,7 +206,7 @@ export class Channels implements Timed {
     this.#isSweeping = true;
     this.#shortestAge = Number.POSITIVE_INFINITY;
     // A copy: `touch` moves a channel to the end.
-    await inTurns([...this.#channels.values()], channel => {
+    await forEachYielding([...this.#channels.values()], channel => {
       if (this.#channels.get(channel.name) !== channel) return;
       if (channel.listeners.size > 0 && channel.history.isAging(now)) this.onAging(channel);
       this.trim(channel, this.deliveredUpTo, now);

@@ -11,7 +11,7 @@ export interface EntryReader {
   readonly subscriptions: readonly Subscription[];
   readonly client: ClientPosition;
   readonly stream: Subscriber;
-  /** The last call has taken the time of a turn. */
+  /** The last call has spent the time budget of an iteration. */
   isTurnSpent: boolean;
 }
 

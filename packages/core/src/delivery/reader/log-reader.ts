@@ -24,7 +24,7 @@ export interface Backlog {
  * markers), then what is older than its position (backfill), then the entries of its channels.
  */
 export class LogReader implements EntryReader {
-  /** The last call has taken the time of a turn. */
+  /** The last call has spent the time budget of an iteration. */
   isTurnSpent = false;
   /** The client has missed events and receives no resets: the stream has to end. */
   hasUnreportedLoss = false;

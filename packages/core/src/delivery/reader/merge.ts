@@ -1,4 +1,4 @@
-import { TURN_BUDGET } from '../../base/event-loop.ts';
+import { ITERATION_BUDGET } from '../../base/event-loop.ts';
 import type { LogEntry } from '../../log/entry.ts';
 import { type Frame, joinFrames } from '../../protocol/frame.ts';
 
@@ -19,7 +19,7 @@ export interface Merged {
   readonly frame: Frame | undefined;
   /** There are no entries left. Otherwise the merge is to be called again. */
   readonly isComplete: boolean;
-  /** It has taken the time of a turn: filters may be slow. */
+  /** It has spent the time budget of an iteration: filters may be slow. */
   readonly isTurnSpent: boolean;
 }
 
@@ -42,7 +42,7 @@ export function merge(sources: Iterable<MergeSource>): Merged {
   for (let count = 1; heap.length > 0; count++) {
     // Most merges have one entry, and need no clock.
     if (count === 2) start = performance.now();
-    const isTurnSpent = count > 2 && performance.now() - start > TURN_BUDGET;
+    const isTurnSpent = count > 2 && performance.now() - start > ITERATION_BUDGET;
     if (size >= PIECE || isTurnSpent) return { frame: join(frames), isComplete: false, isTurnSpent };
     const top = heap[0] as HeapNode;
     const frame = top.source.take(top.entry);

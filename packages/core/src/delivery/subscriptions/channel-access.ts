@@ -1,4 +1,4 @@
-import { nextTurn } from '../../base/event-loop.ts';
+import { nextIteration } from '../../base/event-loop.ts';
 import type { Position } from '../../protocol/event-id.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
@@ -29,7 +29,7 @@ export interface AccessOwner {
   accessAnswered(): void;
   /** The stream may not follow channels any more. */
   withdraw(names: readonly string[]): void;
-  /** These are the channels that were withdrawn in one turn. */
+  /** These are the channels that were withdrawn in one tick. */
   withdrawn(names: readonly string[]): void;
 }
 
@@ -141,7 +141,7 @@ export class ChannelAccess {
     this.#owner.withdraw([name]);
     this.#withdrawn.push(name);
     if (this.#withdrawn.length > 1) return;
-    nextTurn(() => {
+    nextIteration(() => {
       const names = this.#withdrawn;
       this.#withdrawn = [];
       this.#owner.withdrawn(names);

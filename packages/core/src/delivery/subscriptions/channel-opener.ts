@@ -1,4 +1,4 @@
-import { nextTurn } from '../../base/event-loop.ts';
+import { nextIteration } from '../../base/event-loop.ts';
 import type { ChannelWaiter } from '../../log/listener.ts';
 import { parseId, UNKNOWN_ID } from '../../protocol/event-id.ts';
 import type { Frame } from '../../protocol/frame.ts';
@@ -9,7 +9,7 @@ import type { Beginning, Subscription } from './subscription.ts';
 import { needReread, type Subscriptions } from './subscriptions.ts';
 
 /**
- * - `gathering`: subscriptions are collected, until the headers are due or to the end of the turn.
+ * - `gathering`: subscriptions are collected, until the headers are due or to the end of the iteration.
  * - `opening`: the broker is asked for the channels, before the stream begins.
  * - `live`: entries are delivered.
  * - `adding`: the broker is asked for channels that were subscribed to later. Nothing is delivered meanwhile.
@@ -103,9 +103,9 @@ export class ChannelOpener {
     if (this.#phase === 'gathering') this.#load('opening');
   }
 
-  /** Starts in the next turn, after the subscriptions of this one: the headers have been sent already. */
+  /** Starts in the next iteration, after the subscriptions of this one: the headers have been sent already. */
   startSoon(): void {
-    nextTurn(() => this.start());
+    nextIteration(() => this.start());
   }
 
   /** Opens channels that were subscribed to while the stream is live. */

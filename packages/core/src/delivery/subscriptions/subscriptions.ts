@@ -1,5 +1,5 @@
 import { TidingsError } from '../../base/errors.ts';
-import { nextTurn } from '../../base/event-loop.ts';
+import { nextIteration } from '../../base/event-loop.ts';
 import { show } from '../../base/option-checks.ts';
 import type { LogListener } from '../../log/listener.ts';
 import type { Log } from '../../log/log.ts';
@@ -15,13 +15,13 @@ export class Subscriptions {
   list = NONE;
   readonly log: Log;
   readonly #listener: LogListener;
-  /** Subscriptions of the same turn as the first one resume after Last-Event-ID. */
+  /** Subscriptions made in the same tick as the first one resume after Last-Event-ID. */
   #isFirstTurn = true;
 
   constructor(log: Log, listener: LogListener) {
     this.log = log;
     this.#listener = listener;
-    nextTurn(() => {
+    nextIteration(() => {
       this.#isFirstTurn = false;
     });
   }

@@ -1,4 +1,4 @@
-import { nextTurn, TURN_BUDGET } from '../../base/event-loop.ts';
+import { ITERATION_BUDGET, nextIteration } from '../../base/event-loop.ts';
 
 /**
  * Maximum number of items in one iteration of the event loop. The time budget alone is not enough: the work of an item
@@ -22,7 +22,7 @@ export class Slices<T> {
     this.#items.push(item);
     if (this.#isRunning) return;
     this.#isRunning = true;
-    nextTurn(() => this.#run());
+    nextIteration(() => this.#run());
   }
 
   #run(): void {
@@ -31,11 +31,11 @@ export class Slices<T> {
       for (let handled = 0; handled < MAX_ITEMS && this.#next < this.#items.length; handled++) {
         const item = this.#items[this.#next++] as T;
         if (this.#handle(item) === true) this.#next -= 1;
-        if (performance.now() - start > TURN_BUDGET) break;
+        if (performance.now() - start > ITERATION_BUDGET) break;
       }
     } finally {
       // If `handle` throws, the remaining items are still handled.
-      if (this.#next < this.#items.length) nextTurn(() => this.#run());
+      if (this.#next < this.#items.length) nextIteration(() => this.#run());
       else this.#clear();
     }
   }

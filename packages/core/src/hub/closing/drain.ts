@@ -1,4 +1,4 @@
-import { nextTurn, TURN_BUDGET } from '../../base/event-loop.ts';
+import { ITERATION_BUDGET, nextIteration } from '../../base/event-loop.ts';
 import { randomBetween } from '../../stream/retry.ts';
 import type { Stream } from '../../stream/stream.ts';
 import type { CloseSettings } from './close-options.ts';
@@ -22,12 +22,12 @@ export async function drain(streams: Stream[], { within, retry }: CloseSettings)
   for (let next = 0; next < ended.length; ) {
     const batchStart = performance.now();
     const due = Math.min(ended.length, 1 + (batchStart - start) / interval);
-    while (next < due && performance.now() - batchStart < TURN_BUDGET) {
+    while (next < due && performance.now() - batchStart < ITERATION_BUDGET) {
       ended[next++]?.end('drained', { retry: randomBetween(retry), closesConnection: true });
     }
     if (next === ended.length) break;
     // If more streams are already due, it only yields to the event loop.
-    await new Promise<void>(resolve => (next < due ? nextTurn(resolve) : setTimeout(resolve, STEP)));
+    await new Promise<void>(resolve => (next < due ? nextIteration(resolve) : setTimeout(resolve, STEP)));
   }
   await Promise.all(streams.map(stream => stream.closed));
   clearTimeout(deadline);

@@ -1,9 +1,9 @@
 import { isThenable } from '../../base/deferred.ts';
-import { nextTurn, TURN_BUDGET } from '../../base/event-loop.ts';
+import { ITERATION_BUDGET, nextIteration } from '../../base/event-loop.ts';
 
 /**
  * Runs the calls of one listener in sequence. A promise that a call returns is awaited. Calls that return no promise
- * run in the same iteration of the event loop, until {@link TURN_BUDGET} is spent.
+ * run in the same iteration of the event loop, until {@link ITERATION_BUDGET} is spent.
  */
 export class CallQueue {
   readonly #calls: (() => unknown)[] = [];
@@ -45,7 +45,7 @@ export class CallQueue {
       } catch (error) {
         this.#onError(error);
       }
-      if (performance.now() - start > TURN_BUDGET) return new Promise<void>(nextTurn);
+      if (performance.now() - start > ITERATION_BUDGET) return new Promise<void>(nextIteration);
     }
     return undefined;
   }

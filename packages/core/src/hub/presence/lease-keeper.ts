@@ -1,5 +1,5 @@
 import { createOutside } from '../../base/async-context.ts';
-import { nextTurn } from '../../base/event-loop.ts';
+import { nextIteration } from '../../base/event-loop.ts';
 import { type Lease, type LeaseResult, takeKeys } from './leases.ts';
 
 /** What a lease keeper needs of presence. */
@@ -118,7 +118,7 @@ export class LeaseKeeper {
     if (this.#running !== undefined || this.#isClosed) return;
     this.#running = new Promise(done => {
       // All changes of this tick are made with one call.
-      this.#outside(() => nextTurn(() => done(this.#run())));
+      this.#outside(() => nextIteration(() => done(this.#run())));
     });
   }
 

@@ -1,5 +1,5 @@
 import { createOutside } from '../../base/async-context.ts';
-import { inTurns, nextTurn, TurnBudget } from '../../base/event-loop.ts';
+import { forEachYielding, IterationBudget, nextIteration } from '../../base/event-loop.ts';
 import type { Position } from '../../protocol/event-id.ts';
 import type { ChannelWaiter } from '../listener.ts';
 import type { Log } from '../log.ts';
@@ -80,7 +80,7 @@ export class BrokerSync {
     this.#waiting.push(waiter);
     if (!this.#isGathering) {
       this.#isGathering = true;
-      nextTurn(() => this.#gather());
+      nextIteration(() => this.#gather());
     }
     return true;
   }
@@ -149,7 +149,7 @@ export class BrokerSync {
         waiters = waiters.concat(this.#waiting.splice(0));
         await this.#readFor(waiters);
       });
-      await inTurns(waiters, waiter => waiter.loaded());
+      await forEachYielding(waiters, waiter => waiter.loaded());
     }
     this.#isGathering = false;
   }
@@ -184,10 +184,10 @@ export class BrokerSync {
     const { epoch } = log;
     const losses = new Map([...wants.keys()].map(name => [name, log.channels.find(name)?.losses]));
     const { head, pages } = await this.#broker.open(wants);
-    const budget = new TurnBudget();
+    const budget = new IterationBudget();
     for (const [name, first] of pages) {
       const page = first.more ? await this.#readRest(name, first, head) : first;
-      if (budget.isSpent) await new Promise<void>(nextTurn);
+      if (budget.isSpent) await new Promise<void>(nextIteration);
       const channel = log.channels.find(name);
       // The pages belong to an earlier epoch, or lack entries that were lost meanwhile.
       const isLost = channel !== undefined && channel.losses !== losses.get(name);

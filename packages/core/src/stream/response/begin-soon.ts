@@ -1,4 +1,4 @@
-import { nextTurn, type TurnBudget } from '../../base/event-loop.ts';
+import { type IterationBudget, nextIteration } from '../../base/event-loop.ts';
 
 /** A response that has not begun. */
 interface PendingResponse {
@@ -15,12 +15,12 @@ interface PendingResponse {
  *
  * @param budget the time for which responses may begin in one iteration of the event loop.
  */
-export function beginSoon(response: PendingResponse, budget: TurnBudget): void {
+export function beginSoon(response: PendingResponse, budget: IterationBudget): void {
   const begin = () => {
     if (response.headersSent || response.isClosed) return;
     // With thousands of simultaneous requests, some wait for a later iteration, so that open streams are not blocked.
-    if (budget.isSpent) nextTurn(begin);
+    if (budget.isSpent) nextIteration(begin);
     else response.begin();
   };
-  nextTurn(() => nextTurn(begin));
+  nextIteration(() => nextIteration(begin));
 }

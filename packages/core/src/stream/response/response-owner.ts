@@ -1,4 +1,4 @@
-import type { TurnBudget } from '../../base/event-loop.ts';
+import type { IterationBudget } from '../../base/event-loop.ts';
 import type { Scheduler } from '../../base/scheduler.ts';
 import type { DeliveryContext } from '../../delivery/delivery-target.ts';
 import type { CloseReason, ErrorContext } from '../event-stream.ts';
@@ -14,7 +14,7 @@ export interface ResponseHost {
   /** The hub closes. Connections close after their responses. */
   readonly isDraining: boolean;
   /** The time for which responses may begin in one iteration of the event loop. */
-  readonly responses: TurnBudget;
+  readonly responses: IterationBudget;
   streamWritten(events: number, bytes: number): void;
 }
 

@@ -1,4 +1,4 @@
-import { nextTurn, TURN_BUDGET } from '../../base/event-loop.ts';
+import { ITERATION_BUDGET, nextIteration } from '../../base/event-loop.ts';
 import { isBytes } from '../../protocol/event.ts';
 import { observableOf, readObservable } from './observable.ts';
 import type { SourceInput, SourceItem, SourceOptions } from './source-options.ts';
@@ -93,8 +93,8 @@ async function* decodeItems(reader: SourceReader): AsyncGenerator<unknown, undef
   let decoder: InstanceType<typeof TextDecoder> | undefined;
   let turnStart = performance.now();
   for (;;) {
-    if (performance.now() - turnStart > TURN_BUDGET) {
-      await new Promise<void>(nextTurn);
+    if (performance.now() - turnStart > ITERATION_BUDGET) {
+      await new Promise<void>(nextIteration);
       turnStart = performance.now();
     }
     const { done, value } = await reader.next();
