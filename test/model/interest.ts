@@ -116,6 +116,10 @@ export class Interest {
     return this.#snapshotDue !== 'no';
   }
 
+  get mayAwaitSnapshot(): boolean {
+    return this.channel.setting.snapshot !== null && (this.isAwaitingSnapshot || !this.hasBegun);
+  }
+
   /** It replaces one whose id may have been unknown. */
   wasUnknown = false;
 

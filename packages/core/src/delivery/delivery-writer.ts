@@ -59,7 +59,7 @@ export class DeliveryWriter {
   deliver(owner: DeliveryOwner): DeliveryState {
     let start = 0;
     let frames = 0;
-    this.#reader.isTurnSpent = false;
+    this.#reader.isBudgetSpent = false;
     while (owner.isLive && this.#target.writer.hasRoom) {
       if (this.#reader.hasUnreportedLoss) return 'lost';
       // It began after the position at which it closes. Its backfill may have sent what was published in between.
@@ -89,8 +89,8 @@ export class DeliveryWriter {
       // One stream must not hold the event loop. Most have one frame, and need no clock.
       frames += 1;
       if (frames === 2) start = performance.now();
-      const isTurnSpent = frames > 2 && performance.now() - start > ITERATION_BUDGET;
-      if (isTurnSpent || this.#reader.isTurnSpent) return 'budget-spent';
+      const isBudgetSpent = frames > 2 && performance.now() - start > ITERATION_BUDGET;
+      if (isBudgetSpent || this.#reader.isBudgetSpent) return 'budget-spent';
     }
     return 'full';
   }

@@ -115,7 +115,7 @@ export class Backfill {
       const { snapshot } = part;
       part.snapshot = undefined;
       if (typeof snapshot === 'object') {
-        return { frame: part.takeState(snapshot), isComplete: false, isTurnSpent: false };
+        return { frame: part.takeState(snapshot), isComplete: false, isBudgetSpent: false };
       }
     }
     const merged = merge(parts);

@@ -12,7 +12,7 @@ export interface EntryReader {
   readonly client: ClientPosition;
   readonly stream: Subscriber;
   /** The last call has spent the time budget of an iteration. */
-  isTurnSpent: boolean;
+  isBudgetSpent: boolean;
 }
 
 /** Takes the next entries after the position of a stream, up to another position. */
@@ -35,8 +35,8 @@ export function takeEntries(reader: EntryReader, upTo: Position): Next {
     }
   }
   // Several channels, a filter or exceptions: the frames are this stream's own.
-  const { frame, isComplete, isTurnSpent } = merge(ready.map(each => sourceOf(each, reader, upTo)));
-  reader.isTurnSpent = isTurnSpent;
+  const { frame, isComplete, isBudgetSpent } = merge(ready.map(each => sourceOf(each, reader, upTo)));
+  reader.isBudgetSpent = isBudgetSpent;
   // None of the exceptions is this stream: the same bytes, which others have, and which are compressed once.
   if (frame !== undefined && client.position === shared?.last && frame.length === shared.frame?.length) {
     return shared.frame;

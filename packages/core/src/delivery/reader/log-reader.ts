@@ -25,7 +25,7 @@ export interface Backlog {
  */
 export class LogReader implements EntryReader {
   /** The last call has spent the time budget of an iteration. */
-  isTurnSpent = false;
+  isBudgetSpent = false;
   /** The client has missed events and receives no resets: the stream has to end. */
   hasUnreportedLoss = false;
   readonly #subscriptions: Subscriptions;
@@ -187,8 +187,8 @@ export class LogReader implements EntryReader {
       this.skip(new Gap(lost));
       return 'more';
     }
-    const { frame, isTurnSpent } = backfill.take();
-    this.isTurnSpent = isTurnSpent;
+    const { frame, isBudgetSpent } = backfill.take();
+    this.isBudgetSpent = isBudgetSpent;
     if (frame !== undefined) return frame;
     return backfill.isActive ? 'more' : (this.client.mark('') ?? 'more');
   }

@@ -20,7 +20,7 @@ export interface Merged {
   /** There are no entries left. Otherwise the merge is to be called again. */
   readonly isComplete: boolean;
   /** It has spent the time budget of an iteration: filters may be slow. */
-  readonly isTurnSpent: boolean;
+  readonly isBudgetSpent: boolean;
 }
 
 interface HeapNode {
@@ -42,8 +42,8 @@ export function merge(sources: Iterable<MergeSource>): Merged {
   for (let count = 1; heap.length > 0; count++) {
     // Most merges have one entry, and need no clock.
     if (count === 2) start = performance.now();
-    const isTurnSpent = count > 2 && performance.now() - start > ITERATION_BUDGET;
-    if (size >= PIECE || isTurnSpent) return { frame: join(frames), isComplete: false, isTurnSpent };
+    const isBudgetSpent = count > 2 && performance.now() - start > ITERATION_BUDGET;
+    if (size >= PIECE || isBudgetSpent) return { frame: join(frames), isComplete: false, isBudgetSpent };
     const top = heap[0] as HeapNode;
     const frame = top.source.take(top.entry);
     if (frame !== undefined) {
@@ -59,7 +59,7 @@ export function merge(sources: Iterable<MergeSource>): Merged {
     }
     siftDown(heap, 0);
   }
-  return { frame: join(frames), isComplete: true, isTurnSpent: false };
+  return { frame: join(frames), isComplete: true, isBudgetSpent: false };
 }
 
 function join(frames: readonly Frame[]): Frame | undefined {
