@@ -16,13 +16,13 @@ export class Subscriptions {
   readonly log: Log;
   readonly #listener: LogListener;
   /** Subscriptions made in the same tick as the first one resume after Last-Event-ID. */
-  #isFirstTurn = true;
+  #isFirstTick = true;
 
   constructor(log: Log, listener: LogListener) {
     this.log = log;
     this.#listener = listener;
     nextIteration(() => {
-      this.#isFirstTurn = false;
+      this.#isFirstTick = false;
     });
   }
 
@@ -57,7 +57,7 @@ export class Subscriptions {
         `from: 'state' needs a channel with compact or snapshot; ${show(name)} has neither`,
       );
     }
-    const isLate = at !== undefined || !this.#isFirstTurn;
+    const isLate = at !== undefined || !this.#isFirstTick;
     return new Subscription(channel, options, at ?? this.log.now, isLate);
   }
 
