@@ -402,7 +402,8 @@ export class Judge {
     for (const interest of this.interests.values()) {
       this.#place(interest);
       // Nobody waits for a state who is to close.
-      if (interest.mayAwaitSnapshot) return;
+      if (interest.channel.setting.snapshot !== null && (interest.isAwaitingSnapshot || !interest.hasBegun))
+        return;
     }
     for (const interest of this.interests.values()) {
       const lack = interest.lacks(this.#closedAt, this.owner, this.#court.now);
@@ -504,10 +505,6 @@ export class Judge {
     }
   }
 
-  get #awaitsSnapshot(): boolean {
-    return [...this.interests.values()].some(interest => interest.mayAwaitSnapshot);
-  }
-
   /** Why a reset has no reason. */
   #objectionTo(reason: string, interest: Interest): string | undefined {
     const { now } = this.#court;
@@ -542,9 +539,8 @@ export class Judge {
     if (floor !== undefined && interest.mayHaveLost(now)) return 'it was given all that has been trimmed';
     // A snapshot that another stream is waiting for may be older than what was lost.
     if (interest.isAwaitingSnapshot && this.node.hasLost) return undefined;
-    // Its earlier life was dropped before the client had received it: it reads slowly, or another channel's snapshot
-    // has to be sent first.
-    if (channel.begunAt > this.told && (!this.isFast || this.#awaitsSnapshot)) return undefined;
+    // Its earlier life was dropped before a client that reads slowly had received it.
+    if (channel.begunAt > this.told && !this.isFast) return undefined;
     return 'everything is there';
   }
 

@@ -215,14 +215,14 @@ export class ChannelLog {
     const deliveredUpTo = Math.max(this.#deliveredUpTo, upTo);
     this.#deliveredUpTo = deliveredUpTo;
     this.#pieces.clear();
-    if (this.#dropUpTo > 0 && this.#dropUpTo <= deliveredUpTo) {
-      this.history.drop(this.#dropUpTo);
-      this.droppedUpTo = this.#dropUpTo;
-      this.#dropUpTo = 0;
-    }
     let trimUpTo = deliveredUpTo;
     if (this.history.bytes < this.history.keep.bytes + MAX_RETAINED) {
       for (const { start } of this.retentions) trimUpTo = Math.min(trimUpTo, start);
+    }
+    if (this.#dropUpTo > 0 && this.#dropUpTo <= trimUpTo) {
+      this.history.drop(this.#dropUpTo);
+      this.droppedUpTo = this.#dropUpTo;
+      this.#dropUpTo = 0;
     }
     const { trimmedUpTo, keep } = this.history;
     this.history.trim(deliveredUpTo, trimUpTo, now);
