@@ -241,7 +241,10 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
   it('may be corked, and written to by other code', async () => {
     const server = await serve(async (_req, res, open) => {
       const stream = open();
-      await new Promise(resolve => setTimeout(resolve, 10));
+      for (let i = 0; i < 2; i++) {
+        await new Promise(resolve => setTimeout(resolve, 10));
+        stream.send(0);
+      }
       res.cork();
       stream.send(1);
       res.write('data: 2\n\n');
@@ -250,8 +253,8 @@ describe.each(servers)('a response of node:http · %s', (_, makeListener) => {
       stream.send(4);
     });
     const client = await request(server.origin, '/');
-    await client.until(({ events }) => events.length === 4);
-    expect(client.events.map(event => event.data)).toEqual(['1', '2', '3', '4']);
+    await client.until(({ events }) => events.length === 6);
+    expect(client.events.map(event => event.data)).toEqual(['0', '0', '1', '2', '3', '4']);
   });
 
   it('has the status text of its status', async () => {

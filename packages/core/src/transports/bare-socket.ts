@@ -1,8 +1,8 @@
 import { OutgoingMessage, type ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 
-/** What a response that nothing has wrapped has as its `write`. */
-export const { write } = OutgoingMessage.prototype;
+/** The `write` of a response that nothing has wrapped. */
+const { write } = OutgoingMessage.prototype;
 /**
  * Whether this is the `write` of Node.js itself, which calls `write_`. A tool that has wrapped it before this module was
  * loaded, as APMs do, has to see every chunk.
@@ -26,7 +26,7 @@ const areFieldsKnown =
  * Whether a response holds back bytes that its socket has not been given. Express gives each response a shape of its own,
  * on which the getter `writableLength` takes 1 µs, a tenth of a delivery. Its undocumented fields take 30 ns each.
  */
-export function isHoldingBack(res: ServerResponse, socket: Socket): boolean {
+function isHoldingBack(res: ServerResponse, socket: Socket): boolean {
   if (!areFieldsKnown) return res.writableLength !== socket.writableLength;
   const { outputSize } = res as unknown as { outputSize: number };
   if (outputSize !== 0) return true;

@@ -7,7 +7,7 @@ import type { EventStream } from '../stream/event-stream.ts';
 import type { Stream } from '../stream/stream.ts';
 import type { Transport } from '../stream/transport.ts';
 import { joinVary } from '../stream/vary.ts';
-import { bareSocket, bytesWrittenTo, isHoldingBack, mayHaveDescriptor, write } from './bare-socket.ts';
+import { bareSocket, bytesWrittenTo, mayHaveDescriptor } from './bare-socket.ts';
 import {
   abort,
   closeConnectionAfter,
@@ -177,18 +177,17 @@ export class NodeTransport implements Transport {
 
   /**
    * The socket, if a chunk that is written straight to it arrives where `res.write` would have put it: that saves the
-   * framing of each chunk for each response. As long as nothing else has written to the socket, the response cannot
-   * have ended, so its properties are not read: Express gives every response a shape of its own (`setPrototypeOf`), and
-   * reading a few properties takes Node.js longer than the rest of a write.
+   * framing of each chunk for each response. As long as nothing else has written to the socket, the response has not
+   * ended. While it buffers chunks, its socket is corked. So its properties are not read: Express gives each response a
+   * shape of its own (`setPrototypeOf`), for which inline caches are of no use. Only a `write` put on it is looked for.
    */
   socketPastResponse(): Socket | undefined {
     if (this.#phase !== 'begun') return undefined;
     const known = this.#socket;
     const res = this.#res as ServerResponse;
-    if (known?.writable && bytesWrittenTo(known) === this.#written && res.write === write) {
-      // Since Node.js 26, a response may buffer what the application writes until the end of the tick.
-      if (!isHoldingBack(res, known)) return known;
-    }
+    const isUnchanged =
+      known?.writable && known.writableCorked === 0 && bytesWrittenTo(known) === this.#written;
+    if (isUnchanged && !Object.hasOwn(res, 'write')) return known;
     this.#socket = bareSocket(res);
     this.#written = this.#socket?.bytesWritten ?? 0;
     return this.#socket;
