@@ -218,10 +218,14 @@ export class DeliveryWriter {
     const pending = this.#reader.takePending();
     if (pending !== undefined) writer.write(pending);
     const { client, isInterrupted } = this.#reader;
-    const isDue = hasMarkers && client.lastIdSent === undefined;
+    const isDue = hasMarkers && typeof client.lastIdSent !== 'number';
     let marker: Frame | undefined;
     if (outcome === 'ended') marker = client.mark('.');
-    else if (isDue) marker = keptId() ?? client.mark(isInterrupted ? '~' : '');
+    else if (isDue) {
+      // A client that was sent an id since then must not return to the one that it came with.
+      const kept = client.lastIdSent === undefined ? keptId() : undefined;
+      marker = kept ?? client.mark(isInterrupted ? '~' : '');
+    }
     if (marker !== undefined) writer.write(marker);
   }
 

@@ -7,8 +7,8 @@ import type { Subscriptions } from '../subscriptions/subscriptions.ts';
 export class ClientPosition {
   /** Everything up to here that the stream was to receive has been written. Only grows. */
   position: Position = 0;
-  /** The position of the last id that the client was sent. Undefined as well if that is of a backfill under way. */
-  lastIdSent: Position | undefined;
+  /** The position of the last id that the client was sent. `backfill`: it is of a backfill under way. */
+  lastIdSent: Position | 'backfill' | undefined;
   readonly #subscriptions: Subscriptions;
   readonly #stream: { readonly hasMarkers: boolean };
 
@@ -50,7 +50,7 @@ export class ClientPosition {
   dueMarker(): Frame | undefined {
     const { lastIdSent } = this;
     if (this.#subscriptions.list.length === 0 || lastIdSent === this.position) return undefined;
-    const isDue = lastIdSent === undefined || this.#subscriptions.areAboutToTrim(lastIdSent);
+    const isDue = typeof lastIdSent !== 'number' || this.#subscriptions.areAboutToTrim(lastIdSent);
     return isDue ? this.mark('') : undefined;
   }
 

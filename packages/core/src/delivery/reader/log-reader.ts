@@ -102,9 +102,8 @@ export class LogReader implements EntryReader {
     if (this.#notices === undefined) return;
     this.#notices.remove(names);
     if (!this.#notices.isEmpty) return;
+    this.client.lastIdSent = this.#notices.lastIdBefore;
     this.#notices = undefined;
-    // The client would have received the position with the notice.
-    this.client.lastIdSent = undefined;
   }
 
   /** Forgets where it was. */
@@ -162,8 +161,9 @@ export class LogReader implements EntryReader {
       this.hasUnreportedLoss = true;
       return;
     }
-    this.#notices ??= new Notices();
+    this.#notices ??= new Notices(this.client.lastIdSent);
     this.#notices.add({ reason, channels });
+    // The client receives the position with the notice.
     this.client.lastIdSent = this.position;
   }
 
@@ -206,7 +206,7 @@ export class LogReader implements EntryReader {
   #beginBackfill(subscriptions: readonly Subscription[]): void {
     const older = subscriptions.filter(each => each.start < this.position || each.snapshot !== undefined);
     if (older.length > 0 && !this.hasBackfill && this.stream.hasMarkers) {
-      this.#notices ??= new Notices();
+      this.#notices ??= new Notices(this.client.lastIdSent);
       this.#notices.add('backfill');
     }
     for (const subscription of older) {
@@ -223,7 +223,7 @@ export class LogReader implements EntryReader {
   #encode(notices: Notices): Frame[] {
     const { position, isInterrupted } = this;
     this.#notices = undefined;
-    this.client.lastIdSent = isInterrupted ? undefined : position;
+    this.client.lastIdSent = isInterrupted ? 'backfill' : position;
     return notices.encode(this.#log, position, isInterrupted, this.stream.context.resetEvent);
   }
 

@@ -3,13 +3,21 @@ import type { Position } from '../../protocol/event-id.ts';
 import type { Frame } from '../../protocol/frame.ts';
 import { createMarker, createReset } from '../../protocol/marker.ts';
 import type { Reset } from '../../protocol/reset.ts';
+import type { ClientPosition } from './client-position.ts';
 
 /** A reset, or the marker that precedes a backfill. */
 type Notice = Reset | 'backfill';
 
 /** What the client of one stream receives before everything else. Most streams have none. */
 export class Notices {
+  /** See {@link ClientPosition}. */
+  readonly lastIdBefore: ClientPosition['lastIdSent'];
   #list: Notice[] = [];
+
+  /** @param lastIdBefore what the client was sent before these. */
+  constructor(lastIdBefore: ClientPosition['lastIdSent']) {
+    this.lastIdBefore = lastIdBefore;
+  }
 
   add(notice: Notice): void {
     this.#list.push(notice);
