@@ -3,7 +3,14 @@
 // sockets, so that the difference is not lost in theirs. With STREAMS=1, it is what each event costs.
 // Run: node --expose-gc --import tsx bench/observability.ts
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
-import { createHub, type Frame, type Hub, type Observer, type Transport } from '@tidings/core';
+import {
+  createHub,
+  type Frame,
+  type Hub,
+  type Observer,
+  type Transport,
+  type TransportListener,
+} from '@tidings/core';
 import { inspector } from '@tidings/inspector/fetch';
 import { instrument } from '@tidings/metrics';
 import { Registry } from 'prom-client';
@@ -19,18 +26,17 @@ const IDLE = 10_000;
 
 class NullTransport implements Transport {
   readonly bufferedBytes = 0;
-  onDrain: (() => void) | undefined;
-  onClose: (() => void) | undefined;
+  listener: TransportListener | undefined;
 
   open(): void {}
   write(_frame: Frame): boolean {
     return true;
   }
   end(): void {
-    this.onClose?.();
+    this.listener?.closed();
   }
   destroy(): void {
-    this.onClose?.();
+    this.listener?.closed();
   }
 }
 

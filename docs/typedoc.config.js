@@ -53,7 +53,7 @@ const EXTENSIONS = {
     ],
     ...['Frame', 'Keep', 'LeaseChange', 'LogHead', 'Observer', 'Opened', 'Page', 'Position', 'Published'],
     ...['QueueStats', 'ReadFrom', 'Replay', 'Sink', 'StreamHeaders', 'StreamRequest', 'StreamSummary'],
-    ...['AuthorizeCall', 'Transport'],
+    ...['AuthorizeCall', 'Transport', 'TransportListener'],
   ],
   '@tidings/core/node': ['adapterHub', 'BeforeHeaders', 'failStream', 'readBody', 'releaseResponse'],
   '@tidings/core/fetch': ['adapterHub', 'FetchConnection', 'nodeConnection'],

@@ -42,8 +42,7 @@ function hub() {
     subscribe(receive) {
       const transport = {
         bufferedBytes: 0,
-        onDrain: undefined,
-        onClose: undefined,
+        listener: undefined,
         open() {},
         /** @param {import('@tidings/core').Frame} frame */
         write({ bytes }) {

@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { EventStream, Frame, Hub, Transport } from '@tidings/core';
+import type { EventStream, Frame, Hub, Transport, TransportListener } from '@tidings/core';
 
 /** The members of each room, and the newest event id when each was added. Both hubs read it. */
 export class Database {
@@ -20,8 +20,7 @@ export class Database {
 
 /** What one stream of a member has received. */
 class Connection implements Transport {
-  onDrain: (() => void) | undefined;
-  onClose: (() => void) | undefined;
+  listener: TransportListener | undefined;
   readonly bufferedBytes = 0;
   stream: EventStream | undefined;
   /** Numbers of events. */
@@ -50,11 +49,11 @@ class Connection implements Transport {
   }
 
   end(): void {
-    this.onClose?.();
+    this.listener?.closed();
   }
 
   destroy(): void {
-    this.onClose?.();
+    this.listener?.closed();
   }
 }
 
@@ -108,7 +107,7 @@ export class Member {
 
   /** Its connection breaks. */
   cut(): void {
-    this.connection.onClose?.();
+    this.connection.listener?.closed();
   }
 
   stop(): void {

@@ -1,7 +1,7 @@
 // Before the core, which keeps the `setImmediate` that it finds.
 import './turns.ts';
 
-import { createHub, type Frame, type Hub, type Transport } from '@tidings/core';
+import { createHub, type Frame, type Hub, type Transport, type TransportListener } from '@tidings/core';
 import { Chance, mix } from './chance.ts';
 import { Clock } from './clock.ts';
 import type { Habits } from './course.ts';
@@ -32,8 +32,7 @@ interface Stay extends Range {
 const clock = new Clock();
 
 class Connection implements Transport {
-  onDrain: (() => void) | undefined;
-  onClose: (() => void) | undefined;
+  listener: TransportListener | undefined;
   readonly bufferedBytes = 0;
   isOver = false;
   /** The newest position that its client was told. */
@@ -63,7 +62,7 @@ class Connection implements Transport {
 
   cut(): void {
     this.isOver = true;
-    this.onClose?.();
+    this.listener?.closed();
   }
 }
 

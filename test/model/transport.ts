@@ -1,4 +1,4 @@
-import type { Frame, Transport } from '@tidings/core';
+import type { Frame, Transport, TransportListener } from '@tidings/core';
 import { Decoder } from './decoder.ts';
 import type { Checkpoint, Written } from './wire.ts';
 
@@ -24,8 +24,7 @@ export interface Peer {
 
 /** A response whose client reads, or does not, as the test wants it. */
 export class VirtualTransport implements Transport {
-  onDrain: (() => void) | undefined;
-  onClose: (() => void) | undefined;
+  listener: TransportListener | undefined;
   bufferedBytes = 0;
   /** Nothing can come any more. */
   isOver = false;
@@ -119,7 +118,7 @@ export class VirtualTransport implements Transport {
     this.isOver = true;
     this.#queue = [];
     this.bufferedBytes = 0;
-    this.onClose?.();
+    this.listener?.closed();
   }
 
   #decode(frame: Frame): Frame {
@@ -155,7 +154,7 @@ export class VirtualTransport implements Transport {
   #drain(): void {
     if (this.isOver || !this.#isFull) return;
     this.#isFull = false;
-    this.onDrain?.();
+    this.listener?.drained();
   }
 
   #finish(): void {

@@ -72,4 +72,4 @@ export type { Observable } from './stream/sending/observable.ts';
 export type { Source, SourceInput, SourceItem, SourceOptions } from './stream/sending/source-options.ts';
 export type { StreamSummary } from './stream/stats/stream-meter.ts';
 export type { StreamStats } from './stream/stats/stream-stats.ts';
-export type { Transport } from './stream/transport.ts';
+export type { Transport, TransportListener } from './stream/transport.ts';

@@ -1,10 +1,9 @@
 import type { Frame } from '../src/protocol/frame.ts';
-import type { Transport } from '../src/stream/transport.ts';
+import type { Transport, TransportListener } from '../src/stream/transport.ts';
 
 /** A peer that takes everything at once, until it is told not to. */
 export class MemoryTransport implements Transport {
-  onDrain: (() => void) | undefined;
-  onClose: (() => void) | undefined;
+  listener: TransportListener | undefined;
   bufferedBytes = 0;
   text = '';
   isFull = false;
@@ -25,28 +24,28 @@ export class MemoryTransport implements Transport {
 
   end(): void {
     this.ending = 'complete';
-    this.onClose?.();
+    this.listener?.closed();
   }
 
   endIncomplete(): void {
     this.ending = 'incomplete';
-    this.onClose?.();
+    this.listener?.closed();
   }
 
   destroy(): void {
     this.ending = 'aborted';
-    this.onClose?.();
+    this.listener?.closed();
   }
 
   /** The peer goes on reading. */
   drain(): void {
     this.isFull = false;
     this.bufferedBytes = 0;
-    this.onDrain?.();
+    this.listener?.drained();
   }
 
   /** The peer goes away. */
   leave(): void {
-    this.onClose?.();
+    this.listener?.closed();
   }
 }

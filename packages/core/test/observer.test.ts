@@ -146,7 +146,7 @@ it('reports the end of a stream after removing it from the hub', () => {
   const hub = createHub({ heartbeat: false, observer: { opened: look, closed: look } });
   const transport = new MemoryTransport();
   hub.open(transport, get, { client: 'ann' });
-  transport.onClose?.();
+  transport.listener?.closed();
   expect(there).toEqual([true, true, false, false]);
 });
 

@@ -1,4 +1,5 @@
-import type { ChannelLog, Retention } from '../log/channel-log.ts';
+import type { ChannelLog } from '../log/channel-log.ts';
+import type { Retention } from '../log/listener.ts';
 import type { LogReader } from './reader/log-reader.ts';
 import type { ChannelOpener } from './subscriptions/channel-opener.ts';
 

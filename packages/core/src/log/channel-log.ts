@@ -3,15 +3,10 @@ import type { ChannelCounts } from './channel-counts.ts';
 import type { LogEntry } from './entry.ts';
 import { History } from './history.ts';
 import type { ChannelSettings, Overflow } from './keep.ts';
-import type { LogListener } from './listener.ts';
+import type { LogListener, Retention } from './listener.ts';
 import type { LogRange } from './log-range.ts';
 import { type Piece, Pieces } from './pieces.ts';
 import { type Snapshot, Snapshots } from './snapshots.ts';
-
-/** Prevents the entries after `start` from being trimmed, up to {@link MAX_RETAINED}. */
-export interface Retention {
-  readonly start: Position;
-}
 
 /** Bytes that retentions may add to the limit of a history. */
 const MAX_RETAINED = 16 * 1024 * 1024;
@@ -110,7 +105,7 @@ export class ChannelLog {
   }
 
   requestSnapshot(head: Position): Snapshot | undefined {
-    return this.#snapshots?.request(head, this.history.trimmedUpTo);
+    return this.#snapshots?.request(head, this.retainedAfter);
   }
 
   /** Replaces the settings, and applies them to the retained entries. */
@@ -182,6 +177,11 @@ export class ChannelLog {
   /** The position before the first entry since the channel began or was reopened. */
   get beginning(): Position {
     return Math.max(this.history.beginning, this.#dropUpTo);
+  }
+
+  /** Entries up to this position were trimmed, or will be dropped because the channel was reopened. */
+  get retainedAfter(): Position {
+    return Math.max(this.history.trimmedUpTo, this.#dropUpTo);
   }
 
   /** The next piece after a position. Undefined: there are no more entries. */

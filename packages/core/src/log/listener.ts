@@ -19,3 +19,8 @@ export interface ChannelWaiter {
   /** Called when the entries were read, as far as the broker retains them. */
   loaded(): void;
 }
+
+/** Prevents the entries of a channel after `start` from being trimmed, up to a limit of bytes. */
+export interface Retention {
+  readonly start: Position;
+}

@@ -1,6 +1,19 @@
 import type { FanOut } from '../delivery/fan-out.ts';
 import type { Frame } from '../protocol/frame.ts';
 
+/** What a transport reports to its stream. */
+export interface TransportListener {
+  /** Call it when there is room again after a `write` that has returned false. */
+  drained(): void;
+  /** Call it when the response is over: it was sent completely, or the client has disconnected. */
+  closed(): void;
+  /**
+   * Call it when the handler of the request has failed: the stream reports the error and ends the response. Pass a
+   * TidingsError `head-sent` if other code sends the response: the stream closes as `refused`.
+   */
+  failed(error: unknown): void;
+}
+
 /**
  * One response of a server, to which a stream writes. Implement it for a server for which Tidings has no adapter, and
  * pass it to `hub.open()`.
@@ -13,8 +26,8 @@ export interface Transport {
   /** The request, for {@link EventStream.stats}. Default: unknown. */
   readonly request?: { readonly url: string; readonly protocol: string } | undefined;
   /**
-   * Bytes that were written and are still in this process. 0 means that the transport accepts more, even without an
-   * `onDrain` call.
+   * Bytes that were written and are still in this process. 0 means that the transport accepts more, even without a
+   * call of `drained`.
    */
   readonly bufferedBytes: number;
 
@@ -31,8 +44,8 @@ export interface Transport {
    *
    * @param fanOut while it collects, a transport may add the frame's chunk to it instead of writing. Most transports
    *   ignore it.
-   * @returns false if the frame was accepted and the high-water mark is reached. Call `onDrain` when there is room
-   *   again.
+   * @returns false if the frame was accepted and the high-water mark is reached. Call `drained` of the listener when
+   *   there is room again.
    */
   write(frame: Frame, fanOut?: FanOut): boolean;
   /**
@@ -49,17 +62,6 @@ export interface Transport {
   /** Aborts the response. Bytes that were not sent are dropped. */
   destroy(): void;
 
-  /**
-   * Set by the stream, once, when a `write` has returned false. Call it each time there is room again after that.
-   */
-  onDrain: (() => void) | undefined;
-  /**
-   * Set once by the stream. Call it when the response is over: it was sent completely, or the client has disconnected.
-   */
-  onClose: (() => void) | undefined;
-  /**
-   * Set once by the stream. Call it when the handler of the request has failed: the stream reports the error and ends
-   * the response. Pass a TidingsError `head-sent` if other code sends the response: the stream closes as `refused`.
-   */
-  onFail?: ((error: unknown) => void) | undefined;
+  /** Set once by the stream. */
+  listener: TransportListener | undefined;
 }

@@ -34,16 +34,10 @@ const HIGH_WATER_MARK = 64 * 1024;
 export class DeferredTransport extends NodeTransport {
   #beforeHeaders: BeforeHeaders | undefined;
   #queued: QueuedResponse | undefined;
-  /** Absent once the response has begun. */
-  #onFail: ((error: unknown) => void) | undefined;
 
   constructor(req: NodeRequest, res: NodeResponse, beforeHeaders: BeforeHeaders) {
     super(req, res);
     this.#beforeHeaders = beforeHeaders;
-  }
-
-  override set onFail(call: ((error: unknown) => void) | undefined) {
-    this.#onFail = call;
   }
 
   override get bufferedBytes(): number {
@@ -57,7 +51,6 @@ export class DeferredTransport extends NodeTransport {
     this.#beforeHeaders = undefined;
     if (settled === undefined) {
       super.open(status, headers, closesConnection);
-      this.#onFail = undefined;
       return;
     }
     this.#queued = { status, headers, frames: [], bytes: 0, end: undefined, closesConnection };
@@ -115,17 +108,16 @@ export class DeferredTransport extends NodeTransport {
       this.fail(error);
       return;
     }
-    this.#onFail = undefined;
     let hasRoom = true;
     for (const frame of queued.frames) hasRoom = super.write(frame);
     if (queued.end === 'complete') super.end(queued.closesConnection);
     else if (queued.end === 'incomplete') super.endIncomplete();
-    else if (hasRoom) this.onDrain?.();
+    else if (hasRoom) this.listener?.drained();
   }
 
   fail(error: unknown): void {
     this.#queued = undefined;
-    this.#onFail?.(error);
+    this.listener?.failed(error);
     // Otherwise, something else has responded.
     if ((error as { code?: unknown } | null)?.code !== 'head-sent') super.destroy();
   }

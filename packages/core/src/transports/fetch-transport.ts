@@ -1,6 +1,6 @@
 import { TidingsError } from '../base/errors.ts';
 import type { Frame } from '../protocol/frame.ts';
-import type { Transport } from '../stream/transport.ts';
+import type { Transport, TransportListener } from '../stream/transport.ts';
 import type { FetchConnection } from './fetch-connection.ts';
 
 /** A rejected promise has the error of the handler. */
@@ -11,9 +11,7 @@ const HIGH_WATER_MARK = 64 * 1024;
 
 /** A web Response whose body is the stream. */
 export class FetchTransport implements Transport {
-  onDrain: (() => void) | undefined;
-  onClose: (() => void) | undefined;
-  onFail: ((error: unknown) => void) | undefined;
+  listener: TransportListener | undefined;
   /** Called once with the response, then dropped: it retains its promise, and the promise retains the Response. */
   #respond: ((response: EventualResponse) => void) | undefined;
   readonly #body: ReadableStream<Uint8Array>;
@@ -127,14 +125,14 @@ export class FetchTransport implements Transport {
     if (this.#state === 'waiting') {
       this.#state = 'over';
       this.#settle(Promise.reject(error));
-      this.onFail?.(
+      this.listener?.failed(
         new TidingsError(
           'head-sent',
           'the handler failed before the headers were sent, so the response is its error',
         ),
       );
     } else {
-      this.onFail?.(error ?? new Error('the handler of an event stream failed without an error'));
+      this.listener?.failed(error ?? new Error('the handler of an event stream failed without an error'));
     }
   }
 
@@ -156,7 +154,7 @@ export class FetchTransport implements Transport {
       this.#finish();
     } else if (this.#isFull) {
       this.#isFull = false;
-      this.onDrain?.();
+      this.listener?.drained();
     }
   }
 
@@ -172,7 +170,7 @@ export class FetchTransport implements Transport {
     if (this.#state === 'waiting') this.#settle(new Response(null, { status: CLIENT_CLOSED_REQUEST }));
     this.#state = 'over';
     if (this.#onAbort !== undefined) this.#request.signal.removeEventListener('abort', this.#onAbort);
-    this.onClose?.();
+    this.listener?.closed();
   }
 }
 

@@ -5,7 +5,7 @@ import type { FanOut } from '../delivery/fan-out.ts';
 import type { Frame } from '../protocol/frame.ts';
 import type { EventStream } from '../stream/event-stream.ts';
 import type { Stream } from '../stream/stream.ts';
-import type { Transport } from '../stream/transport.ts';
+import type { Transport, TransportListener } from '../stream/transport.ts';
 import { joinVary } from '../stream/vary.ts';
 import { bareSocket, bytesWrittenTo, mayHaveDescriptor } from './bare-socket.ts';
 import {
@@ -32,7 +32,7 @@ import { SharedWrite } from './shared-write.ts';
  * `released`: something else sends the response. `begun`: the headers are on the socket, or queued for it.
  */
 export class NodeTransport implements Transport {
-  onDrain: (() => void) | undefined;
+  listener: TransportListener | undefined;
   /** The stream that writes to it. */
   stream: EventStream | undefined;
   readonly #req: NodeRequest;
@@ -54,12 +54,6 @@ export class NodeTransport implements Transport {
   get closed(): boolean {
     return isClosed(this.#req, this.#res);
   }
-
-  /** Ignored: it calls its stream, so that a stream need not keep a closure. */
-  set onClose(_call: (() => void) | undefined) {}
-
-  /** Ignored: frameworks on node:http respond to failed handlers themselves. */
-  set onFail(_call: ((error: unknown) => void) | undefined) {}
 
   get refused(): boolean {
     return (this.#phase === 'pending' || this.#phase === 'released') && this.#res.headersSent;
@@ -172,7 +166,7 @@ export class NodeTransport implements Transport {
   disconnected(): void {
     if (!isHttp2(this.#req, this.#res)) queuedOn.get(this.#req.socket)?.delete(this);
     this.#drain?.source.off('drain', this.#drain.listener);
-    (this.stream as Stream | undefined)?.response.transportClosed();
+    this.listener?.closed();
   }
 
   /**
@@ -197,7 +191,7 @@ export class NodeTransport implements Transport {
   awaitDrain(source: Socket | NodeResponse): false {
     if (this.#drain?.source !== source) {
       this.#drain?.source.off('drain', this.#drain.listener);
-      const listener = () => this.onDrain?.();
+      const listener = () => this.listener?.drained();
       (source as Socket).on('drain', listener);
       this.#drain = { source, listener };
     }

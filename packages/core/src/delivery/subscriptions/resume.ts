@@ -48,7 +48,7 @@ export function findStart(
   }
   for (const subscription of others) {
     if (lastEventId !== undefined && subscription.isByDefault)
-      subscription.start = subscription.channel.history.trimmedUpTo;
+      subscription.start = subscription.channel.retainedAfter;
     if (subscription.wantsState) subscription.requestSnapshot(log.head);
   }
   const position = subscriptions.reduce((highest, { start }) => Math.max(highest, start), 0);

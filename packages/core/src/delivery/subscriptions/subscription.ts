@@ -134,7 +134,7 @@ export class Subscription {
       this.lossReportedUpTo = Math.min(now, history.trimmedUpTo);
     }
     if (this.after !== undefined) {
-      this.start = log.positionOf(this.after) ?? history.trimmedUpTo;
+      this.start = log.positionOf(this.after) ?? this.channel.retainedAfter;
     } else if (typeof from === 'object' && 'last' in from) {
       this.start = Math.min(now, Math.max(history.positionBefore(from.last, now), this.channel.beginning));
     } else if (from === 'start' || (this.wantsState && history.keep.compact)) {

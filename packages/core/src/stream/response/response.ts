@@ -3,7 +3,7 @@ import type { Frame } from '../../protocol/frame.ts';
 import type { CloseReason, ErrorContext } from '../event-stream.ts';
 import type { StreamSettings } from '../stream-options.ts';
 import { type TimedStream, Timers } from '../timers.ts';
-import type { Transport } from '../transport.ts';
+import type { Transport, TransportListener } from '../transport.ts';
 import { Waiters } from '../waiters.ts';
 import { beginSoon } from './begin-soon.ts';
 import { type Closing, type EndOptions, writeEnd } from './closing.ts';
@@ -26,7 +26,7 @@ import { Writer, type WriterListener } from './writer.ts';
  * A `closing` response accepts no more frames, and writes the queued ones. A delivery, if there is one, decides when the
  * response begins and ends, because the client first receives earlier entries.
  */
-export class StreamResponse implements WriterListener, TimedStream {
+export class StreamResponse implements TransportListener, WriterListener, TimedStream {
   readonly host: ResponseHost;
   readonly kind: ResponseKind;
   readonly writer: Writer;
@@ -52,11 +52,7 @@ export class StreamResponse implements WriterListener, TimedStream {
     const head = new ResponseHead(kind, owner.lastEventId, options);
     this.writer = new Writer(transport, this, head, createBody(kind, host.limits, acceptEncoding));
     this.timers = new Timers(this, options.expiresAt);
-    transport.onClose = () => this.transportClosed();
-    transport.onFail = error => {
-      if (this.#failureReason(error, 'handler') === 'refused') this.#close('refused');
-      else this.end('error');
-    };
+    transport.listener = this;
   }
 
   /** Whether the response accepts frames. After that it may still have frames to write. */
@@ -71,7 +67,7 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   /** The client has received a whole source, and the stream has no subscriptions. */
   get hasReceivedAll(): boolean {
-    return this.writer.head?.isFinished === true && this.delivery === undefined;
+    return this.delivery === undefined && this.writer.head?.isFinished === true;
   }
 
   get waiters(): Waiters {
@@ -147,12 +143,13 @@ export class StreamResponse implements WriterListener, TimedStream {
   beginEnd(reason: CloseReason, options: EndOptions): void {
     this.delivery?.writer.close(options.after);
     if (this.closing === undefined) {
-      const closesConnection = options.closesConnection || this.host.isDraining;
-      this.closing = { ...options, reason, closesConnection };
+      this.closing = {
+        ...options,
+        reason,
+        closesConnection: options.closesConnection || this.host.isDraining,
+      };
       this.#waiters?.abortSignal();
-    } else if (options.closesConnection) {
-      this.closing.closesConnection = true;
-    }
+    } else if (options.closesConnection) this.closing.closesConnection = true;
   }
 
   /** Aborts the response and its connection immediately. Queued frames are dropped. */
@@ -166,11 +163,6 @@ export class StreamResponse implements WriterListener, TimedStream {
       this.#owner.report(error, 'write');
     }
     this.#close(reason);
-  }
-
-  /** Called when other code has sent the response, when it was sent completely, or when the client has disconnected. */
-  transportClosed(): void {
-    this.#close(this.writer.wasRefused ? 'refused' : 'disconnected');
   }
 
   #finish(): void {
@@ -204,7 +196,20 @@ export class StreamResponse implements WriterListener, TimedStream {
     }
   }
 
-  // Called by its writer and timers
+  // Called by its transport, writer and timers
+
+  drained(): void {
+    this.writer.drained();
+  }
+
+  closed(): void {
+    this.#close(this.writer.wasRefused ? 'refused' : 'disconnected');
+  }
+
+  failed(error: unknown): void {
+    if (this.#failureReason(error, 'handler') === 'refused') this.#close('refused');
+    else this.end('error');
+  }
 
   get isWaitingForBroker(): boolean {
     const isWaiting = !this.headersSent || (!this.isOpen && this.delivery !== undefined);
@@ -223,8 +228,8 @@ export class StreamResponse implements WriterListener, TimedStream {
 
   heartbeat(): void {
     if (!this.isOpen) return;
-    const { heartbeat } = this.host.limits;
     this.#guard(() => {
+      const { heartbeat } = this.host.limits;
       const marker = this.delivery?.heartbeatMarker(heartbeat.eventFor(this.kind));
       this.writer.write(marker ?? heartbeat.contentFor(this.kind));
     });

@@ -183,9 +183,9 @@ export class Writer {
     this.#transport.destroy();
   }
 
-  /** Detects that the client has read everything before the transport calls `onDrain` (Fetch calls it on pull). */
+  /** Detects that the client has read everything before the transport calls `drained` (Fetch: when it is pulled). */
   checkRoom(): void {
-    if (this.#isFull && this.#transport.bufferedBytes === 0) this.#drained();
+    if (this.#transport.bufferedBytes === 0) this.drained();
   }
 
   /** ms for which no byte has left the transport although bytes, or the end of the response, are waiting in it. */
@@ -217,14 +217,14 @@ export class Writer {
     this.#bytes += frame.length;
     if (this.#isFull) {
       this.meter?.full(this.bufferedBytes);
-      // Set on demand: most transports never fill up, and the function takes as much memory as the rest of a writer.
-      this.#transport.onDrain ??= () => this.#drained();
       this.#listener.onFull();
     }
     return !this.#isFull;
   }
 
-  #drained(): void {
+  /** The transport has room again. */
+  drained(): void {
+    if (!this.#isFull) return;
     this.#isFull = false;
     this.#movedAt = this.#listener.host.scheduler.now;
     this.#flush();
