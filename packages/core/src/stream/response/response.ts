@@ -143,11 +143,8 @@ export class StreamResponse implements TransportListener, WriterListener, TimedS
   beginEnd(reason: CloseReason, options: EndOptions): void {
     this.delivery?.writer.close(options.after);
     if (this.closing === undefined) {
-      this.closing = {
-        ...options,
-        reason,
-        closesConnection: options.closesConnection || this.host.isDraining,
-      };
+      const closesConnection = options.closesConnection || this.host.isDraining;
+      this.closing = { ...options, reason, closesConnection };
       this.#waiters?.abortSignal();
     } else if (options.closesConnection) this.closing.closesConnection = true;
   }
@@ -195,8 +192,6 @@ export class StreamResponse implements TransportListener, WriterListener, TimedS
       this.abort('error');
     }
   }
-
-  // Called by its transport, writer and timers
 
   drained(): void {
     this.writer.drained();
