@@ -335,6 +335,19 @@ describe('a channel after another one was dropped from memory', () => {
     const { resets } = await outcome(client, 'live');
     expect(resets.flatMap(({ channels }) => channels)).toContain('other');
   });
+
+  it('causes no reset if it was reopened without events after a client had received its end', async () => {
+    const dropped: string[] = [];
+    const observer = { dropped: (channel: string) => void dropped.push(channel) };
+    const { hub, connect } = await serve({ history: { age: 30 }, observer });
+    await hub.publish('a', 1);
+    const id = await hub.channel('a').end();
+    await hub.channel('a').begin();
+    await eventually(() => dropped.includes('a'));
+    const client = await connect('/a', id);
+    await hub.publish('a', 'live');
+    expect(await outcome(client, 'live')).toEqual({ data: ['live'], resets: [] });
+  });
 });
 
 describe('after a reset that no event follows', () => {
