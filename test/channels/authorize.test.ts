@@ -308,6 +308,30 @@ describe('authorize', () => {
     expect(ann.data()).toEqual(['start', 'before', 'held', 'after']);
   });
 
+  it('delays the snapshot of a channel that is rechecked, and sends none of a channel that it revokes', async () => {
+    const members = new Members('ann a', 'ann b');
+    let give: ((state: string) => void) | undefined;
+    const snapshot = () => new Promise(resolve => (give = resolve));
+    const hub = members.hub({ channels: name => (name === 'b' ? { snapshot } : {}) });
+    const ann = open(hub, undefined, of('ann'));
+    ann.stream.subscribe('a');
+    await hub.publish('a', 'start');
+    await has(ann, 'start');
+    ann.stream.subscribe('b');
+    await until(() => give !== undefined);
+    members.isSlow = true;
+    members.allowed.delete('ann b');
+    await hub.clients.recheck('ann');
+    await until(() => members.asked.length === 4);
+    give?.('secret');
+    for (let turns = 0; turns < 20; turns++) await turn();
+    members.answer();
+    await hub.publish('a', 'end');
+    await has(ann, 'end');
+    expect(revoked(ann)).toEqual([{ channels: ['b'] }]);
+    expect(ann.transport.text).not.toContain('secret');
+  });
+
   it('uses only the result of the latest call', async () => {
     const waiting: ((isAllowed: boolean) => void)[] = [];
     const members = new Members();

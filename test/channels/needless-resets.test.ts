@@ -214,6 +214,43 @@ describe.each(brokers)('a client to which no trimmed event was addressed, %s,', 
     expect(await outcome(again, 'wanted 2')).toEqual({ data: ['wanted 2'], resets: [] });
   });
 
+  it('resumes without a reset when all were published in one tick', async () => {
+    const { hub, connect, reconnect } = await serve(few(), wanted);
+    const client = await connect('/a');
+    await hasBegun(client);
+    await Promise.all(Array.from({ length: 20 }, (_, i) => hub.publish('a', i)));
+    await settle();
+    const again = await reconnect(client, '/a');
+    await hub.publish('a', 'wanted');
+    expect(await outcome(again, 'wanted')).toEqual({ data: ['wanted'], resets: [] });
+  });
+
+  it('resumes without a reset when they were tombstones, which are trimmed before older events', async () => {
+    const options = few({ channels: () => ({ compact: true, history: { bytes: 2_700 } }) });
+    const { hub, connect, reconnect } = await serve(options, wanted);
+    const client = await connect('/a');
+    await hasBegun(client);
+    await hub.publish('a', `wanted ${'x'.repeat(2_000)}`, { key: 'large' });
+    await client.until(each => dataOf(each).length > 0);
+    await Promise.all(['b', 'c'].map(key => hub.publish('a', '', { key, gone: true })));
+    await settle();
+    const again = await reconnect(client, '/a');
+    await hub.publish('a', 'wanted');
+    expect(await outcome(again, 'wanted')).toEqual({ data: ['wanted'], resets: [] });
+  });
+
+  it('resumes without a reset when they were dropped because their channel was reopened', async () => {
+    const { hub, connect, reconnect } = await serve(few(), wanted);
+    const client = await connect('/a');
+    await hasBegun(client);
+    const a = hub.channel('a');
+    await Promise.all([hub.publish('a', 1), a.end(), a.begin()]);
+    await settle();
+    const again = await reconnect(client, '/a');
+    await hub.publish('a', 'wanted');
+    expect(await outcome(again, 'wanted')).toEqual({ data: ['wanted'], resets: [] });
+  });
+
   it('resumes without a reset when they were trimmed by age', async () => {
     const { hub, connect, reconnect } = await serve(few({ history: { age: 40 } }), wanted);
     const client = await connect('/a');
@@ -297,6 +334,19 @@ describe('a channel after another one was dropped from memory', () => {
     await hub.publish('other', 'live');
     const { resets } = await outcome(client, 'live');
     expect(resets.flatMap(({ channels }) => channels)).toContain('other');
+  });
+
+  it('causes no reset if it was reopened without events after a client had received its end', async () => {
+    const dropped: string[] = [];
+    const observer = { dropped: (channel: string) => void dropped.push(channel) };
+    const { hub, connect } = await serve({ history: { age: 30 }, observer });
+    await hub.publish('a', 1);
+    const id = await hub.channel('a').end();
+    await hub.channel('a').begin();
+    await eventually(() => dropped.includes('a'));
+    const client = await connect('/a', id);
+    await hub.publish('a', 'live');
+    expect(await outcome(client, 'live')).toEqual({ data: ['live'], resets: [] });
   });
 });
 

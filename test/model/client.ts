@@ -38,13 +38,11 @@ interface Connection {
   readonly judge: Judge;
   /** The tick in which the first `subscribe` was called. */
   subscribedAt: number | undefined;
-  /** When the headers were sent, in turns. */
-  answeredAt: number | undefined;
   /** When it subscribed last, in turns. */
   changedAt: number;
   /** The hub has ended the response. */
   hasEnded: boolean;
-  /** Another node has been told to disconnect its owner. */
+  /** Its hub will be told that it has to end. */
   isToEnd: boolean;
 }
 
@@ -124,7 +122,6 @@ export class ModelClient {
       transport,
       judge,
       subscribedAt: undefined,
-      answeredAt: undefined,
       changedAt: 0,
       hasEnded: false,
       isToEnd: false,
@@ -178,8 +175,6 @@ export class ModelClient {
         open: status => {
           if (status === 204) this.#stop(judge);
           else judge.open();
-          const connection = this.#connection;
-          if (connection?.judge === judge) connection.answeredAt = this.#host.turns;
         },
         write: frame => {
           this.#host.work();
@@ -308,7 +303,9 @@ export class ModelClient {
 
   /** The hub has nothing to do. */
   rest(): void {
-    if (this.isConnected && this.#connection?.transport.isReading) this.judge?.rest();
+    if (!this.isConnected || !this.#connection?.transport.isReading) return;
+    this.judge?.rest();
+    if (this.isOpen) this.judge?.idle();
   }
 
   /** The next write to it does something. */
@@ -331,11 +328,11 @@ export class ModelClient {
     if (!this.isConnected) return;
     const {
       judge,
-      answeredAt = Number.POSITIVE_INFINITY,
+      subscribedAt = Number.POSITIVE_INFINITY,
       changedAt,
       transport,
     } = this.#connection as Connection;
-    const isLate = this.#host.turns - Math.max(answeredAt, changedAt) > this.#host.patience;
+    const isLate = this.#host.turns - Math.max(subscribedAt, changedAt) > this.#host.patience;
     const isWaiting = judge.interests.size > 0 && judge.isFast && !judge.hasId && !judge.comesBack;
     if (isLate && isWaiting && this.isOpen) {
       this.#host.fail(this.name, 'lost', 'connected for a while, and has been told no position');
@@ -351,8 +348,8 @@ export class ModelClient {
     this.#connection?.stream.close();
   }
 
-  /** The application disconnects its owner, on another node. */
-  disconnectFromAfar(): void {
+  /** Its hub will be told that the stream has to end: its owner is disconnected on another node, or messages are lost. */
+  endsFromAfar(): void {
     // A hub that has not told it anything may not have asked its broker for anything yet.
     if (this.#connection !== undefined && this.judge?.hasId) this.#connection.isToEnd = true;
   }

@@ -267,6 +267,22 @@ export class Judge {
     this.#fail('repeated', 'what a reset has skipped, should the client resume now: no marker follows it');
   }
 
+  /** The hub has nothing to do: the stream has been given everything. */
+  idle(): void {
+    if (!this.node.isInProcess || !this.isLive) return;
+    const { lacks } = this;
+    if (lacks !== '') this.#fail('stuck', `its hub has nothing to do, and it lacks ${lacks}`);
+    const interests = [...this.interests.values()];
+    if (interests.length > 0 && interests.every(interest => this.#hasSurelyEnded(interest)))
+      this.#fail('wrong end', 'its channels have ended, and it stays open');
+  }
+
+  /** An ended channel may have been dropped from memory, and be as new. */
+  #hasSurelyEnded({ channel }: Interest): boolean {
+    const { endedAt, last } = channel;
+    return endedAt !== undefined && last !== undefined && !channel.mayBeGone(last, this.#court.now);
+  }
+
   /** Up to where the history of each channel has been trimmed, if nothing that it was to get is on its way. */
   floors(): Map<ChannelName, Order> {
     const floors = new Map<ChannelName, Order>();
@@ -532,7 +548,9 @@ export class Judge {
       const isDropped = channel.begunAt > (this.isInBackfill ? -1 : this.told);
       const lacks = isDropped && interest.lacks(channel.begunAt, this.owner, now) !== undefined;
       const hasWaited = !this.isFast || this.#hasBackfilled;
-      return lacks || (isDropped && hasWaited) ? undefined : 'it has begun, and nothing was lost';
+      return (lacks && !this.node.isInProcess) || (isDropped && hasWaited)
+        ? undefined
+        : 'it has begun, and nothing was lost';
     }
     const floor = interest.mayResume ? this.#floors.get(channel.name) : undefined;
     if (interest.mayHaveLost(now, floor)) return undefined;

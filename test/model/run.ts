@@ -432,7 +432,7 @@ export class Run implements ClientHost {
     for (const each of open) each.judge?.close();
     for (const each of this.clients) {
       const isOnAnother = each.node !== undefined && each.node !== node && this.#nodes.includes(each.node);
-      if (each.owner === owner && isOnAnother) each.disconnectFromAfar();
+      if (each.owner === owner && isOnAnother) each.endsFromAfar();
     }
     node.hub.clients.disconnect(owner).catch(error => {
       if (!this.mayReject(node)) this.fail('hub', 'wrong answer', `disconnect() rejects: ${error}`);
@@ -479,6 +479,8 @@ export class Run implements ClientHost {
       // A hub that has yet to ask where the log is cannot know of messages that are lost.
       for (const { judge } of this.clients)
         if (judge?.node.startedAt === undefined) judge?.forgetDisconnect();
+      // Access fails closed.
+      for (const client of this.clients) if (client.owner !== '') client.endsFromAfar();
       log.wipe();
     } else if ('node' in move) this.#befallNode(this.#node(move.node), move);
   }
@@ -574,7 +576,7 @@ export class Run implements ClientHost {
       const isReliable = !this.#nodes.some(node => this.mayReject(node));
       const disconnected = clients.find(({ isToEnd, node }) => isToEnd && node && this.#nodes.includes(node));
       if (isReliable && disconnected !== undefined) {
-        this.fail(disconnected.name, 'wrong end', 'it was disconnected by another node, and goes on');
+        this.fail(disconnected.name, 'wrong end', 'it was to be closed from afar, and goes on');
       }
       const behind = clients.find(client => client.lacks !== '' || client.isAsking);
       lacks = behind === undefined ? '' : `${behind.name}: ${behind.lacks}`;

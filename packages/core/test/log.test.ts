@@ -53,4 +53,21 @@ describe('the log', () => {
     await publish();
     expect(log.deliveredUpTo).toBe(4);
   });
+
+  it('retains as many keys of a compacted channel as its limit when a dropped key is published again', async () => {
+    const log = new Log({
+      settingsOf: () => ({ ...settings, compact: true, events: 1 }),
+      maxBytes: 1e6,
+      isRemote: false,
+      hasChannelField: false,
+      scheduler: new Scheduler(1_000),
+      onDropped: () => {},
+    });
+    new DeliveryLoop(log);
+    for (const key of ['a', 'b', 'a']) {
+      log.append({ channel: 'c', kind: 'event', key, json: false, data: 'x' });
+      await new Promise<void>(resolve => nextIteration(resolve));
+    }
+    expect(log.channels.find('c')?.history.size).toBe(1);
+  });
 });
