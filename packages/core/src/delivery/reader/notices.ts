@@ -45,12 +45,10 @@ export class Notices {
 
   /** Creates the frames. Not earlier than they are written: whether there is a backfill may change until then. */
   encode(log: Log, position: Position, hasBackfill: boolean, resetEvent: string): Frame[] {
-    // A client that receives a reset before or within a backfill must not take the backfill for complete.
-    const id = log.id(position, hasBackfill ? '~' : undefined);
-    const resets = this.#list.flatMap(notice => (notice === 'backfill' ? [] : notice));
-    // A loss has ended the backfill. A marker before its reset would say that the client has received everything.
-    const notices = hasBackfill || resets.length === 0 ? this.#list : resets;
-    return notices.map(notice => {
+    // A client that is disconnected before the last of these, or within the backfill, must not count as told of all.
+    const last = this.#list.length - 1;
+    return this.#list.map((notice, index) => {
+      const id = log.id(position, hasBackfill || index < last ? '~' : undefined);
       return notice === 'backfill' ? createMarker(id) : createReset(notice, id, resetEvent);
     });
   }
