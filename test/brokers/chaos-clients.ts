@@ -43,9 +43,15 @@ export class Chaos {
    * Publishes events to so many clients, and removes every third of them.
    *
    * @param trouble called again and again, until all is published.
+   * @param isEnough until it returns true, more events are published.
    * @returns what is wrong with what the clients have received: nothing if nothing is.
    */
-  async run(clients: number, events: number, trouble: () => Promise<void>): Promise<string[]> {
+  async run(
+    clients: number,
+    events: number,
+    trouble: () => Promise<void>,
+    isEnough = () => true,
+  ): Promise<string[]> {
     const all = Array.from({ length: clients }, (_, index) => {
       const channels = CHANNELS.slice(index % CHANNELS.length).concat('all');
       return new ReconnectingClient(this.#origin, `client${index}`, channels);
@@ -56,7 +62,7 @@ export class Chaos {
     const troubles = (async () => {
       while (!isOver) await trouble();
     })();
-    await Promise.all([this.feed.publish(events, CHANNELS), this.#removeAll(removed)]);
+    await Promise.all([this.feed.publish(events, CHANNELS, isEnough), this.#removeAll(removed)]);
     isOver = true;
     await troubles;
     await this.feed.end();
@@ -105,10 +111,10 @@ class Feed {
     this.#origin = origin;
   }
 
-  /** Publishes so many events, in turn to the channels, 16 in a request. */
-  async publish(count: number, channels: readonly string[]): Promise<void> {
+  /** Publishes at least so many events, in turn to the channels, 16 in a request. */
+  async publish(count: number, channels: readonly string[], isEnough: () => boolean): Promise<void> {
     const sent: Promise<void>[] = [];
-    while (this.next < count) {
+    while (this.next < count || !isEnough()) {
       const posts = Array.from({ length: 16 }, () => {
         const data = this.next++;
         return { channel: channels[data % channels.length] as string, data };

@@ -41,7 +41,7 @@ describeWith(
           chaos.close();
         }
       },
-      170_000,
+      600_000,
     );
   },
 );

@@ -23,11 +23,13 @@ it.each(Array.from({ length: RUNS }, (_, index) => index + 1))(
     let troubles = 0;
     try {
       const { accepted, refused } = chaos.feed;
-      const faults = await chaos.run(CLIENTS, EVENTS, async () => {
+      const trouble = async () => {
         await pause(500 + Math.random() * 500);
         if (troubles++ === 1) await disk.fillUntil(() => refused.size > 0);
         else await server.ask('kill');
-      });
+      };
+      // On a busy machine, the disk may be filled late.
+      const faults = await chaos.run(CLIENTS, EVENTS, trouble, () => !disk.isBounded || refused.size > 0);
       expect(accepted.size).toBeGreaterThan(EVENTS / 2);
       if (disk.isBounded) expect(refused.size).toBeGreaterThan(0);
       expect(faults).toEqual([]);
@@ -38,7 +40,7 @@ it.each(Array.from({ length: RUNS }, (_, index) => index + 1))(
       chaos.close();
     }
   },
-  170_000,
+  600_000,
 );
 
 /** A folder on a disk of its own, which can be filled. Only root can make one: elsewhere it is never full. */

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import net, { type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { setTimeout as delay, setImmediate as turn } from 'node:timers/promises';
+import { setImmediate as turn } from 'node:timers/promises';
 import {
   createHub,
   type EventStream,
@@ -226,7 +226,8 @@ describe.skipIf(addon === undefined)('a hub with native()', () => {
     const clients = await connect(5);
     responses[3]?.socket?.cork();
     await hub.publish('news', 1);
-    await delay(5);
+    // The last to be delivered to.
+    await clients[4]?.until(received(1));
     responses[3]?.socket?.uncork();
     for (const client of clients) await client.until(received(1));
     expect(recorder.whole).toBe(1);
