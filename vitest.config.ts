@@ -22,9 +22,9 @@ const waiting = { maxWorkers: 4, sequence: { groupOrder: 0 } };
 /** Each of these has pages of a browser. With more than two files at once, pages took longer than their tests wait. */
 const browsing = { maxWorkers: 2, sequence: { groupOrder: 1 } };
 
-/** They have bounds on memory, time or throughput, so that each file needs the machine for itself. */
+/** They have bounds on time, throughput, or the heap of their own process, so that each file needs the machine for itself. */
 const measured = [
-  'test/limits/**/*.test.ts',
+  'test/limits/{broadcast,channels,drain,leaks,pause,reconnect}.test.ts',
   'test/model/broker*.test.ts',
   'test/brokers/redis-faults.test.ts',
 ];
@@ -78,7 +78,12 @@ export default defineConfig({
         test: {
           name: 'system',
           ...waiting,
-          include: ['test/{brokers,metrics}/**/*.test.ts', 'test/examples/{fresh,start,stop}.test.ts'],
+          include: [
+            'test/{brokers,metrics}/**/*.test.ts',
+            'test/examples/{fresh,start,stop}.test.ts',
+            // The heap of a process that does nothing else.
+            'test/limits/cost.test.ts',
+          ],
           exclude: [...measured, SQLITE],
         },
       },

@@ -8,6 +8,7 @@ const LONG = [
   'browser/anywhere',
   'real-world/runtimes',
   'examples/copies',
+  'limits/cost',
   'docs/types',
   'builds/next',
   'brokers/chaos',
