@@ -354,6 +354,11 @@ export class ModelClient {
     if (this.#connection !== undefined && this.judge?.hasId) this.#connection.isToEnd = true;
   }
 
+  /** The message that was to end it may not have been stored. */
+  needNotEnd(): void {
+    if (this.#connection !== undefined) this.#connection.isToEnd = false;
+  }
+
   get isToEnd(): boolean {
     if (!this.isConnected || this.#connection?.isToEnd !== true) return false;
     // One that was stalled in a write has to read first.

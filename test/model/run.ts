@@ -75,6 +75,8 @@ export class Run implements ClientHost {
   readonly #ids: string[] = [];
   readonly #failing = new Set<ChannelName>();
   readonly #snapshots: { channel: ChannelName; upTo: Order }[] = [];
+  /** Calls of `disconnect` that have not been answered: their hub may wait for its broker. */
+  #disconnecting = 0;
   readonly #disconnected = new Set<string>();
   /** Timers are needed for everything to come to rest. */
   #needsTime: boolean;
@@ -434,8 +436,13 @@ export class Run implements ClientHost {
       const isOnAnother = each.node !== undefined && each.node !== node && this.#nodes.includes(each.node);
       if (each.owner === owner && isOnAnother) each.endsFromAfar();
     }
-    node.hub.clients.disconnect(owner).catch(error => {
+    this.#disconnecting += 1;
+    const disconnecting = node.hub.clients.disconnect(owner).catch(error => {
+      for (const each of this.clients) if (each.owner === owner) each.needNotEnd();
       if (!this.mayReject(node)) this.fail('hub', 'wrong answer', `disconnect() rejects: ${error}`);
+    });
+    disconnecting.finally(() => {
+      this.#disconnecting -= 1;
     });
   }
 
@@ -573,7 +580,7 @@ export class Run implements ClientHost {
         return;
       }
       this.#checkRegistry();
-      const isReliable = !this.#nodes.some(node => this.mayReject(node));
+      const isReliable = this.#disconnecting === 0 && !this.#nodes.some(node => this.mayReject(node));
       const disconnected = clients.find(({ isToEnd, node }) => isToEnd && node && this.#nodes.includes(node));
       if (isReliable && disconnected !== undefined) {
         this.fail(disconnected.name, 'wrong end', 'it was to be closed from afar, and goes on');

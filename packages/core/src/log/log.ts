@@ -205,10 +205,12 @@ export class Log {
     this.channels.touch(channel);
     this.channels.count(channel, () => channel.fill(range));
     this.channels.evict();
+    // A later `end` arrives through the sink, like the entries before it.
+    const endedAt = page.endedAt !== undefined && page.endedAt <= upTo ? page.endedAt : undefined;
     // An `end` or a `begin` that is newer than the page may have arrived. After an `end` in the page, it is a `begin`.
-    if (!isNewerHere) channel.endedAt = page.endedAt;
+    if (!isNewerHere) channel.endedAt = endedAt;
     // The page may contain entries from before that `begin`, although they were already dropped here.
-    else channel.beginAfter(Math.max(page.endedAt ?? 0, channel.droppedUpTo));
+    else channel.beginAfter(Math.max(endedAt ?? 0, channel.droppedUpTo));
   }
 
   /** The broker has lost the entries between these positions. No client can resume from such a position. */
