@@ -22,7 +22,7 @@ const waiting = { maxWorkers: 4, sequence: { groupOrder: 0 } };
 /** Each of these has pages of a browser. With more than two files at once, pages took longer than their tests wait. */
 const browsing = { maxWorkers: 2, sequence: { groupOrder: 1 } };
 
-/** They have bounds on time, throughput, or the heap of their own process, so that each file needs the machine for itself. */
+/** These have bounds on time, throughput or their own heap. Each file runs alone. */
 const measured = [
   'test/limits/{broadcast,channels,drain,leaks,pause,reconnect}.test.ts',
   'test/model/broker*.test.ts',
@@ -81,7 +81,7 @@ export default defineConfig({
           include: [
             'test/{brokers,metrics}/**/*.test.ts',
             'test/examples/{fresh,start,stop}.test.ts',
-            // The heap of a process that does nothing else.
+            // Measures the heap of a child process that does nothing else.
             'test/limits/cost.test.ts',
           ],
           exclude: [...measured, SQLITE],

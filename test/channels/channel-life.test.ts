@@ -84,6 +84,23 @@ describe.each(settings)('begin() of an ended channel, %s,', (_, make) => {
     expect([dataOf(client), resetsOf(client)]).toEqual([['new 1'], []]);
   });
 
+  it.each<[string, ChannelOptions]>([
+    ['a history', { flushInterval: 1_000 }],
+    ['a compacted channel', { flushInterval: 1_000, compact: true }],
+  ])('hides the entries from before while new ones wait in a flush window: %s', async (_, options) => {
+    const { hub, other } = make(options);
+    const connect = await serve(other);
+    await hub.publish('a', 'old', { key: 'k' });
+    await hub.channel('a').end();
+    await hub.channel('a').begin();
+    await hub.publish('a', 'new', { key: 'n' });
+    const client = await connect('/a', 'zzz-5');
+    await client.until(each => dataOf(each).includes('new'));
+    expect(resetsOf(client)).toHaveLength(1);
+    expect(dataOf(client).filter(data => data === 'old' || data === 'new')).toEqual(['new']);
+    client.reset();
+  });
+
   it('lets a client with the id of the end continue', async () => {
     const { hub, other } = make();
     const connect = await serve(other);

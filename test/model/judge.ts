@@ -521,6 +521,15 @@ export class Judge {
     }
   }
 
+  /**
+   * A channel that has begun again may have dropped what it has not received: its client reads slowly, or it waited for
+   * a backfill, a snapshot, or the broker, which is asked again after a loss.
+   */
+  get #hasWaited(): boolean {
+    const awaitsSnapshot = [...this.interests.values()].some(interest => interest.mayAwaitSnapshot);
+    return !this.isFast || this.#hasBackfilled || this.node.hasLost || awaitsSnapshot;
+  }
+
   /** Why a reset has no reason. */
   #objectionTo(reason: string, interest: Interest): string | undefined {
     const { now } = this.#court;
@@ -547,8 +556,7 @@ export class Judge {
       // In a backfill, older entries are yet to come.
       const isDropped = channel.begunAt > (this.isInBackfill ? -1 : this.told);
       const lacks = isDropped && interest.lacks(channel.begunAt, this.owner, now) !== undefined;
-      const hasWaited = !this.isFast || this.#hasBackfilled;
-      return (lacks && !this.node.isInProcess) || (isDropped && hasWaited)
+      return (lacks && !this.node.isInProcess) || (isDropped && this.#hasWaited)
         ? undefined
         : 'it has begun, and nothing was lost';
     }
@@ -557,8 +565,8 @@ export class Judge {
     if (floor !== undefined && interest.mayHaveLost(now)) return 'it was given all that has been trimmed';
     // A snapshot that another stream is waiting for may be older than what was lost.
     if (interest.isAwaitingSnapshot && this.node.hasLost) return undefined;
-    // Its earlier life was dropped before a client that reads slowly had received it.
-    if (channel.begunAt > this.told && !this.isFast) return undefined;
+    // Its earlier life was dropped before the client had received it.
+    if (channel.begunAt > this.told && this.#hasWaited) return undefined;
     return 'everything is there';
   }
 

@@ -222,7 +222,7 @@ export class DeliveryWriter {
     let marker: Frame | undefined;
     if (outcome === 'ended') marker = client.mark('.');
     else if (isDue) {
-      // A client that was sent an id since then must not return to the one that it came with.
+      // Once the client was sent another id, it must not return to its Last-Event-ID.
       const kept = client.lastIdSent === undefined ? keptId() : undefined;
       marker = kept ?? client.mark(isInterrupted ? '~' : '');
     }

@@ -179,7 +179,7 @@ export class ChannelLog {
     return Math.max(this.history.beginning, this.#dropUpTo);
   }
 
-  /** Entries up to this position were trimmed, or will be dropped because the channel was reopened. */
+  /** Entries up to this position are trimmed, or will be dropped because the channel was reopened. */
   get retainedAfter(): Position {
     return Math.max(this.history.trimmedUpTo, this.#dropUpTo);
   }
@@ -215,14 +215,14 @@ export class ChannelLog {
     const deliveredUpTo = Math.max(this.#deliveredUpTo, upTo);
     this.#deliveredUpTo = deliveredUpTo;
     this.#pieces.clear();
-    let trimUpTo = deliveredUpTo;
-    if (this.history.bytes < this.history.keep.bytes + MAX_RETAINED) {
-      for (const { start } of this.retentions) trimUpTo = Math.min(trimUpTo, start);
-    }
-    if (this.#dropUpTo > 0 && this.#dropUpTo <= trimUpTo) {
+    if (this.#dropUpTo > 0 && this.#dropUpTo <= deliveredUpTo) {
       this.history.drop(this.#dropUpTo);
       this.droppedUpTo = this.#dropUpTo;
       this.#dropUpTo = 0;
+    }
+    let trimUpTo = deliveredUpTo;
+    if (this.history.bytes < this.history.keep.bytes + MAX_RETAINED) {
+      for (const { start } of this.retentions) trimUpTo = Math.min(trimUpTo, start);
     }
     const { trimmedUpTo, keep } = this.history;
     this.history.trim(deliveredUpTo, trimUpTo, now);

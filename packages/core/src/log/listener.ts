@@ -20,7 +20,7 @@ export interface ChannelWaiter {
   loaded(): void;
 }
 
-/** Prevents the entries of a channel after `start` from being trimmed, up to a limit of bytes. */
+/** Keeps the entries of a channel after `start` from being trimmed, up to 16 MB above the limit of the history. */
 export interface Retention {
   readonly start: Position;
 }

@@ -207,9 +207,8 @@ export class Log {
     this.channels.evict();
     // A later `end` arrives through the sink, like the entries before it.
     const endedAt = page.endedAt !== undefined && page.endedAt <= upTo ? page.endedAt : undefined;
-    // An `end` or a `begin` that is newer than the page may have arrived. After an `end` in the page, it is a `begin`.
     if (!isNewerHere) channel.endedAt = endedAt;
-    // The page may contain entries from before that `begin`, although they were already dropped here.
+    // After an `end` in the page, it is a `begin`. The page may contain entries from before it that were dropped here.
     else channel.beginAfter(Math.max(endedAt ?? 0, channel.droppedUpTo));
   }
 

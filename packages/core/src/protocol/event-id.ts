@@ -2,7 +2,7 @@
 export type Position = number;
 
 /**
- * - `~`: sent during a backfill. A client with this id has received only part of the backfill.
+ * - `~`: sent during a backfill, or before the last of several resets. A client with this id has received only a part.
  * - `.`: all channels of the client have ended, and the client has received all their events.
  */
 export type IdSuffix = '' | '~' | '.';

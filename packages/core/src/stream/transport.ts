@@ -26,8 +26,8 @@ export interface Transport {
   /** The request, for {@link EventStream.stats}. Default: unknown. */
   readonly request?: { readonly url: string; readonly protocol: string } | undefined;
   /**
-   * Bytes that were written and are still in this process. 0 means that the transport accepts more, even without a
-   * call of `drained`.
+   * Bytes that were written and are still in this process. 0 means that the transport accepts more, even if it has
+   * not called `drained`.
    */
   readonly bufferedBytes: number;
 

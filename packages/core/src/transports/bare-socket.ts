@@ -33,6 +33,11 @@ function isHoldingBack(res: ServerResponse, socket: Socket): boolean {
   return chunkedLength !== undefined && (res as unknown as typeof sample)[chunkedLength] !== 0;
 }
 
+/** Whether something has replaced `write` of the response, or of all. A look-up of an own property needs no inline cache. */
+export function isWrapped(res: ServerResponse): boolean {
+  return OutgoingMessage.prototype.write !== write || Object.hasOwn(res, 'write');
+}
+
 /** The socket of a response whose chunks only Node.js itself frames, and nothing encodes or buffers. */
 export function bareSocket(res: ServerResponse): Socket | undefined {
   const { socket } = res;

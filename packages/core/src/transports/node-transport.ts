@@ -7,7 +7,7 @@ import type { EventStream } from '../stream/event-stream.ts';
 import type { Stream } from '../stream/stream.ts';
 import type { Transport, TransportListener } from '../stream/transport.ts';
 import { joinVary } from '../stream/vary.ts';
-import { bareSocket, bytesWrittenTo, mayHaveDescriptor } from './bare-socket.ts';
+import { bareSocket, bytesWrittenTo, isWrapped, mayHaveDescriptor } from './bare-socket.ts';
 import {
   abort,
   closeConnectionAfter,
@@ -170,10 +170,10 @@ export class NodeTransport implements Transport {
   }
 
   /**
-   * The socket, if a chunk that is written straight to it arrives where `res.write` would have put it: that saves the
-   * framing of each chunk for each response. As long as nothing else has written to the socket, the response has not
-   * ended. While it buffers chunks, its socket is corked. So its properties are not read: Express gives each response a
-   * shape of its own (`setPrototypeOf`), for which inline caches are of no use. Only a `write` put on it is looked for.
+   * Returns the socket if a chunk written to it directly arrives where `res.write` would have put it. That avoids framing
+   * each chunk for each response. If nothing else has written to the socket, the response has not ended. If the response
+   * buffers chunks, the socket is corked. So no property of the response is read: on Express each response has a shape of
+   * its own (`setPrototypeOf`), and every read misses the inline caches. Only a later wrapper of `write` is looked for.
    */
   socketPastResponse(): Socket | undefined {
     if (this.#phase !== 'begun') return undefined;
@@ -181,7 +181,7 @@ export class NodeTransport implements Transport {
     const res = this.#res as ServerResponse;
     const isUnchanged =
       known?.writable && known.writableCorked === 0 && bytesWrittenTo(known) === this.#written;
-    if (isUnchanged && !Object.hasOwn(res, 'write')) return known;
+    if (isUnchanged && !isWrapped(res)) return known;
     this.#socket = bareSocket(res);
     this.#written = this.#socket?.bytesWritten ?? 0;
     return this.#socket;

@@ -7,7 +7,7 @@ import type { Subscriptions } from '../subscriptions/subscriptions.ts';
 export class ClientPosition {
   /** Everything up to here that the stream was to receive has been written. Only grows. */
   position: Position = 0;
-  /** The position of the last id that the client was sent. `backfill`: it is of a backfill under way. */
+  /** Position of the last id that the client was sent. `backfill`: that id ends in `~`. Undefined: none was sent. */
   lastIdSent: Position | 'backfill' | undefined;
   readonly #subscriptions: Subscriptions;
   readonly #stream: { readonly hasMarkers: boolean };

@@ -163,7 +163,7 @@ export class LogReader implements EntryReader {
     }
     this.#notices ??= new Notices(this.client.lastIdSent);
     this.#notices.add({ reason, channels });
-    // The client receives the position with the notice.
+    // The notice carries this position as its id.
     this.client.lastIdSent = this.position;
   }
 

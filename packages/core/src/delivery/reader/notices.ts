@@ -10,11 +10,10 @@ type Notice = Reset | 'backfill';
 
 /** What the client of one stream receives before everything else. Most streams have none. */
 export class Notices {
-  /** See {@link ClientPosition}. */
+  /** `lastIdSent` before these were queued. Restored if all of them are removed. */
   readonly lastIdBefore: ClientPosition['lastIdSent'];
   #list: Notice[] = [];
 
-  /** @param lastIdBefore what the client was sent before these. */
   constructor(lastIdBefore: ClientPosition['lastIdSent']) {
     this.lastIdBefore = lastIdBefore;
   }
@@ -45,7 +44,8 @@ export class Notices {
 
   /** Creates the frames. Not earlier than they are written: whether there is a backfill may change until then. */
   encode(log: Log, position: Position, hasBackfill: boolean, resetEvent: string): Frame[] {
-    // A client that is disconnected before the last of these, or within the backfill, must not count as told of all.
+    // Only the last id may have no `~`. A client that is disconnected earlier resumes with `~`, and receives a reset for
+    // all its channels.
     const last = this.#list.length - 1;
     return this.#list.map((notice, index) => {
       const id = log.id(position, hasBackfill || index < last ? '~' : undefined);

@@ -29,7 +29,7 @@ export interface AccessOwner {
   accessAnswered(): void;
   /** The stream may not follow channels any more. */
   withdraw(names: readonly string[]): void;
-  /** These are the channels that were withdrawn in one tick. */
+  /** These are the channels that were withdrawn in one iteration. */
   withdrawn(names: readonly string[]): void;
 }
 

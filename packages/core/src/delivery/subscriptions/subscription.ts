@@ -200,7 +200,7 @@ export class Subscription {
   restart(head: Position): void {
     const { history } = this.channel;
     this.lossReportedUpTo = history.trimmedUpTo;
-    if (history.keep.compact) this.start = 0;
+    if (history.keep.compact) this.start = this.channel.beginning;
     this.requestSnapshot(head);
   }
 

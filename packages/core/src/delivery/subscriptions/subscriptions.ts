@@ -15,14 +15,14 @@ export class Subscriptions {
   list = NONE;
   readonly log: Log;
   readonly #listener: LogListener;
-  /** Subscriptions made in the same tick as the first one resume after Last-Event-ID. */
-  #isFirstTick = true;
+  /** Subscriptions made in the same iteration as the first one resume after Last-Event-ID. */
+  #isFirstIteration = true;
 
   constructor(log: Log, listener: LogListener) {
     this.log = log;
     this.#listener = listener;
     nextIteration(() => {
-      this.#isFirstTick = false;
+      this.#isFirstIteration = false;
     });
   }
 
@@ -57,7 +57,7 @@ export class Subscriptions {
         `from: 'state' needs a channel with compact or snapshot; ${show(name)} has neither`,
       );
     }
-    const isLate = at !== undefined || !this.#isFirstTick;
+    const isLate = at !== undefined || !this.#isFirstIteration;
     return new Subscription(channel, options, at ?? this.log.now, isLate);
   }
 

@@ -185,7 +185,7 @@ export class Writer {
 
   /** Detects that the client has read everything before the transport calls `drained` (Fetch: when it is pulled). */
   checkRoom(): void {
-    if (this.#transport.bufferedBytes === 0) this.drained();
+    if (this.#isFull && this.#transport.bufferedBytes === 0) this.drained();
   }
 
   /** ms for which no byte has left the transport although bytes, or the end of the response, are waiting in it. */

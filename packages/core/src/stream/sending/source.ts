@@ -91,11 +91,11 @@ export function pump<T>(
 /** The items of a source. Bytes are decoded; a character may span several chunks. */
 async function* decodeItems(reader: SourceReader): AsyncGenerator<unknown, undefined> {
   let decoder: InstanceType<typeof TextDecoder> | undefined;
-  let turnStart = performance.now();
+  let start = performance.now();
   for (;;) {
-    if (performance.now() - turnStart > ITERATION_BUDGET) {
+    if (performance.now() - start > ITERATION_BUDGET) {
       await new Promise<void>(nextIteration);
-      turnStart = performance.now();
+      start = performance.now();
     }
     const { done, value } = await reader.next();
     if (done) break;
