@@ -17,8 +17,8 @@ export interface Proxy extends Subject {
   ): { args: string[]; files?: Record<string, string> };
 }
 
-/** S of silence after which each of them takes the server for dead. The shortest that all of them know. */
-export const IDLE = 1;
+/** Seconds without a byte after which each proxy times out. Longer than a busy machine delays a heartbeat. */
+export const IDLE = 2;
 
 type Ports = Parameters<Proxy['configure']>[0];
 
