@@ -16,7 +16,7 @@ export async function forEachYielding<T>(items: Iterable<T>, action: (item: T) =
   }
 }
 
-/** Measures the time that independently scheduled callbacks take together in one iteration, against {@link ITERATION_BUDGET}. */
+/** Measures what independently scheduled callbacks take together in one iteration, against {@link ITERATION_BUDGET}. */
 export class IterationBudget {
   #start: number | undefined;
 

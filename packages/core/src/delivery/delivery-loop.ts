@@ -49,7 +49,7 @@ export class DeliveryLoop {
     this.#runSoon();
   }
 
-  /** Runs until what is due is delivered, or the budget of the iteration is spent. Returns how many streams it delivered to. */
+  /** Delivers until nothing is due or the budget is spent. Returns the number of deliveries. */
   #run(): number {
     const start = performance.now();
     let deliveries = 0;

@@ -33,7 +33,7 @@ function isHoldingBack(res: ServerResponse, socket: Socket): boolean {
   return chunkedLength !== undefined && (res as unknown as typeof sample)[chunkedLength] !== 0;
 }
 
-/** Whether something has replaced `write` of the response, or of all. A look-up of an own property needs no inline cache. */
+/** Whether something has replaced `write` of this response, or of all. Finding an own property needs no inline cache. */
 export function isWrapped(res: ServerResponse): boolean {
   return OutgoingMessage.prototype.write !== write || Object.hasOwn(res, 'write');
 }
