@@ -523,11 +523,13 @@ export class Judge {
 
   /**
    * A channel that has begun again may have dropped what it has not received: its client reads slowly, or it waited for
-   * a backfill, a snapshot, or the broker, which is asked again after a loss.
+   * a backfill, a snapshot, or the broker, which is asked for channels that are added, and again after a loss.
    */
   get #hasWaited(): boolean {
-    const awaitsSnapshot = [...this.interests.values()].some(interest => interest.mayAwaitSnapshot);
-    return !this.isFast || this.#hasBackfilled || this.node.hasLost || awaitsSnapshot;
+    const interests = [...this.interests.values()];
+    const awaitsSnapshot = interests.some(interest => interest.mayAwaitSnapshot);
+    const isAdding = !this.node.isInProcess && interests.some(interest => !interest.hasBegun);
+    return !this.isFast || this.#hasBackfilled || this.node.hasLost || awaitsSnapshot || isAdding;
   }
 
   /** Why a reset has no reason. */
