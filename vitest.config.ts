@@ -13,13 +13,13 @@ const CHROMIUM = 'test/support/chromium.ts';
 /** Brokers that need only Node.js. */
 const SQLITE = 'test/brokers/sqlite{,-faults,-hub,-replaced,-retention}.test.ts';
 
-/**
- * They run side by side, with ports, folders and servers of their own. They wait more than they compute: for timers, for
- * each other, for processes that start.
- */
+/** They run side by side, with ports, folders and servers of their own. */
 const waiting = { maxWorkers: 4, sequence: { groupOrder: 0 } };
 
-/** Each of these has pages of a browser. With more than two files at once, pages took longer than their tests wait. */
+/**
+ * Each of these has pages of a browser, proxies or networks. With more than two files at once, pages took longer than
+ * their tests wait. scripts/test.mjs runs them beside those of the first group.
+ */
 const browsing = { maxWorkers: 2, sequence: { groupOrder: 1 } };
 
 /** These have bounds on time, throughput or their own heap. Each file runs alone. */
