@@ -49,6 +49,99 @@ function build(name: string, extension: string): TestProjectInlineConfiguration 
   };
 }
 
+const projects: TestProjectInlineConfiguration[] = [
+  // Node.js only: `npm run test:unit`.
+  {
+    extends: true,
+    test: {
+      name: 'unit',
+      ...waiting,
+      include: [
+        'packages/*/test/**/*.test.ts',
+        'test/{contract,spec,channels,frameworks}/**/*.test.ts',
+        'test/inspector/{http,shown}.test.ts',
+        SQLITE,
+      ],
+    },
+  },
+  // These run programs that `npm test` installs where it can.
+  {
+    extends: true,
+    test: {
+      name: 'system',
+      ...waiting,
+      include: [
+        'test/{brokers,metrics}/**/*.test.ts',
+        'test/examples/{fresh,start,stop}.test.ts',
+        // Measures the heap of a child process that does nothing else.
+        'test/limits/cost.test.ts',
+      ],
+      exclude: [...measured, SQLITE],
+    },
+  },
+  {
+    extends: true,
+    test: {
+      name: 'browsers',
+      ...browsing,
+      globalSetup: CHROMIUM,
+      include: ['test/{board,browser}/**/*.test.ts', 'test/inspector/page.test.ts'],
+    },
+  },
+  // What is between a server and its users: see docs/compatibility.md.
+  {
+    extends: true,
+    test: {
+      name: 'real-world',
+      ...browsing,
+      globalSetup: CHROMIUM,
+      include: ['test/real-world/**/*.test.ts'],
+    },
+  },
+  // What the documentation shows.
+  {
+    extends: true,
+    test: { name: 'docs', ...waiting, include: ['test/*.test.ts', 'test/docs/**/*.test.ts'] },
+  },
+  // The engine under random moves.
+  {
+    extends: true,
+    test: {
+      name: 'model',
+      ...waiting,
+      include: ['test/model/{engine,known,membership,mutations}.test.ts'],
+    },
+  },
+  // The packages as npm would publish them.
+  {
+    extends: true,
+    test: {
+      name: 'packed',
+      ...waiting,
+      globalSetup: PACKED,
+      include: [
+        'test/examples/copies.test.ts',
+        'test/builds/{bundlers,client,commonjs,frameworks,idle-heap,jest,metrics,native,next,sites,sqlite}.test.ts',
+      ],
+    },
+  },
+  build('ESM', 'js'),
+  build('CommonJS', 'cjs'),
+  {
+    extends: true,
+    test: {
+      name: 'bounds',
+      maxWorkers: 1,
+      sequence: { groupOrder: 2 },
+      include: measured,
+    },
+  },
+];
+
+/** scripts/test.mjs runs each group in a process of its own. Absent: all of them, one after the other. */
+const { GROUP } = process.env;
+const isInGroup = ({ test }: TestProjectInlineConfiguration) => test?.sequence?.groupOrder === Number(GROUP);
+
 export default defineConfig({
   test: {
     // Only against a test that hangs: on a busy machine anything may take long.
@@ -57,93 +150,6 @@ export default defineConfig({
     expect: { poll: { timeout: 60_000 } },
     reporters: ['default', './test/support/skipped.ts'],
     sequence: { sequencer: LongestFirst },
-    projects: [
-      // Node.js only: `npm run test:unit`.
-      {
-        extends: true,
-        test: {
-          name: 'unit',
-          ...waiting,
-          include: [
-            'packages/*/test/**/*.test.ts',
-            'test/{contract,spec,channels,frameworks}/**/*.test.ts',
-            'test/inspector/{http,shown}.test.ts',
-            SQLITE,
-          ],
-        },
-      },
-      // These run programs that `npm test` installs where it can.
-      {
-        extends: true,
-        test: {
-          name: 'system',
-          ...waiting,
-          include: [
-            'test/{brokers,metrics}/**/*.test.ts',
-            'test/examples/{fresh,start,stop}.test.ts',
-            // Measures the heap of a child process that does nothing else.
-            'test/limits/cost.test.ts',
-          ],
-          exclude: [...measured, SQLITE],
-        },
-      },
-      {
-        extends: true,
-        test: {
-          name: 'browsers',
-          ...browsing,
-          globalSetup: CHROMIUM,
-          include: ['test/{board,browser}/**/*.test.ts', 'test/inspector/page.test.ts'],
-        },
-      },
-      // What is between a server and its users: see docs/compatibility.md.
-      {
-        extends: true,
-        test: {
-          name: 'real-world',
-          ...browsing,
-          globalSetup: CHROMIUM,
-          include: ['test/real-world/**/*.test.ts'],
-        },
-      },
-      // What the documentation shows.
-      {
-        extends: true,
-        test: { name: 'docs', ...waiting, include: ['test/*.test.ts', 'test/docs/**/*.test.ts'] },
-      },
-      // The engine under random moves.
-      {
-        extends: true,
-        test: {
-          name: 'model',
-          ...waiting,
-          include: ['test/model/{engine,known,membership,mutations}.test.ts'],
-        },
-      },
-      // The packages as npm would publish them.
-      {
-        extends: true,
-        test: {
-          name: 'packed',
-          ...waiting,
-          globalSetup: PACKED,
-          include: [
-            'test/examples/copies.test.ts',
-            'test/builds/{bundlers,client,commonjs,frameworks,idle-heap,jest,metrics,native,next,sites,sqlite}.test.ts',
-          ],
-        },
-      },
-      build('ESM', 'js'),
-      build('CommonJS', 'cjs'),
-      {
-        extends: true,
-        test: {
-          name: 'bounds',
-          maxWorkers: 1,
-          sequence: { groupOrder: 2 },
-          include: measured,
-        },
-      },
-    ],
+    projects: GROUP === undefined ? projects : projects.filter(isInGroup),
   },
 });

@@ -14,20 +14,15 @@ process.exitCode = args.every(arg => /^--(reporter|outputFile)/.test(arg)) ? awa
 /** Returns the exit code. */
 async function all() {
   const reports = mkdtempSync(join(tmpdir(), 'tidings-reports-'));
-  const projects = (names, options) => {
-    const report = ['--reporter=default', '--reporter=blob', `--outputFile.blob=${reports}/${names[0]}.json`];
-    return vitest([...report, ...names.map(name => `--project=${name}`)], options);
+  /** The groups of vitest.config.ts. */
+  const group = (number, niceness) => {
+    const report = ['--reporter=default', '--reporter=blob', `--outputFile.blob=${reports}/${number}.json`];
+    return vitest(report, { env: { ...process.env, GROUP: number }, niceness });
   };
-  const browsing = ['browsers', 'real-world'];
-  const measured = ['bounds'];
-  const others = [...browsing, ...measured].map(name => `!${name}`);
   try {
-    // The first mostly wait: for pages, proxies and networks. The others take what they leave of the cores.
-    const codes = await Promise.all([
-      projects(browsing),
-      projects(others, { niceness: constants.priority.PRIORITY_LOW }),
-    ]);
-    codes.push(await projects(measured));
+    // The files of group 1 wait for pages, proxies and networks. The others take what they leave of the cores.
+    const codes = await Promise.all([group(0, constants.priority.PRIORITY_LOW), group(1)]);
+    codes.push(await group(2));
     codes.push(await vitest([`--merge-reports=${reports}`, ...args]));
     return Math.max(...codes);
   } finally {
