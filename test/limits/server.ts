@@ -1,5 +1,6 @@
-// A server in a process of its own, whose heap and timers can be looked at: `server.ts <framework>` answers /tidings
-// with a stream, and every other path with what that framework's users would write by hand.
+// A server in a process of its own, whose heap can be looked at: `server.ts <framework>` answers /tidings with a stream,
+// and every other path with what that framework's users would write by hand. `server.ts <framework> timers` counts its
+// timers, too, which takes CPU time and memory for everything that is asynchronous.
 import { createHook } from 'node:async_hooks';
 import http, { type IncomingMessage, type RequestListener, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
@@ -102,12 +103,14 @@ function serveExpress(express: typeof express5): RequestListener {
 
 // The list of active resources leaves out timers that are unref'd.
 const timers = new Set<number>();
-createHook({
-  init(id, type) {
-    if (type === 'Timeout') timers.add(id);
-  },
-  destroy: id => timers.delete(id),
-}).enable();
+if (process.argv[3] === 'timers') {
+  createHook({
+    init(id, type) {
+      if (type === 'Timeout') timers.add(id);
+    },
+    destroy: id => timers.delete(id),
+  }).enable();
+}
 
 const listener = frameworks[process.argv[2] ?? '']?.();
 const server = http.createServer(listener as RequestListener);
@@ -115,10 +118,7 @@ server.listen(0, '127.0.0.1', () => process.send?.((server.address() as AddressI
 
 process.on('message', ([question]: [string]) => {
   // A collection takes up to a second: not where only the streams are counted.
-  if (question === 'figures') {
-    globalThis.gc?.();
-    globalThis.gc?.();
-  }
+  if (question === 'figures') globalThis.gc?.();
   const figures: Figures = {
     heap: process.memoryUsage().heapUsed,
     streams: hub.streams.size + bare,

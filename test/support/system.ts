@@ -2,7 +2,21 @@ import { existsSync } from 'node:fs';
 import { describe } from 'vitest';
 
 export const CHROMIUM = '/usr/bin/chromium';
-export const CHROMIUM_ARGS = ['--no-sandbox', '--disable-gpu', '--disable-background-networking'];
+/** Each window has two pages for its address bar, which took a quarter of the CPU time of the tests with browsers. */
+const UNUSED_FEATURES = ['WebUIOmniboxPopup', 'WebUIOmniboxAimPopup'];
+/** Playwright disables these and more, but only the last of such arguments counts. */
+const PLAYWRIGHT_DISABLES = [
+  'DestroyProfileOnBrowserClose',
+  'PaintHolding',
+  'MediaRouter',
+  'OptimizationHints',
+];
+export const CHROMIUM_ARGS = [
+  '--no-sandbox',
+  '--disable-gpu',
+  '--disable-background-networking',
+  `--disable-features=${[...UNUSED_FEATURES, ...PLAYWRIGHT_DISABLES]}`,
+];
 
 /**
  * `describe`, for tests that need a program of the machine. Where it is missing they are skipped under a name
