@@ -355,6 +355,7 @@ export class Judge {
   get #hasHadAll(): boolean {
     return [...this.interests.values()].every(interest => {
       if (this.#saysThatItHasHadAll(interest) || this.#mayHaveEnded(interest)) return true;
+      if (this.#hadEnded(interest)) return true;
       this.#place(interest);
       const { endedAt } = interest.channel;
       return endedAt !== undefined && interest.lacks(endedAt, this.owner, this.#court.now) === undefined;
@@ -374,6 +375,11 @@ export class Judge {
   /** The channel has begun again, and its process may not have heard of that. */
   #mayHaveEnded({ channel }: Interest): boolean {
     return !this.node.isInProcess && channel.begunAt > this.#heardAtStart;
+  }
+
+  /** The channel has begun again since the stream ended, and the client had not read that it did. */
+  #hadEnded({ channel }: Interest): boolean {
+    return !this.isFast && channel.begunAt > this.#headAtStart;
   }
 
   get #mayOverflow(): boolean {
@@ -485,7 +491,7 @@ export class Judge {
     for (const interest of this.interests.values()) {
       // Where the node has not been given that yet, the client finds out when it comes back.
       const isAhead = !this.node.isInProcess && interest.channel.begunAt > this.node.told;
-      if (isAhead || this.#saysThatItHasHadAll(interest)) continue;
+      if (isAhead || this.#hadEnded(interest) || this.#saysThatItHasHadAll(interest)) continue;
       const { endedAt, name } = interest.channel;
       if (endedAt === undefined) this.#fail('wrong end', `told that all has ended, though ${name} has not`);
       const lack = interest.lacks(endedAt ?? -1, this.owner, this.#court.now);
