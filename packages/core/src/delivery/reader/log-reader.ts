@@ -119,7 +119,8 @@ export class LogReader implements EntryReader {
     this.#reset(reason, lost);
     if (ownStarts.length > 0) this.add(ownStarts);
     const own = new Set(ownStarts);
-    this.#beginBackfill(this.subscriptions.filter(subscription => !own.has(subscription)));
+    // A snapshot may have subscribed: what has no start yet is added later.
+    this.#beginBackfill(this.subscriptions.filter(each => each.hasStart && !own.has(each)));
   }
 
   /** Takes subscriptions that begin where the application says, or that were made late. */

@@ -51,10 +51,10 @@ export interface OpenerOwner {
  *                         └── startOver() ───┴───────────────────┘      any ── stop() ──► over
  * ```
  *
- * Without a broker there is nothing to wait for: `opening` and `adding` last no time. Entries that are lost while it is
- * opening are asked for again before it begins. A broker that cannot be
- * reached keeps it in `opening` or `adding`, if it lacks something. Before any of that, the
- * application is asked whether the stream may follow the channels, if it wants to be.
+ * Without a broker there is nothing to wait for: `opening` and `adding` last no time. What is lost or subscribed to
+ * meanwhile is asked for, too, before the stream begins. A broker that cannot be reached keeps it in `opening` or
+ * `adding`, if it lacks something. Before any of that, the application is asked whether the stream may follow the
+ * channels, if it wants to be.
  */
 export class ChannelOpener {
   /** The id after which the stream begins. */
@@ -140,13 +140,14 @@ export class ChannelOpener {
   /** @param isIdUnknown the client's id is none of this log, so it does not say what is needed. */
   #load(phase: 'opening' | 'adding', isIdUnknown = false): void {
     this.#phase = phase;
+    const { list } = this.#owner.subscriptions;
     if (this.#owner.access?.areAllowed(this.#unplaced, phase === 'opening') === false) {
       this.#owner.waitForChannels();
       return;
     }
     const { sync } = this.#owner.context;
     if (sync === undefined) {
-      this.#loaded(isIdUnknown);
+      this.#loaded(list, isIdUnknown);
       return;
     }
     // Each time another one: an answer to an earlier question must not count.
@@ -158,20 +159,22 @@ export class ChannelOpener {
         return subscriptions.wants(this.#unplaced, this.#beginning(isIdUnknown), reached);
       },
       loaded: () => {
-        if (this.#waiter === waiter) this.#loaded(isIdUnknown);
+        if (this.#waiter === waiter) this.#loaded(list, isIdUnknown);
       },
     };
     this.#waiter = waiter;
     if (sync.load(waiter)) this.#owner.waitForChannels();
-    else this.#loaded(isIdUnknown);
+    else this.#loaded(list, isIdUnknown);
   }
 
-  #loaded(isIdUnknown: boolean): void {
+  /** @param loaded the subscriptions for which the application was asked, and the broker where it had to be. */
+  #loaded(loaded: readonly Subscription[], isIdUnknown: boolean): void {
     this.#waiter = undefined;
     if (this.#phase !== 'opening' && this.#phase !== 'adding') return;
     try {
-      // What was lost, or subscribed to, while the broker was asked is asked for before it begins.
-      if (this.#owner.context.sync !== undefined && needReread(this.#unplaced))
+      // What was subscribed to, or lost, meanwhile is asked for before the stream begins: by `authorize` itself, too.
+      const isComplete = loaded === this.#owner.subscriptions.list;
+      if (!isComplete || (this.#owner.context.sync !== undefined && needReread(this.#unplaced)))
         this.#load(this.#phase, isIdUnknown);
       // Only the broker knows whether a position that is newer than this process has reached exists.
       else if (!isIdUnknown && this.#hasUnknownId) this.#load(this.#phase, true);
@@ -183,9 +186,12 @@ export class ChannelOpener {
   }
 
   #begin(): void {
-    const start = findStart(this.#owner.context.log, this.#owner.subscriptions.list, this.lastEventId);
+    const { context, subscriptions } = this.#owner;
+    const start = findStart(context.log, subscriptions.list, this.lastEventId);
     this.#phase = 'live';
     this.#owner.begin(start);
+    // A snapshot may have subscribed.
+    if (subscriptions.unplaced().length > 0) this.add();
   }
 
   #beginAdded(): void {
