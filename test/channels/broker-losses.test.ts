@@ -138,6 +138,19 @@ describe('an event is delivered if it was lost on its way', () => {
   });
 });
 
+it('a client whose id is at a position that the broker has lost gets a reset', async () => {
+  const { hub, other, faulty } = unreliableHub();
+  await follow(hub, 'other');
+  const ids: string[] = [];
+  for (let i = 1; i <= 3; i++) ids.push(await other.publish('a', i));
+  const [after, , before] = ids.map(id => Number(id.split('-')[1])) as [number, number, number];
+  faulty.sink?.broken(after, before);
+  const { stream, data } = open(hub, ids[1]);
+  stream.subscribe('a');
+  await until(() => data().includes('3'));
+  expect(data()[0]).toBe(JSON.stringify({ reason: 'unknown', channels: ['a'] }));
+});
+
 describe('after a loss of control messages', () => {
   it('a stream that is opened before they are read again stays open after another loss', async () => {
     const { hub, faulty, unreliable } = unreliableHub();
@@ -205,6 +218,16 @@ describe('in a new epoch', () => {
     transport.drain();
     await until(() => data().length === 2);
     expect(data()).toEqual(['1', JSON.stringify({ reason: 'unknown', channels: ['a'] })]);
+  });
+
+  it('the streams of clients are closed, because control messages are lost', async () => {
+    const { hub, unreliable } = unreliableHub();
+    const { stream, lastId } = open(hub, undefined, { client: 'ann' });
+    stream.subscribe('a');
+    await until(() => lastId() !== undefined);
+    await unreliable.restart(new MemoryLog());
+    await Promise.race([stream.closed, wait(2_000)]);
+    expect(stream.isOpen).toBe(false);
   });
 
   it('the streams receive new events', async () => {

@@ -38,6 +38,16 @@ it('delivers what was read although the broker has not reported that position', 
   await until(() => data().length === 3);
 });
 
+it('ends the streams of a channel that has ended before it was read', async () => {
+  const { hub, other } = unreliableHub();
+  await other.publish('a', 1);
+  await other.channel('a').end();
+  const { stream, data } = open(hub);
+  stream.subscribe('a', { from: 'start' });
+  expect(await Promise.race([stream.closed, wait(2_000)])).toBe('ended');
+  expect(data()).toEqual(['1']);
+});
+
 it('reads a compacted channel again if tombstones are trimmed between two pages', async () => {
   const channels = () => ({ compact: true, history: { age: 50 } });
   const { hub, other, faulty } = unreliableHub({ channels }, { channels });

@@ -99,6 +99,43 @@ it('a compacted channel sends only the latest event of a key while another chann
   expect(data()).toEqual(['first', 'new']);
 });
 
+it('what waits to be flushed is retained, though newer events of another channel were delivered', async () => {
+  const hub = quietHub({
+    channels: name => (name === 'a' ? { flushInterval: 3_000, history: { events: 1, age: 400 } } : {}),
+  });
+  const { data } = await follow(hub, 'a');
+  for (let i = 1; i <= 3; i++) hub.publish('a', i);
+  hub.publish('other', 1);
+  // The channels are swept meanwhile.
+  await until(() => data().length > 0);
+  expect(data()).toEqual(['1', '2', '3']);
+});
+
+it('a client that has missed a deleted key, which was trimmed, gets a reset', async () => {
+  const hub = quietHub({ channels: () => ({ compact: true, history: { events: 2 } }) });
+  const id = await hub.publish('a', 'k', { key: 'k' });
+  for (const key of ['k', 'l', 'm']) {
+    hub.publish('a', '', { key, gone: true });
+    await wait(1);
+  }
+  const { stream, data } = open(hub, id);
+  stream.subscribe('a');
+  await until(() => data().length > 0);
+  expect(data()[0]).toBe(JSON.stringify({ reason: 'history', channels: ['a'] }));
+});
+
+it('the end of a channel does not take the place of an event', async () => {
+  const hub = quietHub({ history: { events: 2 } });
+  hub.publish('a', 1);
+  hub.publish('a', 2);
+  hub.channel('a').end();
+  await wait(1);
+  const { stream, data } = open(hub);
+  stream.subscribe('a', { from: 'start' });
+  expect(await stream.closed).toBe('ended');
+  expect(data()).toEqual(['1', '2']);
+});
+
 it('the last events of a channel that was reopened in the same tick are those since then', async () => {
   const hub = quietHub();
   const { stream, data } = await follow(hub, 'other');
