@@ -2,7 +2,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { type AuthorizeContext, createHub, type Hub, type HubOptions } from '@tidings/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { MemoryLog } from '../support/memory-broker.ts';
-import { open, until } from '../support/memory-stream.ts';
+import { open, until, wait } from '../support/memory-stream.ts';
 
 const hubs: Hub[] = [];
 afterEach(() => Promise.all(hubs.splice(0).map(hub => hub.close({ within: 0 }))));
@@ -473,5 +473,77 @@ describe('authorize', () => {
     await has(ann, 'one');
     expect(ann.data()).toEqual(['one']);
     expect(seen).toEqual(['a']);
+  });
+});
+
+describe('a stream of which a channel is asked for again', () => {
+  /** A stream of ann, once its client has an id. The next answers wait. */
+  async function follow(hub: Hub, members: Members, channels: string[]) {
+    const ann = open(hub, undefined, of('ann'));
+    ann.stream.subscribe(channels);
+    await until(() => ann.lastId() !== undefined);
+    members.isSlow = true;
+    return ann;
+  }
+
+  it('receives what the channel does not retain any more', async () => {
+    const members = new Members('ann a');
+    const hub = members.hub({ history: { events: 3 } });
+    const ann = await follow(hub, members, ['a']);
+    await hub.clients.recheck('ann');
+    for (let i = 1; i <= 9; i++) {
+      await hub.publish('a', i);
+      await wait(1);
+    }
+    members.answer();
+    await has(ann, '9');
+    expect(ann.data().filter(Boolean)).toEqual(['1', '2', '3', '4', '5', '6', '7', '8', '9']);
+  });
+
+  it('receives nothing of a backfill before the answer', async () => {
+    const members = new Members('ann a', 'ann b');
+    const hub = members.hub();
+    for (const i of [1, 2, 3]) await hub.publish('a', i);
+    const ann = await follow(hub, members, ['b']);
+    members.isSlow = false;
+    ann.transport.isFull = true;
+    ann.stream.subscribe('a', { from: 'start' });
+    await until(() => ann.lastId()?.endsWith('~') === true);
+    members.isSlow = true;
+    await hub.clients.recheck('ann');
+    ann.transport.drain();
+    await wait(20);
+    expect(ann.data().filter(Boolean)).toEqual([]);
+    members.allowed.delete('ann a');
+    members.answer();
+    await until(() => revoked(ann).length > 0);
+    await hub.publish('b', 'end');
+    await has(ann, 'end');
+    expect(ann.data()).not.toContain('1');
+  });
+
+  it('has not caught up before the answer, though what comes before is not for it', async () => {
+    const members = new Members('ann a');
+    const caughtUp: number[] = [];
+    const hub = members.hub({
+      authorize: (channel, context) => channel === 'b' || members.authorize(channel, context),
+      observer: { caughtUp: (_, { events }) => void caughtUp.push(events) },
+    });
+    const id = await hub.publish('a', 0);
+    await hub.publish('b', 1, { except: 'ann' });
+    await hub.publish('a', 2);
+    const ann = open(hub, id, of('ann'));
+    ann.transport.isFull = true;
+    ann.stream.subscribe(['a', 'b']);
+    await until(() => ann.transport.text !== '');
+    members.isSlow = true;
+    await hub.clients.recheck('ann');
+    ann.transport.drain();
+    await wait(20);
+    expect(caughtUp).toEqual([]);
+    members.answer();
+    await has(ann, '2');
+    await until(() => caughtUp.length > 0);
+    expect(caughtUp).toEqual([1]);
   });
 });

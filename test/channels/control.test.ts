@@ -1,5 +1,5 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import { createHub, type Hub } from '@tidings/core';
+import { createHub, type Hub, type Sink } from '@tidings/core';
 import { afterEach, describe, expect, it } from 'vitest';
 import { FaultyBroker, MemoryLog } from '../support/memory-broker.ts';
 import { open, until } from '../support/memory-stream.ts';
@@ -110,6 +110,19 @@ describe.each(Object.entries(setups))('control messages %s', (_, setUp) => {
     await a.clients.subscribe('ann', 'room');
     await a.publish('room', 'one');
     await has(ann, 'one');
+  });
+
+  it('subscribe a stream that has no subscriptions any more as of their position', async () => {
+    const [a, b] = setUp();
+    const ann = open(b, undefined, of('ann'));
+    ann.stream.subscribe('all');
+    await a.publish('all', 'start');
+    await has(ann, 'start');
+    ann.stream.unsubscribe('all');
+    const [, id] = await Promise.all([a.clients.subscribe('ann', 'room'), a.publish('room', 'one')]);
+    await has(ann, 'one');
+    expect(ann.lastId()).toBe(id);
+    expect(ann.transport.text).not.toContain('~');
   });
 
   it('do not prevent a later subscribe in the handler from resuming', async () => {
@@ -231,4 +244,48 @@ describe('a stream that may not have been open at the position of a message', ()
     await a.publish('room', 'one');
     await has(ann, 'one');
   });
+});
+
+it('a control message that arrives while the messages are read again is applied once', async () => {
+  const log = new MemoryLog();
+  const inner = log.broker();
+  let sink: Sink | undefined;
+  let gate: Promise<void> | undefined;
+  const asked: string[] = [];
+  const hub = hubOf({
+    broker: {
+      ...inner,
+      start: given => {
+        sink = given;
+        return inner.start(given);
+      },
+      open: async wants => {
+        await gate;
+        return inner.open(wants);
+      },
+    },
+    authorize: (_, { phase }) => {
+      asked.push(phase);
+      return true;
+    },
+    recheck: false,
+  });
+  const other = hubOf({ broker: log.broker() });
+  const first = open(hub);
+  first.stream.subscribe('all');
+  await until(() => first.lastId() !== undefined);
+  let openGate = () => {};
+  gate = new Promise(resolve => {
+    openGate = resolve;
+  });
+  sink?.lost(['\0control']);
+  const ann = open(hub, undefined, of('ann'));
+  ann.stream.subscribe('room');
+  await until(() => asked.length === 2);
+  await other.clients.recheck('ann');
+  await until(() => asked.length === 3);
+  openGate();
+  await until(() => ann.lastId() !== undefined);
+  for (let turns = 0; turns < 20; turns++) await turn();
+  expect(asked).toEqual(['subscribe', 'subscribe', 'recheck']);
 });

@@ -91,3 +91,13 @@ it('refuses events above the bound of one channel, and accepts those of others',
   release();
   await Promise.all([refused, also, settled[10], ...settled.slice(0, 8)]);
 });
+
+it('stores an event that is published in any microtask after the one before was stored', async () => {
+  const hub = createHub({ broker: new MemoryLog().broker() });
+  for (let microtasks = 0; microtasks < 30; microtasks++) {
+    await hub.publish('a', 1);
+    for (let i = 0; i < microtasks; i++) await undefined;
+    await hub.publish('a', 2);
+  }
+  await hub.close();
+});

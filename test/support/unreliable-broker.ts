@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 import { FaultyBroker, MemoryLog } from './memory-broker.ts';
 
 /** A broker that withholds or loses what it delivers, and whose log the test replaces with an empty one. */
-export class UnreliableBroker {
+class UnreliableBroker {
   readonly broker: Broker;
   /** Deliveries are withheld until `catchUp` or the next `open`. */
   isBehind = false;
