@@ -183,7 +183,7 @@ it('a client that a trimmed control message may have named is disconnected if th
   await Promise.all(Array.from({ length: 1_000 }, () => other.clients.disconnect('bob')));
   vi.advanceTimersByTime(11_000);
   faulty.release();
-  expect(await Promise.race([stream.closed, wait(2_000)])).toBe('closed');
+  expect(await Promise.race([stream.closed, wait(30_000)])).toBe('closed');
 });
 
 it('a client that has received everything before its channel was reopened gets no reset from another process', async () => {
@@ -224,7 +224,7 @@ describe('in a new epoch', () => {
     stream.subscribe('a');
     await until(() => lastId() !== undefined);
     await unreliable.restart(new MemoryLog());
-    expect(await Promise.race([stream.closed, wait(2_000)])).toBe('closed');
+    expect(await Promise.race([stream.closed, wait(30_000)])).toBe('closed');
   });
 
   it('the streams receive new events', async () => {

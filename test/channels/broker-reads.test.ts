@@ -44,7 +44,7 @@ it('ends the streams of a channel that has ended before it was read', async () =
   await other.channel('a').end();
   const { stream, data } = open(hub);
   stream.subscribe('a', { from: 'start' });
-  expect(await Promise.race([stream.closed, wait(2_000)])).toBe('ended');
+  expect(await Promise.race([stream.closed, wait(30_000)])).toBe('ended');
   expect(data()).toEqual(['1']);
 });
 

@@ -60,7 +60,7 @@ describe('what is published during a round of deliveries reaches the streams tha
 });
 
 it('what is too old is retained for a stream whose delivery takes several iterations', async () => {
-  const hub = quietHub({ history: { age: 300, events: 100, bytes: 10 * 1024 * 1024 } });
+  const hub = quietHub({ history: { age: 1_500, events: 100, bytes: 10 * 1024 * 1024 } });
   const text = 'x'.repeat(70_000);
   for (let i = 1; i <= 6; i++) hub.publish('a', `${i} ${text}`);
   await wait(1);
