@@ -376,7 +376,7 @@ export class Interest {
       return `${this.channel.name}: it is not told that it has lost something`;
     }
     const lack = this.#find(order, owner, now, isStale, true);
-    if (!isReset) this.hasBegun = true;
+    if (!isReset && !isStale) this.hasBegun = true;
     if (!isStale) this.isInBackfill = false;
     return lack;
   }
