@@ -139,8 +139,8 @@ const projects: TestProjectInlineConfiguration[] = [
 ];
 
 /** scripts/test.mjs runs each group in a process of its own. Absent: all of them, one after the other. */
-const { GROUP } = process.env;
-const isInGroup = ({ test }: TestProjectInlineConfiguration) => test?.sequence?.groupOrder === Number(GROUP);
+const { TIDINGS_TEST_GROUP: group } = process.env;
+const isInGroup = ({ test }: TestProjectInlineConfiguration) => test?.sequence?.groupOrder === Number(group);
 
 export default defineConfig({
   test: {
@@ -150,6 +150,6 @@ export default defineConfig({
     expect: { poll: { timeout: 60_000 } },
     reporters: ['default', './test/support/skipped.ts'],
     sequence: { sequencer: LongestFirst },
-    projects: GROUP === undefined ? projects : projects.filter(isInGroup),
+    projects: group === undefined ? projects : projects.filter(isInGroup),
   },
 });

@@ -11,9 +11,13 @@ export async function run(command, args, options) {
   if (code !== 0) process.exit(code);
 }
 
+/** Each passes a signal on to a command. */
+const running = new Set();
+
 /**
- * Resolves to the exit code of the command. A command that was ended by a signal ends this process with the same signal.
- * SIGINT and SIGTERM are passed on to the command and all that it runs. `niceness`: see `os.setPriority`, default 0.
+ * Resolves to the exit code of the command. SIGINT and SIGTERM are passed on to the command and all that it runs; when it
+ * has ended then, or was ended by another signal, the other commands and this process are ended, too.
+ * `niceness`: see `os.setPriority`, default 0.
  */
 export function exitCode(command, args, { niceness = 0, ...options } = {}) {
   // A process group of its own: npx does not pass SIGTERM on to what it runs.
@@ -25,13 +29,23 @@ export function exitCode(command, args, { niceness = 0, ...options } = {}) {
     ...options,
   });
   if (child.pid !== undefined && niceness !== 0) setPriority(child.pid, niceness);
-  const passOn = signal => (detached ? process.kill(-child.pid, signal) : child.kill(signal));
+  let received;
+  const passOn = signal => {
+    received = signal;
+    if (detached) process.kill(-child.pid, signal);
+    else child.kill(signal);
+  };
+  running.add(passOn);
   process.on('SIGINT', passOn).on('SIGTERM', passOn);
   return new Promise((resolve, reject) => {
     child.on('error', reject);
     child.on('exit', (code, signal) => {
       process.off('SIGINT', passOn).off('SIGTERM', passOn);
-      if (signal) process.kill(process.pid, signal);
+      running.delete(passOn);
+      if (signal && !received) for (const each of running) each('SIGTERM');
+      // A command may catch a signal, and exit with a code of its own.
+      const ending = received ?? signal;
+      if (ending) process.kill(process.pid, ending);
       else resolve(code);
     });
   });

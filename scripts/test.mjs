@@ -17,7 +17,7 @@ async function all() {
   /** The groups of vitest.config.ts. */
   const group = (number, niceness) => {
     const report = ['--reporter=default', '--reporter=blob', `--outputFile.blob=${reports}/${number}.json`];
-    return vitest(report, { env: { ...process.env, GROUP: number }, niceness });
+    return vitest(report, { env: { ...process.env, TIDINGS_TEST_GROUP: number }, niceness });
   };
   try {
     // The files of group 1 wait for pages, proxies and networks. The others take what they leave of the cores.

@@ -377,9 +377,9 @@ export class Judge {
     return !this.node.isInProcess && channel.begunAt > this.#heardAtStart;
   }
 
-  /** The channel has begun again since the stream ended, and the client had not read that it did. */
+  /** The channel has begun again, and the client, which reads slowly, has received nothing since. */
   #hadEnded({ channel }: Interest): boolean {
-    return !this.isFast && channel.begunAt > this.#headAtStart;
+    return !this.isFast && channel.begunAt > this.told;
   }
 
   get #mayOverflow(): boolean {

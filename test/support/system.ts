@@ -4,12 +4,22 @@ import { describe } from 'vitest';
 export const CHROMIUM = '/usr/bin/chromium';
 /** Each window has two pages for its address bar, which took a quarter of the CPU time of the tests with browsers. */
 const UNUSED_FEATURES = ['WebUIOmniboxPopup', 'WebUIOmniboxAimPopup'];
-/** Playwright disables these and more, but only the last of such arguments counts. */
+/** Those of Playwright 1.65: only the last of such arguments counts. */
 const PLAYWRIGHT_DISABLES = [
+  'AvoidUnnecessaryBeforeUnloadCheckSync',
   'DestroyProfileOnBrowserClose',
-  'PaintHolding',
+  'HttpsUpgrades',
+  'HttpsFirstBalancedModeAutoEnable',
+  'LensOverlay',
   'MediaRouter',
+  'PaintHolding',
+  'ThirdPartyStoragePartitioning',
+  'AvoidCorsURLLoaderRestartOnRedirect',
+  'TcpPortRandomizationWin',
   'OptimizationHints',
+  'NetworkTimeServiceQuerying',
+  'AimEnabled',
+  'PreconnectToSearch',
 ];
 export const CHROMIUM_ARGS = [
   '--no-sandbox',

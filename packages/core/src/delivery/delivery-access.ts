@@ -58,6 +58,8 @@ export class DeliveryAccess implements AccessOwner, OpenerAccess {
   }
 
   areAllowed(subscriptions: readonly Subscription[], isAtStart: boolean): boolean {
+    // `authorize` may subscribe synchronously: that is no answer.
+    this.isAsking = false;
     this.isAsking = !this.#channels.areAnswered(subscriptions.map(({ channel }) => channel.name));
     if (this.isAsking) return false;
     const refused = this.#channels.takeRefused();
@@ -70,7 +72,8 @@ export class DeliveryAccess implements AccessOwner, OpenerAccess {
 
   /** There is nothing for the client, and it has been told so before. */
   get isFinished(): boolean {
-    return this.#refused !== undefined && this.#target.hasReceivedEnd;
+    const isEmpty = this.#subscriptions.list.length === 0;
+    return this.#refused !== undefined && isEmpty && this.#target.hasReceivedEnd;
   }
 
   /** The stream has begun. If every channel was refused, the client is told as for a channel that was revoked. */

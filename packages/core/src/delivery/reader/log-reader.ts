@@ -119,7 +119,7 @@ export class LogReader implements EntryReader {
     this.#reset(reason, lost);
     if (ownStarts.length > 0) this.add(ownStarts);
     const own = new Set(ownStarts);
-    // A snapshot may have subscribed: what has no start yet is added later.
+    // A snapshot may have subscribed. Subscriptions without a start are added later.
     this.#beginBackfill(this.subscriptions.filter(each => each.hasStart && !own.has(each)));
   }
 

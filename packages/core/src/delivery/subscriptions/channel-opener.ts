@@ -51,10 +51,10 @@ export interface OpenerOwner {
  *                         └── startOver() ───┴───────────────────┘      any ── stop() ──► over
  * ```
  *
- * Without a broker there is nothing to wait for: `opening` and `adding` last no time. What is lost or subscribed to
- * meanwhile is asked for, too, before the stream begins. A broker that cannot be reached keeps it in `opening` or
- * `adding`, if it lacks something. Before any of that, the application is asked whether the stream may follow the
- * channels, if it wants to be.
+ * Without a broker there is nothing to wait for: `opening` and `adding` last no time. Before the stream begins, the
+ * opener also asks for channels that were subscribed to, or whose entries were lost, in the meantime. A broker that
+ * cannot be reached keeps it in `opening` or `adding`, if it lacks something. Before any of that, the application is
+ * asked whether the stream may follow the channels, if it wants to be.
  */
 export class ChannelOpener {
   /** The id after which the stream begins. */
@@ -108,14 +108,16 @@ export class ChannelOpener {
     nextIteration(() => this.start());
   }
 
-  /** Opens channels that were subscribed to while the stream is live. */
+  /** Opens channels that were subscribed to. While it waits for the application, that is asked for them at once. */
   add(): void {
     if (this.#phase === 'live') this.#load('adding');
+    else this.answered();
   }
 
-  /** Subscriptions were cancelled: if the broker was asked for these alone, the stream goes on. */
+  /** Subscriptions were cancelled: if it waits for these alone, the stream goes on. */
   subscriptionsRemoved(): void {
     if (this.#phase === 'adding' && this.#unplaced.length === 0) this.#beginAdded();
+    else this.answered();
   }
 
   /** Begins again in a new epoch. */
@@ -167,12 +169,12 @@ export class ChannelOpener {
     else this.#loaded(list, isIdUnknown);
   }
 
-  /** @param loaded the subscriptions for which the application was asked, and the broker where it had to be. */
+  /** @param loaded the subscriptions of the load that is complete. */
   #loaded(loaded: readonly Subscription[], isIdUnknown: boolean): void {
     this.#waiter = undefined;
     if (this.#phase !== 'opening' && this.#phase !== 'adding') return;
     try {
-      // What was subscribed to, or lost, meanwhile is asked for before the stream begins: by `authorize` itself, too.
+      // Channels were subscribed to or removed meanwhile, perhaps by `authorize` itself, or their entries were lost.
       const isComplete = loaded === this.#owner.subscriptions.list;
       if (!isComplete || (this.#owner.context.sync !== undefined && needReread(this.#unplaced)))
         this.#load(this.#phase, isIdUnknown);
@@ -188,10 +190,11 @@ export class ChannelOpener {
   #begin(): void {
     const { context, subscriptions } = this.#owner;
     const start = findStart(context.log, subscriptions.list, this.lastEventId);
-    this.#phase = 'live';
+    // A snapshot may have subscribed. Nothing is delivered before the application was asked for that channel.
+    const isAdding = start !== undefined && subscriptions.unplaced().length > 0;
+    this.#phase = isAdding ? 'adding' : 'live';
     this.#owner.begin(start);
-    // A snapshot may have subscribed.
-    if (subscriptions.unplaced().length > 0) this.add();
+    if (isAdding && this.phase === 'adding') this.#load('adding');
   }
 
   #beginAdded(): void {

@@ -179,7 +179,7 @@ export function namesByFilter(subscriptions: readonly Subscription[]): Map<Bound
   return names;
 }
 
-/** Whether subscriptions were added, or their entries lost, since the broker was asked for them. */
+/** Whether entries of subscriptions were lost since the broker was asked for them. */
 export function needReread(subscriptions: readonly Subscription[]): boolean {
   return subscriptions.some(({ channel, readLosses }) => readLosses !== channel.losses);
 }
