@@ -187,6 +187,8 @@ describeWith(CHROMIUM, 'htmx-jobs', () => {
       await showsState(page, 'Live');
       expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(390);
       await startJob(page, 'a'.repeat(60), 8);
+      // A longer word takes another line of the header.
+      await page.locator('#state:not(:text-is("Connecting"))').waitFor();
       const place = await page.locator('.log').boundingBox();
       await poll(() => outcome(page)).toMatch(/^Done/);
       await showsState(page, 'Finished');
