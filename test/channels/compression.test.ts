@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { gunzipSync } from 'node:zlib';
 import { createHub, type EventStream, type Hub, type HubOptions } from '@tidings/core';
 import { openStream } from '@tidings/core/node';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { type Client, eventually, request } from '../support/client.ts';
 import { listen, type Running } from '../support/server.ts';
 
@@ -193,5 +193,28 @@ describe('a compressed channel', () => {
     await eventually(() => hub.stats().historyBytes > 0);
     expect(hub.stats().historyBytes).toBeGreaterThanOrEqual(4_096);
     expect(hub.stats().historyBytes).toBeLessThan(5_000);
+  });
+});
+
+// As middleware that listens for the headers.
+describe('a compressed stream that the application uses while its headers are written', () => {
+  it.each(['send', 'close'] as const)('can %s', async use => {
+    createCompressedHub();
+    const own = await listen((req, res) => {
+      const writeHead = res.writeHead.bind(res) as (...args: unknown[]) => never;
+      res.writeHead = (...args: unknown[]) => {
+        stream.send('2');
+        if (use === 'close') stream.close();
+        return writeHead(...args);
+      };
+      const stream = openStream(req, res, { hub });
+      stream.send('1');
+    });
+    onTestFinished(() => own.kill());
+    const client = await request(own.origin, '/', { headers: { 'accept-encoding': 'gzip' } });
+    clients.push(client);
+    await client.until(each => seen(each).length === 2);
+    expect(seen(client)).toEqual(['1', '2']);
+    if (use === 'close') await client.ended;
   });
 });

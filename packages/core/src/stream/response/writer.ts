@@ -52,14 +52,10 @@ export class Writer {
   #checkedBytes = 0;
   /** When bytes last left the transport, in ms by the hub's clock. */
   #movedAt: number;
-  /**
-   * Totals passed to the transport. Counted here because the meter may be added later, and this object is in use
-   * anyway.
-   */
+  /** Totals passed to the transport. Counted here, because the meter may be added later. */
   #events = 0;
   #bytes = 0;
 
-  /** @param gzip compresses the body. Absent: the body is not compressed. */
   constructor(
     transport: Transport,
     listener: WriterListener,
@@ -141,10 +137,12 @@ export class Writer {
       isCompressed: limits.compression && this.#gzip !== undefined,
     });
     if (status !== 200) this.#gzip = undefined;
+    this.#beginBody(first);
+    // The transport may call the application, which may write or close: what it writes is queued until this has returned.
+    this.#isFull = true;
     this.#transport.open(status, headers, this.#end !== undefined && this.#end !== 'complete');
+    this.#isFull = false;
     this.#movedAt = this.#listener.host.scheduler.now;
-    if (first !== undefined) this.#pass(this.#gzip?.encode(first) ?? first);
-    if (this.#gzip !== undefined) this.#encodeQueue(this.#gzip);
     this.meter?.headersSent(status);
     this.#flush();
     if (this.hasRoom) this.#listener.onRoom();
@@ -199,11 +197,14 @@ export class Writer {
     return now - Math.max(this.#movedAt, this.#listener.host.scheduler.resumedAt);
   }
 
-  #encodeQueue(gzip: GzipBody): void {
-    const plain = this.#queue;
-    if (plain === undefined) return;
-    this.#queue = new FrameQueue();
-    while (plain.length > 0) this.#queue.push(gzip.encode(plain.take()));
+  /** Queues the first bytes before the queued frames, and compresses all of them. */
+  #beginBody(first: Frame | undefined): void {
+    const plain = this.#queue ?? new FrameQueue();
+    const body = new FrameQueue();
+    const push = (frame: Frame) => body.push(this.#gzip?.encode(frame) ?? frame);
+    if (first !== undefined) push(first);
+    while (plain.length > 0) push(plain.take());
+    this.#queue = body.length > 0 ? body : undefined;
   }
 
   /** Passes a frame to the transport. */
