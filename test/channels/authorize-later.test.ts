@@ -1,6 +1,6 @@
 import type { HubOptions } from '@tidings/core';
 import { describe, expect, it } from 'vitest';
-import { open, until, wait } from '../support/memory-stream.ts';
+import { follow, open, until, wait } from '../support/memory-stream.ts';
 import { hubOf, unreliableHub } from '../support/unreliable-broker.ts';
 
 /** A hub whose clients may follow every channel but `secret`, and for which channels it was asked. */
@@ -25,14 +25,6 @@ async function dataOf({ hub }: Served, opened: Opened) {
   return opened.data();
 }
 
-/** A stream of ann, once its client has an id. */
-async function follow({ hub }: Served) {
-  const opened = open(hub, undefined, { client: 'ann' });
-  opened.stream.subscribe('x');
-  await until(() => opened.lastId() !== undefined);
-  return opened;
-}
-
 /** Answers for `secret` and `open` at once, and for every other channel when the test does. */
 function answeringLater() {
   const asked: string[] = [];
@@ -48,7 +40,7 @@ function answeringLater() {
 describe('authorize is called for a channel that is subscribed to', () => {
   it('in the same tick as another one, by a stream that has begun', async () => {
     const served = guarded();
-    const opened = await follow(served);
+    const opened = await follow(served.hub, 'x', undefined, { client: 'ann' });
     opened.stream.subscribe('a');
     opened.stream.subscribe('secret');
     await wait(20);
@@ -57,7 +49,7 @@ describe('authorize is called for a channel that is subscribed to', () => {
 
   it('while the read of another one is repeated, by a stream that has begun', async () => {
     const served = guarded();
-    const opened = await follow(served);
+    const opened = await follow(served.hub, 'x', undefined, { client: 'ann' });
     served.faulty.fail('open', 1);
     opened.stream.subscribe('a');
     await served.faulty.rejected();
@@ -68,7 +60,7 @@ describe('authorize is called for a channel that is subscribed to', () => {
 
   it('while the read of another one is repeated, by a stream that has not begun', async () => {
     const served = guarded();
-    await follow(served);
+    await follow(served.hub, 'x', undefined, { client: 'ann' });
     served.faulty.fail('open', 1);
     const opened = open(served.hub, undefined, { client: 'ann' });
     opened.stream.subscribe('a');

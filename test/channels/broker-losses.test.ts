@@ -1,17 +1,7 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { MemoryLog } from '../support/memory-broker.ts';
-import { open, until, wait } from '../support/memory-stream.ts';
+import { follow, open, until, wait } from '../support/memory-stream.ts';
 import { hubOf, unreliableHub } from '../support/unreliable-broker.ts';
-
-type Served = ReturnType<typeof unreliableHub>;
-
-/** A stream of the hub, once its client has an id. */
-async function follow(hub: Served['hub'], channels: string | string[]) {
-  const opened = open(hub);
-  opened.stream.subscribe(channels);
-  await until(() => opened.lastId() !== undefined);
-  return opened;
-}
 
 const slow = (...channels: string[]) => JSON.stringify({ reason: 'history', channels });
 

@@ -1,19 +1,11 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect, it } from 'vitest';
-import { open, until, wait } from '../support/memory-stream.ts';
+import { follow, open, until, wait } from '../support/memory-stream.ts';
 import { unreliableHub } from '../support/unreliable-broker.ts';
 
 // What a hub reads from its broker, and when it reads it again. The pages of this broker have 32 entries.
 
 type Hub = ReturnType<typeof unreliableHub>['hub'];
-
-/** A stream of the hub, once its client has an id. */
-async function follow(hub: Hub, channel: string, lastEventId?: string) {
-  const opened = open(hub, lastEventId);
-  opened.stream.subscribe(channel);
-  await until(() => opened.lastId() !== undefined);
-  return opened;
-}
 
 /** Publishes one event after the other, so that the hub trims between them. */
 async function publish(hub: Hub, channel: string, from: number, to: number): Promise<string[]> {

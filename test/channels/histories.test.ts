@@ -1,15 +1,6 @@
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Hub } from '@tidings/core';
 import { describe, expect, it } from 'vitest';
-import { open, quietHub, until, wait } from '../support/memory-stream.ts';
-
-/** A stream of the hub, once its client has an id. */
-async function follow(hub: Hub, channel: string) {
-  const opened = open(hub);
-  opened.stream.subscribe(channel);
-  await until(() => opened.lastId() !== undefined);
-  return opened;
-}
+import { follow, open, quietHub, until, wait } from '../support/memory-stream.ts';
 
 /** Runs `action` when the next event is written to a stream. */
 function onWrite({ transport }: ReturnType<typeof open>, action: () => void): void {

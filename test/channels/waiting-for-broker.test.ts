@@ -1,17 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { MemoryLog } from '../support/memory-broker.ts';
-import { open, until, wait } from '../support/memory-stream.ts';
+import { follow, open, until, wait } from '../support/memory-stream.ts';
 import { hubOf, unreliableHub } from '../support/unreliable-broker.ts';
-
-type Served = ReturnType<typeof unreliableHub>;
-
-/** A stream of the hub, once its client has an id. */
-async function follow(hub: Served['hub'], channel: string, options = {}) {
-  const opened = open(hub, undefined, options);
-  opened.stream.subscribe(channel);
-  await until(() => opened.lastId() !== undefined);
-  return opened;
-}
 
 const isSoon = (promise: Promise<unknown>) =>
   Promise.race([promise.then(() => true), wait(30_000).then(() => false)]);

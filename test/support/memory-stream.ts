@@ -12,6 +12,19 @@ export function open(hub: Hub, lastEventId?: string, options?: StreamOptions, me
   return { stream, transport, data, lastId };
 }
 
+/** Opens a stream with subscriptions. Resolves once its client has an id. */
+export async function follow(
+  hub: Hub,
+  channels: string | string[],
+  lastEventId?: string,
+  options?: StreamOptions,
+) {
+  const opened = open(hub, lastEventId, options);
+  opened.stream.subscribe(channels);
+  await until(() => opened.lastId() !== undefined);
+  return opened;
+}
+
 export const quietHub = (options: HubOptions = {}) => createHub({ heartbeat: false, ...options });
 
 /** Ms, and then enough turns for everything that was due: on a busy machine all that time may be one turn. */
