@@ -45,8 +45,16 @@ export class Scheduler {
     this.#outside = outside;
   }
 
-  /** ms, monotonic. While the timer runs, this is the time of the last tick. */
+  /** ms, monotonic. */
   get now(): number {
+    return time();
+  }
+
+  /**
+   * The time of the last tick, for calls that run for every write. It is late by up to the resolution, and after a pause
+   * of the process by the whole pause, until the next tick.
+   */
+  get tickedAt(): number {
     return this.#size === 0 ? time() : this.#now;
   }
 

@@ -184,6 +184,9 @@ export class BrokerSync {
     const { epoch } = log;
     const losses = new Map([...wants.keys()].map(name => [name, log.channels.find(name)?.losses]));
     const { head, pages } = await this.#broker.open(wants);
+    // Before the pages are added: a stream may begin on a channel that has its page, while others are still read. The
+    // history of an open channel has no entries after the head that have not been delivered.
+    if (log.epoch === epoch) log.advance(head);
     const budget = new IterationBudget();
     for (const [name, first] of pages) {
       const page = first.more ? await this.#readRest(name, first, head) : first;
@@ -199,7 +202,6 @@ export class BrokerSync {
       if (name === CONTROL_CHANNEL) this.#control.catchUp(page);
       log.fill(channel, page, wants.get(name) ?? 0, head);
     }
-    log.advance(head);
   }
 
   async #readRest(name: string, first: Page, head: Position): Promise<Page> {

@@ -66,8 +66,7 @@ export class Writer {
     this.#listener = listener;
     this.#head = head;
     this.#gzip = gzip;
-    this.lastWriteAt = listener.host.scheduler.now;
-    this.#movedAt = listener.host.scheduler.now;
+    this.lastWriteAt = this.#movedAt = listener.host.scheduler.now;
   }
 
   /** Absent once it was sent. */
@@ -210,7 +209,7 @@ export class Writer {
   /** Passes a frame to the transport. */
   #pass(frame: Frame): boolean {
     const { scheduler, limits } = this.#listener.host;
-    this.lastWriteAt = scheduler.now + scheduler.resolution;
+    this.lastWriteAt = scheduler.tickedAt + scheduler.resolution;
     this.#isFull = !this.#transport.write(frame, limits.fanOut);
     this.#listener.onWritten(frame);
     if (this.#events === 0 && frame.events > 0) this.meter?.firstEvent();
