@@ -483,6 +483,8 @@ export class Run implements ClientHost {
     else if (move.move === 'wipe') {
       this.#truth.startOver(`life${Number(log.epoch.slice(4)) + 1}`);
       this.#hasLostControl = true;
+      // The hub calls again a second later.
+      if (log.habits.rejectsOnRestart) this.patience = Number.POSITIVE_INFINITY;
       // A hub that has yet to ask where the log is cannot know of messages that are lost.
       for (const { judge } of this.clients)
         if (judge?.node.startedAt === undefined) judge?.forgetDisconnect();
