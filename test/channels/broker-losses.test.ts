@@ -265,4 +265,19 @@ describe('in a new epoch', () => {
     await hubOf({ broker: log.broker() }).publish('a', 'end');
     await until(() => data().includes('end'));
   });
+  it('the head of a read of the earlier epoch does not count', async () => {
+    const { hub, other, faulty, unreliable } = unreliableHub();
+    for (let i = 1; i <= 20; i++) await other.publish('earlier', i);
+    const { data } = await follow(hub, 'b');
+    const log = new MemoryLog();
+    faulty.hold();
+    open(hub).stream.subscribe('a');
+    await faulty.holding();
+    await unreliable.restart(log);
+    faulty.release();
+    await until(() => data().length === 1);
+    await wait(20);
+    await hubOf({ broker: log.broker() }).publish('b', 'end');
+    await until(() => data().includes('end'));
+  });
 });

@@ -171,3 +171,21 @@ it('counts the bytes of a channel that nobody follows until its events were deli
   await wait(20);
   expect(hub.stats().historyBytes).toBeGreaterThanOrEqual(0);
 });
+
+it('delivers what was read of one channel, while another one is still being read', async () => {
+  const { hub, other, unreliable, faulty } = unreliableHub();
+  await follow(hub, 'c');
+  const id = await hub.position();
+  unreliable.isSilent = true;
+  for (let i = 0; i < 40; i++) await other.publish('a', i);
+  await other.publish('b', 'read');
+  faulty.hold();
+  open(hub).stream.subscribe(['b', 'a'], { from: 'start' });
+  await faulty.holding();
+  faulty.release();
+  // The second page of `a`.
+  faulty.hold();
+  await faulty.holding();
+  const { data } = await follow(hub, 'b', id);
+  await until(() => data().includes('read'));
+});
