@@ -1,7 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { createHub, type SubscribeOptions } from '@tidings/core';
 import { describe, expect, it } from 'vitest';
-import { open, quietHub, until, wait } from '../support/memory-stream.ts';
+import { follow, open, quietHub, until, wait } from '../support/memory-stream.ts';
+import { unreliableHub } from '../support/unreliable-broker.ts';
 
 const MIB = 1024 * 1024;
 const numbers = (from: number, to: number) =>
@@ -268,4 +269,34 @@ it('a stream that has unsubscribed all channels is at the head when it subscribe
   stream.subscribe('b');
   await until(() => data().length === 2 && lastId()?.endsWith('~') === false);
   expect(lastId()).toBe(await hub.position());
+});
+
+describe('a stream that needs more than 64 MiB', () => {
+  it('receives all of it from a broker that is read once, and then the histories are evicted', async () => {
+    const { hub, other, faulty } = unreliableHub();
+    const names = Array.from({ length: 70 }, (_, i) => `channel ${i}`);
+    await follow(hub, 'small');
+    const id = await hub.position();
+    for (const name of names) {
+      for (let i = 0; i < 4; i++) await other.publish(name, 'x'.repeat(MIB / 4 - 200));
+    }
+    /** Returns the number of events that a stream receives. */
+    const receive = async (channels: string[]) => {
+      const { stream, transport } = open(hub, id);
+      let events = 0;
+      transport.write = frame => {
+        events += frame.events;
+        return true;
+      };
+      stream.subscribe(channels);
+      await until(() => events >= channels.length * 4);
+      return events;
+    };
+    // These stay in memory.
+    expect(await receive(names.slice(0, 35))).toBe(140);
+    const before = faulty.calls.length;
+    expect(await receive(names)).toBe(280);
+    expect(faulty.calls.slice(before)).toEqual(['open']);
+    await until(() => hub.stats().historyBytes <= 64 * MIB);
+  });
 });

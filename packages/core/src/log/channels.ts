@@ -60,7 +60,7 @@ export class Channels implements Timed {
     },
   };
   #isSweeping = false;
-  /** Set when all delivered entries up to this position were evicted, and the histories still exceed their limit. */
+  /** Set when everything up to this position that can be evicted was, and the histories still exceed their limit. */
   #evictedUpTo: Position | undefined;
   /** ms: the shortest age limit of all channels at the last sweep. */
   #shortestAge = Number.POSITIVE_INFINITY;
@@ -156,12 +156,13 @@ export class Channels implements Timed {
    */
   evict(): void {
     const { maxBytes } = this.#options;
-    // The remaining entries were not delivered. They cannot be evicted until they are.
+    // The remaining entries cannot be evicted before they are delivered, or read for all streams that wait.
     if (this.bytes <= maxBytes || this.#evictedUpTo === this.deliveredUpTo) return;
     for (const compact of [false, true]) {
       for (const channel of this.#channels.values()) {
         if (this.bytes <= maxBytes) return;
-        if (channel.history.keep.compact !== compact || channel.history.retainedBytes === 0) continue;
+        const { isBeingRead, history } = channel;
+        if (isBeingRead || history.keep.compact !== compact || history.retainedBytes === 0) continue;
         this.count(channel, () => {
           this.evicted += channel.evict(this.deliveredUpTo, this.bytes - maxBytes);
         });
@@ -169,6 +170,12 @@ export class Channels implements Timed {
       }
     }
     this.#evictedUpTo = this.deliveredUpTo;
+  }
+
+  /** Marks channels as being read, or no longer. In between, none of them is evicted or dropped. */
+  setBeingRead(channels: readonly ChannelLog[], isBeingRead: boolean): void {
+    for (const channel of channels) channel.isBeingRead = isBeingRead;
+    this.#evictedUpTo = undefined;
   }
 
   /** Must be called when the delivery loop becomes idle. Clears the joined entries after {@link PIECES_AGE}. */

@@ -16,6 +16,8 @@ export interface LogListener {
 export interface ChannelWaiter {
   /** The channels of which entries are missing now, and the position after which they are missing. */
   wants(): ReadonlyMap<string, Position>;
+  /** All channels of which it needs entries. None is evicted while some of them are read. */
+  channels(): string[];
   /** Called when the entries were read, as far as the broker retains them. */
   loaded(): void;
 }

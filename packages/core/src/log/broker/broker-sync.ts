@@ -35,9 +35,8 @@ export interface BrokerSyncOptions extends ControlListener {
  * | `sink.restarted`    | dropped              | the page is discarded; dropped   | dropped; streams begin again       |
  * | no stream needs it  | dropped              | stays until the read ends        | dropped, `broker.release`          |
  *
- * All reads that are requested in one tick are one call of the broker. When the read ends, each waiting stream is
- * called back ({@link ChannelWaiter}). If it lacks more entries by then, it requests another read. The state of a
- * waiting stream is in `StreamDelivery`.
+ * All reads that are requested in one tick are one call of the broker. When it ends, each waiting stream is called back
+ * ({@link ChannelWaiter}), and reads again if it lacks more entries by then. Its state is in `StreamDelivery`.
  */
 export class BrokerSync {
   readonly health = new BrokerHealth();
@@ -157,12 +156,14 @@ export class BrokerSync {
   async #readFor(waiters: readonly ChannelWaiter[]): Promise<void> {
     const wants = this.#gatherWants(waiters);
     if (wants.size === 0) return;
-    const channels = [...wants.keys()].map(name => this.#log.channels.get(name));
-    for (const channel of channels) channel.isBeingRead = true;
+    const { channels } = this.#log;
+    // Those in memory, too: a stream needs the entries of all of them to begin.
+    const awaited = waiters.flatMap(waiter => waiter.channels()).map(name => channels.get(name));
+    channels.setBeingRead(awaited, true);
     try {
       await this.#read(wants, waiters);
     } finally {
-      for (const channel of channels) channel.isBeingRead = false;
+      channels.setBeingRead(awaited, false);
     }
   }
 
@@ -184,8 +185,7 @@ export class BrokerSync {
     const { epoch } = log;
     const losses = new Map([...wants.keys()].map(name => [name, log.channels.find(name)?.losses]));
     const { head, pages } = await this.#broker.open(wants);
-    // Before the pages are added: a stream may begin on a channel that has its page, while others are still read. The
-    // history of an open channel has no entries after the head that have not been delivered.
+    // Before the pages: a stream may begin on a channel whose page is added, while other pages are still read.
     if (log.epoch === epoch) log.advance(head);
     const budget = new IterationBudget();
     for (const [name, first] of pages) {
