@@ -250,8 +250,9 @@ export class ModelClient {
   /** Whether a subscription that is made now begins after the last id of the client: in the turn of the first one. */
   #resumes({ subscribedAt }: Connection): Start['resumes'] {
     const since = this.#host.turns - (subscribedAt ?? this.#host.turns);
-    // During a write or a filter, the stream may have begun with the subscriptions before.
-    if (since === 0) return this.#host.isInHub ? 'maybe' : 'yes';
+    // During a write or a filter, the stream may have begun with the subscriptions before, or the turn may not be over.
+    if (this.#host.isInHub) return since <= 1 ? 'maybe' : 'no';
+    if (since === 0) return 'yes';
     return since < 1 ? 'maybe' : 'no';
   }
 

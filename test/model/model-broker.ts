@@ -283,8 +283,9 @@ export abstract class ModelBroker implements Broker {
   #give(entries: readonly Entry[]): void {
     const last = entries.at(-1);
     if (last === undefined) return;
-    this.told = Math.max(this.told, last.position);
     this.sink?.entries(entries);
+    // Meanwhile a hub may call the application, and has not taken all of them.
+    this.told = Math.max(this.told, last.position);
   }
 
   #advance(): void {

@@ -416,10 +416,14 @@ export class Run implements ClientHost {
     else if (move.move === 'unsubscribe') client.unsubscribe(move.channel);
     else if (move.move === 'disconnect') this.#disconnect(client, this.#node(move.node));
     else if (move.move === 'during') {
+      const { action: inner } = move;
       const action = () => {
-        this.note(client.name, `during a ${move.what}: ${JSON.stringify(move.action)}`);
+        const other = 'client' in inner ? this.#client(inner.client).node : undefined;
+        // Another process does nothing in the middle of what this one does.
+        if (other !== undefined && other !== client.node) return;
+        this.note(client.name, `during a ${move.what}: ${JSON.stringify(inner)}`);
         this.isInHub = true;
-        this.#do(move.action);
+        this.#do(inner);
         this.isInHub = false;
       };
       if (move.what === 'write') client.onNextWrite(action);
