@@ -68,4 +68,17 @@ describe('directly after a pause of the process', () => {
     expect(lastId()).not.toBe('0-0');
     expect(lastId()).toBeDefined();
   });
+  it('the headers of a new stream wait for its broker', async () => {
+    const { hub, faulty } = unreliableHub({ heartbeat: 160 });
+    hubs.push(hub);
+    await follow(hub, 'x');
+    faulty.hold();
+    pause(10_000);
+    const { stream, transport } = open(hub);
+    stream.subscribe('a');
+    await faulty.holding();
+    await ticks();
+    expect(transport.status).toBeUndefined();
+    faulty.release();
+  });
 });

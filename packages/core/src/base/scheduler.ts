@@ -45,7 +45,7 @@ export class Scheduler {
     this.#outside = outside;
   }
 
-  /** ms, monotonic. */
+  /** Whole ms, monotonic. */
   get now(): number {
     return time();
   }

@@ -36,7 +36,7 @@ export class Timers implements Timed {
   #expiresAt: number | undefined;
   #recheckAt: number | undefined;
   readonly #closesAt: number | undefined;
-  /** Set when the stream is closed and its end waits for a broker. */
+  /** Set when the stream closes and its end may wait for a broker. */
   #closeTimeout: number | undefined;
 
   constructor(stream: TimedStream, expiresAt: Date | number | undefined) {
@@ -76,7 +76,7 @@ export class Timers implements Timed {
     scheduler.expedite(this, scheduler.now + Math.max(0, expiresAt - Date.now()));
   }
 
-  /** Called when the end of the stream has to wait for a broker. Limits the wait to {@link CLOSE_TIMEOUT}. */
+  /** Called when a stream closes whose end may have to wait for a broker. Limits the wait to {@link CLOSE_TIMEOUT}. */
   watchBroker(): void {
     const { scheduler } = this.#stream.host;
     this.#closeTimeout = scheduler.now + CLOSE_TIMEOUT;

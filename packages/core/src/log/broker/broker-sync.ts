@@ -185,7 +185,7 @@ export class BrokerSync {
     const { epoch } = log;
     const losses = new Map([...wants.keys()].map(name => [name, log.channels.find(name)?.losses]));
     const { head, pages } = await this.#broker.open(wants);
-    // Before the pages: a stream may begin on a channel whose page is added, while other pages are still read.
+    // Before the pages: a stream may begin on a channel that has its page, while others are still read.
     if (log.epoch === epoch) log.advance(head);
     const budget = new IterationBudget();
     for (const [name, first] of pages) {

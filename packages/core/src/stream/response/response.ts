@@ -132,10 +132,7 @@ export class StreamResponse implements TransportListener, WriterListener, TimedS
     this.beginEnd(reason, options);
     this.#guard(() => {
       if (this.delivery === undefined) this.#finish();
-      else {
-        this.delivery.close();
-        if (this.isWaitingForBroker) this.timers.watchBroker();
-      }
+      else this.delivery.close();
     });
   }
 
@@ -147,6 +144,7 @@ export class StreamResponse implements TransportListener, WriterListener, TimedS
       this.closing = { ...options, reason, closesConnection };
       this.#waiters?.abortSignal();
     } else if (options.closesConnection) this.closing.closesConnection = true;
+    if (this.isWaitingForBroker) this.timers.watchBroker();
   }
 
   /** Aborts the response and its connection immediately. Queued frames are dropped. */

@@ -30,7 +30,7 @@ type Ending = 'complete' | 'complete-and-close' | 'incomplete';
 
 /** Writes one response through its transport, and queues frames that the client does not read in time. */
 export class Writer {
-  /** Time of the last write in ms, by the hub's clock. At most one tick too late, never too early. */
+  /** Time of the last write in ms, by the hub's clock: at most one tick too late. Too early directly after a pause. */
   lastWriteAt: number;
   /** Set if the hub has an observer. */
   meter: StreamMeter | undefined;
@@ -66,7 +66,8 @@ export class Writer {
     this.#listener = listener;
     this.#head = head;
     this.#gzip = gzip;
-    this.lastWriteAt = this.#movedAt = listener.host.scheduler.now;
+    this.lastWriteAt = listener.host.scheduler.now;
+    this.#movedAt = this.lastWriteAt;
   }
 
   /** Absent once it was sent. */
