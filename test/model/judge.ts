@@ -117,7 +117,6 @@ export class Judge {
   #disconnectedAt: Order | undefined;
   #hasStopped = false;
   readonly #heardAtStart: Order;
-  readonly #headAtStart: Order;
   /** Faults of the last marker, unless it is the last of all: see `#readFarewell`. */
   #isSuspending = false;
   #suspended: (readonly [Fault, string])[] | undefined;
@@ -143,7 +142,6 @@ export class Judge {
     this.owner = owner;
     this.#lastEventId = lastEventId ?? '';
     this.#heardAtStart = node.heard;
-    this.#headAtStart = node.head;
     const left = this.#left();
     if (left !== undefined && left.suffix !== '~' && this.#isPlace(left.order)) this.told = left.order;
   }
@@ -367,8 +365,8 @@ export class Judge {
     if (!this.#lastEventId.endsWith('.')) return false;
     const { endedAt, last } = channel;
     if (last === undefined || channel.mayBeGone(last, this.#court.now)) return true;
-    // The answer is about what there was when the request came.
-    if (channel.firstOrder > this.#headAtStart) return true;
+    // The answer is about what there was when the request came, as far as its process had heard of it.
+    if (channel.firstOrder > this.#heardAtStart) return true;
     return endedAt !== undefined && (this.#left()?.order ?? -1) >= endedAt;
   }
 
@@ -412,6 +410,8 @@ export class Judge {
     }
     if (this.#closedAt === undefined || this.#court.hasFailed) return;
     if (!this.isFast && this.#mayOverflow) return;
+    // It began after it was to close: in a backfill, so that its client will get a reset.
+    if (this.isInBackfill && this.told > this.#closedAt) return;
     const sent = this.#sent.find(
       ({ before, isOptional }) => before !== Number.POSITIVE_INFINITY && !isOptional,
     );

@@ -88,12 +88,13 @@ export class ChannelOpener {
   }
 
   /**
-   * A marker with the id that the client came with, if that is still right: before the start is known, and where nothing
-   * is subscribed and this process may be behind the broker.
+   * A marker with the id that the client came with, if that is still right: before the start is known, and where no
+   * subscription has begun and this process may be behind the broker.
    */
   keptIdMarker(): Frame | undefined {
     const { lastEventId } = this;
-    const mayBeBehind = this.#owner.context.sync !== undefined && this.#owner.subscriptions.list.length === 0;
+    const { context, subscriptions } = this.#owner;
+    const mayBeBehind = context.sync !== undefined && !subscriptions.list.some(({ hasStart }) => hasStart);
     if (this.hasBegun && !(mayBeBehind && lastEventId !== undefined)) return undefined;
     const isValid = lastEventId !== undefined && parseId(lastEventId) !== undefined;
     return createMarker(isValid ? lastEventId : UNKNOWN_ID);
