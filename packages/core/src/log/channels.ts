@@ -161,8 +161,8 @@ export class Channels implements Timed {
     for (const compact of [false, true]) {
       for (const channel of this.#channels.values()) {
         if (this.bytes <= maxBytes) return;
-        const { isBeingRead, history } = channel;
-        if (isBeingRead || history.keep.compact !== compact || history.retainedBytes === 0) continue;
+        const { history, isBeingRead } = channel;
+        if (history.keep.compact !== compact || history.retainedBytes === 0 || isBeingRead) continue;
         this.count(channel, () => {
           this.evicted += channel.evict(this.deliveredUpTo, this.bytes - maxBytes);
         });
@@ -173,7 +173,7 @@ export class Channels implements Timed {
   }
 
   /** Marks channels as being read, or no longer. In between, none of them is evicted or dropped. */
-  setBeingRead(channels: readonly ChannelLog[], isBeingRead: boolean): void {
+  setBeingRead(channels: { isBeingRead: boolean }[], isBeingRead: boolean): void {
     for (const channel of channels) channel.isBeingRead = isBeingRead;
     this.#evictedUpTo = undefined;
   }

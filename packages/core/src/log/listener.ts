@@ -17,7 +17,7 @@ export interface ChannelWaiter {
   /** The channels of which entries are missing now, and the position after which they are missing. */
   wants(): ReadonlyMap<string, Position>;
   /** All channels of which it needs entries. None is evicted while some of them are read. */
-  channels(): string[];
+  channels(): { isBeingRead: boolean }[];
   /** Called when the entries were read, as far as the broker retains them. */
   loaded(): void;
 }

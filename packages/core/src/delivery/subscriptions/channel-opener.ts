@@ -161,7 +161,7 @@ export class ChannelOpener {
         const reached = isIdUnknown ? 0 : (context.log.positionIn(this.lastEventId) ?? 0);
         return subscriptions.wants(this.#unplaced, this.#beginning(isIdUnknown), reached);
       },
-      channels: () => this.#unplaced.map(({ channel }) => channel.name),
+      channels: () => this.#unplaced.map(({ channel }) => channel),
       loaded: () => {
         if (this.#waiter === waiter) this.#loaded(list, isIdUnknown);
       },

@@ -158,7 +158,7 @@ export class BrokerSync {
     if (wants.size === 0) return;
     const { channels } = this.#log;
     // Those in memory, too: a stream needs the entries of all of them to begin.
-    const awaited = waiters.flatMap(waiter => waiter.channels()).map(name => channels.get(name));
+    const awaited = waiters.flatMap(waiter => waiter.channels());
     channels.setBeingRead(awaited, true);
     try {
       await this.#read(wants, waiters);

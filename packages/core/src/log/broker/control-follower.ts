@@ -72,7 +72,7 @@ export class ControlFollower {
     };
     const waiter: ChannelWaiter = {
       wants: () => new Map(isMissing() ? [[CONTROL_CHANNEL, this.#upTo]] : []),
-      channels: () => [CONTROL_CHANNEL],
+      channels: () => [channel],
       loaded: () => {},
     };
     const lose = () => {

@@ -94,7 +94,7 @@ export class PublishQueue {
     if (isFull || this.#size + size > MAX_QUEUED) {
       throw new TidingsError(
         'not-stored',
-        'the publish queue is full, because the broker stores events too slowly: await publish()',
+        'the publish queue is full, because the broker is slow: await publish()',
       );
     }
     return new Promise((resolve, reject) => {

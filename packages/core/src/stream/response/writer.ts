@@ -66,8 +66,7 @@ export class Writer {
     this.#listener = listener;
     this.#head = head;
     this.#gzip = gzip;
-    this.lastWriteAt = listener.host.scheduler.now;
-    this.#movedAt = this.lastWriteAt;
+    this.#movedAt = this.lastWriteAt = listener.host.scheduler.now;
   }
 
   /** Absent once it was sent. */
