@@ -166,8 +166,6 @@ export class Log {
     this.#undelivered.closeWindows();
   }
 
-  // The rest is called by BrokerSync.
-
   /** Sets the first epoch of a broker's log, and its newest position. */
   begin(epoch: string, head: Position): void {
     this.#epoch = epoch;
@@ -200,16 +198,17 @@ export class Log {
   fill(channel: ChannelLog, page: Page, after: Position, upTo: Position): void {
     const entries = page.entries.map(entry => this.#log(entry));
     const range = createLogRange(page, entries, after, upTo, channel.history.keep.compact);
+    const wasOpen = channel.isOpen;
     const isNewerHere = channel.history.newest > upTo;
     // Moves the channel to the end of the order of eviction: a stream is about to read it.
     this.channels.touch(channel);
     this.channels.count(channel, () => channel.fill(range));
     this.channels.evict();
-    // A later `end` arrives through the sink, like the entries before it.
+    // A later `end` arrives through the sink, as does every `end` of an open channel.
     const endedAt = page.endedAt !== undefined && page.endedAt <= upTo ? page.endedAt : undefined;
-    if (!isNewerHere) channel.endedAt = endedAt;
     // After an `end` in the page, it is a `begin`. The page may contain entries from before it that were dropped here.
-    else channel.beginAfter(Math.max(endedAt ?? 0, channel.droppedUpTo));
+    if (isNewerHere) channel.beginAfter(Math.max(endedAt ?? 0, channel.droppedUpTo));
+    else if (!wasOpen) channel.endedAt = endedAt;
   }
 
   /** The broker has lost the entries between these positions. No client can resume from such a position. */

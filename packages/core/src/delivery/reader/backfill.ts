@@ -84,7 +84,7 @@ export class Backfill {
       this.#pending -= 1;
       if (channel.history.trimmedUpTo > start) {
         throw new Error(
-          `the history of ${channel.name} was trimmed before its snapshot was ready: use a larger history or faster snapshot`,
+          `the history of ${channel.name} was trimmed before its snapshot was ready: use a larger history`,
         );
       }
       if (!this.isWaiting) listener.snapshotArrived();
