@@ -1,5 +1,5 @@
 // @ts-check
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import { disconnect, useTail } from './feed.js';
 import { bytes, duration, number, pretty } from './format.js';
 import { copy, html } from './ui.js';
@@ -81,7 +81,7 @@ export function ChannelDetail({ row, onClose }) {
 
 /** @param {{ title: string, onClose: () => void, children?: unknown }} props */
 function Drawer({ title, onClose, children }) {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKeyDown = (/** @type {KeyboardEvent} */ { key }) => key === 'Escape' && onClose();
     addEventListener('keydown', onKeyDown);
     return () => removeEventListener('keydown', onKeyDown);

@@ -61,8 +61,8 @@ export function Table({ table, columns, keyOf, search, sort, selected, onSelect,
   }, []);
   useEffect(() => scroller.current?.scrollTo(0, 0), [search, order]);
 
-  // What is selected stays current.
-  useEffect(() => {
+  // What is selected stays current. Not after the next paint: it may have been closed until then.
+  useLayoutEffect(() => {
     const current = rows.find(row => keyOf(row) === selected);
     if (current !== undefined) onSelect(current);
   }, [rows]);
