@@ -219,6 +219,8 @@ class ReconnectingClient {
 }
 
 async function post<T>(origin: string, body: readonly Post[] | Removal): Promise<T> {
-  const response = await fetch(origin, { method: 'POST', body: JSON.stringify(body) });
+  // The process may be killed, and its port reused by a server that does not respond.
+  const signal = AbortSignal.timeout(30_000);
+  const response = await fetch(origin, { method: 'POST', body: JSON.stringify(body), signal });
   return (await response.json()) as T;
 }
