@@ -72,7 +72,7 @@ it('exports the same numbers as for Prometheus', async () => {
   // The age of what a client has not received grows: both at the same time.
   const now = performance.now();
   vi.spyOn(performance, 'now').mockReturnValue(now);
-  onTestFinished(() => vi.restoreAllMocks());
+  onTestFinished(() => void vi.restoreAllMocks());
   const exported = await collect();
   const json = await registry.getMetricsAsJSON();
   const values = (name: string) => {
