@@ -235,6 +235,25 @@ describePage('the page of the inspector', () => {
     await page.locator('.drawer').waitFor({ state: 'detached' });
   });
 
+  test('what is closed stays closed while the table is updated', async () => {
+    const page = await openPage();
+    await page.locator('.row').first().click();
+    await page.locator('.drawer').waitFor();
+    // What Preact does after the next paint, or 35 ms later, is never done.
+    await page.evaluate(`
+      const { setTimeout } = globalThis;
+      const never = () => 0;
+      globalThis.requestAnimationFrame = never;
+      globalThis.setTimeout = (call, ms) => (ms === 35 ? never() : setTimeout(call, ms));
+    `);
+    const table = () => page.locator('.table').textContent();
+    const before = await table();
+    hub.publish('news', 'more');
+    await poll(async () => (await table()) !== before).toBe(true);
+    await page.keyboard.press('Escape');
+    await page.locator('.drawer').waitFor({ state: 'detached' });
+  });
+
   test('reconnects after a restart, even if a proxy has responded meanwhile', async () => {
     const serve = async (port = 0) => {
       const own = createHub();

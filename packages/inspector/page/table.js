@@ -61,7 +61,7 @@ export function Table({ table, columns, keyOf, search, sort, selected, onSelect,
   }, []);
   useEffect(() => scroller.current?.scrollTo(0, 0), [search, order]);
 
-  // What is selected stays current. Not after the next paint: it may have been closed until then.
+  // What is selected stays current. An effect would run after the next paint: it may have been closed by then.
   useLayoutEffect(() => {
     const current = rows.find(row => keyOf(row) === selected);
     if (current !== undefined) onSelect(current);
