@@ -23,7 +23,7 @@ export class ChannelLog {
   flushInterval: number;
   /** The history has every entry after `trimmedUpTo`, and receives new entries. Always true without a broker. */
   isOpen: boolean;
-  /** {@link BrokerSync} is reading it for a stream, or another channel. New entries may already arrive. */
+  /** A stream waits until this channel, or another one that it needs, is read. New entries may already arrive. */
   isBeingRead = false;
   /** The history has every entry that the broker retains. Always true without a broker. */
   isWhole: boolean;

@@ -60,7 +60,7 @@ export class Channels implements Timed {
     },
   };
   #isSweeping = false;
-  /** Set when everything up to this position that can be evicted was, and the histories still exceed their limit. */
+  /** Set when nothing more up to this position can be evicted, and the histories still exceed their limit. */
   #evictedUpTo: Position | undefined;
   /** ms: the shortest age limit of all channels at the last sweep. */
   #shortestAge = Number.POSITIVE_INFINITY;
@@ -156,7 +156,7 @@ export class Channels implements Timed {
    */
   evict(): void {
     const { maxBytes } = this.#options;
-    // The remaining entries cannot be evicted before they are delivered, or read for all streams that wait.
+    // The remaining entries cannot be evicted: they were not delivered, or their channels are being read.
     if (this.bytes <= maxBytes || this.#evictedUpTo === this.deliveredUpTo) return;
     for (const compact of [false, true]) {
       for (const channel of this.#channels.values()) {
@@ -172,7 +172,7 @@ export class Channels implements Timed {
     this.#evictedUpTo = this.deliveredUpTo;
   }
 
-  /** Marks channels as being read, or no longer. In between, none of them is evicted or dropped. */
+  /** Sets `isBeingRead`. While it is set, a channel is neither evicted nor dropped. */
   setBeingRead(channels: { isBeingRead: boolean }[], isBeingRead: boolean): void {
     for (const channel of channels) channel.isBeingRead = isBeingRead;
     this.#evictedUpTo = undefined;

@@ -16,7 +16,7 @@ export interface LogListener {
 export interface ChannelWaiter {
   /** The channels of which entries are missing now, and the position after which they are missing. */
   wants(): ReadonlyMap<string, Position>;
-  /** All channels of which it needs entries. None is evicted while some of them are read. */
+  /** All channels of which it needs entries, in memory or not. None of them is evicted while it waits for a read. */
   channels(): { isBeingRead: boolean }[];
   /** Called when the entries were read, as far as the broker retains them. */
   loaded(): void;

@@ -84,7 +84,7 @@ export class Backfill {
       this.#pending -= 1;
       if (channel.history.trimmedUpTo > start) {
         throw new Error(
-          `the history of ${channel.name} was trimmed before its snapshot was ready: use a larger history`,
+          `the history of ${channel.name} was trimmed before its snapshot was ready: use a larger history or a faster snapshot`,
         );
       }
       if (!this.isWaiting) listener.snapshotArrived();
@@ -121,8 +121,7 @@ export class Backfill {
     const merged = merge(parts);
     if (merged.isComplete && merged.frame === undefined) {
       // Only these: a filter may have subscribed to more meanwhile.
-      for (const part of parts)
-        if (this.#parts.get(part.subscription) === part) this.#delete(part.subscription);
+      for (const { subscription } of parts) this.#delete(subscription);
     }
     return merged;
   }

@@ -92,7 +92,10 @@ export class PublishQueue {
     const channel = this.#channels.get(draft.channel);
     const isFull = (channel?.size ?? 0) + size > MAX_QUEUED_BY_CHANNEL && channel !== undefined;
     if (isFull || this.#size + size > MAX_QUEUED) {
-      throw new TidingsError('not-stored', 'the publish queue is full: the broker is slow, await publish()');
+      throw new TidingsError(
+        'not-stored',
+        'the broker is slow, and the publish queue is full: await publish()',
+      );
     }
     return new Promise((resolve, reject) => {
       const deadline = performance.now() + this.#timeout;
