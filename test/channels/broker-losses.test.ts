@@ -265,6 +265,7 @@ describe('in a new epoch', () => {
     await hubOf({ broker: log.broker() }).publish('a', 'end');
     await until(() => data().includes('end'));
   });
+
   it('the head of a read of the earlier epoch does not count', async () => {
     const { hub, other, faulty, unreliable } = unreliableHub();
     for (let i = 1; i <= 20; i++) await other.publish('earlier', i);

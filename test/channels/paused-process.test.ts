@@ -1,20 +1,13 @@
-import { createHub, type Hub, type HubOptions } from '@tidings/core';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { follow, open, until, wait } from '../support/memory-stream.ts';
-import { unreliableHub } from '../support/unreliable-broker.ts';
+import { hubOf, unreliableHub } from '../support/unreliable-broker.ts';
 
-const hubs: Hub[] = [];
-afterEach(async () => {
+/** The clock of a hub with this option ticks often. */
+const heartbeat = 160;
+
+afterEach(() => {
   vi.restoreAllMocks();
-  await Promise.all(hubs.splice(0).map(hub => hub.close({ within: 0 })));
 });
-
-/** A hub whose clock ticks often. */
-function start(options: HubOptions) {
-  const hub = createHub({ heartbeat: 160, ...options });
-  hubs.push(hub);
-  return hub;
-}
 
 /** What a pause of the process leaves behind: its clock has moved, and no timer has fired yet. */
 function pause(ms: number): void {
@@ -27,7 +20,7 @@ const ticks = () => wait(400);
 
 describe('directly after a pause of the process', () => {
   it('an event is not older than it is', async () => {
-    const hub = start({ history: { age: 60_000 } });
+    const hub = hubOf({ heartbeat, history: { age: 60_000 } });
     const { lastId } = await follow(hub, 'a');
     const id = lastId();
     pause(120_000);
@@ -42,7 +35,7 @@ describe('directly after a pause of the process', () => {
   });
 
   it('a client that leaves may return within `linger`', async () => {
-    const hub = start({ presence: { channel: 'here', linger: 60_000 } });
+    const hub = hubOf({ heartbeat, presence: { channel: 'here', linger: 60_000 } });
     const { data } = await follow(hub, 'here');
     const { stream } = open(hub, undefined, { client: 'ann' });
     await until(() => data().length === 1);
@@ -53,8 +46,7 @@ describe('directly after a pause of the process', () => {
   });
 
   it('a stream that closes waits for its broker', async () => {
-    const { hub, faulty } = unreliableHub({ heartbeat: 160 });
-    hubs.push(hub);
+    const { hub, faulty } = unreliableHub({ heartbeat });
     faulty.hold();
     const { stream, lastId } = open(hub);
     stream.subscribe('a');
@@ -68,9 +60,9 @@ describe('directly after a pause of the process', () => {
     expect(lastId()).not.toBe('0-0');
     expect(lastId()).toBeDefined();
   });
+
   it('the headers of a new stream wait for its broker', async () => {
-    const { hub, faulty } = unreliableHub({ heartbeat: 160 });
-    hubs.push(hub);
+    const { hub, faulty } = unreliableHub({ heartbeat });
     await follow(hub, 'x');
     faulty.hold();
     pause(10_000);

@@ -416,14 +416,13 @@ export class Run implements ClientHost {
     else if (move.move === 'unsubscribe') client.unsubscribe(move.channel);
     else if (move.move === 'disconnect') this.#disconnect(client, this.#node(move.node));
     else if (move.move === 'during') {
-      const { action: inner } = move;
       const action = () => {
-        const other = 'client' in inner ? this.#client(inner.client).node : undefined;
+        const other = 'client' in move.action ? this.#client(move.action.client).node : undefined;
         // Another process does nothing in the middle of what this one does.
         if (other !== undefined && other !== client.node) return;
-        this.note(client.name, `during a ${move.what}: ${JSON.stringify(inner)}`);
+        this.note(client.name, `during a ${move.what}: ${JSON.stringify(move.action)}`);
         this.isInHub = true;
-        this.#do(inner);
+        this.#do(move.action);
         this.isInHub = false;
       };
       if (move.what === 'write') client.onNextWrite(action);
