@@ -10,7 +10,7 @@ import { setUp } from './redis-setup.ts';
 
 describeWith(REDIS, 'epochs and breaks in Redis', () => {
   describe.each(current)('$name', ({ client }) => {
-    const { redis, proxyTo, node } = setUp(client);
+    const { redis, replicaOf, proxyTo, node } = setUp(client);
 
     it('start a new epoch when Redis was emptied, detected by a probe or a publish', async () => {
       const server = await redis();
@@ -97,7 +97,7 @@ describeWith(REDIS, 'epochs and breaks in Redis', () => {
 
     it('start a new epoch when a replica without the last writes is promoted', async () => {
       const master = await redis('--repl-diskless-sync-delay', '0');
-      const replica = await redis('--replicaof', `127.0.0.1 ${master.port}`);
+      const replica = await replicaOf(master);
       const proxy = await proxyTo(master);
       const [a, b] = [await node(proxy), await node(proxy)];
       await b.broker.open(new Map([['x', 0]]));
@@ -115,7 +115,7 @@ describeWith(REDIS, 'epochs and breaks in Redis', () => {
 
     it('reconnect to the new master when the server has become a replica', async () => {
       const old = await redis('--repl-diskless-sync-delay', '0');
-      const other = await redis('--replicaof', `127.0.0.1 ${old.port}`);
+      const other = await replicaOf(old);
       const proxy = await proxyTo(old);
       const [a, b] = [await node(proxy), await node(proxy)];
       await b.broker.open(new Map([['x', 0]]));
@@ -133,7 +133,7 @@ describeWith(REDIS, 'epochs and breaks in Redis', () => {
 
     it('reconnect a subscription to the old server at the first reply of the new one', async () => {
       const old = await redis('--repl-diskless-sync-delay', '0');
-      const other = await redis('--replicaof', `127.0.0.1 ${old.port}`);
+      const other = await replicaOf(old);
       const proxy = await proxyTo(old);
       const [a, b] = [
         await node(proxy, { probeInterval: 60_000 }),

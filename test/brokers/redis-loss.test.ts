@@ -14,7 +14,7 @@ const quiet = { probeInterval: 60_000 };
 
 describeWith(REDIS, 'Redis that loses data, and messages of others', () => {
   describe.each(current)('$name', ({ client }) => {
-    const { redis, proxyTo, node } = setUp(client);
+    const { redis, replicaOf, proxyTo, node } = setUp(client);
 
     it('starts a new epoch when only a process that received the lost entries remains', async () => {
       const server = await redis();
@@ -33,7 +33,7 @@ describeWith(REDIS, 'Redis that loses data, and messages of others', () => {
 
     it('starts a new epoch when the server has loaded older data while it ran', async () => {
       const old = await redis('--repl-diskless-sync-delay', '0');
-      const other = await redis('--repl-diskless-sync-delay', '0', '--replicaof', `127.0.0.1 ${old.port}`);
+      const other = await replicaOf(old);
       const proxy = await proxyTo(old);
       const [a, b] = [await node(proxy), await node(proxy)];
       await b.broker.open(new Map([['x', 0]]));

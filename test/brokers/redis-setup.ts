@@ -1,5 +1,6 @@
 import type { RedisBrokerOptions, RedisClient } from '@tidings/redis';
 import { afterEach } from 'vitest';
+import { eventually } from '../support/client.ts';
 import { FaultyProxy } from './faulty-proxy.ts';
 import { type StartedBroker, start } from './recorder.ts';
 import { broker } from './redis-clients.ts';
@@ -29,6 +30,14 @@ export function setUp(client: (url: string) => RedisClient) {
       const server = await RedisServer.start(...args);
       ending.push(() => server.remove());
       return server;
+    },
+    /** A replica that has synchronized. The master gets a new replication id when its first replica connects. */
+    async replicaOf(master: RedisServer): Promise<RedisServer> {
+      const from = `127.0.0.1 ${master.port}`;
+      const replica = await RedisServer.start('--repl-diskless-sync-delay', '0', '--replicaof', from);
+      ending.push(() => replica.remove());
+      await eventually(() => replica.cli('INFO', 'replication').includes('master_link_status:up'));
+      return replica;
     },
     async proxyTo(server: RedisServer): Promise<FaultyProxy> {
       const proxy = await FaultyProxy.start(server.port);

@@ -163,7 +163,11 @@ function follow(body: Readable, connection: Connection): Client {
   return client;
 }
 
-/** Resolves when `condition` holds. For what has no event to wait for; the test's own time-out is the limit. */
+/** Resolves when `condition` holds. For what has no event to wait for. Rejects shortly before a test times out. */
 export async function eventually(condition: () => boolean): Promise<void> {
-  while (!condition()) await new Promise(resolve => setTimeout(resolve, 2));
+  const deadline = performance.now() + 110_000;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`waited in vain until ${condition}`);
+    await new Promise(resolve => setTimeout(resolve, 2));
+  }
 }
