@@ -145,8 +145,8 @@ const isInGroup = ({ test }: TestProjectInlineConfiguration) => test?.sequence?.
 export default defineConfig({
   test: {
     // Only against a test that hangs: on a busy machine anything may take long.
-    testTimeout: 120_000,
-    hookTimeout: 120_000,
+    testTimeout: 300_000,
+    hookTimeout: 300_000,
     expect: { poll: { timeout: 60_000 } },
     reporters: ['default', './test/support/skipped.ts'],
     sequence: { sequencer: LongestFirst },

@@ -13,6 +13,7 @@ const { packageManager } = JSON.parse(readFileSync(`${root}package.json`, 'utf8'
 /** Programs and their libraries, and the Debian packages they come in. */
 const programs = {
   '/usr/bin/chromium': 'chromium',
+  '/usr/bin/chromium-headless-shell': 'chromium-headless-shell',
   '/usr/bin/firefox-esr': 'firefox-esr',
   '/usr/bin/WebKitWebDriver': 'webkit2gtk-driver',
   '/usr/bin/xvfb-run': 'xvfb',

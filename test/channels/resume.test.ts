@@ -73,7 +73,6 @@ describe('a client that reconnects', () => {
       }
       for (const received of await Promise.all(clients)) expect(received).toEqual(numbers(1, total));
     },
-    60_000,
   );
 
   it('without an id receives new events, and with the id of its first marker all events since', async () => {

@@ -94,7 +94,6 @@ test.each(Object.entries(examples))(
       expect([script, await exit]).toEqual([script, end]);
     }
   },
-  120_000,
 );
 
 /** What each example in the README of @tidings/testing is run with. */

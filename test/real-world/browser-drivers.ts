@@ -1,7 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { type Browser, launch, type Page as PuppeteerPage } from 'puppeteer-core';
 import { freePort } from '../support/server.ts';
-import { CHROMIUM, CHROMIUM_ARGS } from '../support/system.ts';
 
 /** One page of a real browser. */
 export interface Page {
@@ -32,7 +31,7 @@ function driveWithPuppeteer(browser: 'chrome' | 'firefox', executablePath: strin
       executablePath,
       headless: true,
       acceptInsecureCerts: true,
-      args: browser === 'chrome' ? CHROMIUM_ARGS : [],
+      args: browser === 'chrome' ? ['--no-sandbox'] : [],
     });
     const page = pageOf(await process.newPage(), process);
     return { ...page, close: () => process.close() };
@@ -131,6 +130,7 @@ function end({ pid }: ChildProcess): void {
   if (pid !== undefined) process.kill(-pid, 'SIGTERM');
 }
 
+const CHROMIUM = '/usr/bin/chromium';
 const FIREFOX = '/usr/bin/firefox-esr';
 const WEBKIT = '/usr/bin/WebKitWebDriver';
 

@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { type Browser, type BrowserServer, chromium } from 'playwright-core';
 import { inject } from 'vitest';
 import type { TestProject } from 'vitest/node';
-import { CHROMIUM, CHROMIUM_ARGS } from './system.ts';
+import { CHROMIUM } from './system.ts';
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -16,7 +16,7 @@ const shared = globalThis as { tidingsChromium?: Promise<BrowserServer> };
 export default async function launch({ provide }: TestProject): Promise<(() => Promise<void>) | undefined> {
   if (!existsSync(CHROMIUM)) return undefined;
   // Each project has a copy of this module.
-  shared.tidingsChromium ??= chromium.launchServer({ executablePath: CHROMIUM, args: CHROMIUM_ARGS });
+  shared.tidingsChromium ??= chromium.launchServer({ executablePath: CHROMIUM, args: ['--no-sandbox'] });
   const server = await shared.tidingsChromium;
   provide('chromium', server.wsEndpoint());
   return () => server.close();

@@ -1,32 +1,11 @@
 import { existsSync } from 'node:fs';
 import { describe } from 'vitest';
 
-export const CHROMIUM = '/usr/bin/chromium';
-/** Each window has two pages for its address bar, which took a quarter of the CPU time of the tests with browsers. */
-const UNUSED_FEATURES = ['WebUIOmniboxPopup', 'WebUIOmniboxAimPopup'];
-/** Those of Playwright 1.65: only the last of such arguments counts. */
-const PLAYWRIGHT_DISABLES = [
-  'AvoidUnnecessaryBeforeUnloadCheckSync',
-  'DestroyProfileOnBrowserClose',
-  'HttpsUpgrades',
-  'HttpsFirstBalancedModeAutoEnable',
-  'LensOverlay',
-  'MediaRouter',
-  'PaintHolding',
-  'ThirdPartyStoragePartitioning',
-  'AvoidCorsURLLoaderRestartOnRedirect',
-  'TcpPortRandomizationWin',
-  'OptimizationHints',
-  'NetworkTimeServiceQuerying',
-  'AimEnabled',
-  'PreconnectToSearch',
-];
-export const CHROMIUM_ARGS = [
-  '--no-sandbox',
-  '--disable-gpu',
-  '--disable-background-networking',
-  `--disable-features=${[...UNUSED_FEATURES, ...PLAYWRIGHT_DISABLES]}`,
-];
+/**
+ * The engine of Chromium without its windows, as Playwright uses it: pages take two thirds of the CPU time. The whole
+ * Chromium is one of the browsers in test/real-world/browsers.test.ts.
+ */
+export const CHROMIUM = '/usr/bin/chromium-headless-shell';
 
 /**
  * `describe`, for tests that need a program of the machine. Where it is missing they are skipped under a name
