@@ -54,6 +54,9 @@ export async function createNetwork(options: ServerOptions, following: Following
       host.run(`ip address add 10.0.0.${index + 1}/24 dev ${CABLE}`);
       host.run(`ip link set ${CABLE} up`);
     }
+    // What the kernel queues is not the subject. By default that may be megabytes, and a server does not notice that its
+    // client is away before it has as much to send.
+    server.run('echo 4096 16384 65536 > /proc/sys/net/ipv4/tcp_wmem');
     await client.ask(following, server.port);
   } catch (error) {
     remove();

@@ -159,8 +159,6 @@ describe.concurrent('Networks', () => {
     ): void {
       testOn({ hub: { heartbeat: 500 }, channel }, name, async network => {
         const { server, client } = network;
-        // What the kernel queues takes its time, too, and is not the subject.
-        server.run('echo 4096 16384 65536 > /proc/sys/net/ipv4/tcp_wmem');
         server.run(`tc qdisc add dev ${CABLE} root tbf rate 64kbit burst 3000 latency 400ms`);
         await server.ask('publish', count, 1_000, 1, keys);
         await run(network);
@@ -202,8 +200,13 @@ async function hasClosed({ ask }: Network['server'], reasons: string[]): Promise
   expect(await ask('closed')).toEqual(reasons);
 }
 
+/** Rejects before the test times out, so that its stack says which wait was in vain. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
-  while (!(await condition())) await delay(LOOK);
+  const deadline = performance.now() + 200_000;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`waited in vain until ${condition}`);
+    await delay(LOOK);
+  }
 }
 
 function numbers(count: number): number[] {
