@@ -271,6 +271,30 @@ it('a stream that has unsubscribed all channels is at the head when it subscribe
   expect(lastId()).toBe(await hub.position());
 });
 
+it('a slow stream whose state was evicted is disconnected, and its client receives what it lacks from the broker', async () => {
+  const channels = () => ({ compact: true, history: { bytes: 80 * MIB } });
+  const { hub, other } = unreliableHub({ channels }, { channels });
+  const keys = ['a', 'b', 'c'];
+  for (const key of keys) await other.publish('state', `${key} old`, { key });
+  const { stream, transport, data, lastId } = await follow(hub, 'state');
+  await until(() => data().includes('c old') && !lastId()?.endsWith('~'));
+  transport.isFull = true;
+  const others = await follow(hub, 'large');
+  others.transport.write = () => true;
+  for (const key of keys) await other.publish('state', `${key} new`, { key });
+  for (let i = 0; i < 70; i++) await other.publish('large', 'x'.repeat(MIB), { key: String(i) });
+  await until(() => hub.stats().historyBytes < 65 * MIB);
+  transport.drain();
+  expect(await Promise.race([stream.closed, wait(10_000)])).toBe('slow');
+  const back = open(hub, lastId());
+  back.stream.subscribe('state');
+  await until(() => back.data().includes('c new'));
+  expect([...data(), ...back.data()]).toEqual([
+    ...keys.map(key => `${key} old`),
+    ...keys.map(key => `${key} new`),
+  ]);
+});
+
 describe('a stream that needs more than 64 MiB', () => {
   it('receives all of it from a broker that is read once, and then the histories are evicted', async () => {
     const { hub, other, faulty } = unreliableHub();

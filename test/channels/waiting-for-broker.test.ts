@@ -125,6 +125,17 @@ describe('a stream that is closed', () => {
     expect(await Promise.race([stream.closed, wait(60_000)])).toBe('closed');
   });
 
+  it('again and again does not wait longer', async () => {
+    const { hub, faulty } = unreliableHub();
+    faulty.hold();
+    const { stream } = open(hub);
+    stream.subscribe('a');
+    const closing = setInterval(() => stream.close(), 500);
+    const reason = await Promise.race([stream.closed, wait(30_000)]);
+    clearInterval(closing);
+    expect(reason).toBe('closed');
+  });
+
   it('ends in a new epoch without waiting for the broker', async () => {
     const { hub, other, faulty, unreliable } = unreliableHub();
     const { stream, transport, data } = await follow(hub, 'a');
@@ -153,6 +164,24 @@ describe('a stream that is closed', () => {
     await stream.closed;
     expect(lastId()).toBe(id);
   });
+});
+
+it('an event that was sent to a full stream comes before what is published in a new epoch', async () => {
+  const { hub, unreliable } = unreliableHub();
+  const { stream, data, transport } = await follow(hub, 'a');
+  for (let i = 0; i < 3; i++) await hub.publish('a', i);
+  await until(() => data().includes('2'));
+  transport.isFull = true;
+  stream.send('written');
+  stream.send('sent');
+  const log = new MemoryLog();
+  const other = hubOf({ broker: log.broker() });
+  await other.publish('a', 'published');
+  await unreliable.restart(log);
+  await wait(20);
+  transport.drain();
+  await until(() => data().includes('published'));
+  expect(data().indexOf('sent')).toBeLessThan(data().indexOf('published'));
 });
 
 it('an event that is sent to a stream before it begins follows what was published before', async () => {

@@ -112,7 +112,7 @@ export class DeliveryLoop {
     this.#list = [];
     this.#next = 0;
     if (this.#round !== undefined) this.#log.endRound(this.#round);
-    // Streams that have begun have received what was read for them.
+    // What was read for waiting streams could not be evicted before. Most of them have received it now.
     else this.#log.channels.evict();
     // After the round: what it has trimmed has no joined writes left, so that live streams need no timer for them.
     this.#log.channels.clearPiecesSoon();

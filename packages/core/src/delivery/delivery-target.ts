@@ -21,7 +21,7 @@ export interface DeliveryContext {
  * How the delivery to a stream ends, and with it the stream.
  *
  * - `ended`: its channels have ended, and everything was delivered.
- * - `slow`: entries that it needs were trimmed, and their channel has `overflow: 'disconnect'`.
+ * - `slow`: entries that it needs were trimmed, and their channel disconnects slow clients ({@link ChannelLog.disconnectsSlow}).
  * - `error`: a snapshot failed.
  * - `closed`: the stream was closed, and what was published before has been delivered.
  * - `cut-short`: the stream was closed, and does not wait for the rest of what was published before.

@@ -235,6 +235,7 @@ export class StreamDelivery
   startOver(): void {
     if (this.opener.phase === 'over') return;
     this.reader.clear();
+    this.writer.limit(0);
     try {
       this.opener.startOver();
     } catch (error) {

@@ -25,12 +25,9 @@ export class ChannelLog {
   isOpen: boolean;
   /** A stream waits until this channel, or another one that it needs, is read. New entries may already arrive. */
   isBeingRead = false;
-  /** The history has every entry that the broker retains. Always true without a broker. */
+  /** The history has every entry that the broker retains. Only used with a broker. */
   isWhole: boolean;
-  /**
-   * How often entries were evicted, or lost before they arrived from the broker. Each time, a read under way is
-   * invalid.
-   */
+  /** How often entries were evicted, or lost before they arrived from the broker: a read under way is invalid. */
   losses = 0;
   /** The newest position when the channel was last dropped from memory. 0: unknown. */
   rememberedUpTo: Position = 0;
@@ -49,6 +46,8 @@ export class ChannelLog {
   #snapshots: Snapshots | undefined;
   /** Superseded entries up to this position are skipped: live streams have received them. */
   #deliveredUpTo: Position;
+  /** `losses` when the history was last whole. Not used without a broker. */
+  #lossesWhenWhole = Number.POSITIVE_INFINITY;
   readonly #pieces: Pieces;
   readonly #isSkipped = (entry: LogEntry) => entry.isSuperseded && entry.position <= this.#deliveredUpTo;
 
@@ -96,7 +95,9 @@ export class ChannelLog {
 
   /** Whether a stream that lacks entries is closed. Not if they were dropped because the channel was reopened. */
   get disconnectsSlow(): boolean {
-    return this.overflow === 'disconnect' && !this.hasBegunAgain;
+    // The next request reads the state from the broker.
+    const isEvicted = this.history.keep.compact && this.losses > this.#lossesWhenWhole;
+    return (isEvicted || this.overflow === 'disconnect') && !this.hasBegunAgain;
   }
 
   /** Whether a new subscriber receives the current state first. */
@@ -137,6 +138,7 @@ export class ChannelLog {
     }
     this.isOpen = true;
     this.isWhole = isJoined && isWhole;
+    if (this.isWhole) this.#lossesWhenWhole = this.losses;
   }
 
   /**
@@ -204,11 +206,7 @@ export class ChannelLog {
     return this.reportsLoss && (this.#dropUpTo > position || this.history.isAboutToTrim(position, now));
   }
 
-  /**
-   * Trims the history to its limits.
-   *
-   * @param upTo every live stream has received the entries of this channel up to this position.
-   */
+  /** Trims the history to its limits. @param upTo every live stream has received the entries up to this position. */
   trim(upTo: Position, now: number): void {
     // The position may be lower than before: while other channels wait in a flush window, a caller passes the position
     // up to which all channels were delivered, and this channel was delivered further.

@@ -145,7 +145,7 @@ export class Channels implements Timed {
     this.count(channel, () => channel.trim(deliveredUpTo, now));
   }
 
-  /** The histories exceed their limit, because undelivered entries cannot be evicted. */
+  /** The histories exceed their limit: undelivered entries, and channels that are being read, cannot be evicted. */
   get exceedsBound(): boolean {
     return this.bytes > this.#options.maxBytes;
   }

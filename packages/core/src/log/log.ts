@@ -204,9 +204,9 @@ export class Log {
     this.channels.touch(channel);
     this.channels.count(channel, () => channel.fill(range));
     this.channels.evict();
-    // A later `end` arrives through the sink, as does every `end` of an open channel.
+    // A later `end` arrives through the sink. So does every `end` of an open channel: the page may be older than a `begin`.
     const endedAt = page.endedAt !== undefined && page.endedAt <= upTo ? page.endedAt : undefined;
-    // After an `end` in the page, it is a `begin`. The page may contain entries from before it that were dropped here.
+    // If the page has an `end`, the first newer entry is a `begin`. The page may have entries that were dropped here.
     if (isNewerHere) channel.beginAfter(Math.max(endedAt ?? 0, channel.droppedUpTo));
     else if (!wasOpen) channel.endedAt = endedAt;
   }

@@ -79,7 +79,7 @@ export class Timers implements Timed {
   /** Called when a stream closes whose end may have to wait for a broker. Limits the wait to {@link CLOSE_TIMEOUT}. */
   watchBroker(): void {
     const { scheduler } = this.#stream.host;
-    this.#closeTimeout = scheduler.now + CLOSE_TIMEOUT;
+    this.#closeTimeout ??= scheduler.now + CLOSE_TIMEOUT;
     scheduler.expedite(this, this.#closeTimeout);
   }
 

@@ -74,7 +74,7 @@ export class Backfill {
   add(subscription: Subscription, upTo: Position, subscriber: Subscriber, listener: SnapshotListener): void {
     const { snapshot, channel, start } = subscription;
     const part = new Part(subscription, upTo, subscriber);
-    this.#delete(subscription);
+    this.delete(subscription);
     this.#parts.set(subscription, part);
     if (part.snapshot === 'pending') this.#pending += 1;
     subscription.snapshot = undefined;
@@ -84,7 +84,7 @@ export class Backfill {
       this.#pending -= 1;
       if (channel.history.trimmedUpTo > start) {
         throw new Error(
-          `the history of ${channel.name} was trimmed before its snapshot was ready: use a larger history or a faster snapshot`,
+          `the history of ${channel.name} was trimmed before its snapshot was ready: use a larger history`,
         );
       }
       if (!this.isWaiting) listener.snapshotArrived();
@@ -99,13 +99,9 @@ export class Backfill {
     return this.#parts.get(subscription)?.offset;
   }
 
-  /** Removes, and returns, the subscriptions whose entries were trimmed before they could be sent. */
-  removeGaps(): Subscription[] {
-    const lost = [...this.#parts.values()]
-      .filter(part => part.hasGap)
-      .map(({ subscription }) => subscription);
-    for (const subscription of lost) this.#delete(subscription);
-    return lost;
+  /** The subscriptions whose entries were trimmed before they could be sent. */
+  gaps(): Subscription[] {
+    return [...this.#parts.keys()].filter(subscription => this.#parts.get(subscription)?.hasGap);
   }
 
   /** Takes what the next write sends. When nothing is left, the backfill is no longer active. */
@@ -121,14 +117,14 @@ export class Backfill {
     const merged = merge(parts);
     if (merged.isComplete && merged.frame === undefined) {
       // Only these: a filter may have subscribed to more meanwhile.
-      for (const { subscription } of parts) this.#delete(subscription);
+      for (const { subscription } of parts) this.delete(subscription);
     }
     return merged;
   }
 
   /** Drops the parts of subscriptions that were cancelled. */
   dropCancelled(): void {
-    for (const subscription of this.#parts.keys()) if (subscription.isCancelled) this.#delete(subscription);
+    for (const subscription of this.#parts.keys()) if (subscription.isCancelled) this.delete(subscription);
   }
 
   clear(): void {
@@ -136,7 +132,7 @@ export class Backfill {
     this.#pending = 0;
   }
 
-  #delete(subscription: Subscription): void {
+  delete(subscription: Subscription): void {
     if (this.#parts.get(subscription)?.snapshot === 'pending') this.#pending -= 1;
     this.#parts.delete(subscription);
   }

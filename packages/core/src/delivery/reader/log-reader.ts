@@ -137,9 +137,11 @@ export class LogReader implements EntryReader {
   }
 
   /** Continues at the head after a gap. What is left of the history would be trimmed again before it is sent. */
-  skip(gap: Gap): void {
-    const { subscriptions } = gap;
-    for (const subscription of subscriptions) subscription.start = this.#log.head;
+  skip({ subscriptions }: Gap): void {
+    for (const subscription of subscriptions) {
+      subscription.start = this.#log.head;
+      this.#backfill?.delete(subscription);
+    }
     // What was dropped because the channel began again is no fault of the client.
     this.#reset(
       'history',
@@ -183,11 +185,8 @@ export class LogReader implements EntryReader {
 
   #takeBackfill(backfill: Backfill): Next {
     if (backfill.isWaiting) return 'waiting';
-    const lost = backfill.removeGaps();
-    if (lost.length > 0) {
-      this.skip(new Gap(lost));
-      return 'more';
-    }
+    const lost = backfill.gaps();
+    if (lost.length > 0) return new Gap(lost);
     const { frame, isBudgetSpent } = backfill.take();
     this.isBudgetSpent = isBudgetSpent;
     if (frame !== undefined) return frame;

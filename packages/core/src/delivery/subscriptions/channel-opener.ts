@@ -88,8 +88,8 @@ export class ChannelOpener {
   }
 
   /**
-   * A marker with the id that the client came with, if that is still right: before the start is known, and where no
-   * subscription has begun and this process may be behind the broker.
+   * A marker with the id that the client came with. Undefined if the client has a newer one: the stream has begun, and
+   * one of its subscriptions has, or this process cannot be behind the broker.
    */
   keptIdMarker(): Frame | undefined {
     const { lastEventId } = this;

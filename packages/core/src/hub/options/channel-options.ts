@@ -50,8 +50,8 @@ export interface ChannelOptions<Snapshot = unknown> {
   snapshotEvent?: string | undefined;
   /**
    * What a slow consumer receives when events were trimmed before its client had read them. `reset`: it receives a
-   * `reset` event, and continues with new events. `disconnect`: it closes as `slow`, and its client reconnects.
-   * Default: `reset`.
+   * `reset` event, and continues with new events. `disconnect`: it closes as `slow`, and its client reconnects. With a
+   * broker, a compacted channel whose state was evicted from this process in part always disconnects. Default: `reset`.
    */
   overflow?: Overflow | undefined;
   /**

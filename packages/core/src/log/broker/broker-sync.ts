@@ -25,7 +25,7 @@ export interface BrokerSyncOptions extends ControlListener {
  *
  * Each channel is in one of three states:
  *
- * | event               | unopened             | opening (`isBeingRead`)          | open (`isOpen`)                    |
+ * | event               | unopened             | opening                          | open (`isOpen`)                    |
  * | ------------------- | -------------------- | -------------------------------- | ---------------------------------- |
  * | a stream needs it   | → opening            | waits for the next read          | read again if entries are missing  |
  * | the read succeeds   |                      | adds the page, → open            | adds the older entries             |
