@@ -144,7 +144,7 @@ const isInGroup = ({ test }: TestProjectInlineConfiguration) => test?.sequence?.
 
 export default defineConfig({
   test: {
-    // Only against a test that hangs: on a busy machine anything may take long.
+    // These limits only stop a test that hangs. On a busy machine, any test may take long.
     testTimeout: 300_000,
     hookTimeout: 300_000,
     expect: { poll: { timeout: 60_000 } },

@@ -266,7 +266,7 @@ describe('in a new epoch', () => {
     await until(() => data().includes('end'));
   });
 
-  it('the head of a read of the earlier epoch does not count', async () => {
+  it('ignores the head of a read that was made in the earlier epoch', async () => {
     const { hub, other, faulty, unreliable } = unreliableHub();
     for (let i = 1; i <= 20; i++) await other.publish('earlier', i);
     const { data } = await follow(hub, 'b');

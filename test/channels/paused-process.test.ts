@@ -9,7 +9,7 @@ afterEach(() => {
   vi.restoreAllMocks();
 });
 
-/** What a pause of the process leaves behind: its clock has moved, and no timer has fired yet. */
+/** Simulates a pause that has just ended: the clock has moved, and no timer has fired yet. */
 function pause(ms: number): void {
   const now = performance.now.bind(performance);
   vi.spyOn(performance, 'now').mockImplementation(() => now() + ms);
@@ -19,7 +19,7 @@ function pause(ms: number): void {
 const ticks = () => wait(400);
 
 describe('directly after a pause of the process', () => {
-  it('an event is not older than it is', async () => {
+  it('an event is dated with the current time', async () => {
     const hub = hubOf({ heartbeat, history: { age: 60_000 } });
     const { lastId } = await follow(hub, 'a');
     const id = lastId();
@@ -34,7 +34,7 @@ describe('directly after a pause of the process', () => {
     expect(transport.text).not.toContain('reset');
   });
 
-  it('a client that leaves may return within `linger`', async () => {
+  it('`linger` begins when the client disconnects', async () => {
     const hub = hubOf({ heartbeat, presence: { channel: 'here', linger: 60_000 } });
     const { data } = await follow(hub, 'here');
     const { stream } = open(hub, undefined, { client: 'ann' });

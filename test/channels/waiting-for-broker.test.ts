@@ -125,7 +125,7 @@ describe('a stream that is closed', () => {
     expect(await Promise.race([stream.closed, wait(60_000)])).toBe('closed');
   });
 
-  it('again and again does not wait longer', async () => {
+  it('repeatedly waits no longer than one that is closed once', async () => {
     const { hub, faulty } = unreliableHub();
     faulty.hold();
     const { stream } = open(hub);
@@ -166,7 +166,7 @@ describe('a stream that is closed', () => {
   });
 });
 
-it('an event that was sent to a full stream comes before what is published in a new epoch', async () => {
+it('an event that was sent to a slow consumer comes before what is published in a new epoch', async () => {
   const { hub, unreliable } = unreliableHub();
   const { stream, data, transport } = await follow(hub, 'a');
   for (let i = 0; i < 3; i++) await hub.publish('a', i);

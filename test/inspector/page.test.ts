@@ -235,7 +235,7 @@ describePage('the page of the inspector', () => {
     await page.locator('.drawer').waitFor({ state: 'detached' });
   });
 
-  test('what is closed stays closed while the table is updated', async () => {
+  test('closed details stay closed while the table is updated', async () => {
     const page = await openPage();
     await page.locator('.row').first().click();
     await page.locator('.drawer').waitFor();

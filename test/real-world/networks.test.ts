@@ -200,11 +200,11 @@ async function hasClosed({ ask }: Network['server'], reasons: string[]): Promise
   expect(await ask('closed')).toEqual(reasons);
 }
 
-/** Rejects before the test times out, so that its stack says which wait was in vain. */
+/** Rejects before the test times out, so that the error names the condition. */
 async function until(condition: () => Promise<boolean>): Promise<void> {
   const deadline = performance.now() + 200_000;
   while (!(await condition())) {
-    if (performance.now() > deadline) throw new Error(`waited in vain until ${condition}`);
+    if (performance.now() > deadline) throw new Error(`condition not met: ${condition}`);
     await delay(LOOK);
   }
 }

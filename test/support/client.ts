@@ -163,11 +163,11 @@ function follow(body: Readable, connection: Connection): Client {
   return client;
 }
 
-/** Resolves when `condition` holds. For what has no event to wait for. Rejects shortly before a test times out. */
+/** Resolves when `condition` holds, where there is no event to wait for. Rejects after 110 s with the condition. */
 export async function eventually(condition: () => boolean): Promise<void> {
   const deadline = performance.now() + 110_000;
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`waited in vain until ${condition}`);
+    if (performance.now() > deadline) throw new Error(`condition not met: ${condition}`);
     await new Promise(resolve => setTimeout(resolve, 2));
   }
 }

@@ -2,8 +2,8 @@ import { existsSync } from 'node:fs';
 import { describe } from 'vitest';
 
 /**
- * The engine of Chromium without its windows, as Playwright uses it: pages take two thirds of the CPU time. The whole
- * Chromium is one of the browsers in test/real-world/browsers.test.ts.
+ * Chromium without windows, the build that Playwright itself uses. Tests with pages take a quarter less CPU time than in
+ * the full browser, which test/real-world/browsers.test.ts tests.
  */
 export const CHROMIUM = '/usr/bin/chromium-headless-shell';
 

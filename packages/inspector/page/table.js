@@ -61,7 +61,8 @@ export function Table({ table, columns, keyOf, search, sort, selected, onSelect,
   }, []);
   useEffect(() => scroller.current?.scrollTo(0, 0), [search, order]);
 
-  // What is selected stays current. An effect would run after the next paint: it may have been closed by then.
+  // Passes on the new data of the selected row. An effect would run after the next paint, when the user may have closed the
+  // details, and would open them again.
   useLayoutEffect(() => {
     const current = rows.find(row => keyOf(row) === selected);
     if (current !== undefined) onSelect(current);

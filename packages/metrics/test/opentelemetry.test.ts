@@ -69,7 +69,7 @@ it('exports the same numbers as for Prometheus', async () => {
   stream.close();
   await turns();
 
-  // The age of what a client has not received grows: both at the same time.
+  // The lag in seconds grows with time. The clock is stopped, so that both exports read the same value.
   const now = performance.now();
   vi.spyOn(performance, 'now').mockReturnValue(now);
   onTestFinished(() => void vi.restoreAllMocks());

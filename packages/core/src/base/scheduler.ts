@@ -51,8 +51,9 @@ export class Scheduler {
   }
 
   /**
-   * The time of the last tick, for calls that run for every write. It is late by up to the resolution, and after a pause
-   * of the process by the whole pause, until the next tick.
+   * The time of the last tick while the timer runs, otherwise `now`. Cheaper than `now`, for code that runs at every
+   * write. It is older than `now` by up to the resolution; after a pause of the process, by the whole pause, until the
+   * next tick.
    */
   get tickedAt(): number {
     return this.#size === 0 ? time() : this.#now;

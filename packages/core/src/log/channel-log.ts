@@ -23,11 +23,11 @@ export class ChannelLog {
   flushInterval: number;
   /** The history has every entry after `trimmedUpTo`, and receives new entries. Always true without a broker. */
   isOpen: boolean;
-  /** A stream waits until this channel, or another one that it needs, is read. New entries may already arrive. */
+  /** A stream waits for a read of this channel, or of another that it needs. New entries may already arrive. */
   isBeingRead = false;
   /** The history has every entry that the broker retains. Only used with a broker. */
   isWhole: boolean;
-  /** How often entries were evicted, or lost before they arrived from the broker: a read under way is invalid. */
+  /** How often entries were evicted, or lost before they arrived from the broker. A change makes a read invalid. */
   losses = 0;
   /** The newest position when the channel was last dropped from memory. 0: unknown. */
   rememberedUpTo: Position = 0;
@@ -46,7 +46,7 @@ export class ChannelLog {
   #snapshots: Snapshots | undefined;
   /** Superseded entries up to this position are skipped: live streams have received them. */
   #deliveredUpTo: Position;
-  /** `losses` when the history was last whole. Not used without a broker. */
+  /** `losses` when the history last had all that the broker retains. Infinity: never, or there is no broker. */
   #lossesWhenWhole = Number.POSITIVE_INFINITY;
   readonly #pieces: Pieces;
   readonly #isSkipped = (entry: LogEntry) => entry.isSuperseded && entry.position <= this.#deliveredUpTo;

@@ -30,7 +30,7 @@ const MAX_COUNTS = 10_000;
 
 /**
  * The channels in memory, by name, and the limits on all of them together. A channel is created at its first use, and
- * dropped when it has neither entries nor listeners.
+ * dropped when it has neither entries nor listeners; with a broker, when its entries are delivered and nobody listens.
  */
 export class Channels implements Timed {
   slot: Set<Timed> | undefined;

@@ -16,13 +16,13 @@ export interface LogListener {
 export interface ChannelWaiter {
   /** The channels of which entries are missing now, and the position after which they are missing. */
   wants(): ReadonlyMap<string, Position>;
-  /** All channels of which it needs entries, in memory or not. None of them is evicted while it waits for a read. */
+  /** All channels whose entries it needs to begin, in memory or not. They are not evicted during the read. */
   channels(): { isBeingRead: boolean }[];
   /** Called when the entries were read, as far as the broker retains them. */
   loaded(): void;
 }
 
-/** Keeps the entries of a channel after `start` from being trimmed, up to 16 MB above the limit of the history. */
+/** Keeps the entries of a channel after `start` from being trimmed, up to 16 MiB above the limit of the history. */
 export interface Retention {
   readonly start: Position;
 }

@@ -22,7 +22,7 @@ export type CloseReason =
   /**
    * The client reads too slowly: more than `maxBufferedBytes` was buffered and no byte moved for 1 s; or more than
    * `bufferedBytesLimit` was sent; or events were trimmed before it had read them, in a channel with
-   * `overflow: 'disconnect'`.
+   * `overflow: 'disconnect'` or, with a broker, in a compacted channel of which this process had evicted a part.
    */
   | 'slow'
   /** Bytes were buffered for the client, and none of them moved for `stallTimeout`. */

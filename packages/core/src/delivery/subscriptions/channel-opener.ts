@@ -88,8 +88,9 @@ export class ChannelOpener {
   }
 
   /**
-   * A marker with the id that the client came with. Undefined if the client has a newer one: the stream has begun, and
-   * one of its subscriptions has, or this process cannot be behind the broker.
+   * A marker with the client's Last-Event-ID, or `0-0` if it has no valid one. Undefined once the stream has begun, except
+   * if its position may be older than the client's id: the hub has a broker, the client sent an id, and no subscription
+   * has a start yet.
    */
   keptIdMarker(): Frame | undefined {
     const { lastEventId } = this;

@@ -51,7 +51,8 @@ export interface ChannelOptions<Snapshot = unknown> {
   /**
    * What a slow consumer receives when events were trimmed before its client had read them. `reset`: it receives a
    * `reset` event, and continues with new events. `disconnect`: it closes as `slow`, and its client reconnects. With a
-   * broker, a compacted channel whose state was evicted from this process in part always disconnects. Default: `reset`.
+   * broker, a compacted channel disconnects in any case if this process has evicted a part of its state. Neither applies
+   * to `hub.listen`, which always receives a reset. Default: `reset`.
    */
   overflow?: Overflow | undefined;
   /**

@@ -35,8 +35,8 @@ export interface BrokerSyncOptions extends ControlListener {
  * | `sink.restarted`    | dropped              | the page is discarded; dropped   | dropped; streams begin again       |
  * | no stream needs it  | dropped              | stays until the read ends        | dropped, `broker.release`          |
  *
- * All reads that are requested in one tick are one call of the broker. When it ends, each waiting stream is called back
- * ({@link ChannelWaiter}), and reads again if it lacks more entries by then. Its state is in `StreamDelivery`.
+ * All reads that are requested in one iteration of the event loop share one `open` call. Then each {@link ChannelWaiter}
+ * is called back, and requests another read if it lacks more entries by then. Its phases are in `ChannelOpener`.
  */
 export class BrokerSync {
   readonly health = new BrokerHealth();
