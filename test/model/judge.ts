@@ -573,8 +573,8 @@ export class Judge {
     if (floor !== undefined && interest.mayHaveLost(now)) return 'it was given all that has been trimmed';
     // A snapshot that another stream is waiting for may be older than what was lost.
     if (interest.isAwaitingSnapshot && this.node.hasLost) return undefined;
-    // Its earlier life was dropped before the client had received it.
-    if (channel.begunAt > this.told && this.#hasWaited) return undefined;
+    // Its earlier life was dropped before the client had received it: a sweep may come before the first delivery, too.
+    if (channel.begunAt > this.told && (this.#hasWaited || !this.hasId)) return undefined;
     return 'everything is there';
   }
 

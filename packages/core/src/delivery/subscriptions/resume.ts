@@ -63,7 +63,8 @@ export function findStart(
 /** Whether a channel has nothing after an id with which a client says that it has received everything. */
 function isFinished(log: Log, channel: ChannelLog, { epoch, position }: EventId): boolean {
   const { history, endedAt, listeners, rememberedUpTo } = channel;
+  const isOfEpoch = epoch === log.epoch;
+  if (endedAt !== undefined && isOfEpoch && endedAt <= position) return true;
   // Its events are not known any more. If other streams follow it, it may just not have had an event yet.
-  if (history.isBlank) return listeners.size <= 1 && (epoch !== log.epoch || rememberedUpTo <= position);
-  return endedAt !== undefined && epoch === log.epoch && endedAt <= position;
+  return history.isBlank && listeners.size <= 1 && (!isOfEpoch || rememberedUpTo <= position);
 }
